@@ -1,0 +1,83 @@
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "agent/cgroup/cgroup.h"
+#include "agent/cgroup/device_rules.h"
+#include "agent/cgroup/tree.h"
+
+static long bpf(int command, union bpf_attr *attr)
+{
+	return syscall(SYS_bpf, command, attr, sizeof *attr);
+}
+
+static int load(const struct device_program *p)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof attr);
+	attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
+	attr.insns = (uint64_t) (uintptr_t) p->insns;
+	attr.insn_cnt = (uint32_t) p->n;
+	attr.license = (uint64_t) (uintptr_t) "Apache-2.0";
+
+	long fd = bpf(BPF_PROG_LOAD, &attr);
+
+	return fd < 0 ? -errno : (int) fd;
+}
+
+/* In place of the one that is attached, if there is one. */
+static int attach(const struct cgroup *cg, int prog)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof attr);
+	attr.target_fd = (uint32_t) cg->fd;
+	attr.attach_bpf_fd = (uint32_t) prog;
+	attr.attach_type = BPF_CGROUP_DEVICE;
+	attr.attach_flags = BPF_F_ALLOW_MULTI;
+	if (cg->device_prog >= 0) {
+		attr.attach_flags |= BPF_F_REPLACE;
+		attr.replace_bpf_fd = (uint32_t) cg->device_prog;
+	}
+	return bpf(BPF_PROG_ATTACH, &attr) < 0 ? -errno : 0;
+}
+
+static int detach(const struct cgroup *cg)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof attr);
+	attr.target_fd = (uint32_t) cg->fd;
+	attr.attach_bpf_fd = (uint32_t) cg->device_prog;
+	attr.attach_type = BPF_CGROUP_DEVICE;
+	return bpf(BPF_PROG_DETACH, &attr) < 0 ? -errno : 0;
+}
+
+int cgroup_set_devices(struct cgroup *cg, const Grpc__LinuxResources *res, struct err *e)
+{
+	struct device_program p;
+	int r = device_program_make(res ? res->devices : NULL, res ? res->n_devices : 0, &p, e);
+
+	if (r < 0)
+		return r;
+
+	/* Kept open: it is what the next change has to name. */
+	auto_close int prog = p.allows_all ? -1 : load(&p);
+
+	free(p.insns);
+	if (!p.allows_all && prog < 0)
+		return err_sys(e, -prog, "load linux.resources.devices");
+	if (prog >= 0)
+		r = attach(cg, prog);
+	else if (cg->device_prog >= 0)
+		r = detach(cg);
+	if (r < 0)
+		return err_sys(e, -r, "set linux.resources.devices");
+	fd_close(cg->device_prog);
+	cg->device_prog = take_fd(&prog);
+	return 0;
+}

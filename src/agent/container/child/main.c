@@ -1,0 +1,134 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/container/child/setup.h"
+#include "agent/container/container.h"
+#include "base/file.h"
+
+/* The agent's own signals are not the workload's. */
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	for (int s = 1; s < _NSIG; s++)
+		(void) signal(s, SIG_DFL); /* some refuse, rightly */
+	(void) sigemptyset(&none);
+	(void) sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int read_job(struct setup *s, struct err *e)
+{
+	bool is_exec = s->kind == CHILD_EXEC || s->kind == CHILD_EXEC_USERNS;
+	struct stat st;
+
+	if (fstat(CHILD_JOB, &st) < 0)
+		return err_sys(e, errno, "read the job");
+
+	size_t bytes = (size_t) st.st_size;
+	const uint8_t *packed = mmap(NULL, bytes + 1, PROT_READ, MAP_PRIVATE, CHILD_JOB, 0);
+
+	if (packed == MAP_FAILED)
+		return err_sys(e, errno, "read the job");
+	if (is_exec)
+		s->process = grpc__process__unpack(NULL, bytes, packed);
+	else
+		s->spec = grpc__spec__unpack(NULL, bytes, packed);
+	(void) munmap((void *) packed, bytes + 1);
+	(void) close(CHILD_JOB);
+	if (s->spec)
+		s->process = s->spec->process;
+	if (!s->process || (!is_exec && (!s->spec->linux || !s->spec->root)))
+		return err_say(e, EINVAL, "the job is not a specification");
+	return 0;
+}
+
+/* Before anything is opened: afterwards a number could be somebody else's. */
+static int optional_fd(int fd)
+{
+	return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -1 : fd;
+}
+
+static int run(struct setup *s, struct err *e)
+{
+	int r;
+
+	(void) fcntl(CHILD_CONTROL, F_SETFD, FD_CLOEXEC);
+	(void) fcntl(CHILD_JOB, F_SETFD, FD_CLOEXEC);
+	(void) fcntl(CHILD_INIT_PIDFD, F_SETFD, FD_CLOEXEC);
+	s->filter_fd = optional_fd(CHILD_FILTER);
+	s->ipc_ns = optional_fd(CHILD_IPC_NS);
+	s->uts_ns = optional_fd(CHILD_UTS_NS);
+	r = read_job(s, e);
+
+	if (r < 0)
+		return r;
+	s->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (s->proc_fd < 0)
+		return err_sys(e, errno, "open '/proc'");
+	switch (s->kind) {
+	case CHILD_INIT:
+		return setup_init(s, e);
+	case CHILD_EXEC:
+	case CHILD_EXEC_USERNS:
+		return setup_exec(s, e);
+	default:
+		return run_agent_hooks(s, e);
+	}
+}
+
+int container_child_main(int argc, char **argv)
+{
+	struct setup s = {.proc_fd = -1, .root_fd = -1, .hook_state = -1};
+	struct err err = {0};
+	uint64_t number;
+
+	/* kata-agent init KIND ID BUNDLE NUMBER */
+	if (argc != 6 || num_parse_u64(argv[5], &number) < 0)
+		return 2;
+	s.kind = child_kind_from_name(argv[2]);
+	s.id = argv[3];
+	s.bundle = argv[4];
+	s.number = (uint32_t) number;
+	if (s.kind == CHILD_KIND_MAX)
+		return 2;
+	reset_signals();
+	if (run(&s, &err) == 0)
+		return 0;
+	(void) handshake_tell(CHILD_CONTROL, STEP_FAILED, 0, -1, &err, NULL);
+	return 1;
+}
+
+int setup_run(struct setup *s, const setup_fn *steps, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		int r = steps[i](s, e);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int setup_ask(enum step step, pid_t pid, int fd, struct err *e)
+{
+	struct note note;
+	int no_fd = -1;
+	int r = handshake_tell(CHILD_CONTROL, step, pid, fd, NULL, e);
+
+	if (r < 0)
+		return r;
+	r = handshake_hear(CHILD_CONTROL, &note, &no_fd, e);
+	fd_close(no_fd);
+	if (r == 0)
+		return err_say(e, EPIPE, "the agent has gone");
+	if (r > 0 && note.step != STEP_GO)
+		return err_say(e, EPROTO, "heard '%s' instead of '%s'", step_name(note.step),
+			       step_name(STEP_GO));
+	return r < 0 ? r : 0;
+}

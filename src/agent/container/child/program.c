@@ -1,0 +1,112 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/container/child/setup.h"
+#include "base/file.h"
+
+/*
+ * process.args[0] is looked for before the create is done, as the user and with the rights that the
+ * workload has. The sentences are those of runc: engines look for "executable file not found",
+ * "no such file or directory" and "permission denied" in them to choose an exit code.
+ */
+
+/* 0 when it can be executed. */
+static int try(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
+	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
+}
+
+static const char *path_of(const Grpc__Process *p)
+{
+	for (size_t i = 0; i < p->n_env; i++)
+		if (strncmp(p->env[i], "PATH=", 5) == 0)
+			return p->env[i] + 5;
+	return "";
+}
+
+static int search(struct setup *s, const char *name, struct err *e)
+{
+	const char *dirs = path_of(s->process);
+
+	while (*dirs) {
+		size_t bytes = strcspn(dirs, ":");
+		auto_free char *path = bytes ? str_printf("%.*s/%s", (int) bytes, dirs, name)
+					     : str_printf("./%s", name);
+
+		if (!path)
+			return err_sys(e, ENOMEM, "look for '%s'", name);
+		if (try(path) == 0) {
+			s->program = take_ptr(path);
+			return 0;
+		}
+		dirs += bytes + (dirs[bytes] == ':');
+	}
+	return err_say(e, ENOENT, "exec: \"%s\": executable file not found in $PATH", name);
+}
+
+int find_program(struct setup *s, struct err *e)
+{
+	const char *name = s->process->n_args ? s->process->args[0] : "";
+	int r;
+
+	if (s->process->n_args == 0)
+		return err_say(e, EINVAL, "process.args: is missing");
+	if (!name[0])
+		return err_say(e, ENOENT, "exec: \"\": executable file not found in $PATH");
+	if (!strchr(name, '/'))
+		return search(s, name, e);
+	r = try(name);
+	if (r == -ENOENT || r == -ENOTDIR)
+		return err_say(e, -r, "exec: \"%s\": stat %s: %s", name, name,
+			       r == -ENOENT ? "no such file or directory" : "not a directory");
+	if (r == -EISDIR)
+		return err_say(e, EACCES, "exec: \"%s\": is a directory: permission denied", name);
+	if (r == -EACCES)
+		return err_say(e, EACCES, "exec: \"%s\": permission denied", name);
+	if (r < 0)
+		return err_sys(e, -r, "exec: \"%s\"", name);
+	s->program = strdup(name);
+	return s->program ? 0 : err_sys(e, ENOMEM, "look for '%s'", name);
+}
+
+/* Go's words, in the one sentence that engines read. */
+static const char *reason(int code)
+{
+	switch (code) {
+	case ENOENT:
+		return "no such file or directory";
+	case EACCES:
+		return "permission denied";
+	case ENOEXEC:
+		return "exec format error";
+	default:
+		return strerror(code);
+	}
+}
+
+int tell_executing(struct setup *s, struct err *e)
+{
+	(void) s;
+	return handshake_tell(CHILD_CONTROL, STEP_EXECUTING, 0, -1, NULL, e);
+}
+
+int execute(struct setup *s, struct err *e)
+{
+	char **argv = calloc(s->process->n_args + 1, sizeof *argv);
+
+	if (!argv)
+		return err_sys(e, ENOMEM, "execute '%s'", s->program);
+	memcpy(argv, s->process->args, s->process->n_args * sizeof *argv);
+	(void) execve(s->program, argv, s->process->env);
+	return err_say(e, errno, "exec %s: %s", s->program, reason(errno));
+}

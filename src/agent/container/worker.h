@@ -1,0 +1,82 @@
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "agent/container/child.h"
+#include "agent/container/handshake.h"
+#include "base/child.h"
+#include "base/loop.h"
+#include "base/reaper.h"
+
+/*
+ * A child that the agent has made, seen from the agent: a process, the socket to it, and the end of
+ * both. Callbacks come on the loop; after each one the worker may have been finished with.
+ */
+
+/* What all containers of one agent share. */
+struct container_host {
+	struct loop *loop;
+	struct reaper *reaper;
+	struct cgroup_root *cgroups;
+	int exe_fd;    /* the agent's own file, on a read-only mount that nobody else can reach */
+	int pid_ns_fd; /* the agent's own pid namespace */
+	int null_fd;
+};
+
+/**
+ * struct worker_spec - how to make one; all borrowed
+ * @kind:	with @id, @bundle and @number the arguments of the child, see child.h
+ * @new_pid_ns:	clone into a pid namespace of its own
+ * @pid_ns:	namespace or pidfd whose pid namespace the child is made in; -1: the agent's
+ * @cgroup_fd:	-1: the agent's
+ * @fds:	CHILD_JOB ... and 0, 1, 2 for those not /dev/null; -1 entries are skipped
+ */
+struct worker_spec {
+	enum child_kind kind;
+	const char *id, *bundle;
+	uint32_t number;
+	bool new_pid_ns;
+	int pid_ns;
+	int cgroup_fd;
+	struct child_fd fds[CHILD_FD_MAX];
+	size_t n_fds;
+};
+
+struct worker_events {
+	/* Any step but PID_MADE. *@fd is closed afterwards unless it is taken. */
+	void (*heard)(void *arg, const struct note *note, int *fd);
+	/* It says nothing more, but lives. */
+	void (*closed)(void *arg);
+	/* The process has ended, and all that it said has been heard; the last callback. */
+	void (*ended)(void *arg, int status);
+};
+
+struct worker {
+	struct container_host *host;
+	pid_t pid; /* 0: none, or it has ended */
+	int pidfd;
+	int control;
+	struct loop_watch *watch;
+	int status;
+	bool reaped;
+	const struct worker_events *events;
+	void *arg;
+};
+
+#define WORKER_NONE ((struct worker){.pidfd = -1, .control = -1})
+
+void worker_spec_add_fd(struct worker_spec *spec, int fd, int as);
+
+/* Makes the process. On failure *@w is WORKER_NONE. */
+int worker_start(struct worker *w, struct container_host *host, const struct worker_spec *spec,
+		 const struct worker_events *events, void *arg, struct err *e);
+
+/* Says @step to the child. */
+int worker_tell(struct worker *w, enum step step, struct err *e);
+
+/* SIGKILL; the end is told as any other. Harmless when it has ended. */
+void worker_kill(struct worker *w);
+
+/* Kills it and forgets: no callback any more. Accepts WORKER_NONE. */
+void worker_fini(struct worker *w);

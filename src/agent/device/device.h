@@ -1,0 +1,84 @@
+#pragma once
+
+#include <stddef.h>
+
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/list.h"
+#include "base/loop.h"
+
+/**
+ * DOC: agent/device - drivers and devices of the guest
+ *
+ * Booting is slow where it loads what nobody needs, so modules are loaded by the name of the first
+ * who needs them, and devices are waited for only when somebody has named one. Devices appear when
+ * the kernel likes; it announces them by uevents, and every announcement makes us look again.
+ *
+ * Threads: none. Distrusts: the host, which chooses names of modules, ports and devices; and sysfs
+ * names are bounded.
+ */
+struct devices;
+
+#define DEVICE_PATH_MAX 256
+
+/* Where things are; only tests say something else than DEVICE_PLACES. All is borrowed for ever. */
+struct device_places {
+	const char *sys;     /* "/sys" */
+	const char *dev;     /* "/dev" */
+	const char *modules; /* the list that the guest image brings along */
+};
+
+#define DEVICE_PLACES \
+	((struct device_places){.sys = "/sys", .dev = "/dev", .modules = "/lib/modules/load-order"})
+
+int devices_new(struct loop *loop, const struct device_places *places, struct devices **ret,
+		struct err *e);
+
+/* Nothing may wait any more. Accepts NULL. */
+void devices_free(struct devices *d);
+AUTO_PTR(struct devices, devices_free)
+
+/**
+ * module_load() - load a kernel module and those it needs
+ * @name:	with '-' or '_', which mean the same
+ * @parameters:	as in "a=1 b=2"; NULL for none
+ *
+ * A module that is loaded or built in is success. Returns 0, -ENOENT when this guest has no such
+ * module, or -errno.
+ */
+int module_load(struct devices *d, const char *name, const char *parameters, struct err *e);
+
+/* The same, but that this guest has no such module is success: it is built in, or the next step says
+ * best what is missing. */
+int module_load_if_any(struct devices *d, const char *name, struct err *e);
+
+/* Loads the transport of virtio devices: PCI, MMIO or both, whichever the machine has. As
+ * module_load_if_any(). */
+int module_load_virtio(struct devices *d, struct err *e);
+
+enum device_kind {
+	DEVICE_PORT,  /* a virtio-serial port; the key is its name */
+	DEVICE_BLOCK, /* a disk; the key is a PCI path: "02/03.1", slots from the root bus */
+	DEVICE_NODE,  /* any device; the key is its path, "/dev/vdb" */
+	DEVICE_KIND_MAX,
+};
+
+/* Looks once. Puts the path of its node into @ret. Returns 0, -ENODEV when it is not there (yet),
+ * or -EINVAL when @key makes no sense. */
+int device_find(struct devices *d, enum device_kind kind, const char *key,
+		char ret[DEVICE_PATH_MAX], struct err *e);
+
+struct device_wait {
+	struct list link;
+	enum device_kind kind;
+	const char *key; /* borrowed until finished */
+	/* Called once, with what device_find() says, or -ETIMEDOUT; @path and @e only for this
+	 * time. */
+	void (*finish)(struct device_wait *w, int r, const char *path, const struct err *e);
+	struct loop_timer *timer;
+};
+
+/* Looks now and whenever the kernel announces something, until @deadline. May finish at once. */
+void device_wait(struct devices *d, struct device_wait *w, msec_t deadline);
+void device_wait_cancel(struct device_wait *w);

@@ -1,0 +1,201 @@
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/device/devices.h"
+#include "base/file.h"
+
+#define PCI_PATH_SEGMENTS_MAX 16
+
+static int not_there(enum device_kind kind, const char *key, struct err *e)
+{
+	static const char *const names[] = {
+		[DEVICE_PORT] = "virtio-serial port",
+		[DEVICE_BLOCK] = "disk at PCI path",
+		[DEVICE_NODE] = "device",
+	};
+	TABLE_COVERS(names, DEVICE_KIND_MAX);
+
+	return err_say(e, ENODEV, "there is no %s '%s'", names[kind], key);
+}
+
+/* printf into a path. Returns 0 or -ENAMETOOLONG. */
+static int path_print(char ret[DEVICE_PATH_MAX], const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static int path_print(char ret[DEVICE_PATH_MAX], const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	int n = vsnprintf(ret, DEVICE_PATH_MAX, fmt, ap);
+	va_end(ap);
+	return n < 0 || n >= DEVICE_PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+/* The first entry of @folder whose name begins with @prefix: its path in @ret. */
+static int first_entry(const char *folder, const char *prefix, char ret[DEVICE_PATH_MAX])
+{
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+	int r = -ENODEV;
+
+	while (dir && r == -ENODEV && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.' && strncmp(entry->d_name, prefix, strlen(prefix)) == 0)
+			r = path_print(ret, "%s/%s", folder, entry->d_name);
+	if (dir)
+		(void) closedir(dir);
+	return r;
+}
+
+static bool port_is_called(int ports, const char *port, const char *name)
+{
+	char file[DEVICE_PATH_MAX];
+	auto_free char *text = NULL;
+
+	if (path_print(file, "%s/name", port) < 0 ||
+	    file_read(ports, file, DEVICE_PATH_MAX, &text, NULL, NULL) < 0)
+		return false;
+	text[strcspn(text, "\n")] = '\0';
+	return strcmp(text, name) == 0;
+}
+
+static int find_port(struct devices *d, const char *name, char ret[DEVICE_PATH_MAX])
+{
+	char folder[DEVICE_PATH_MAX];
+	int r = path_print(folder, "%s/class/virtio-ports", d->places.sys);
+	DIR *dir = r < 0 ? NULL : opendir(folder);
+	struct dirent *entry;
+
+	if (!dir)
+		return -ENODEV;
+	r = -ENODEV;
+	while (r == -ENODEV && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.' && port_is_called(dirfd(dir), entry->d_name, name))
+			r = path_print(ret, "%s/%s", d->places.dev, entry->d_name);
+	(void) closedir(dir);
+	return r;
+}
+
+struct pci_place {
+	unsigned slot, function;
+};
+
+/* One or two hexadecimal digits. */
+static int parse_hex(const char **p, unsigned max, unsigned *ret)
+{
+	char digits[3] = {0};
+	size_t n = strspn(*p, "0123456789abcdefABCDEF");
+
+	if (n == 0 || n >= sizeof digits)
+		return -EINVAL;
+	memcpy(digits, *p, n);
+	*p += n;
+	*ret = (unsigned) strtoul(digits, NULL, 16);
+	return *ret > max ? -EINVAL : 0;
+}
+
+/* Returns the number of places on the path, or -EINVAL. */
+static int parse_pci_path(const char *p, struct pci_place ret[PCI_PATH_SEGMENTS_MAX])
+{
+	for (int n = 0; n < PCI_PATH_SEGMENTS_MAX; n++) {
+		ret[n].function = 0;
+		if (parse_hex(&p, 0x1f, &ret[n].slot) < 0)
+			return -EINVAL;
+		if (*p == '.' && (p++, parse_hex(&p, 7, &ret[n].function)) < 0)
+			return -EINVAL;
+		if (!*p)
+			return n + 1;
+		if (*p++ != '/')
+			return -EINVAL;
+	}
+	return -EINVAL;
+}
+
+/* The number of the bus behind a bridge, whose folder in sysfs is @at. */
+static int find_bus(const char *at, char ret[DEVICE_PATH_MAX])
+{
+	char buses[DEVICE_PATH_MAX], first[DEVICE_PATH_MAX];
+	int r = path_print(buses, "%s/pci_bus", at);
+
+	if (r == 0)
+		r = first_entry(buses, "", first);
+	return r == 0 ? path_print(ret, "%s", strrchr(first, '/') + 1) : r;
+}
+
+/* The folder in sysfs of the function at a PCI path. */
+static int find_pci(struct devices *d, const char *key, char ret[DEVICE_PATH_MAX])
+{
+	struct pci_place places[PCI_PATH_SEGMENTS_MAX];
+	char at[DEVICE_PATH_MAX], bus[DEVICE_PATH_MAX] = "0000:00";
+	int n = parse_pci_path(key, places);
+	int r = n < 0 ? n : path_print(ret, "%s/devices/pci0000:00", d->places.sys);
+
+	for (int i = 0; r == 0 && i < n; i++) {
+		if (i > 0)
+			r = find_bus(ret, bus);
+		if (r == 0)
+			r = path_print(at, "%s/%s:%02x.%x", ret, bus, places[i].slot,
+				       places[i].function);
+		if (r == 0)
+			memcpy(ret, at, sizeof at);
+	}
+	return r;
+}
+
+static int find_block(struct devices *d, const char *key, char ret[DEVICE_PATH_MAX])
+{
+	char function[DEVICE_PATH_MAX], driver[DEVICE_PATH_MAX], folder[DEVICE_PATH_MAX];
+
+	int r = find_pci(d, key, function);
+
+	if (r == 0)
+		r = first_entry(function, "virtio", driver);
+	if (r == 0)
+		r = path_print(folder, "%s/block", driver);
+	if (r == 0)
+		r = first_entry(folder, "", driver);
+	if (r == 0)
+		r = path_print(ret, "%s/%s", d->places.dev, strrchr(driver, '/') + 1);
+	return r;
+}
+
+static int find_node(struct devices *d, const char *key, char ret[DEVICE_PATH_MAX])
+{
+	struct stat st;
+	size_t bytes = strlen(d->places.dev);
+
+	if (strncmp(key, d->places.dev, bytes) != 0 || key[bytes] != '/' || strstr(key, "/../"))
+		return -EINVAL;
+	if (stat(key, &st) < 0)
+		return -ENODEV;
+	if (!S_ISBLK(st.st_mode) && !S_ISCHR(st.st_mode))
+		return -EINVAL;
+	return path_print(ret, "%s", key);
+}
+
+int device_find(struct devices *d, enum device_kind kind, const char *key,
+		char ret[DEVICE_PATH_MAX], struct err *e)
+{
+	static int (*const finders[])(struct devices *, const char *, char[DEVICE_PATH_MAX]) = {
+		[DEVICE_PORT] = find_port,
+		[DEVICE_BLOCK] = find_block,
+		[DEVICE_NODE] = find_node,
+	};
+	TABLE_COVERS(finders, DEVICE_KIND_MAX);
+
+	char path[DEVICE_PATH_MAX];
+	int r = finders[kind](d, key, path);
+
+	if (r == -ENODEV)
+		return not_there(kind, key, e);
+	if (r < 0)
+		return err_say(e, EINVAL, "'%s' is not the place of a device", key);
+	memcpy(ret, path, sizeof path);
+	return 0;
+}

@@ -1,0 +1,105 @@
+#pragma once
+
+#include "agent.pb-c.h"
+#include "agent/rpc/rpc.h"
+#include "base/auto.h"
+#include "base/err.h"
+#include "base/list.h"
+#include "ttrpc/ttrpc.h"
+
+/* What the calls work on, and the calls. Private to agent/rpc. */
+
+struct rpc_services;
+
+/* Where the sandbox stands. */
+enum phase {
+	PHASE_EMPTY = 1 << 0,  /* no sandbox yet */
+	PHASE_READY = 1 << 1,  /* containers may come and go */
+	PHASE_ENDING = 1 << 2, /* destroy has been asked for */
+	PHASE_ANY = PHASE_EMPTY | PHASE_READY | PHASE_ENDING,
+};
+
+struct rpc {
+	struct rpc_config config;
+	enum phase phase;
+	struct list members; /* struct member: the containers */
+	unsigned n_members;
+	struct container_host *host; /* NULL until the first container */
+	struct storages *storages;
+	struct storage_hold *hold;  /* of the sandbox */
+	int ipc_ns, uts_ns, pid_ns; /* of the pod; -1 if there is none (yet) */
+	bool shares_pid_ns;         /* all containers do */
+	struct list oom_events, oom_calls;
+
+	struct ttrpc_call *sandbox_call; /* CreateSandbox or DestroySandbox under way */
+	struct storage_job *sandbox_job;
+	unsigned ending; /* containers that still have to go */
+	struct loop_timer *end_timer;
+
+	bool active; /* since quiet.c looked last */
+	struct loop_timer *quiet_timer;
+
+	struct ttrpc_server *server;
+	struct rpc_services *services; /* must outlive the server */
+};
+
+/* Answers one call, now or later. @request is of the type that the call's name says. */
+typedef void (*answer_fn)(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+
+/* Answers with nothing when @r is 0, else with the failure. */
+void answer(struct ttrpc_call *call, int r, const struct err *e);
+
+/* health.c */
+void health_check(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+void health_version(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+
+/* guest.c */
+void guest_get_details(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+void guest_set_date_time(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+void guest_reseed_random(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+
+/* online.c */
+void online_cpu_mem(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+
+/* container.c, create.c */
+void container_rpc_create(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+void container_rpc_start(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+void container_rpc_remove(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+void container_rpc_pause(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+void container_rpc_resume(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+void container_rpc_update(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+void container_rpc_stats(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+
+/* ps.c */
+void ps_list(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+
+/* exec.c */
+void exec_process(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+void exec_signal(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+void exec_wait(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+
+/* stdio.c */
+void stdio_read_stdout(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+void stdio_read_stderr(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+void stdio_write_stdin(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+void stdio_close_stdin(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+void stdio_resize(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+
+/* quiet.c: a request has come. */
+void quiet_disturb(struct rpc *rpc);
+
+/* copy_file.c */
+void copy_file(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+
+/* oom.c */
+void oom_get_event(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+void oom_happened(struct rpc *rpc, const char *id);
+void oom_fini(struct rpc *rpc);
+
+/* storage.c */
+void storage_rpc_update_ephemeral(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+void storage_rpc_volume_stats(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+
+/* sandbox.c */
+void sandbox_create(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+void sandbox_destroy(struct rpc *rpc, struct ttrpc_call *call, const void *request);

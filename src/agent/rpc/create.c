@@ -1,0 +1,337 @@
+/* CreateContainer: storages, devices, and then the container, step by step as each is ready. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "agent/device/device.h"
+#include "agent/rpc/member.h"
+#include "base/array.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "oci/oci.h"
+
+/*
+ *	storages_acquire ──► device_wait for each device ──► container_create ──► answer
+ *	        │                       │                            │
+ *	        └──────── failed ───────┴──────────── failed ────────┴──► all undone, answer
+ *
+ * The request is alive as long as its call, and the call until the end, so what the request says is
+ * read in place; the numbers of devices are corrected in it.
+ */
+struct creation {
+	struct member *member;
+	struct ttrpc_call *call;
+	const Grpc__CreateContainerRequest *req;
+	struct storage_job *storages;
+	size_t device; /* the one that is waited for */
+	struct device_wait wait;
+};
+
+static void finish(struct creation *c, int r, const struct err *e)
+{
+	struct member *m = c->member;
+
+	m->creation = NULL;
+	storage_job_cancel(c->storages);
+	device_wait_cancel(&c->wait);
+	answer(c->call, r, e);
+	free(c);
+	if (r < 0)
+		member_free(m);
+}
+
+void creation_cancel(struct creation *c)
+{
+	struct err e = {0};
+
+	finish(c, err_say(&e, ECANCELED, "container '%s' is removed", c->member->id), &e);
+}
+
+static void init_exited(void *arg, int status)
+{
+	struct member *m = arg;
+
+	task_exited(&m->init, status);
+}
+
+static void on_oom(void *arg)
+{
+	struct member *m = arg;
+
+	oom_happened(m->rpc, m->id);
+}
+
+/* The first container of a pod that shares its process ids gives the namespace to the others. */
+static void keep_pid_ns(struct member *m)
+{
+	char path[64];
+
+	if (!m->shares_pid_ns || m->rpc->pid_ns >= 0)
+		return;
+	(void) snprintf(path, sizeof path, "/proc/%d/ns/pid", container_process_pid(m->init.cp));
+	m->rpc->pid_ns = open(path, O_RDONLY | O_CLOEXEC);
+	if (m->rpc->pid_ns < 0)
+		log_error("container '%s' cannot share its process ids: %s", m->id,
+			  strerror(errno));
+}
+
+static void on_created(void *arg, int r, const struct err *cause)
+{
+	struct creation *c = ((struct member *) arg)->creation;
+	struct member *m = arg;
+	struct err e = {0};
+
+	if (r == 0) {
+		m->init.cp = container_init(m->container);
+		r = task_attach(&m->init, &e);
+		cause = &e;
+	}
+	if (r == 0)
+		keep_pid_ns(m);
+	finish(c, r, cause);
+}
+
+/* Where hooks find the container, and the writable layers of its overlay live. */
+static int make_bundle(struct member *m, char **ret, struct err *e)
+{
+	char *path = str_printf("%s/%s", m->rpc->config.run_dir, m->id);
+	int r = path ? dir_make(path, 0755, e) : err_sys(e, ENOMEM, "make the bundle");
+
+	if (r < 0)
+		free(path);
+	else
+		*ret = path;
+	return r;
+}
+
+static bool has_namespace(const Grpc__Spec *spec, const char *wanted)
+{
+	for (size_t i = 0; spec->linux && i < spec->linux->n_namespaces; i++) {
+		const char *type = spec->linux->namespaces[i]->type;
+
+		if (type && strcmp(type, wanted) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int make(struct creation *c, struct err *e)
+{
+	struct member *m = c->member;
+	struct rpc *rpc = m->rpc;
+	const Grpc__Process *process = c->req->oci->process;
+	/* What belongs to the pod belongs to the agent's user namespace: a container with users of
+	 * its own could not even mount a message queue in it. It gets its own. */
+	bool own_users = has_namespace(c->req->oci, "user");
+	auto_free char *bundle = NULL;
+	struct container_config config = {
+		.id = m->id,
+		.spec = c->req->oci,
+		.ipc_ns = own_users ? -1 : rpc->ipc_ns,
+		.uts_ns = own_users ? -1 : rpc->uts_ns,
+		.pid_ns = m->shares_pid_ns ? rpc->pid_ns : -1,
+		.stdio = {.fds = {-1, -1, -1}},
+		.exited = init_exited,
+		.oom = on_oom,
+		.arg = m,
+	};
+	int r = make_bundle(m, &bundle, e);
+
+	if (r == 0)
+		r = task_open_stdio(&m->init, process && process->terminal, &config.stdio, e);
+	if (r < 0)
+		return r;
+	config.bundle = bundle;
+	r = container_create(rpc->host, &config, on_created, m, &m->container, e);
+	for (size_t i = 0; i < ARRAY_LEN(config.stdio.fds); i++)
+		fd_close(config.stdio.fds[i]);
+	return r;
+}
+
+/* In the specification a device has the numbers of the host; in the guest it has others. */
+static void correct_numbers(Grpc__Spec *spec, const char *container_path, const struct stat *st)
+{
+	Grpc__Linux *l = spec->linux;
+
+	for (size_t i = 0; l && i < l->n_devices; i++) {
+		Grpc__LinuxDevice *d = l->devices[i];
+		int64_t major = d->major, minor = d->minor;
+
+		if (!d->path || strcmp(d->path, container_path) != 0)
+			continue;
+		d->major = major(st->st_rdev);
+		d->minor = minor(st->st_rdev);
+		d->has_major = d->has_minor = true;
+		for (size_t k = 0; l->resources && k < l->resources->n_devices; k++) {
+			Grpc__LinuxDeviceCgroup *rule = l->resources->devices[k];
+
+			if (!rule->has_major || !rule->has_minor || rule->major != major ||
+			    rule->minor != minor)
+				continue;
+			rule->major = d->major;
+			rule->minor = d->minor;
+		}
+	}
+}
+
+static void go_on(struct creation *c);
+
+static void on_device(struct device_wait *w, int r, const char *path, const struct err *cause)
+{
+	struct creation *c = container_of(w, struct creation, wait);
+	const Grpc__Device *d = c->req->devices[c->device];
+	struct err e = *cause;
+	struct stat st;
+
+	if (r == 0 && stat(path, &st) < 0)
+		r = err_sys(&e, errno, "look at '%s'", path);
+	if (r < 0) {
+		(void) err_wrap(&e, r, "add device '%s'", d->container_path);
+		finish(c, r, &e);
+		return;
+	}
+	correct_numbers(c->req->oci, d->container_path, &st);
+	c->device++;
+	go_on(c);
+}
+
+static int wait_for(struct creation *c, const Grpc__Device *d, struct err *e)
+{
+	struct devices *devices = c->member->rpc->config.devices;
+	bool by_path = strcmp(d->type, "blk") == 0;
+
+	if (!by_path && strcmp(d->type, "mmioblk") != 0)
+		return err_say(e, ENOTSUP, "device '%s': type '%s' is not supported",
+			       d->container_path, d->type);
+
+	int r = module_load_if_any(devices, "virtio_blk", e);
+
+	if (r < 0)
+		return r;
+	c->wait = (struct device_wait){
+		.kind = by_path && *d->id ? DEVICE_BLOCK : DEVICE_NODE,
+		.key = by_path && *d->id ? d->id : d->vm_path,
+		.finish = on_device,
+	};
+	device_wait(devices, &c->wait, clock_deadline(c->member->rpc->config.hotplug_timeout_ms));
+	return 0;
+}
+
+/* After the storages: the next device, or the container. */
+static void go_on(struct creation *c)
+{
+	struct err e = {0};
+	int r;
+
+	if (c->device < c->req->n_devices)
+		r = wait_for(c, c->req->devices[c->device], &e);
+	else
+		r = make(c, &e);
+	if (r < 0)
+		finish(c, r, &e);
+}
+
+static void on_storages(void *arg, int r, const struct err *e)
+{
+	struct creation *c = arg;
+
+	if (r < 0)
+		finish(c, r, e);
+	else
+		go_on(c);
+}
+
+/* The host does not speak of the network: the machine has one, and it is its containers' own. The
+ * specification is judged as if it said so. */
+static int check_spec(const Grpc__Spec *spec, struct err *e)
+{
+	if (!spec->linux || has_namespace(spec, "network"))
+		return oci_spec_check(spec, e);
+
+	Grpc__LinuxNamespace network = GRPC__LINUX_NAMESPACE__INIT;
+	Grpc__Linux own = *spec->linux;
+	Grpc__Spec said = *spec;
+	auto_free Grpc__LinuxNamespace **list = calloc(own.n_namespaces + 1, sizeof(*list));
+
+	if (!list)
+		return err_sys(e, ENOMEM, "check the specification");
+	for (size_t i = 0; i < own.n_namespaces; i++)
+		list[i] = own.namespaces[i];
+	network.type = (char *) "network";
+	list[own.n_namespaces++] = &network;
+	own.namespaces = list;
+	said.linux = &own;
+	return oci_spec_check(&said, e);
+}
+
+static int check(const Grpc__CreateContainerRequest *req, struct err *e)
+{
+	if (!req->oci)
+		return err_say(e, EINVAL, "OCI is missing");
+	if (req->n_shared_mounts > 0)
+		return err_say(e, ENOTSUP, "shared_mounts are not supported");
+	if (req->stdin_port || req->stdout_port || req->stderr_port)
+		return err_say(e, ENOTSUP, "streams on ports of their own are not supported");
+	if (req->string_user)
+		return err_say(e, ENOTSUP, "string_user is not supported");
+	return check_spec(req->oci, e);
+}
+
+static int begin(struct rpc *rpc, struct ttrpc_call *call, const Grpc__CreateContainerRequest *req,
+		 struct creation **ret, struct err *e)
+{
+	struct member *m = NULL;
+	int r = check(req, e);
+
+	/* The first container pays for what only containers need. */
+	if (r == 0 && !rpc->host)
+		r = container_host_new(rpc->config.loop, rpc->config.reaper, &rpc->host, e);
+	if (r == 0)
+		r = member_new(rpc, req->container_id, req->exec_id, &m, e);
+	if (!m)
+		return r;
+
+	struct creation *c = calloc(1, sizeof *c);
+
+	if (!c) {
+		member_free(m);
+		return err_sys(e, ENOMEM, "make container '%s'", req->container_id);
+	}
+	c->member = m;
+	c->call = call;
+	c->req = req;
+	list_init(&c->wait.link);
+	m->creation = c;
+	m->shares_pid_ns = req->sandbox_pidns || rpc->shares_pid_ns;
+	*ret = c;
+	return 0;
+}
+
+void container_rpc_create(struct rpc *rpc, struct ttrpc_call *call, const void *request)
+{
+	const Grpc__CreateContainerRequest *req = request;
+	struct creation *c = NULL;
+	struct err e = {0};
+	int r = begin(rpc, call, req, &c, &e);
+
+	if (!c) {
+		answer(call, r, &e);
+		return;
+	}
+
+	struct storage_order order = {
+		.list = req->storages,
+		.n = req->n_storages,
+		.owner = c->member->id,
+		.hold = c->member->hold,
+		.shared = rpc->hold,
+	};
+
+	storages_acquire(rpc->storages, &order, on_storages, c, &c->storages);
+}

@@ -1,0 +1,44 @@
+#pragma once
+
+/* The table of what is mounted. Private to agent/storage. */
+
+#include "agent/storage/driver.h"
+#include "base/list.h"
+
+/* A mount point that exists. */
+struct mounted {
+	struct list link;
+	const struct storage_driver *driver;
+	unsigned holders;
+	char path[];
+};
+
+struct storages {
+	struct storages_config config;
+	int run_fd;
+	struct list mounted; /* in the order of their making */
+	unsigned n_mounted;
+	struct list jobs;
+};
+
+struct held {
+	struct list link;
+	struct mounted *what;
+};
+
+struct storage_hold {
+	struct storages *storages;
+	struct list held;
+};
+
+/* The entry of a mount point, or NULL. */
+struct mounted *storages_find(struct storages *s, const char *path);
+
+/* One more holder. */
+int storage_hold_add(struct storage_hold *h, struct mounted *m, struct err *e);
+
+/* Enters what is about to be mounted into the table, held by @h: afterwards nothing can fail but the
+ * mount itself, and then storages_leave() takes it back. NULL and a failure if there is no room. */
+struct mounted *storages_enter(struct storage_hold *h, const struct storage_driver *driver,
+			       const char *path, struct err *e);
+void storages_leave(struct storage_hold *h, struct mounted *m);

@@ -1,0 +1,173 @@
+#include "base/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+int child_arrange_fds(const struct child_fd *fds, size_t n_fds, int *keep_fd, struct err *e)
+{
+	int highest = *keep_fd;
+
+	/* First above all targets, so that no dup2() below closes a source. */
+	for (size_t i = 0; i < n_fds; i++)
+		if (fds[i].as > highest)
+			highest = fds[i].as;
+
+	int moved[64];
+
+	if (n_fds > sizeof moved / sizeof moved[0])
+		return err_say(e, E2BIG, "too many descriptors for a child");
+	*keep_fd = fcntl(*keep_fd, F_DUPFD_CLOEXEC, highest + 1);
+	if (*keep_fd < 0)
+		return err_sys(e, errno, "arrange descriptors");
+	for (size_t i = 0; i < n_fds; i++) {
+		moved[i] = fcntl(fds[i].fd, F_DUPFD_CLOEXEC, highest + 1);
+		if (moved[i] < 0)
+			return err_sys(e, errno, "arrange descriptors");
+	}
+	/* All that is not named closes at exec. */
+	if (syscall(SYS_close_range, 3U, ~0U, 4U /* CLOSE_RANGE_CLOEXEC */) < 0)
+		return err_sys(e, errno, "close descriptors");
+	for (size_t i = 0; i < n_fds; i++)
+		if (dup2(moved[i], fds[i].as) < 0)
+			return err_sys(e, errno, "arrange descriptors");
+	return 0;
+}
+
+static int reset_signals(struct err *e)
+{
+	sigset_t none;
+
+	for (int s = 1; s < _NSIG; s++)
+		(void) signal(s, SIG_DFL); /* SIGKILL and SIGSTOP refuse, rightly */
+	(void) sigemptyset(&none);
+	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+		return err_sys(e, errno, "unblock signals");
+	return 0;
+}
+
+static int become(const struct child_spec *spec, int *report_fd, pid_t parent, struct err *e)
+{
+	int r = reset_signals(e);
+
+	if (r == 0)
+		r = child_arrange_fds(spec->fds, spec->n_fds, report_fd, e);
+	if (r < 0)
+		return r;
+	if (spec->new_session && setsid() < 0)
+		return err_sys(e, errno, "start a session");
+	if (spec->cwd && chdir(spec->cwd) < 0)
+		return err_sys(e, errno, "go to '%s'", spec->cwd);
+	if (spec->prepare) {
+		r = spec->prepare(spec->prepare_arg, e);
+		if (r < 0)
+			return r;
+	}
+	/* Last: a change of user clears it. */
+	if (spec->die_with_parent) {
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+			return err_sys(e, errno, "ask to die with the parent");
+		if (getppid() != parent)
+			return err_say(e, ESRCH, "the parent is gone");
+	}
+	if (spec->envp)
+		(void) execvpe(spec->path, (char *const *) spec->argv, (char *const *) spec->envp);
+	else
+		(void) execvp(spec->path, (char *const *) spec->argv);
+	return err_sys(e, errno, "run '%s'", spec->path);
+}
+
+/* The child's story, if exec did not end it. */
+static int read_report(int fd, struct err *e)
+{
+	struct err story;
+	int r = fd_read_all(fd, &story, sizeof story);
+
+	if (r == -ENODATA)
+		return 0;
+	if (r < 0)
+		return err_sys(e, -r, "hear from a child");
+	if (e)
+		*e = story;
+	return -story.code;
+}
+
+int child_start(const struct child_spec *spec, struct child *ret, struct err *e)
+{
+	int p[2];
+	struct child c = CHILD_NONE;
+	pid_t parent = getpid();
+
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return err_sys(e, errno, "start '%s'", spec->path);
+
+	auto_close int rd = p[0];
+	auto_close int wr = p[1];
+
+	c.pid = fork();
+	if (c.pid < 0)
+		return err_sys(e, errno, "start '%s'", spec->path);
+	if (c.pid == 0) {
+		struct err story = {0};
+
+		(void) become(spec, &wr, parent, &story);
+		(void) fd_write_all(wr, &story, sizeof story);
+		_exit(127);
+	}
+	wr = fd_close(wr);
+	c.pidfd = (int) syscall(SYS_pidfd_open, c.pid, 0);
+
+	int r = c.pidfd < 0 ? err_sys(e, errno, "start '%s'", spec->path) : read_report(rd, e);
+
+	if (r < 0) {
+		child_kill(&c);
+		return r;
+	}
+	*ret = c;
+	return 0;
+}
+
+int child_wait(struct child *c, msec_t deadline, int *ret_status, struct err *e)
+{
+	struct pollfd p = {.fd = c->pidfd, .events = POLLIN};
+	int n, status;
+
+	do
+		n = poll(&p, 1, clock_poll_ms(deadline));
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(e, errno, "wait for process %d", c->pid);
+	if (n == 0)
+		return err_say(e, ETIMEDOUT, "process %d does not end", c->pid);
+	if (waitpid(c->pid, &status, 0) < 0)
+		return err_sys(e, errno, "wait for process %d", c->pid);
+	fd_close(c->pidfd);
+	*c = CHILD_NONE;
+	*ret_status = status;
+	return 0;
+}
+
+void child_kill(struct child *c)
+{
+	if (c->pid > 0) {
+		(void) kill(c->pid, SIGKILL);
+		while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	fd_close(c->pidfd);
+	*c = CHILD_NONE;
+}
+
+int child_exit_code(int status)
+{
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}

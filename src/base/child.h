@@ -1,0 +1,63 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/err.h"
+
+/*
+ * Child processes: made with fork and exec, known by a pidfd.
+ *
+ * A failure between fork and exec comes back as the error of child_start(), with the words of the
+ * child. The child gets default signal handlers and an empty signal mask.
+ */
+struct child {
+	pid_t pid; /* 0 when there is none */
+	int pidfd; /* readable when the child has ended; -1 when there is none */
+};
+
+#define CHILD_NONE ((struct child){.pid = 0, .pidfd = -1})
+
+/* The descriptor @fd of the parent becomes @as in the child. */
+struct child_fd {
+	int fd;
+	int as;
+};
+
+struct child_spec {
+	const char *path;           /* an absolute path, or a name looked up in PATH */
+	const char *const *argv;    /* NULL-terminated */
+	const char *const *envp;    /* NULL-terminated; NULL inherits */
+	const char *cwd;            /* NULL inherits */
+	const struct child_fd *fds; /* every other descriptor from 3 on is closed */
+	size_t n_fds;
+	bool new_session;     /* setsid() */
+	bool die_with_parent; /* SIGKILL when the *thread* that starts it ends */
+	/* Runs in the child last before exec, for what this struct has no word for. May be NULL.
+	 * It must only make system calls; what it returns and puts in @e is the start's failure. */
+	int (*prepare)(void *arg, struct err *e);
+	void *prepare_arg;
+};
+
+/* Starts a program. *@ret belongs to the caller, who ends it with child_wait() or child_kill(). */
+int child_start(const struct child_spec *spec, struct child *ret, struct err *e);
+
+/* Waits for the end. *@ret_status is as in waitpid(2). Returns 0, -ETIMEDOUT, or -errno; the child
+ * is CHILD_NONE only after 0. */
+int child_wait(struct child *c, msec_t deadline, int *ret_status, struct err *e);
+
+/* SIGKILL, and waits for the end. Accepts CHILD_NONE; it is CHILD_NONE afterwards. */
+void child_kill(struct child *c);
+
+/**
+ * child_arrange_fds() - for a new process before it executes a program
+ * @fds:	what becomes what; every other descriptor closes at exec
+ * @keep_fd:	one that is needed until exec: moved out of the way
+ */
+int child_arrange_fds(const struct child_fd *fds, size_t n_fds, int *keep_fd, struct err *e);
+
+/* A wait status as the exit code a shell gives: the code, or 128 + signal. */
+int child_exit_code(int status);

@@ -1,0 +1,124 @@
+#include "base/fd.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int fd_write_all(int fd, const void *data, size_t bytes)
+{
+	const char *p = data;
+
+	while (bytes > 0) {
+		ssize_t n = write(fd, p, bytes);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		p += n;
+		bytes -= (size_t) n;
+	}
+	return 0;
+}
+
+int fd_read_all(int fd, void *data, size_t bytes)
+{
+	char *p = data;
+
+	while (bytes > 0) {
+		ssize_t n = read(fd, p, bytes);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -ENODATA;
+		p += n;
+		bytes -= (size_t) n;
+	}
+	return 0;
+}
+
+int fd_set_nonblock(int fd, bool on)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return -errno;
+	flags = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+	return fcntl(fd, F_SETFL, flags) < 0 ? -errno : 0;
+}
+
+int fd_set_cloexec(int fd, bool on)
+{
+	return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) < 0 ? -errno : 0;
+}
+
+union fd_message {
+	struct cmsghdr align;
+	char bytes[CMSG_SPACE(sizeof(int) * FD_PASS_MAX)];
+};
+
+ssize_t fd_send(int sock, const void *data, size_t bytes, const int *fds, size_t n_fds)
+{
+	union fd_message control = {0};
+	struct iovec iov = {.iov_base = (void *) data, .iov_len = bytes};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	assert(n_fds <= FD_PASS_MAX && bytes > 0);
+	if (n_fds > 0) {
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
+
+		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
+	}
+
+	ssize_t n;
+
+	do
+		n = sendmsg(sock, &msg, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+ssize_t fd_recv(int sock, void *data, size_t bytes, int *fds, size_t *ret_n_fds)
+{
+	union fd_message control = {0};
+	struct iovec iov = {.iov_base = data, .iov_len = bytes};
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof control.bytes,
+	};
+	ssize_t n;
+
+	do
+		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+
+	*ret_n_fds = 0;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+
+		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		/* The kernel cannot have put more into the room it was given. */
+		assert(*ret_n_fds + count <= FD_PASS_MAX);
+		memcpy(fds + *ret_n_fds, CMSG_DATA(c), count * sizeof(int));
+		*ret_n_fds += count;
+	}
+	return n;
+}

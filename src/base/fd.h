@@ -1,0 +1,32 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/auto.h"
+#include "base/err.h"
+
+/* Descriptors: whole reads and writes, flags, and sending them to another process. */
+
+/* Writes all of it to a blocking descriptor. Returns 0 or -errno. */
+int fd_write_all(int fd, const void *data, size_t bytes);
+
+/* Reads exactly @bytes from a blocking descriptor. Returns 0, -ENODATA at an early end, or -errno.
+ */
+int fd_read_all(int fd, void *data, size_t bytes);
+
+/* Both return 0 or -errno. */
+int fd_set_nonblock(int fd, bool on);
+int fd_set_cloexec(int fd, bool on);
+
+/* Most descriptors that travel in one message. */
+#define FD_PASS_MAX 8
+
+/* Sends @bytes (at least one) and @n_fds descriptors over a unix socket in one message. The
+ * descriptors still belong to the caller. Returns the bytes sent or -errno. */
+ssize_t fd_send(int sock, const void *data, size_t bytes, const int *fds, size_t n_fds);
+
+/* Receives bytes and descriptors. @fds has room for FD_PASS_MAX; those received are close-on-exec
+ * and belong to the caller. Returns the bytes received, 0 at end of file, or -errno. */
+ssize_t fd_recv(int sock, void *data, size_t bytes, int *fds, size_t *ret_n_fds);

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/*
+ * Files and folders as wholes. Paths are opened relative to a folder's descriptor @dirfd, which may
+ * be AT_FDCWD. Every function names the path in its error.
+ */
+
+/* Reads a whole file of at most @max_bytes. *@ret is NUL-terminated (the NUL is not counted) and
+ * freed by the caller with free(). @ret_bytes may be NULL. Returns 0, -EFBIG, or -errno. */
+int file_read(int dirfd, const char *path, size_t max_bytes, char **ret, size_t *ret_bytes,
+	      struct err *e);
+
+/* Writes @text to a file that exists, in one write(): for /proc, /sys and cgroup files. */
+int file_write(int dirfd, const char *path, const char *text, struct err *e);
+
+/* Replaces a file so that a reader sees the old or the new one, never half of it. */
+int file_replace(int dirfd, const char *path, const void *data, size_t bytes, mode_t mode,
+		 struct err *e);
+
+/* mkdir -p. Existing folders are left as they are. */
+int dir_make(const char *path, mode_t mode, struct err *e);
+
+/* Removes a tree. Never follows a link, never leaves the file system it began on: what is mounted
+ * below is not touched and makes it fail with -EBUSY or -EXDEV. A missing tree is success. */
+int dir_remove(int dirfd, const char *path, struct err *e);
+
+/**
+ * path_open_in() - open a path that somebody else can influence
+ * @rootfd:	folder that the path cannot leave, whatever links say (RESOLVE_IN_ROOT)
+ * @path:	absolute or relative; both start at @rootfd
+ * @flags:	as for open(2); O_CLOEXEC is added
+ * @mode:	for O_CREAT
+ *
+ * Magic links of /proc are refused. Returns a descriptor or -errno.
+ */
+int path_open_in(int rootfd, const char *path, int flags, mode_t mode, struct err *e);
+
+/* printf into new memory; NULL when out of memory. */
+char *str_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* The whole of @text is a number (decimal, no blanks, no sign for unsigned). Returns 0, -EINVAL or
+ * -ERANGE. */
+int num_parse_u64(const char *text, uint64_t *ret);
+int num_parse_i64(const char *text, int64_t *ret);

@@ -1,0 +1,103 @@
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/array.h"
+
+#define LOG_LINE_MAX 2048
+
+static const char *const level_names[] = {
+	[LOG_ERROR] = "error",
+	[LOG_WARN] = "warning",
+	[LOG_INFO] = "info",
+	[LOG_DEBUG] = "debug",
+};
+TABLE_COVERS(level_names, LOG_LEVEL_MAX);
+
+static const char *const line_formats[] = {
+	[LOG_TEXT] = "time=\"%s\" level=%s msg=\"%s\"\n",
+	[LOG_JSON] = "{\"time\":\"%s\",\"level\":\"%s\",\"msg\":\"%s\"}\n",
+};
+TABLE_COVERS(line_formats, LOG_FORMAT_MAX);
+
+static struct {
+	int fd;
+	enum log_format format;
+	enum log_level level;
+} sink = {.fd = STDERR_FILENO, .format = LOG_TEXT, .level = LOG_INFO};
+
+void log_open(int fd, enum log_format format, enum log_level level)
+{
+	sink.fd = fd;
+	sink.format = format;
+	sink.level = level;
+}
+
+/* Both line formats quote the message; the escapes are those of JSON. */
+static void escape(char *out, size_t out_bytes, const char *text)
+{
+	size_t n = 0;
+
+	for (const unsigned char *p = (const unsigned char *) text; *p && n + 7 < out_bytes; p++) {
+		if (*p == '"' || *p == '\\') {
+			out[n++] = '\\';
+			out[n++] = (char) *p;
+		} else if (*p == '\n') {
+			out[n++] = '\\';
+			out[n++] = 'n';
+		} else if (*p < 0x20) {
+			n += (size_t) snprintf(out + n, out_bytes - n, "\\u%04x", *p);
+		} else {
+			out[n++] = (char) *p;
+		}
+	}
+	out[n] = '\0';
+}
+
+#pragma GCC diagnostic ignored "-Wformat-nonliteral" /* line_formats[] are literals */
+void log_set_level(enum log_level level)
+{
+	sink.level = level;
+}
+
+void log_write(enum log_level level, const char *fmt, ...)
+{
+	if (level > sink.level || sink.fd < 0)
+		return;
+
+	int saved = errno;
+	char text[LOG_LINE_MAX], quoted[LOG_LINE_MAX], line[LOG_LINE_MAX + 128], when[40];
+	struct timespec now;
+	struct tm tm;
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void) vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	escape(quoted, sizeof quoted, text);
+
+	(void) clock_gettime(CLOCK_REALTIME, &now);
+	(void) gmtime_r(&now.tv_sec, &tm);
+
+	size_t n = strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &tm);
+
+	(void) snprintf(when + n, sizeof when - n, ".%06ldZ", now.tv_nsec / 1000);
+
+	int len = snprintf(line, sizeof line, line_formats[sink.format], when, level_names[level],
+			   quoted);
+	if (write(sink.fd, line, (size_t) len) < 0)
+		sink.fd = -1; /* nobody can be told */
+	errno = saved;
+}
+
+void log_err(enum log_level level, const struct err *e, const char *words)
+{
+	char buf[640];
+
+	log_write(level, "%s: %s", words, err_show(e, buf, sizeof buf));
+}

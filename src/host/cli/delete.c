@@ -1,0 +1,116 @@
+#include "host/cli/delete.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "base/array.h"
+#include "base/log.h"
+#include "host/cli/server.h"
+#include "host/cli/status.h"
+#include "task.pb-c.h"
+
+#define KILL_TIMEOUT_MS   10000
+#define DELETE_TIMEOUT_MS 60000
+
+static int kill_and_wait(struct server *s, const char *id, struct err *e)
+{
+	Containerd__Task__V2__KillRequest kill = CONTAINERD__TASK__V2__KILL_REQUEST__INIT;
+	Containerd__Task__V2__WaitRequest wait = CONTAINERD__TASK__V2__WAIT_REQUEST__INIT;
+	msec_t deadline = clock_deadline(KILL_TIMEOUT_MS);
+
+	kill.id = wait.id = (char *) id;
+	kill.signal = SIGKILL;
+	kill.all = true;
+
+	int r = server_task(s, "Kill", &kill.base, deadline, NULL, e);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	err_clear(e);
+	return server_task(s, "Wait", &wait.base, deadline, NULL, e);
+}
+
+static int delete_by_server(struct server *s, const char *id, bool force, struct err *e)
+{
+	Containerd__Task__V2__DeleteRequest q = CONTAINERD__TASK__V2__DELETE_REQUEST__INIT;
+	enum oci_status status;
+	int r = status_ask(s, id, &status, e);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	err_clear(e);
+	if (r == 0 && !force && (status == OCI_RUNNING || status == OCI_PAUSED))
+		return err_say(e, EBUSY, "cannot delete container '%s' that is not stopped: %s", id,
+			       oci_status_name(status));
+	if (r == 0 && status != OCI_STOPPED)
+		r = kill_and_wait(s, id, e);
+	if (r == 0) {
+		q.id = (char *) id;
+		r = server_task(s, "Delete", &q.base, clock_deadline(DELETE_TIMEOUT_MS), NULL, e);
+	}
+	/* Somebody else's delete is at work, or a start whose caller is gone. */
+	bool busy = r == -EBUSY && force;
+
+	if (r < 0 && r != -ENOENT && !busy)
+		return r;
+	err_clear(e);
+	return server_shutdown(s, id, busy, e);
+}
+
+int delete_container(const struct cli *cli, const struct state_dir *dir, bool force, struct err *e)
+{
+	auto_server struct server s = SERVER_NONE;
+	struct err line = {0};
+	int r = server_connect(dir, &s, &line);
+
+	if (r == 0) {
+		r = delete_by_server(&s, dir->id, force, &line);
+		if (r == -EBUSY) {
+			*e = line;
+			return r;
+		}
+		if (r < 0)
+			log_err(LOG_WARN, &line,
+				"ignoring what the sandbox server says, cleaning up after it");
+	}
+	/* Also after a clean end: it finds nothing to do, or what a broken server has left. */
+	if (r < 0)
+		r = server_clean_up(cli, dir, e);
+	if (r == 0)
+		r = state_dir_remove(dir, e);
+	return err_wrap(e, r, "delete container '%s'", dir->id);
+}
+
+struct values {
+	bool force;
+};
+
+static const struct option options[] = {
+	{"force", 'f', OPTION_FLAG, offsetof(struct values, force), NULL,
+	 "kill it first; a container that does not exist is no error", false},
+};
+
+static int run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
+{
+	const struct values *v = values;
+	auto_state_dir struct state_dir dir = STATE_DIR_NONE;
+	int r = state_dir_open(cli->root, argv[0], &dir, e);
+
+	(void) argc;
+	if (r == -ENOENT && v->force)
+		return err_clear(e), 0;
+	return r < 0 ? r : delete_container(cli, &dir, v->force, e);
+}
+
+const struct verb verb_delete = {
+	.name = "delete",
+	.arguments = "ID",
+	.help = "remove a container and all that belongs to it",
+	.options = options,
+	.n_options = ARRAY_LEN(options),
+	.values_bytes = sizeof(struct values),
+	.min_args = 1,
+	.max_args = 1,
+	.run = run,
+};

@@ -1,0 +1,274 @@
+#include "host/cli/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/child.h"
+#include "base/file.h"
+#include "kata.pb-c.h"
+#include "task.pb-c.h"
+
+#define SERVER_PROGRAM      "containerd-shim-kata-v2"
+#define SERVER_NAMESPACE    "kata-runtime"
+#define SERVER_SOCKET       "shim.sock"
+#define SERVER_NOTES        "sandbox.json"
+#define SERVER_LISTEN_FD    3
+#define SHUTDOWN_TIMEOUT_MS 30000
+
+/* A socket address has 108 bytes, a container's folder may have more: go through the descriptor. */
+static struct sockaddr_un address_of(const struct state_dir *dir)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+
+	(void) snprintf(a.sun_path, sizeof a.sun_path, "/proc/self/fd/%d/" SERVER_SOCKET, dir->fd);
+	return a;
+}
+
+static int server_listen(const struct state_dir *dir, int *ret_fd, struct err *e)
+{
+	struct sockaddr_un a = address_of(dir);
+	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return err_sys(e, errno, "make a socket");
+	if (bind(fd, (struct sockaddr *) &a, sizeof a) < 0 || listen(fd, 16) < 0)
+		return err_sys(e, errno, "listen on '%s/" SERVER_SOCKET "'", dir->path);
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+int server_connect(const struct state_dir *dir, struct server *ret, struct err *e)
+{
+	struct sockaddr_un a = address_of(dir);
+	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	auto_server struct server s = SERVER_NONE;
+
+	if (fd < 0)
+		return err_sys(e, errno, "make a socket");
+	if (connect(fd, (struct sockaddr *) &a, sizeof a) < 0)
+		return err_sys(e, errno, "connect to the sandbox server of '%s'", dir->id);
+
+	int r = loop_new(&s.loop, e);
+
+	if (r == 0)
+		r = ttrpc_client_new(s.loop, fd, &s.client, e);
+	if (r < 0)
+		return r;
+	(void) take_fd(&fd);
+	*ret = s;
+	s = SERVER_NONE;
+	return 0;
+}
+
+/* Beside ourselves, so that a build tree uses its own; else wherever PATH has it. */
+static void find_program(char path[static PATH_MAX])
+{
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - sizeof SERVER_PROGRAM - 1);
+
+	if (n > 0) {
+		path[n] = '\0';
+
+		char *slash = strrchr(path, '/');
+
+		(void) strcpy(slash + 1, SERVER_PROGRAM);
+		if (access(path, X_OK) == 0)
+			return;
+	}
+	(void) strcpy(path, SERVER_PROGRAM);
+}
+
+int server_clean_up(const struct cli *cli, const struct state_dir *dir, struct err *e)
+{
+	char program[PATH_MAX];
+	const char *const argv[] = {
+		SERVER_PROGRAM, "-namespace", SERVER_NAMESPACE, "-id",
+		dir->id,        "-state-dir", dir->path,        cli->debug ? "-debug" : "-quiet",
+		"delete",       NULL};
+	auto_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	const struct child_fd fds[] = {{null, 0}, {null, 1}, {STDERR_FILENO, 2}};
+	const struct child_spec spec = {.path = program, .argv = argv, .fds = fds, .n_fds = 3};
+	struct child c = CHILD_NONE;
+	int status = 0;
+
+	/* Nothing noted, nothing to remove. One that is out of descriptors gets by without. */
+	if (faccessat(dir->fd, SERVER_NOTES, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		return 0;
+	if (null < 0)
+		return err_sys(e, errno, "open '/dev/null'");
+	find_program(program);
+
+	int r = child_start(&spec, &c, e);
+
+	if (r == 0)
+		r = child_wait(&c, clock_deadline(SHUTDOWN_TIMEOUT_MS), &status, e);
+	child_kill(&c);
+	if (r == 0 && child_exit_code(status) != 0)
+		r = err_say(e, EIO, SERVER_PROGRAM " delete ended with %d",
+			    child_exit_code(status));
+	return err_wrap(e, r, "clean up after the sandbox server of '%s'", dir->id);
+}
+
+static int spawn(const struct cli *cli, const struct state_dir *dir, const char *bundle,
+		 int listen_fd, struct err *e)
+{
+	char program[PATH_MAX];
+	const char *argv[16] = {SERVER_PROGRAM, "-namespace", SERVER_NAMESPACE, "-id",
+				dir->id,        "-state-dir", dir->path};
+	size_t n = 7;
+	auto_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	auto_close int log = -1;
+	struct child c = CHILD_NONE;
+
+	if (null < 0)
+		return err_sys(e, errno, "open '/dev/null'");
+	if (cli->log) {
+		log = open(cli->log, O_WRONLY | O_APPEND | O_CLOEXEC);
+		if (log < 0)
+			return err_sys(e, errno, "open log '%s'", cli->log);
+		argv[n++] = "-log-format";
+		argv[n++] = cli->log_format ? cli->log_format : "text";
+	}
+	if (cli->debug)
+		argv[n++] = "-debug";
+	if (cli->config) {
+		argv[n++] = "-config";
+		argv[n++] = cli->config;
+	}
+	find_program(program);
+
+	const struct child_fd fds[] = {
+		{null, 0},
+		{null, 1},
+		{log < 0 ? null : log, 2},
+		{listen_fd, SERVER_LISTEN_FD},
+	};
+	const struct child_spec spec = {
+		.path = program,
+		.argv = argv,
+		.cwd = bundle,
+		.fds = fds,
+		.n_fds = 4,
+		.new_session = true,
+	};
+	char number[8];
+
+	(void) snprintf(number, sizeof number, "%d", SERVER_LISTEN_FD);
+	if (setenv("KATA_RUNTIME_BIND_FD", number, 1) < 0)
+		return err_sys(e, errno, "set an environment variable");
+
+	int r = child_start(&spec, &c, e);
+
+	(void) unsetenv("KATA_RUNTIME_BIND_FD");
+	if (r < 0)
+		return err_wrap(e, r, "start the sandbox server");
+	fd_close(c.pidfd); /* it ends on its own terms; whoever is our subreaper collects it */
+	return 0;
+}
+
+int server_start(const struct cli *cli, const struct state_dir *dir, const char *bundle,
+		 struct server *ret, struct err *e)
+{
+	auto_close int listen_fd = -1;
+	int r = server_listen(dir, &listen_fd, e);
+
+	if (r == 0)
+		r = spawn(cli, dir, bundle, listen_fd, e);
+	if (r == 0)
+		r = server_connect(dir, ret, e);
+	return r;
+}
+
+int server_reach(const struct cli *cli, const char *id, const char *verb, struct server *ret,
+		 struct err *e)
+{
+	auto_state_dir struct state_dir dir = STATE_DIR_NONE;
+	int r = state_dir_open(cli->root, id, &dir, e);
+
+	if (r < 0)
+		return r;
+	r = server_connect(&dir, ret, e);
+	if (r == -ECONNREFUSED || r == -ENOENT) {
+		err_clear(e);
+		return err_say(e, ESRCH, "cannot %s container '%s': container not running", verb,
+			       id);
+	}
+	return r;
+}
+
+void server_close(struct server *s)
+{
+	ttrpc_client_free(s->client);
+	loop_free(s->loop);
+	*s = SERVER_NONE;
+}
+
+int server_task(struct server *s, const char *method, const ProtobufCMessage *request,
+		msec_t deadline, ProtobufCMessage **ret, struct err *e)
+{
+	const struct ttrpc_request q = {
+		.service = &containerd__task__v2__task__descriptor,
+		.method = method,
+		.message = request,
+		.deadline = deadline,
+	};
+
+	return ttrpc_call_wait(s->client, &q, ret, e);
+}
+
+int server_task_fds(struct server *s, const char *method, const ProtobufCMessage *request,
+		    msec_t deadline, const int *fds, size_t n_fds, struct err *e)
+{
+	const struct ttrpc_request q = {
+		.service = &containerd__task__v2__task__descriptor,
+		.method = method,
+		.message = request,
+		.deadline = deadline,
+		.fds = fds,
+		.n_fds = n_fds,
+	};
+
+	return ttrpc_call_wait(s->client, &q, NULL, e);
+}
+
+int server_admin(struct server *s, const char *method, const ProtobufCMessage *request,
+		 ProtobufCMessage **ret, struct err *e)
+{
+	const struct ttrpc_request q = {
+		.service = &kata__v1__admin__descriptor,
+		.method = method,
+		.message = request,
+		.deadline = clock_deadline(SERVER_TIMEOUT_MS),
+	};
+
+	return ttrpc_call_wait(s->client, &q, ret, e);
+}
+
+int server_shutdown(struct server *s, const char *id, bool now, struct err *e)
+{
+	Containerd__Task__V2__ShutdownRequest q = CONTAINERD__TASK__V2__SHUTDOWN_REQUEST__INIT;
+	msec_t deadline = clock_deadline(SHUTDOWN_TIMEOUT_MS);
+	int r;
+
+	q.id = (char *) id;
+	q.now = now;
+	r = server_task(s, "Shutdown", &q.base, deadline, NULL, e);
+	if (r < 0 && r != -ECONNRESET)
+		return r;
+	err_clear(e);
+
+	/* It hangs up by ending. */
+	while (!ttrpc_client_closed(s->client)) {
+		r = loop_step(s->loop, deadline, e);
+		if (r < 0)
+			return r;
+		if (r == 0)
+			return err_say(e, ETIMEDOUT, "the sandbox server does not end");
+	}
+	return 0;
+}

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/auto.h"
+#include "base/err.h"
+#include "base/loop.h"
+#include "host/cli/state_dir.h"
+#include "host/cli/verb.h"
+#include "ttrpc/ttrpc.h"
+
+/*
+ * The line to the sandbox server of one container.
+ *
+ * The server is made by create and run: the CLI binds the socket in the container's folder, hands
+ * it over by inheritance and connects to it, so there is nothing to wait or to poll for. Other
+ * verbs find the socket in the folder. The contract is in docs/sandbox-server.md.
+ */
+struct server {
+	struct loop *loop;
+	struct ttrpc_client *client;
+};
+
+#define SERVER_NONE ((struct server){0})
+#define auto_server __attribute__((cleanup(server_close)))
+
+/* Starts a server for the container of @dir, working in @bundle, and connects to it. */
+int server_start(const struct cli *cli, const struct state_dir *dir, const char *bundle,
+		 struct server *ret, struct err *e);
+
+/* Connects to the server of @dir. -ECONNREFUSED or -ENOENT when there is none (any more). */
+int server_connect(const struct state_dir *dir, struct server *ret, struct err *e);
+
+/* The same by id, for verbs that need a container that lives: without a server it is stopped, and
+ * the sentence says that one cannot @verb it. -ENOENT when there is no such container. */
+int server_reach(const struct cli *cli, const char *id, const char *verb, struct server *ret,
+		 struct err *e);
+
+/* Hangs up. Accepts SERVER_NONE. */
+void server_close(struct server *s);
+
+/* Verbs that only look or signal answer in this time; those that boot a machine set their own. */
+#define SERVER_TIMEOUT_MS 60000
+
+/**
+ * server_task() - one call of containerd's task service
+ * @method:	"Kill"
+ * @request:	of its input type
+ * @deadline:	CLOCK_NEVER for Wait
+ * @ret:	the response, freed with ttrpc_message_free(); NULL when not wanted
+ */
+int server_task(struct server *s, const char *method, const ProtobufCMessage *request,
+		msec_t deadline, ProtobufCMessage **ret, struct err *e);
+
+/* The same with descriptors: request fields say "fd:0" and so on for @fds[0] ... */
+int server_task_fds(struct server *s, const char *method, const ProtobufCMessage *request,
+		    msec_t deadline, const int *fds, size_t n_fds, struct err *e);
+
+/* One call of the kata.v1.Admin service. */
+int server_admin(struct server *s, const char *method, const ProtobufCMessage *request,
+		 ProtobufCMessage **ret, struct err *e);
+
+/* Asks the server to end and waits until it has hung up: then everything it owned is gone. Without
+ * @now it ends once it has no container, with it whatever still is under way is given up. */
+int server_shutdown(struct server *s, const char *id, bool now, struct err *e);
+
+/* For a server that is dead or does not answer: kills what is left of it, and runs its program's
+ * "delete", which removes everything its notes name. */
+int server_clean_up(const struct cli *cli, const struct state_dir *dir, struct err *e);

@@ -1,0 +1,219 @@
+#include "host/cli/standin.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/array.h"
+#include "base/fd.h"
+#include "host/cli/terminal.h"
+#include "task.pb-c.h"
+
+/* What a caller may send to say something to the container. */
+static const int passed_on[] = {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM};
+
+static void ended(void *arg, struct ttrpc_answer *answer)
+{
+	struct standin *s = arg;
+
+	s->done = true;
+	if (answer->r < 0) {
+		s->err = answer->err;
+		return;
+	}
+
+	const Containerd__Task__V2__WaitResponse *w = (void *) answer->response;
+
+	s->exit_code = (int) w->exit_status;
+}
+
+/* A signal or a new size: nobody waits for the answer, and a process that is gone needs neither. */
+static void heard(void *arg, struct ttrpc_answer *answer)
+{
+	(void) arg, (void) answer;
+}
+
+static void tell(struct standin *s, const char *method, const ProtobufCMessage *message)
+{
+	const struct ttrpc_request q = {
+		.service = &containerd__task__v2__task__descriptor,
+		.method = method,
+		.message = message,
+		.deadline = clock_deadline(SERVER_TIMEOUT_MS),
+	};
+
+	(void) ttrpc_call(s->server->client, &q, heard, s, NULL, NULL);
+}
+
+static void on_signal(void *arg, const struct signalfd_siginfo *info)
+{
+	struct standin *s = arg;
+	Containerd__Task__V2__KillRequest q = CONTAINERD__TASK__V2__KILL_REQUEST__INIT;
+
+	q.id = (char *) s->id;
+	q.exec_id = (char *) s->exec_id;
+	q.signal = info->ssi_signo;
+	tell(s, "Kill", &q.base);
+}
+
+void standin_resize(struct standin *s)
+{
+	Containerd__Task__V2__ResizePtyRequest q = CONTAINERD__TASK__V2__RESIZE_PTY_REQUEST__INIT;
+
+	if (s->tty < 0)
+		return;
+	q.id = (char *) s->id;
+	q.exec_id = (char *) s->exec_id;
+	terminal_size(s->tty, &q.height, &q.width);
+	if (q.height > 0 && q.width > 0)
+		tell(s, "ResizePty", &q.base);
+}
+
+static void on_resize(void *arg, const struct signalfd_siginfo *info)
+{
+	(void) info;
+	standin_resize(arg);
+}
+
+static int watch_signals(struct standin *s, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(passed_on); i++)
+		r = loop_signal(s->server->loop, passed_on[i], on_signal, s, e);
+	if (r == 0 && s->tty >= 0)
+		r = loop_signal(s->server->loop, SIGWINCH, on_resize, s, e);
+	return r;
+}
+
+int standin_begin(struct standin *s, struct err *e)
+{
+	static const struct ttrpc_pair owner = {"kata-owner", "1"};
+	Containerd__Task__V2__WaitRequest q = CONTAINERD__TASK__V2__WAIT_REQUEST__INIT;
+	const struct ttrpc_request request = {
+		.service = &containerd__task__v2__task__descriptor,
+		.method = "Wait",
+		.message = &q.base,
+		.deadline = CLOCK_NEVER,
+		.metadata = &owner,
+		.n_metadata = 1,
+	};
+	int r = watch_signals(s, e);
+
+	if (r < 0)
+		return r;
+	q.id = (char *) s->id;
+	q.exec_id = (char *) s->exec_id;
+	return ttrpc_call(s->server->client, &request, ended, s, NULL, e);
+}
+
+int standin_finish(struct standin *s, struct err *e)
+{
+	while (!s->done) {
+		int r = loop_step(s->server->loop, CLOCK_NEVER, e);
+
+		if (r < 0)
+			return r;
+	}
+	if (s->err.code == 0)
+		return s->exit_code;
+	if (s->err.code == ECONNRESET)
+		return err_say(
+			e, ECONNRESET,
+			"the sandbox server of container '%s' died, and with it the container",
+			s->id);
+	if (e)
+		*e = s->err;
+	return -s->err.code;
+}
+
+/* Lets go of everything it was forked with, but for @n descriptors. */
+static int let_go(const int *keep, size_t n, struct err *e)
+{
+	int null = open("/dev/null", O_RDWR);
+	int highest = 2;
+
+	if (null < 0)
+		return err_sys(e, errno, "open '/dev/null'");
+	for (int fd = 0; fd <= 2; fd++)
+		if (dup2(null, fd) < 0)
+			return err_sys(e, errno, "let go of the streams");
+	for (size_t i = 0; i < n; i++)
+		if (keep[i] > highest)
+			highest = keep[i];
+	for (int fd = 3; fd <= highest; fd++) {
+		bool kept = false;
+
+		for (size_t i = 0; i < n; i++)
+			kept |= keep[i] == fd;
+		if (!kept)
+			(void) close(fd);
+	}
+	closefrom(highest + 1);
+	if (chdir("/") < 0)
+		return err_sys(e, errno, "go to '/'");
+	return 0;
+}
+
+/* The life of the forked process. Says on @report_fd how it began: a struct err with or without a
+ * code. */
+static void stand_in(const struct state_dir *dir, const struct standin *form, int report_fd)
+{
+	const int keep[] = {dir->fd, report_fd, form->tty};
+	struct server server = SERVER_NONE;
+	struct standin s = *form;
+	struct err e = {0};
+	int r = let_go(keep, ARRAY_LEN(keep), &e);
+
+	(void) prctl(PR_SET_NAME, "kata-container");
+	s.server = &server;
+	if (r == 0 && s.owns_session && (setsid() < 0 || ioctl(s.tty, TIOCSCTTY, 0) < 0))
+		r = err_sys(&e, errno, "lead the session of the terminal");
+	if (r == 0)
+		r = server_connect(dir, &server, &e);
+	if (r == 0)
+		r = standin_begin(&s, &e);
+	(void) fd_write_all(report_fd, &e, sizeof e);
+	fd_close(report_fd);
+	if (r < 0)
+		_exit(1);
+	standin_resize(&s);
+	r = standin_finish(&s, NULL);
+	_exit(r < 0 ? 128 + SIGKILL : r);
+}
+
+int standin_fork(const struct state_dir *dir, const struct standin *s, pid_t *ret_pid,
+		 struct err *e)
+{
+	int p[2];
+
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return err_sys(e, errno, "make the process that stands in for the container");
+
+	auto_close int rd = p[0];
+	auto_close int wr = p[1];
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return err_sys(e, errno, "make the process that stands in for the container");
+	if (pid == 0)
+		stand_in(dir, s, wr);
+	wr = fd_close(wr);
+
+	struct err story;
+	int r = fd_read_all(rd, &story, sizeof story);
+
+	if (r < 0)
+		return err_sys(e, r == -ENODATA ? ECHILD : -r,
+			       "hear from the process that stands in for the container");
+	if (story.code) {
+		if (e)
+			*e = story;
+		return -story.code;
+	}
+	*ret_pid = pid;
+	return 0;
+}

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/auto.h"
+#include "base/err.h"
+
+/*
+ * One folder per container below --root: that it exists means that the id is taken.
+ *
+ *	state.json	what the CLI knows (struct record), written when create has succeeded
+ *	shim.sock	where the sandbox server answers
+ *	sandbox.json	the sandbox server's own notes, for cleaning up after its death
+ *
+ * The folder is held open and everything in it is named relative to it, because a path with a long
+ * id does not fit into a socket address.
+ */
+struct state_dir {
+	int fd;
+	char *id;
+	char *path;
+};
+
+/* Makes the folder. -EEXIST when the id is taken. */
+int state_dir_make(const char *root, const char *id, struct state_dir *ret, struct err *e);
+
+/* Opens it. -ENOENT when there is no such container. */
+int state_dir_open(const char *root, const char *id, struct state_dir *ret, struct err *e);
+
+/* Removes it with all that is in it. */
+int state_dir_remove(const struct state_dir *dir, struct err *e);
+
+/* Accepts a zeroed one with fd -1. */
+void state_dir_close(struct state_dir *dir);
+
+#define STATE_DIR_NONE ((struct state_dir){.fd = -1})
+#define auto_state_dir __attribute__((cleanup(state_dir_close)))
+
+/**
+ * struct record - what is remembered of a container
+ * @pid:	of the process that stands in for it, 0 when it was never made
+ * @pid_start:	its start time (proc(5), stat field 22): a recycled pid does not fool us
+ * @created:	RFC 3339
+ * @owner:	name of the user who made it
+ */
+struct record {
+	char *bundle;
+	char *rootfs;
+	char *created;
+	char *owner;
+	pid_t pid;
+	unsigned long long pid_start;
+};
+
+int record_write(const struct state_dir *dir, const struct record *r, struct err *e);
+
+/* -ENOENT when the container is still being created (or its creation was interrupted). */
+int record_read(const struct state_dir *dir, struct record *ret, struct err *e);
+
+/* Accepts a zeroed one. */
+void record_fini(struct record *r);
+#define auto_record __attribute__((cleanup(record_fini)))
+
+/* The start time of a process in clock ticks after boot; 0 when there is no such process. */
+unsigned long long process_start_time(pid_t pid);

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "host/cli/options.h"
+
+/* What the global options say; the same for every verb. */
+struct cli {
+	const char *program; /* as the user called it */
+	const char *root;    /* folder with one folder per container */
+	const char *log;     /* --log, or NULL for stderr only */
+	const char *log_format;
+	const char *config; /* --config, or NULL */
+	bool debug;
+	bool show_config_paths;
+	bool help;
+	bool version;
+	int failure_code; /* of the verb that ran */
+};
+
+/**
+ * struct verb - one word of the command line
+ * @run:	@values points to a zeroed struct of @values_bytes that @options have filled; @argv
+ *		are the @argc words behind the options. Returns the exit code, or a negative errno
+ *		with @e filled, which becomes exit code 1
+ */
+struct verb {
+	const char *name;
+	const char *arguments; /* of the usage line */
+	const char *help;      /* one line */
+	const struct option *options;
+	size_t n_options;
+	size_t values_bytes;
+	int min_args;
+	int max_args;     /* -1 for any number */
+	int failure_code; /* exit code when the verb itself fails; 0 stands for 1 */
+	int (*run)(struct cli *cli, const void *values, int argc, char **argv, struct err *e);
+};
+
+/* Every verb there is, ended by NULL. Each is defined in the file of its subject. */
+extern const struct verb *const verbs[];
+
+extern const struct verb verb_check, verb_completion, verb_create, verb_delete, verb_describe,
+	verb_env, verb_events, verb_exec, verb_features, verb_kill, verb_list, verb_pause, verb_ps,
+	verb_resume, verb_run, verb_spec, verb_start, verb_state, verb_update, verb_version;
+
+/* The global options, for the help text and the shell completion. */
+extern const struct option global_options[];
+extern const size_t n_global_options;
+
+void verb_help(const struct cli *cli, const struct verb *v);

@@ -1,0 +1,194 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/auto.h"
+#include "base/err.h"
+
+/*
+ * configuration.toml: how the administrator wants sandboxes to be made.
+ *
+ *	defaults <- configuration.toml <- config.d/<x>.toml in name order <- annotations of one pod
+ *
+ * Every key that the compatible system knows is in one of the tables (table_<section>.c): honoured,
+ * without effect (it qualifies a feature that is off), or refused with "not supported yet" unless
+ *it has the value that asks for nothing. Types and ranges are checked with file and line. A key
+ *that nobody knows is a warning. docs/configuration.md is printed from the same tables.
+ *
+ * A struct config is read once and then only read: copy it (config_copy) before a pod's annotations
+ * change it. Strings are never NULL; "" means not set.
+ *
+ * Distrust: the file is the administrator's and its folder must not be writable by others, which is
+ * not checked here. Annotations come from whoever may create pods: only what enable_annotations
+ * allows by name, typed and range-checked, paths only where a valid_* list has them.
+ *
+ * Threads: none; no global state.
+ */
+
+struct config_list {
+	char **items;
+	size_t n;
+};
+
+enum config_accelerator {
+	CONFIG_ACCELERATOR_AUTO,
+	CONFIG_ACCELERATOR_KVM,
+	CONFIG_ACCELERATOR_TCG,
+};
+
+enum config_machine {
+	CONFIG_MACHINE_Q35,
+	CONFIG_MACHINE_MICROVM,
+};
+
+enum config_channel {
+	CONFIG_CHANNEL_AUTO,
+	CONFIG_CHANNEL_VSOCK,
+	CONFIG_CHANNEL_VIRTIO_SERIAL,
+};
+
+enum config_shared_fs {
+	CONFIG_SHARED_FS_NONE,
+	CONFIG_SHARED_FS_VIRTIO_FS,
+	CONFIG_SHARED_FS_VIRTIO_9P,
+};
+
+enum config_fs_cache {
+	CONFIG_FS_CACHE_NEVER,
+	CONFIG_FS_CACHE_METADATA,
+	CONFIG_FS_CACHE_AUTO,
+	CONFIG_FS_CACHE_ALWAYS,
+};
+
+enum config_network {
+	CONFIG_NETWORK_NONE,
+	CONFIG_NETWORK_TCFILTER,
+};
+
+/* [hypervisor.NAME], the one that is selected. */
+struct config_hypervisor {
+	char *name; /* "qemu" */
+	char *path; /* the VMM's program; "" searches for it */
+	char *kernel;
+	char *initrd;
+	char *kernel_params;        /* appended to ours */
+	uint32_t machine;           /* enum config_machine */
+	uint32_t accelerator;       /* enum config_accelerator */
+	uint32_t channel;           /* enum config_channel: how the agent is reached */
+	char *machine_accelerators; /* appended to -machine */
+	char *cpu_features;         /* appended to -cpu */
+	char *seccomp_sandbox;      /* -sandbox; "" uses our default */
+	int32_t default_vcpus;      /* as written: 0 is 1, negative all of the host */
+	uint32_t default_maxvcpus;  /* 0: as many as the host has */
+	uint32_t default_memory;    /* MiB */
+	bool enable_mem_prealloc;
+	bool enable_hugepages;
+	bool rootless;
+	bool disable_vhost_net;
+	bool enable_debug;
+	char *entropy_source;
+
+	uint32_t shared_fs;       /* enum config_shared_fs */
+	char *virtio_fs_daemon;   /* "" searches for it */
+	uint32_t virtio_fs_cache; /* enum config_fs_cache */
+	uint32_t virtio_fs_queue_size;
+	struct config_list virtio_fs_extra_args;
+	uint32_t msize_9p;
+
+	/* What a pod's annotations may do. */
+	struct config_list enable_annotations;
+	struct config_list valid_hypervisor_paths;
+	struct config_list valid_virtio_fs_daemon_paths;
+	struct config_list valid_entropy_sources;
+};
+
+/* [agent.kata] */
+struct config_agent {
+	bool enable_debug;
+	struct config_list kernel_modules; /* "NAME PARAMETER..." */
+	uint32_t dial_timeout_ms;          /* pause between tries to connect */
+	uint32_t reconnect_timeout_ms;     /* how long to go on trying in all */
+	uint32_t create_container_timeout_ms;
+};
+
+/* [runtime] */
+struct config_runtime {
+	bool enable_debug;
+	uint32_t network; /* enum config_network */
+	bool disable_guest_seccomp;
+	bool sandbox_cgroup_only;
+	bool static_sandbox_resource_mgmt;
+	struct config_list sandbox_bind_mounts; /* "PATH" or "PATH:rw" */
+};
+
+struct config {
+	struct config_hypervisor hypervisor;
+	struct config_agent agent;
+	struct config_runtime runtime;
+
+	char *path;                  /* the file that was read */
+	struct config_list dropins;  /* and those that were merged over it, in order */
+	struct config_list warnings; /* complete sentences, for the caller to log */
+
+	struct config_source *sources; /* private: where each value came from */
+};
+
+/**
+ * config_load() - find and read the configuration
+ * @explicit_path: what the caller was told to read (--config, the shim's ConfigPath); NULL searches
+ * @ret:	freed by the caller with config_free()
+ *
+ * The order: @explicit_path; $KATA_CONF_FILE; configuration.toml beside the running program when it
+ * runs from a build tree; config_default_path(0), (1), ... The first that exists is read, then its
+ * config.d/<x>.toml. One that was named and does not exist is an error, not a reason to go on.
+ *
+ * Returns 0, or
+ *  -ENOENT	none of the files exists; the sentence lists them
+ *  -EINVAL	syntax, type, range; the sentence begins with file:line
+ *  -ENOTSUP	a key asks for what is not supported yet; the sentence names file:line and key
+ *  -errno	reading failed
+ */
+int config_load(const char *explicit_path, struct config **ret, struct err *e);
+
+/* Accepts NULL. */
+void config_free(struct config *c);
+AUTO_PTR(struct config, config_free)
+
+/* A copy to be changed by annotations; NULL when out of memory. */
+struct config *config_copy(const struct config *c);
+
+/* The default places, first choice first; NULL after the last. */
+const char *config_default_path(unsigned i);
+
+/**
+ * config_annotate() - let one annotation of a pod change a setting
+ * @key:	such as "io.katacontainers.config.hypervisor.default_memory"
+ * @value:	as the pod wrote it
+ *
+ * Annotations that do not begin with "io.katacontainers.config." are none of ours: returns 0 and
+ * changes nothing. Otherwise returns 0, or
+ *  -EPERM	it is not allowed by enable_annotations, or the path by its valid_ list
+ *  -EINVAL	it does not exist, or the value has the wrong type or range
+ *  -ENOTSUP	valid but not supported yet
+ */
+int config_annotate(struct config *c, const char *key, const char *value, struct err *e);
+
+/* One effective setting, as config_each() shows it. Borrowed, valid during the call. */
+struct config_setting {
+	const char *key;    /* "hypervisor.qemu.default_memory" */
+	const char *value;  /* as TOML */
+	const char *origin; /* "default", "/etc/.../configuration.toml:12", "annotation" */
+};
+
+/* Calls @show for every setting that is honoured, in the order of the tables. */
+void config_each(const struct config *c, void (*show)(void *arg, const struct config_setting *s),
+		 void *arg);
+
+/* Where the value of @key ("hypervisor.qemu.kernel") came from, as above; NULL for a key that is
+ * not honoured. Valid as long as @c. */
+const char *config_origin(const struct config *c, const char *key);
+
+/* The text of docs/configuration.md, freed by the caller; NULL when out of memory. */
+char *config_manual(void);

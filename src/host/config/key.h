@@ -1,0 +1,163 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "host/config/config.h"
+#include "host/config/toml.h"
+
+/*
+ * The tables of keys. Private to host/config.
+ *
+ * One line says all about a key: how to check it, where its value goes, what becomes of it, and the
+ * sentence for the manual. Reading, annotations, showing, copying and docs/configuration.md all work
+ * from these lines, so that they cannot disagree.
+ */
+enum key_kind {
+	KEY_BOOL,
+	KEY_U32,
+	KEY_INTEGER, /* 64 bits; only for what is not honoured */
+	KEY_VCPUS,   /* a number that may have a fraction and is rounded up */
+	KEY_FLOAT,   /* only for what is not honoured */
+	KEY_WORD,    /* one of key.words, as a number */
+	KEY_STRING,
+	KEY_LIST,   /* of strings */
+	KEY_TABLES, /* a list of tables; only for what is not honoured */
+	KEY_KIND_MAX,
+};
+
+enum key_status {
+	KEY_HONOURED,  /* @preset is the default */
+	KEY_NO_EFFECT, /* any value: it qualifies something that is off, or changes nothing here */
+	KEY_INSTEAD,   /* other values than @preset load with a warning: @note is done instead */
+	KEY_NOT_YET,   /* other values than @preset are refused */
+};
+
+/* What a pod's annotation must pass. */
+enum key_access {
+	POD_BY_KIND,  /* listed; named when the value is free text (KEY_STRING, KEY_LIST) */
+	POD_IF_NAMED, /* enable_annotations has the very name, not just an expression that fits */
+	POD_MAY,
+	POD_NEVER,
+};
+
+struct key_word {
+	const char *name; /* NULL ends the table */
+	int value;        /* WORD_NOT_YET: known, and refused */
+};
+#define WORD_NOT_YET (-1)
+
+struct key {
+	const char *name;
+	enum key_kind kind;
+	enum key_status status;
+	enum key_access access;
+	uint32_t factor;              /* the file's unit is so many times the field's; 0 is 1 */
+	size_t to;                    /* KEY_TO(field); 0 when the value is stored nowhere */
+	int64_t min, max;             /* of a number; both 0: no limits but the kind's */
+	const char *preset;           /* as TOML; several with commas where a value is compared */
+	const struct key_word *words; /* of a KEY_WORD, and of a KEY_STRING when not NULL */
+	const char *same_as;    /* this is an old name of "section.key", see key_canonical() */
+	const char *annotation; /* its name there when it is another */
+	const char *globs;      /* an annotation's path must match this list's globs */
+	const char *note;       /* the end of the sentence that refuses or warns */
+	const char *help;
+	bool appends; /* an annotation's text goes behind what is there */
+};
+
+#define KEY_TO(field) (offsetof(struct config, field) + 1)
+
+enum section_id {
+	SECTION_HYPERVISOR, /* [hypervisor.NAME] */
+	SECTION_FACTORY,    /* [hypervisor.NAME.factory], formerly [factory] */
+	SECTION_AGENT,      /* [agent.kata] */
+	SECTION_MEM_AGENT,  /* [agent.kata.mem_agent] */
+	SECTION_RUNTIME,    /* [runtime] */
+	SECTION_MAX,
+};
+
+/* Part of a section; a section has several parts, to keep the files short. */
+struct key_table {
+	enum section_id section;
+	const char *title; /* for the manual */
+	const struct key *keys;
+	size_t n;
+};
+
+extern const struct key_table keys_machine, keys_processor, keys_share, keys_block, keys_device,
+	keys_pod, keys_special, keys_factory, keys_agent, keys_mem_agent, keys_runtime;
+
+/* All of them, in the order of the manual; NULL after the last. */
+const struct key_table *key_table_at(unsigned i);
+
+/* A place in the tables, to walk them and to number what belongs to a key. */
+struct key_place {
+	const struct key_table *table;
+	const struct key *key; /* NULL when there is none */
+	unsigned number;
+};
+
+/* key_first(); p.key; p = key_next(p) */
+struct key_place key_first(void);
+struct key_place key_next(struct key_place p);
+unsigned key_count(void);
+
+/* The key of this name; .key is NULL when there is none. */
+struct key_place key_find(enum section_id section, const char *name);
+
+/* The key that an old name stands for; any other key itself. */
+struct key_place key_canonical(struct key_place p);
+
+/* "hypervisor.qemu.path" into @buf, which is returned. @hypervisor is the selected one's name. */
+#define KEY_NAME_BYTES 128
+const char *key_full_name(struct key_place p, const char *hypervisor, char buf[KEY_NAME_BYTES]);
+
+/* value.c. Errors are without file and key. */
+
+/* Kind, range, words. @factor: of the unit in which @value is written. Returns 0, -EINVAL, -ERANGE
+ * or -ENOTSUP. */
+int key_check(const struct key *key, const struct toml *value, uint32_t factor, struct err *e);
+
+/* Stores a value that was checked, when the key stores anything. Returns 0 or -ENOMEM. */
+int key_store(struct config *c, const struct key *key, const struct toml *value, uint32_t factor,
+	      struct err *e);
+
+/* Is this one of the values in @key's preset? */
+bool key_is_preset(const struct key *key, const struct toml *value);
+
+/* The stored value as TOML, freed by the caller; NULL when out of memory. */
+char *key_show(const struct config *c, const struct key *key);
+
+/* A copy of one field from @from to @to. Returns 0 or -ENOMEM. */
+int key_copy(struct config *to, const struct config *from, const struct key *key);
+void key_fini(struct config *c, const struct key *key);
+
+int list_add(struct config_list *list, const char *text);
+void list_fini(struct config_list *list);
+
+/* config.c: all fields at their defaults, nothing read yet. */
+int config_new(struct config **ret, struct err *e);
+
+/* A complete sentence for the caller to log. */
+int config_warn(struct config *c, struct err *e, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+struct config_source {
+	char *origin; /* NULL: the default */
+};
+
+/* apply.c: one value of a key, with what its status says. @origin is where it came from, for
+ * errors, warnings and config_origin(). Returns 0, -EINVAL, -ERANGE, -ENOTSUP, -ENOMEM. */
+int config_apply(struct config *c, struct key_place place, const struct toml *value,
+		 const char *origin, struct err *e);
+
+struct config_document {
+	char *path;
+	struct toml *toml;
+};
+
+/* Chooses the hypervisor among what @n documents have, and puts them over @c in order. */
+int config_apply_documents(struct config *c, const struct config_document *documents, size_t n,
+			   struct err *e);

@@ -1,0 +1,100 @@
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "host/config/key.h"
+
+static const struct key_table *const tables[] = {
+	&keys_machine, &keys_processor, &keys_share, &keys_block,     &keys_device,  &keys_pod,
+	&keys_special, &keys_factory,   &keys_agent, &keys_mem_agent, &keys_runtime,
+};
+
+/* How "same_as" and the manual call a section. */
+static const char *const section_names[] = {
+	[SECTION_HYPERVISOR] = "hypervisor", [SECTION_FACTORY] = "factory",
+	[SECTION_AGENT] = "agent",           [SECTION_MEM_AGENT] = "mem_agent",
+	[SECTION_RUNTIME] = "runtime",
+};
+TABLE_COVERS(section_names, SECTION_MAX);
+
+const struct key_table *key_table_at(unsigned i)
+{
+	return i < ARRAY_LEN(tables) ? tables[i] : NULL;
+}
+
+struct key_place key_first(void)
+{
+	return (struct key_place){.table = tables[0], .key = tables[0]->keys};
+}
+
+struct key_place key_next(struct key_place p)
+{
+	p.number++;
+	if (++p.key < p.table->keys + p.table->n)
+		return p;
+	for (size_t i = 0; i + 1 < ARRAY_LEN(tables); i++)
+		if (tables[i] == p.table) {
+			p.table = tables[i + 1];
+			p.key = p.table->keys;
+			return p;
+		}
+	p.key = NULL;
+	return p;
+}
+
+unsigned key_count(void)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
+		n += (unsigned) tables[i]->n;
+	return n;
+}
+
+struct key_place key_find(enum section_id section, const char *name)
+{
+	struct key_place p = key_first();
+
+	while (p.key && (p.table->section != section || strcmp(p.key->name, name) != 0))
+		p = key_next(p);
+	return p;
+}
+
+struct key_place key_canonical(struct key_place p)
+{
+	const char *dot;
+
+	if (!p.key || !p.key->same_as)
+		return p;
+	dot = strchr(p.key->same_as, '.');
+	assert(dot);
+	for (unsigned i = 0; i < SECTION_MAX; i++)
+		if (strncmp(section_names[i], p.key->same_as, (size_t) (dot - p.key->same_as)) == 0)
+			return key_find(i, dot + 1);
+	return (struct key_place){0};
+}
+
+const char *key_full_name(struct key_place p, const char *hypervisor, char buf[KEY_NAME_BYTES])
+{
+	const char *name = p.key->name;
+
+	switch (p.table->section) {
+	case SECTION_HYPERVISOR:
+		(void) snprintf(buf, KEY_NAME_BYTES, "hypervisor.%s.%s", hypervisor, name);
+		break;
+	case SECTION_FACTORY:
+		(void) snprintf(buf, KEY_NAME_BYTES, "hypervisor.%s.factory.%s", hypervisor, name);
+		break;
+	case SECTION_AGENT:
+		(void) snprintf(buf, KEY_NAME_BYTES, "agent.kata.%s", name);
+		break;
+	case SECTION_MEM_AGENT:
+		(void) snprintf(buf, KEY_NAME_BYTES, "agent.kata.mem_agent.%s", name);
+		break;
+	default:
+		(void) snprintf(buf, KEY_NAME_BYTES, "runtime.%s", name);
+		break;
+	}
+	return buf;
+}

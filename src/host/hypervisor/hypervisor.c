@@ -1,0 +1,262 @@
+#include "host/hypervisor/hypervisor.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/array.h"
+#include "base/text.h"
+#include "host/hypervisor/drivers.h"
+
+static const char *const state_names[] = {
+	[HV_NEW] = "new",       [HV_CREATED] = "created", [HV_RUNNING] = "running",
+	[HV_PAUSED] = "paused", [HV_STOPPED] = "stopped",
+};
+TABLE_COVERS(state_names, HV_STATE_MAX);
+
+static const char *const channel_names[] = {
+	[HV_CHANNEL_AUTO] = "auto",
+	[HV_CHANNEL_VSOCK] = "vsock",
+	[HV_CHANNEL_SERIAL] = "serial",
+};
+TABLE_COVERS(channel_names, HV_CHANNEL_MAX);
+
+/* How much of the console goes into an error: the struct holds 504 bytes in all. */
+#define EXPLAIN_LINES 3
+#define EXPLAIN_BYTES 240
+
+const char *hv_state_name(enum hv_state state)
+{
+	return (size_t) state < HV_STATE_MAX ? state_names[state] : "?";
+}
+
+const char *hv_channel_name(enum hv_channel channel)
+{
+	return (size_t) channel < HV_CHANNEL_MAX ? channel_names[channel] : "?";
+}
+
+int hv_new(const char *driver, struct loop *loop, struct hv **ret, struct err *e)
+{
+	char known[128] = "";
+
+	for (const struct hv_ops *const *p = hv_drivers; *p; p++) {
+		size_t n = strlen(known);
+
+		if (strcmp((*p)->name, driver) == 0)
+			return (*p)->new (loop, ret, e);
+		(void) snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", (*p)->name);
+	}
+	return err_say(e, ENOENT, "unknown hypervisor '%s' (known: %s)", driver, known);
+}
+
+void hv_free(struct hv *hv)
+{
+	if (hv)
+		hv->ops->free(hv);
+}
+
+void hv_on_exit(struct hv *hv, hv_exit_fn fn, void *arg)
+{
+	hv->exit_fn = fn;
+	hv->exit_arg = arg;
+}
+
+void hv_on_console(struct hv *hv, hv_console_fn fn, void *arg)
+{
+	hv->console_fn = fn;
+	hv->console_arg = arg;
+}
+
+void hv_report_exit(struct hv *hv, const struct err *why)
+{
+	hv_exit_fn fn = hv->exit_fn;
+
+	hv->exit_fn = NULL; /* once */
+	if (fn)
+		fn(hv->exit_arg, why);
+}
+
+void hv_report_console(struct hv *hv, const char *line)
+{
+	if (hv->console_fn)
+		hv->console_fn(hv->console_arg, line);
+}
+
+static int expect(const struct hv *hv, enum hv_state want, const char *verb, struct err *e)
+{
+	if (hv->state == want)
+		return 0;
+	return err_say(e, EBUSY, "%s: cannot %s a machine that is %s", hv->ops->name, verb,
+		       hv_state_name(hv->state));
+}
+
+static int cannot(const struct hv *hv, const char *verb, struct err *e)
+{
+	return err_say(e, EOPNOTSUPP, "%s: this hypervisor cannot %s", hv->ops->name, verb);
+}
+
+/* What is wrong whatever the driver. */
+static int check_spec(const struct hv *hv, const struct vm_spec *spec, struct err *e)
+{
+	uint32_t has = hv->ops->features;
+
+	if (spec->vcpus == 0)
+		return err_say(e, EINVAL, "a machine needs a vCPU");
+	if (spec->memory_bytes == 0 || spec->memory_bytes % (1 << 20) != 0)
+		return err_say(e, EINVAL, "a machine needs memory in whole MiB, not %llu bytes",
+			       (unsigned long long) spec->memory_bytes);
+	if (!spec->kernel_path)
+		return err_say(e, EINVAL, "no guest kernel is configured (key 'kernel')");
+	if (spec->share.kind == VM_SHARE_VIRTIO_FS && !(has & HV_FEATURE_VIRTIO_FS))
+		return cannot(hv, "share a folder by virtio-fs", e);
+	if (spec->share.kind == VM_SHARE_9P && !(has & HV_FEATURE_9P))
+		return cannot(hv, "share a folder by 9p", e);
+	if (spec->n_disks > 0 && !(has & HV_FEATURE_DISKS))
+		return cannot(hv, "attach disks", e);
+	if (spec->n_disks > VM_DISKS_MAX)
+		return err_say(e, E2BIG, "%zu disks are more than %d", spec->n_disks, VM_DISKS_MAX);
+	if (spec->n_cgroup_fds > VM_CGROUPS_MAX)
+		return err_say(e, E2BIG, "%zu cgroups are more than %d", spec->n_cgroup_fds,
+			       VM_CGROUPS_MAX);
+	return 0;
+}
+
+int hv_create(struct hv *hv, const struct vm_spec *spec, struct err *e)
+{
+	int r = expect(hv, HV_NEW, "create", e);
+
+	if (r < 0)
+		return r;
+	r = check_spec(hv, spec, e);
+	if (r == 0)
+		r = hv->ops->create(hv, spec, e);
+	if (r < 0)
+		return err_wrap(e, r, "%s: create machine", hv->ops->name);
+	hv->state = HV_CREATED;
+	return 0;
+}
+
+int hv_start(struct hv *hv, msec_t deadline, struct err *e)
+{
+	int r = expect(hv, HV_CREATED, "start", e);
+
+	if (r < 0)
+		return r;
+	r = hv->ops->start(hv, deadline, e);
+	if (r < 0)
+		return err_wrap(e, r, "%s: start machine", hv->ops->name);
+	hv->state = HV_RUNNING;
+	return 0;
+}
+
+int hv_dial(struct hv *hv, uint32_t port, msec_t deadline, int *ret_fd, struct err *e)
+{
+	int r = expect(hv, HV_RUNNING, "dial", e);
+
+	if (r < 0)
+		return r;
+	r = hv->ops->dial(hv, port, deadline, ret_fd, e);
+	if (r < 0)
+		return err_wrap(e, r, "%s: dial guest port %u", hv->ops->name, port);
+	return 0;
+}
+
+int hv_stop(struct hv *hv, msec_t deadline, struct err *e)
+{
+	if (hv->state == HV_STOPPED)
+		return 0;
+	if (hv->state != HV_NEW) {
+		int r = hv->ops->stop(hv, deadline, e);
+
+		if (r < 0)
+			return err_wrap(e, r, "%s: stop machine", hv->ops->name);
+	}
+	hv->state = HV_STOPPED;
+	return 0;
+}
+
+int hv_pause(struct hv *hv, msec_t deadline, struct err *e)
+{
+	if (!hv->ops->pause)
+		return cannot(hv, "pause", e);
+
+	int r = expect(hv, HV_RUNNING, "pause", e);
+
+	if (r < 0)
+		return r;
+	r = hv->ops->pause(hv, deadline, e);
+	if (r < 0)
+		return err_wrap(e, r, "%s: pause machine", hv->ops->name);
+	hv->state = HV_PAUSED;
+	return 0;
+}
+
+int hv_resume(struct hv *hv, msec_t deadline, struct err *e)
+{
+	if (!hv->ops->resume)
+		return cannot(hv, "resume", e);
+
+	int r = expect(hv, HV_PAUSED, "resume", e);
+
+	if (r < 0)
+		return r;
+	r = hv->ops->resume(hv, deadline, e);
+	if (r < 0)
+		return err_wrap(e, r, "%s: resume machine", hv->ops->name);
+	hv->state = HV_RUNNING;
+	return 0;
+}
+
+int hv_plug_block(struct hv *hv, const struct vm_disk *disk, msec_t deadline, struct err *e)
+{
+	if (!hv->ops->plug_block)
+		return cannot(hv, "plug disks into a running machine", e);
+
+	int r = expect(hv, HV_RUNNING, "plug a disk into", e);
+
+	if (r < 0)
+		return r;
+	r = hv->ops->plug_block(hv, disk, deadline, e);
+	if (r < 0)
+		return err_wrap(e, r, "%s: plug disk '%s'", hv->ops->name, disk->id);
+	return 0;
+}
+
+enum hv_state hv_state(const struct hv *hv)
+{
+	return hv->state;
+}
+
+uint32_t hv_features(const struct hv *hv)
+{
+	return hv->ops->features;
+}
+
+void hv_describe(struct hv *hv, struct hv_info *ret)
+{
+	hv->ops->describe(hv, ret);
+}
+
+size_t hv_console_tail(struct hv *hv, char *buf, size_t bytes)
+{
+	return hv->ops->console_tail(hv, buf, bytes);
+}
+
+int hv_explain(struct hv *hv, struct err *e)
+{
+	/* The last lines are short of 4 KiB, or the guest wants to fill our error. */
+	char raw[4096], lines[EXPLAIN_BYTES];
+	struct err why = {0};
+	size_t n = hv->ops->console_tail(hv, raw, sizeof raw);
+	bool ended = hv->ops->ended(hv, &why);
+
+	text_last_lines(raw, n, EXPLAIN_LINES, lines, sizeof lines);
+	/* A failed start may have told it already. */
+	if (ended && !strstr(e->text, why.text)) {
+		char sentence[640];
+
+		err_append(e, "; %s", err_show(&why, sentence, sizeof sentence));
+	}
+	if (lines[0] && !(ended && strstr(why.text, HV_PANICKED)))
+		err_append(e, "; guest console ends with: %s", lines);
+	return -e->code;
+}

@@ -1,0 +1,303 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/loop.h"
+
+/*
+ * The door of this room: what a sandbox may ask of any hypervisor.
+ *
+ *	NEW --create--> CREATED --start--> RUNNING --stop--> STOPPED
+ *	                   |                |    ^              ^
+ *	                   |             pause  resume          |
+ *	                   |                v    |              |
+ *	                   |                PAUSED -----stop----+
+ *	                   +----------------------------stop----+
+ *
+ * The hv_*() functions check the state and refuse a step out of order, so a driver may assume that
+ * its methods arrive in this order. Drivers stand in one table, drivers.c; the machine without a
+ * machine that tests use is in fake.h.
+ *
+ * Threads. A machine belongs to a loop and is worked on by one other thread, the sandbox's worker:
+ *
+ *	loop thread	hv_new(), hv_on_exit(), hv_on_console(), hv_free(); all callbacks arrive
+ *here worker thread	hv_create(), hv_start(), hv_dial(), hv_pause(), hv_resume(), hv_stop(): they
+ *			may wait, each until its deadline; one at a time. Their callers see to that
+ *	any thread	hv_describe(), hv_console_tail(), hv_explain()
+ *
+ * The worker may be the loop thread itself (a test, a short tool): nothing in create, start, dial
+ * and stop needs the loop to turn. hv_pause() and hv_resume() do.
+ * The VMM dies with the *thread* that called hv_start() (PR_SET_PDEATHSIG): that thread must live
+ *as long as the process.
+ *
+ * Whom it distrusts: the guest, and the VMM, which the guest may have taken over. Console bytes and
+ * what the VMM says are bounded, and made printable before they enter a sentence.
+ */
+enum hv_state {
+	HV_NEW,
+	HV_CREATED,
+	HV_RUNNING,
+	HV_PAUSED,
+	HV_STOPPED,
+	HV_STATE_MAX,
+};
+
+const char *hv_state_name(enum hv_state state);
+
+enum hv_accel {
+	HV_ACCEL_AUTO, /* KVM where it can run an ordinary kernel, else TCG */
+	HV_ACCEL_KVM,
+	HV_ACCEL_TCG, /* QEMU's translator: slow, and works everywhere */
+	HV_ACCEL_MAX,
+};
+
+/* "auto", "kvm", "tcg": as in the configuration file. */
+const char *hv_accel_name(enum hv_accel accel);
+
+/* Returns 0 or -EINVAL. */
+int hv_accel_parse(const char *name, enum hv_accel *ret, struct err *e);
+
+/* How the agent in the guest is reached. */
+enum hv_channel {
+	HV_CHANNEL_AUTO, /* vsock where /dev/vhost-vsock opens, else serial */
+	HV_CHANNEL_VSOCK,
+	HV_CHANNEL_SERIAL, /* a virtio-serial port: one stream, so one dial() of one port */
+	HV_CHANNEL_MAX,
+};
+
+const char *hv_channel_name(enum hv_channel channel);
+
+/* What a driver can do beyond the required methods. */
+enum hv_feature {
+	HV_FEATURE_VIRTIO_FS = 1 << 0,
+	HV_FEATURE_9P = 1 << 1,
+	HV_FEATURE_DISKS = 1 << 2,
+	HV_FEATURE_PLUG_BLOCK = 1 << 3,
+};
+
+enum vm_share_kind {
+	VM_SHARE_NONE,
+	VM_SHARE_VIRTIO_FS,
+	VM_SHARE_9P,
+	VM_SHARE_KIND_MAX,
+};
+
+/* The one folder that host and guest share. */
+struct vm_share {
+	enum vm_share_kind kind;
+	const char *tag;     /* name in the guest; "kataShared" */
+	int socket_fd;       /* virtio-fs: connected to virtiofsd */
+	uint32_t queue_size; /* virtio-fs; 0: 1024 */
+	const char *path;    /* 9p: the folder on the host */
+};
+
+/* A disk that the machine is born with. In the guest: virtio-blk with serial number @id. */
+struct vm_disk {
+	const char *id;   /* at most 20 bytes of [A-Za-z0-9_-] (virtio 1.2, 5.2.6.1) */
+	const char *path; /* image in raw format, or block device; NULL: @fd */
+	int fd;           /* borrowed; must be open for writing unless @readonly */
+	bool readonly;    /* enforced by the host: the VMM gets no writable descriptor */
+	bool direct;      /* past the host's page cache */
+};
+
+#define VM_DISKS_MAX   16
+#define VM_CGROUPS_MAX 16
+
+/*
+ * What a machine is to be. Plain values; all borrowed, and only until hv_create() returns (strings
+ * are copied, descriptors duplicated). NULL and 0 mean "the driver's default" where nothing else is
+ * said.
+ */
+struct vm_spec {
+	const char *id; /* of the sandbox; names the VMM process, nothing else */
+
+	uint32_t vcpus;        /* at boot; at least 1 */
+	uint32_t max_vcpus;    /* 0: no more than at boot */
+	uint64_t memory_bytes; /* at boot, a multiple of 1 MiB */
+
+	const char *kernel_path;   /* an ELF vmlinux with a PVH note boots fastest; bzImage works */
+	const char *initrd_path;   /* NULL: none */
+	const char *agent_params;  /* "agent.log=debug ...", after the driver's own, or NULL */
+	const char *kernel_params; /* the user's, last: they win; or NULL */
+
+	const char *machine_type;         /* "q35", "microvm", "virt" */
+	const char *machine_accelerators; /* more options for the machine, "opt=on,opt2=off" */
+	const char *cpu_features;         /* "pmu=off,-cx16" */
+	enum hv_accel accel;
+	const char *vmm_path;     /* the program, or NULL: looked up in PATH */
+	const char *seccomp;      /* value of QEMU's -sandbox; NULL or "": strictest; "off": none */
+	const char *entropy_path; /* feeds virtio-rng; NULL: /dev/urandom */
+	bool hugepages;           /* memory on huge pages */
+	bool mem_prealloc;        /* touch all memory before the guest starts */
+	bool debug;               /* the guest kernel speaks, hv_on_console() hears it */
+
+	uid_t uid; /* whom the VMM runs as; 0 and 0: whoever we are, without capabilities */
+	gid_t gid;
+	const int *cgroup_fds; /* cgroup.procs files open for writing, joined before exec */
+	size_t n_cgroup_fds;
+
+	enum hv_channel channel;
+	struct vm_share share;
+	const struct vm_disk *disks;
+	size_t n_disks;
+};
+
+/* What came of it, as a value. */
+struct hv_info {
+	const char *driver;  /* "qemu" */
+	enum hv_accel accel; /* never AUTO once the machine was created */
+	enum hv_channel channel;
+	pid_t pid; /* of the VMM, 0 when there is none */
+	uint32_t vcpus;
+	uint64_t memory_bytes;
+	uint32_t guest_cid;    /* vsock; else 0 */
+	char accel_why[160];   /* a sentence: why this accelerator and no better one */
+	char version[64];      /* of the VMM, as it says itself; "" before the start */
+	char machine_type[32]; /* as really used */
+};
+
+/* Why the VMM is gone. @why is borrowed for the call. */
+typedef void (*hv_exit_fn)(void *arg, const struct err *why);
+
+/* One line of the guest's console, printable, without its newline. Borrowed for the call. */
+typedef void (*hv_console_fn)(void *arg, const char *line);
+
+struct hv;
+
+/* Makes a machine of the named driver ("qemu"). Returns 0, -ENOENT for an unknown name (the error
+ * lists the known ones), or -errno. */
+int hv_new(const char *driver, struct loop *loop, struct hv **ret, struct err *e);
+
+/* Kills what still runs and frees everything. After it no callback comes. Accepts NULL. */
+void hv_free(struct hv *hv);
+AUTO_PTR(struct hv, hv_free)
+
+/* Calls @fn at most once, when the VMM ends without having been asked to by hv_stop(). May be
+ * called while hv_stop() is on its way. */
+void hv_on_exit(struct hv *hv, hv_exit_fn fn, void *arg);
+void hv_on_console(struct hv *hv, hv_console_fn fn, void *arg);
+
+/* Checks @spec, opens the files it names, chooses the accelerator. Starts nothing. Returns 0,
+ * -EINVAL (a field that cannot be), -ENOENT (a file or program is missing), -EOPNOTSUPP (the
+ * driver cannot), or -errno. */
+int hv_create(struct hv *hv, const struct vm_spec *spec, struct err *e);
+
+/* Starts the VMM. When it returns 0 the machine exists and the guest kernel has begun to boot; the
+ * agent is not up yet. A failure tells what the VMM said, and the machine may be stopped or freed.
+ */
+int hv_start(struct hv *hv, msec_t deadline, struct err *e);
+
+/**
+ * hv_dial() - connect to the guest
+ * @port:	1024 is the agent
+ * @deadline:	vsock: until when to try again while the guest does not listen yet
+ * @ret_fd:	a connected stream socket, the caller's; blocking mode
+ *
+ * Over a serial channel it returns at once, before the agent is up: bytes written wait for it. The
+ * line then exists once: a second dial is -EBUSY, another port -EOPNOTSUPP.
+ * Returns 0, -ETIMEDOUT, -ECONNRESET when the VMM is gone (with the reason), or -errno.
+ */
+int hv_dial(struct hv *hv, uint32_t port, msec_t deadline, int *ret_fd, struct err *e);
+
+/* Ends the machine: now, if the VMM still runs. What the guest should do before (sync, unmount) is
+ * asked of the agent by the caller. Returns 0 also when the VMM was gone; the process has been
+ * reaped. -ETIMEDOUT: killed, but not dead by @deadline. */
+int hv_stop(struct hv *hv, msec_t deadline, struct err *e);
+
+/* Stops and continues the vCPUs. */
+int hv_pause(struct hv *hv, msec_t deadline, struct err *e);
+int hv_resume(struct hv *hv, msec_t deadline, struct err *e);
+
+/* Hot-plugs a disk. Drivers without HV_FEATURE_PLUG_BLOCK: -EOPNOTSUPP. */
+int hv_plug_block(struct hv *hv, const struct vm_disk *disk, msec_t deadline, struct err *e);
+
+enum hv_state hv_state(const struct hv *hv);
+uint32_t hv_features(const struct hv *hv); /* bits of enum hv_feature */
+void hv_describe(struct hv *hv, struct hv_info *ret);
+
+/* Copies the end of the guest's console, raw and NUL-terminated, into @buf of @bytes. At most
+ * HV_CONSOLE_BYTES are kept. Returns the length without the NUL. */
+#define HV_CONSOLE_BYTES (64U << 10)
+size_t hv_console_tail(struct hv *hv, char *buf, size_t bytes);
+
+/* For a guest that did not come up: puts into @e behind its sentence why, as far as it can be told:
+ * the end of the VMM, the guest's panic, the last console lines, printable and bounded.
+ * Returns -@e->code, so "return hv_explain(hv, e)". */
+int hv_explain(struct hv *hv, struct err *e);
+
+/*
+ * Which accelerator, decided from facts. See accel.c.
+ */
+struct hv_accel_facts {
+	bool cpu_virt;       /* x86: vmx or svm in /proc/cpuinfo; elsewhere true */
+	int open_error;      /* errno of opening /dev/kvm, or 0 */
+	int api_version;     /* of KVM_GET_API_VERSION; only with open_error 0 */
+	int create_vm_error; /* errno of KVM_CREATE_VM, or 0 */
+};
+
+void hv_accel_probe(struct hv_accel_facts *ret);
+
+/* Whether the text of an x86 /proc/cpuinfo promises hardware virtualisation. */
+bool hv_cpuinfo_has_virt(const char *cpuinfo);
+
+/* Chooses KVM or TCG. @why (of @why_bytes) gets one sentence. Returns 0, or -ENODEV when KVM is
+ * demanded and cannot be had. */
+int hv_accel_choose(enum hv_accel wanted, const struct hv_accel_facts *facts, enum hv_accel *ret,
+		    char *why, size_t why_bytes, struct err *e);
+
+/*
+ * The drivers' side.
+ *
+ * struct hv_ops - one hypervisor driver. Drivers are const and hold no state. A driver embeds
+ * struct hv in its own struct and gets back to it with container_of(). Which thread calls what is
+ * said above.
+ */
+struct hv_ops {
+	const char *name;  /* as written in the configuration file */
+	uint32_t features; /* bits of enum hv_feature */
+
+	/* Required. */
+	int (*new)(struct loop *loop, struct hv **ret, struct err *e);
+	int (*create)(struct hv *hv, const struct vm_spec *spec, struct err *e);
+	int (*start)(struct hv *hv, msec_t deadline, struct err *e);
+	int (*dial)(struct hv *hv, uint32_t port, msec_t deadline, int *ret_fd, struct err *e);
+	int (*stop)(struct hv *hv, msec_t deadline, struct err *e);
+	void (*describe)(struct hv *hv, struct hv_info *ret);
+	size_t (*console_tail)(struct hv *hv, char *buf, size_t bytes);
+	/* Why the machine does not run any more, into @why; false when it runs or never did. */
+	bool (*ended)(struct hv *hv, struct err *why);
+	void (*free)(struct hv *hv);
+
+	/* Optional; NULL means the hypervisor cannot. */
+	int (*pause)(struct hv *hv, msec_t deadline, struct err *e);
+	int (*resume)(struct hv *hv, msec_t deadline, struct err *e);
+	int (*plug_block)(struct hv *hv, const struct vm_disk *disk, msec_t deadline,
+			  struct err *e);
+};
+
+struct hv {
+	const struct hv_ops *ops;
+	enum hv_state state; /* the worker's */
+	/* The loop's. */
+	hv_exit_fn exit_fn;
+	void *exit_arg;
+	hv_console_fn console_fn;
+	void *console_arg;
+};
+
+/* How a driver begins the sentence about a guest whose kernel gave up: it is told from the console
+ * then, and what follows there is a stack trace. */
+#define HV_PANICKED "the guest kernel panicked"
+
+/* The drivers, as drivers.c lists them. */
+extern const struct hv_ops hv_qemu; /* host/qemu */
+
+/* For drivers, on the loop thread. */
+void hv_report_exit(struct hv *hv, const struct err *why);
+void hv_report_console(struct hv *hv, const char *line);

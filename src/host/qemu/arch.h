@@ -1,0 +1,37 @@
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+/*
+ * What differs per processor and per machine type, all of it. Nothing else in this folder knows a
+ * processor by name.
+ */
+struct qemu_machine {
+	const char *name;      /* of -machine */
+	const char *options;   /* to -machine: everything off that nobody uses */
+	const char *bus;       /* end of a device's name: "pci", or "device" for virtio-mmio */
+	const char *no_legacy; /* to a device that could also be the old kind of virtio */
+	const char *global;    /* of -global; NULL: none */
+	const char *params;    /* to the guest kernel */
+	const char *firmware;  /* of -bios; NULL: the machine's own */
+};
+
+struct qemu_arch {
+	const char *name;          /* as uname -m says it */
+	const char *program;       /* looked up in PATH */
+	const char *package;       /* that has it on Debian */
+	const char *kernel_params; /* always; names the console */
+	const char *tcg_params;    /* under TCG */
+	const char *tcg_cpu;       /* of -cpu, under TCG */
+	bool host_tsc; /* under TCG the guest sees the host's time stamp counter, if that has one */
+	const struct qemu_machine *machines; /* the first is the default; ends with a NULL name */
+};
+
+/* The processor this program was built for. */
+const struct qemu_arch *qemu_arch_host(void);
+
+/* @name NULL or "": the default. Returns NULL for an unknown one, and a sentence that lists them. */
+const struct qemu_machine *qemu_machine_find(const struct qemu_arch *arch, const char *name,
+					     struct err *e);

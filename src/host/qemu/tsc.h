@@ -1,0 +1,20 @@
+#pragma once
+
+#include <stdint.h>
+
+/*
+ * How fast the host's time stamp counter runs. No interface of the kernel tells it to everybody, so
+ * it is measured against the monotonic clock: two readings, some milliseconds of other work between
+ * them. Under TCG an x86 guest reads the host's counter.
+ */
+struct tsc_reading {
+	uint64_t tsc;
+	uint64_t ns;
+};
+
+/* All zero on hosts without such a counter. */
+void tsc_read(struct tsc_reading *ret);
+
+/* Kilohertz since @first. Waits until a millisecond has passed since then: with less the result is
+ * not good enough (a clock tells 25 ns at best; 50 ns in a millisecond are 50 ppm). 0: unknown. */
+unsigned tsc_khz_since(const struct tsc_reading *first);

@@ -1,0 +1,174 @@
+/* From nothing to a guest that waits for containers. */
+#include <errno.h>
+#include <poll.h>
+
+#include "base/log.h"
+#include "host/sandbox/greeting.h"
+#include "host/sandbox/inside.h"
+
+/* Port of the agent (upstream's number). */
+#define AGENT_PORT 1024
+/* How often a wait for the guest to listen looks whether it is still wanted. */
+#define DIAL_SLICE_MS 500
+
+static bool given_up(const struct sandbox *sb)
+{
+	struct pollfd p = {.fd = sb->cancel_fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) == 1;
+}
+
+static int dial(struct sandbox *sb, msec_t deadline, int *ret_fd, struct err *e)
+{
+	for (;;) {
+		struct err last = {0};
+		msec_t slice = clock_deadline(DIAL_SLICE_MS);
+		int r = hv_dial(sb->hv, AGENT_PORT, slice < deadline ? slice : deadline, ret_fd,
+				&last);
+
+		if (r == 0)
+			return 0;
+		if (r != -ETIMEDOUT || clock_now() >= deadline) {
+			if (e)
+				*e = last;
+			return r;
+		}
+		if (given_up(sb))
+			return err_say(e, ECANCELED, "given up");
+	}
+}
+
+static void line_broke(void *arg, const struct err *e)
+{
+	struct sandbox *sb = arg;
+	struct err why = *e;
+
+	(void) err_wrap(&why, 0, "the line to the agent broke");
+	sandbox_break(sb, &why);
+}
+
+/* What the agent says of itself; it is asked first, so that its answer is there before that of
+ * CreateSandbox. */
+static void learn(void *arg, struct ttrpc_answer *answer)
+{
+	struct sandbox *sb = arg;
+	const Grpc__GuestDetailsResponse *r = (const void *) answer->response;
+	const Grpc__AgentDetails *d = r ? r->agent_details : NULL;
+
+	if (answer->r < 0)
+		return; /* whatever is wrong, the next call will tell */
+	sb->knows_agent = true;
+	sb->promises.ordered_exit = agent_details_have(d, "ordered-exit");
+	sb->promises.close_output = agent_details_have(d, "close-output");
+	sb->knows_oci_1_2 = agent_details_have(d, "oci-1.2");
+	sb->lists_processes = agent_details_have(d, "list-processes");
+	log_debug("guest: agent %s", d ? d->version : "without details");
+}
+
+struct connect {
+	struct sandbox *sb;
+	int fd;
+	msec_t deadline;
+	int r;
+	struct err err;
+};
+
+static void connect_agent(void *arg)
+{
+	struct connect *c = arg;
+	struct sandbox *sb = c->sb;
+
+	if (sb->broken) {
+		c->r = -sb->why.code;
+		c->err = sb->why;
+	} else {
+		c->r = agent_client_new(sb->loop, c->fd, &sb->agent, &c->err);
+		if (c->r == 0) {
+			(void) take_fd(&c->fd);
+			agent_client_on_lost(sb->agent, line_broke, sb);
+			c->r = agent_call_begin(sb->agent, "GetGuestDetails", NULL, c->deadline,
+						learn, sb, NULL, &c->err);
+		}
+	}
+	worker_resume(sb->worker);
+}
+
+static int reach_agent(struct sandbox *sb, msec_t deadline, struct err *e)
+{
+	struct connect c = {.sb = sb, .fd = -1, .deadline = deadline};
+	int r = dial(sb, deadline, &c.fd, e);
+
+	if (r < 0)
+		return r;
+	worker_on_loop(sb->worker, connect_agent, &c);
+	fd_close(c.fd);
+	if (c.r < 0 && e)
+		*e = c.err;
+	return c.r;
+}
+
+static int greet_agent(struct sandbox *sb, const struct guest_container *first, msec_t deadline,
+		       struct err *e)
+{
+	struct greeting g;
+
+	log_debug("step: make the guest's sandbox");
+
+	int r = greeting_init(&g, sb->config, sb->options.id, first->spec->hostname, e);
+
+	if (r == 0)
+		r = guest_ask(sb, "CreateSandbox", &g.request.base, deadline, NULL, e);
+	greeting_fini(&g);
+	if (r < 0)
+		return r;
+	sb->booted = true;
+	phase_end(sb, "agent");
+	return 0;
+}
+
+struct details {
+	struct sandbox *sb;
+	struct ttrpc_answer answer;
+};
+
+static void learn_late(void *arg)
+{
+	struct details *d = arg;
+
+	learn(d->sb, &d->answer);
+	worker_resume(d->sb->worker);
+}
+
+/* An agent that answers in another order is asked once more. */
+static int await_details(struct sandbox *sb, msec_t deadline, struct err *e)
+{
+	struct details d = {.sb = sb};
+
+	if (sb->knows_agent)
+		return 0;
+
+	int r = guest_ask(sb, "GetGuestDetails", NULL, deadline, &d.answer.response, e);
+
+	if (r < 0)
+		return r;
+	worker_on_loop(sb->worker, learn_late, &d);
+	ttrpc_message_free(d.answer.response);
+	return 0;
+}
+
+int boot(struct sandbox *sb, const struct guest_container *first, struct err *e)
+{
+	msec_t deadline = clock_deadline(sb->config->agent.reconnect_timeout_ms);
+	int r = machine_start(sb, first, deadline, e);
+
+	if (r < 0)
+		return r;
+	notes_update(sb, first);
+	log_debug("step: reach the agent");
+	r = reach_agent(sb, deadline, e);
+	if (r == 0)
+		r = greet_agent(sb, first, deadline, e);
+	if (r == 0)
+		r = await_details(sb, deadline, e);
+	return r < 0 ? hv_explain(sb->hv, e) : 0;
+}

@@ -1,0 +1,185 @@
+#include "host/sandbox/container.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+
+void guest_container_free(struct guest_container *c)
+{
+	if (!c)
+		return;
+	list_remove(&c->link);
+	list_for_each (pos, &c->execs)
+		guest_process_free(container_of(pos, struct guest_process, link));
+	guest_process_free(c->init);
+	oci_spec_free(c->spec);
+	if (c->hooks)
+		grpc__hooks__free_unpacked(c->hooks, NULL);
+	free(c->id);
+	free(c->bundle);
+	free(c);
+}
+
+void container_job_free(struct container_job *j)
+{
+	free(j->config_path);
+	free(j);
+}
+
+struct container_job *container_job_new(struct guest_container *c, sandbox_done_fn done, void *arg)
+{
+	struct container_job *j = calloc(1, sizeof *j);
+
+	if (j) {
+		j->c = c;
+		j->done = done;
+		j->arg = arg;
+	}
+	return j;
+}
+
+/* ---- Start ---- */
+
+static void mark_started(void *arg)
+{
+	struct guest_container *c = arg;
+
+	guest_process_started(c->init);
+	worker_resume(c->sb->worker);
+}
+
+static int start_run(struct worker_job *job, struct err *e)
+{
+	struct guest_container *c = container_of(job, struct container_job, job)->c;
+	struct sandbox *sb = c->sb;
+	Grpc__StartContainerRequest start = GRPC__START_CONTAINER_REQUEST__INIT;
+	msec_t deadline = clock_deadline(sb->config->agent.create_container_timeout_ms);
+
+	start.container_id = c->id;
+	log_debug("step: start the container");
+
+	int r = guest_ask(sb, "StartContainer", &start.base, deadline, NULL, e);
+
+	if (r < 0)
+		return r;
+	phase_end(sb, "start");
+	worker_on_loop(sb->worker, mark_started, c);
+	hooks_started(c);
+	return 0;
+}
+
+static void start_done(struct worker_job *job, int r, struct err *e)
+{
+	struct container_job *j = container_of(job, struct container_job, job);
+	struct guest_container *c = j->c;
+	struct sandbox_answer answer = {.pid = sandbox_vmm_pid(c->sb)};
+
+	c->init->busy = false;
+	answer.r = err_wrap(e, r, "start container '%s'", c->id);
+	answer.err = *e;
+	j->done(j->arg, &answer);
+	container_job_free(j);
+	sandbox_changed(c->sb);
+}
+
+void guest_container_start(struct guest_container *c, sandbox_done_fn done, void *arg)
+{
+	struct err e = {0};
+	struct container_job *j = NULL;
+
+	if (c->init->status != OCI_CREATED || c->init->busy)
+		(void) err_say(&e, EBUSY, "cannot start container '%s' that is %s", c->id,
+			       oci_status_name(c->init->status));
+	else if (!(j = container_job_new(c, done, arg)))
+		(void) err_sys(&e, ENOMEM, "start container '%s'", c->id);
+	if (e.code) {
+		sandbox_refuse(done, arg, &e);
+		return;
+	}
+	c->init->busy = true;
+	j->job = (struct worker_job){.run = start_run, .done = start_done};
+	worker_run(c->sb->worker, &j->job);
+}
+
+/* ---- Delete ---- */
+
+static void remove_from_guest(struct guest_container *c)
+{
+	Grpc__RemoveContainerRequest remove = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
+	struct err e = {0};
+
+	log_debug("step: remove the container");
+	remove.container_id = c->id;
+	if (c->in_guest && c->sb->booted &&
+	    guest_ask(c->sb, "RemoveContainer", &remove.base, clock_deadline(AGENT_TIMEOUT_MS),
+		      NULL, &e) < 0 &&
+	    e.code != ECONNRESET)
+		log_err(LOG_WARN, &e, "ignoring, while a container is removed");
+	c->in_guest = false;
+}
+
+static int delete_run(struct worker_job *job, struct err *e)
+{
+	struct container_job *j = container_of(job, struct container_job, job);
+	struct guest_container *c = j->c;
+	struct sandbox *sb = c->sb;
+	int r = 0;
+
+	remove_from_guest(c);
+	if (j->is_last)
+		teardown(sb);
+	else if (sb->share)
+		r = share_drop(sb->share, c->id, e);
+	hooks_stopped(c);
+	return r;
+}
+
+static void delete_done(struct worker_job *job, int r, struct err *e)
+{
+	struct container_job *j = container_of(job, struct container_job, job);
+	struct guest_container *c = j->c;
+	struct sandbox *sb = c->sb;
+	struct sandbox_answer answer = {
+		.pid = sandbox_vmm_pid(sb),
+		.exit_status = c->init->exit_status,
+		.exited_at = c->init->exited_at,
+	};
+
+	if (j->is_last)
+		sb->state = SANDBOX_ENDED;
+	answer.r = err_wrap(e, r, "delete container '%s'", c->id);
+	answer.err = *e;
+	c->init->busy = false;
+	if (r == 0)
+		guest_container_free(c);
+	j->done(j->arg, &answer);
+	container_job_free(j);
+	/* Two deletes that ran behind each other both saw a neighbour. */
+	if (sb->state == SANDBOX_READY && list_empty(&sb->containers))
+		teardown_later(sb);
+	sandbox_changed(sb);
+}
+
+void guest_container_delete(struct guest_container *c, sandbox_done_fn done, void *arg)
+{
+	struct sandbox *sb = c->sb;
+	struct err e = {0};
+	struct container_job *j = NULL;
+
+	if (c->init->busy || c->init->status == OCI_RUNNING || c->init->status == OCI_PAUSED)
+		(void) err_say(&e, EBUSY, "cannot delete container '%s' that is %s", c->id,
+			       c->init->busy ? "being worked on"
+					     : oci_status_name(c->init->status));
+	else if (!(j = container_job_new(c, done, arg)))
+		(void) err_sys(&e, ENOMEM, "delete container '%s'", c->id);
+	if (e.code) {
+		sandbox_refuse(done, arg, &e);
+		return;
+	}
+	c->init->busy = true;
+	j->is_last = sb->containers.next == &c->link && sb->containers.prev == &c->link;
+	if (j->is_last)
+		sb->state = SANDBOX_ENDING; /* no container can be added any more */
+	j->job = (struct worker_job){.run = delete_run, .done = delete_done};
+	worker_run(sb->worker, &j->job);
+}

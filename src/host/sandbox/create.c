@@ -1,0 +1,296 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "host/sandbox/container.h"
+#include "host/sandbox/guest_spec.h"
+
+static int read_config(struct container_job *j, struct err *e)
+{
+	struct sandbox *sb = j->c->sb;
+	const Grpc__Spec *spec = j->c->spec;
+	int r = config_load(j->config_path ? j->config_path : sb->options.config_path, &sb->config,
+			    e);
+
+	for (size_t i = 0; r == 0 && i < spec->n_annotations; i++)
+		r = config_annotate(sb->config, spec->annotations[i]->key,
+				    spec->annotations[i]->value, e);
+	if (r < 0)
+		return r;
+	if (sb->config->runtime.enable_debug || sb->config->hypervisor.enable_debug ||
+	    sb->config->agent.enable_debug)
+		log_set_level(LOG_DEBUG);
+	for (size_t i = 0; i < sb->config->warnings.n; i++)
+		log_warn("%s", sb->config->warnings.items[i]);
+	return 0;
+}
+
+static int read_spec(struct guest_container *c, struct err *e)
+{
+	auto_free char *path = str_printf("%s/config.json", c->bundle);
+
+	if (!path)
+		return err_sys(e, ENOMEM, "read config.json");
+
+	int r = oci_spec_read(path, &c->spec, e);
+
+	return r < 0 ? r : oci_spec_check(c->spec, e);
+}
+
+/* What the guest needs to see of the host. */
+static int lend(struct guest_container *c, struct err *e)
+{
+	struct sandbox *sb = c->sb;
+	const struct guest_rules rules = {
+		.container_id = c->id,
+		.bundle = c->bundle,
+		.share = sb->share,
+		.terminal = c->init->terminal,
+		.drop_seccomp = sb->config->runtime.disable_guest_seccomp,
+	};
+
+	return guest_spec_make(&rules, c->spec, &c->hooks, e);
+}
+
+/* Fields that an agent does not know it would skip, silently. */
+static int check_extensions(struct guest_container *c, struct err *e)
+{
+	char path[128];
+
+	if (!c->sb->knows_oci_1_2 && oci_extension_find(&c->spec->base, path, sizeof path))
+		return err_say(e, ENOTSUP, "%s: the agent in the guest does not know this field",
+			       path);
+	return 0;
+}
+
+static int create_in_guest(struct guest_container *c, struct err *e)
+{
+	struct sandbox *sb = c->sb;
+	Grpc__CreateContainerRequest create = GRPC__CREATE_CONTAINER_REQUEST__INIT;
+	msec_t deadline = clock_deadline(sb->config->agent.create_container_timeout_ms);
+
+	create.container_id = c->id;
+	create.oci = c->spec;
+
+	log_debug("step: create the container");
+
+	int r = guest_ask(sb, "CreateContainer", &create.base, deadline, NULL, e);
+
+	c->in_guest = r == 0;
+	return r;
+}
+
+/* What the administrator shows to every sandbox: "PATH" or "PATH:rw". */
+static int lend_sandbox_mounts(struct sandbox *sb, struct err *e)
+{
+	const struct config_list *list = &sb->config->runtime.sandbox_bind_mounts;
+
+	for (size_t i = 0; i < list->n; i++) {
+		auto_free char *path = strdup(list->items[i]);
+		auto_free char *guest_path = NULL;
+		char *suffix = path ? strrchr(path, ':') : NULL;
+		bool writable = suffix && strcmp(suffix, ":rw") == 0;
+
+		if (!path)
+			return err_sys(e, ENOMEM, "sandbox_bind_mounts");
+		if (suffix && (writable || strcmp(suffix, ":ro") == 0))
+			*suffix = '\0';
+
+		const struct share_flags flags = {
+			.exact_name = true, .recursive = true, .readonly = !writable};
+		auto_close int fd = open(path, O_PATH | O_CLOEXEC);
+		int r = fd < 0 ? err_sys(e, errno, "open '%s'", path)
+			       : share_add(sb->share, "sandbox-mounts", fd, path, flags,
+					   &guest_path, e);
+
+		if (r < 0)
+			return err_wrap(e, r, "sandbox_bind_mounts");
+	}
+	return 0;
+}
+
+static int make_machine(struct container_job *j, struct err *e)
+{
+	struct sandbox *sb = j->c->sb;
+	int r = read_config(j, e);
+
+	if (r == 0) {
+		log_debug("step: make the share");
+		r = share_open(sb->options.share_base ? sb->options.share_base : SHARE_BASE,
+			       sb->options.id, &sb->share, e);
+	}
+	if (r == 0)
+		notes_update(sb, j->c);
+	if (r == 0)
+		r = lend_sandbox_mounts(sb, e);
+	if (r == 0)
+		r = lend(j->c, e);
+	if (r == 0)
+		r = boot(sb, j->c, e);
+	return r;
+}
+
+static int create_steps(struct container_job *j, struct err *e)
+{
+	struct guest_container *c = j->c;
+	int r = read_spec(c, e);
+
+	if (r == 0)
+		r = j->is_first ? make_machine(j, e) : lend(c, e);
+	if (r == 0)
+		r = check_extensions(c, e);
+	if (r == 0)
+		r = hooks_before(c, e);
+	if (r == 0)
+		r = create_in_guest(c, e);
+	if (r == 0 && j->is_first)
+		phase_end(c->sb, "container");
+	return r;
+}
+
+/* What a create that failed has left behind. */
+static void undo_create(struct container_job *j)
+{
+	struct guest_container *c = j->c;
+	struct err e = {0};
+
+	hooks_stopped(c);
+	if (j->is_first)
+		teardown(c->sb);
+	else if (c->sb->share && share_drop(c->sb->share, c->id, &e) < 0)
+		log_err(LOG_WARN, &e, "ignoring");
+}
+
+static int create_run(struct worker_job *job, struct err *e)
+{
+	struct container_job *j = container_of(job, struct container_job, job);
+	int r = create_steps(j, e);
+
+	if (r < 0)
+		undo_create(j);
+	return r;
+}
+
+/* The guest has it; from here on its output is relayed. */
+static int create_end(struct guest_container *c, struct err *e)
+{
+	struct guest_process *init = c->init;
+
+	init->status = OCI_CREATED;
+	if (c->sb->broken) {
+		guest_process_lost(init);
+		return 0;
+	}
+
+	int r = guest_process_attach(init, e);
+
+	if (r < 0)
+		return r;
+	guest_process_send_size(init);
+	return 0;
+}
+
+static void create_done(struct worker_job *job, int r, struct err *e)
+{
+	struct container_job *j = container_of(job, struct container_job, job);
+	struct guest_container *c = j->c;
+	struct sandbox *sb = c->sb;
+	struct sandbox_answer answer = {.pid = sandbox_vmm_pid(sb)};
+
+	if (j->is_first)
+		sb->state = r < 0 ? SANDBOX_ENDED : SANDBOX_READY;
+	c->init->busy = false;
+	if (r == 0)
+		r = create_end(c, e);
+	answer.r = err_wrap(e, r, "create container '%s'", c->id);
+	answer.err = *e;
+	if (r < 0)
+		guest_container_free(c);
+	log_debug("step: answer create");
+	j->done(j->arg, &answer);
+	container_job_free(j);
+	if (sb->state == SANDBOX_READY && sb->broken)
+		teardown_later(sb);
+	sandbox_changed(sb);
+}
+
+static int may_create(struct sandbox *sb, const struct sandbox_container *new, struct err *e)
+{
+	int r = oci_id_check(new->id, e);
+
+	if (r < 0)
+		return r;
+	if (sandbox_find(sb, new->id, NULL))
+		return err_say(e, EEXIST, "container '%s' exists", new->id);
+	if (new->bundle[0] != '/')
+		return err_say(e, EINVAL, "bundle '%s' is not an absolute path", new->bundle);
+	if (new->n_rootfs > 0)
+		return err_say(e, ENOTSUP, "mounts for the root are not supported yet");
+	if (sb->state != SANDBOX_EMPTY && sb->state != SANDBOX_READY)
+		return err_say(e, EBUSY, "the sandbox is not ready for a container");
+	if (sb->broken)
+		return err_say(e, ECONNRESET, "the machine is gone: %s", sb->why.text);
+	return 0;
+}
+
+static int container_new(struct sandbox *sb, const struct sandbox_container *new,
+			 struct guest_container **ret, struct err *e)
+{
+	auto_ptr(guest_container_free) struct guest_container *c = calloc(1, sizeof *c);
+
+	if (!c)
+		return err_sys(e, ENOMEM, "make a container");
+	list_init(&c->link);
+	list_init(&c->execs);
+	c->sb = sb;
+	c->id = strdup(new->id);
+	c->bundle = strdup(new->bundle);
+	if (!c->id || !c->bundle)
+		return err_sys(e, ENOMEM, "make a container");
+
+	int r = guest_process_new(c, "", &new->stdio, &c->init, e);
+
+	if (r < 0)
+		return r;
+	c->init->status = OCI_CREATING;
+	c->init->busy = true;
+	*ret = take_ptr(c);
+	return 0;
+}
+
+void sandbox_create_container(struct sandbox *sb, const struct sandbox_container *new,
+			      sandbox_done_fn done, void *arg)
+{
+	struct err e = {0};
+	struct guest_container *c = NULL;
+	struct container_job *j = NULL;
+	int r = may_create(sb, new, &e);
+
+	if (r < 0) {
+		for (int i = 0; i < 3; i++)
+			fd_close(new->stdio.fds[i]);
+	} else {
+		r = container_new(sb, new, &c, &e);
+	}
+	if (r == 0 && !(j = container_job_new(c, done, arg)))
+		r = err_sys(&e, ENOMEM, "make a container");
+	if (r == 0 && new->config_path && !(j->config_path = strdup(new->config_path)))
+		r = err_sys(&e, ENOMEM, "make a container");
+	if (r < 0) {
+		if (j)
+			container_job_free(j);
+		guest_container_free(c);
+		(void) err_wrap(&e, 0, "create container '%s'", new->id);
+		sandbox_refuse(done, arg, &e);
+		return;
+	}
+	j->is_first = sb->state == SANDBOX_EMPTY;
+	if (j->is_first)
+		sb->state = SANDBOX_STARTING;
+	sb->had_container = true;
+	list_add(&sb->containers, &c->link);
+	j->job = (struct worker_job){.run = create_run, .done = create_done};
+	worker_run(sb->worker, &j->job);
+}

@@ -1,0 +1,142 @@
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "host/sandbox/inside.h"
+
+/* An exec that is being started. It finds its process again by name: meanwhile it may be deleted. */
+struct starting {
+	struct sandbox *sb;
+	char *id;
+	char *exec_id;
+	sandbox_done_fn done;
+	void *arg;
+};
+
+int sandbox_exec(struct sandbox *sb, const char *id, const char *exec_id,
+		 Grpc__Process *take_process, const struct sandbox_stdio *stdio, struct err *e)
+{
+	auto_ptr(oci_process_free) Grpc__Process *spec = take_process;
+	struct guest_container *c = sandbox_find(sb, id, e);
+	struct guest_process *p;
+	char path[128];
+	int r = c ? oci_id_check(exec_id, e) : -ENOENT;
+
+	if (r == 0 && sandbox_find_process(sb, id, exec_id, NULL))
+		r = err_say(e, EEXIST, "container '%s' has a process '%s'", id, exec_id);
+	if (r == 0 && !sb->knows_oci_1_2 && oci_extension_find(&spec->base, path, sizeof path))
+		r = err_say(e, ENOTSUP,
+			    "process.%s: the agent in the guest does not know this field", path);
+	if (r == 0 && (c->init->status == OCI_CREATING || c->init->status == OCI_STOPPED))
+		r = err_say(e, EBUSY, "container '%s' is %s", id, oci_status_name(c->init->status));
+	if (r < 0) {
+		for (int i = 0; i < 3; i++)
+			fd_close(stdio->fds[i]);
+		return r;
+	}
+	r = guest_process_new(c, exec_id, stdio, &p, e);
+	if (r < 0)
+		return r;
+	spec->has_terminal = true;
+	spec->terminal = p->terminal;
+	free(take_ptr(spec->apparmorprofile)); /* labels are about the host's kernel */
+	free(take_ptr(spec->selinuxlabel));
+	p->spec = take_ptr(spec);
+	list_add(&c->execs, &p->link);
+	return 0;
+}
+
+static void starting_free(struct starting *s)
+{
+	if (!s)
+		return;
+	free(s->id);
+	free(s->exec_id);
+	free(s);
+}
+
+static void started(void *arg, const struct sandbox_answer *answer)
+{
+	struct starting *s = arg;
+	struct guest_process *p = sandbox_find_process(s->sb, s->id, s->exec_id, NULL);
+	struct sandbox_answer a = *answer;
+
+	if (p)
+		p->busy = false;
+	if (a.r == 0 && p)
+		a.r = guest_process_attach(p, &a.err);
+	if (a.r == 0 && p) {
+		guest_process_started(p);
+		guest_process_send_size(p);
+	}
+	if (a.r < 0)
+		(void) err_wrap(&a.err, a.r, "start process '%s' in container '%s'", s->exec_id,
+				s->id);
+	a.pid = sandbox_vmm_pid(s->sb);
+	s->done(s->arg, &a);
+	starting_free(s);
+}
+
+static void exec_start(struct guest_process *p, sandbox_done_fn done, void *arg)
+{
+	struct sandbox *sb = p->container->sb;
+	Grpc__ExecProcessRequest exec = GRPC__EXEC_PROCESS_REQUEST__INIT;
+	struct starting *s = calloc(1, sizeof *s);
+	struct err e = {0};
+
+	if (p->io || p->busy || p->status != OCI_CREATED)
+		(void) err_say(&e, EBUSY, "process '%s' was started already", p->exec_id);
+	else if (!s || !(s->id = strdup(p->container->id)) || !(s->exec_id = strdup(p->exec_id)))
+		(void) err_sys(&e, ENOMEM, "start a process");
+	if (e.code) {
+		starting_free(s);
+		sandbox_refuse(done, arg, &e);
+		return;
+	}
+	s->sb = sb;
+	s->done = done;
+	s->arg = arg;
+	p->busy = true;
+	exec.container_id = p->container->id;
+	exec.exec_id = p->exec_id;
+	exec.process = p->spec;
+	log_debug("step: exec");
+	agent_ask(sb, "ExecProcess", &exec.base, NULL, started, s);
+}
+
+void sandbox_start(struct sandbox *sb, const char *id, const char *exec_id, sandbox_done_fn done,
+		   void *arg)
+{
+	struct err e = {0};
+	struct guest_process *p = sandbox_find_process(sb, id, exec_id, &e);
+
+	if (!p)
+		sandbox_refuse(done, arg, &e);
+	else if (exec_id[0])
+		exec_start(p, done, arg);
+	else
+		guest_container_start(p->container, done, arg);
+}
+
+void sandbox_delete(struct sandbox *sb, const char *id, const char *exec_id, sandbox_done_fn done,
+		    void *arg)
+{
+	struct sandbox_answer a = {0};
+	struct err e = {0};
+	struct guest_process *p = sandbox_find_process(sb, id, exec_id, &e);
+
+	if (p && !exec_id[0]) {
+		guest_container_delete(p->container, done, arg);
+		return;
+	}
+	if (p && (p->busy || (p->io && p->status != OCI_STOPPED)))
+		(void) err_say(&e, EBUSY, "process '%s' of container '%s' runs", exec_id, id);
+	if (e.code) {
+		sandbox_refuse(done, arg, &e);
+		return;
+	}
+	a.exit_status = p->exit_status;
+	a.exited_at = p->exited_at;
+	guest_process_free(p);
+	done(arg, &a);
+}

@@ -1,0 +1,19 @@
+#pragma once
+
+#include "agent.pb-c.h"
+#include "base/err.h"
+#include "host/config/config.h"
+
+/* What the agent is told first: CreateSandbox as the configuration wants it. Private to host/sandbox. */
+struct greeting {
+	Grpc__CreateSandboxRequest request;
+	Grpc__Storage share;
+	Grpc__Storage *storages[1];
+	char *share_options[2];
+	char msize[32];
+};
+
+/* Strings are borrowed and must outlive it. Call greeting_fini() also after a failure. */
+int greeting_init(struct greeting *g, const struct config *config, const char *sandbox_id,
+		  const char *hostname, struct err *e);
+void greeting_fini(struct greeting *g);

@@ -1,0 +1,203 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "base/array.h"
+#include "base/auto.h"
+#include "base/file.h"
+#include "host/sandbox/guest_spec.h"
+#include "oci/names.h"
+
+/* File systems that belong to a kernel, not to a disk: the guest mounts its own. */
+static const char *const guest_types[] = {
+	"proc",   "sysfs",   "tmpfs",      "ramfs",       "devpts",   "devtmpfs",   "mqueue",
+	"cgroup", "cgroup2", "securityfs", "debugfs",     "tracefs",  "bpf",        "hugetlbfs",
+	"pstore", "fusectl", "configfs",   "binfmt_misc", "efivarfs", "rpc_pipefs",
+};
+
+static bool is_guest_type(const char *type)
+{
+	for (size_t i = 0; i < ARRAY_LEN(guest_types); i++)
+		if (strcmp(type, guest_types[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool starts_with(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* Whether a source is the kernel's own, so that it means the guest's kernel. */
+static bool is_kernels(const char *source, mode_t mode)
+{
+	return strcmp(source, "/proc") == 0 || starts_with(source, "/proc/") ||
+	       strcmp(source, "/sys") == 0 || starts_with(source, "/sys/") ||
+	       (starts_with(source, "/dev/") && S_ISCHR(mode));
+}
+
+static int set_string(char **where, const char *text, struct err *e)
+{
+	char *copy = strdup(text);
+
+	if (!copy)
+		return err_sys(e, ENOMEM, "rewrite the spec");
+	free(*where);
+	*where = copy;
+	return 0;
+}
+
+static char *absolute(const char *bundle, const char *path)
+{
+	return path[0] == '/' ? strdup(path) : str_printf("%s/%s", bundle, path);
+}
+
+/* A tmpfs of the host on /dev/shm becomes one of the guest: of the same size, and without the
+ * detour. Its options are the kernel's, not those of the bind. */
+static int make_shm(Grpc__Mount *m, const struct statfs *fs, struct err *e)
+{
+	char *words[] = {"nosuid", "noexec", "nodev", "mode=1777", NULL};
+	size_t n = ARRAY_LEN(words);
+	char **options = calloc(n, sizeof *options);
+
+	if (!options)
+		return err_sys(e, ENOMEM, "rewrite the spec");
+	for (size_t i = 0; i < n; i++) {
+		options[i] = words[i] ? strdup(words[i])
+				      : str_printf("size=%llu",
+						   (unsigned long long) fs->f_blocks *
+							   (unsigned long long) fs->f_bsize);
+	}
+	for (size_t i = 0; i < m->n_options; i++)
+		free(m->options[i]);
+	free(m->options);
+	m->options = options;
+	m->n_options = n;
+
+	int r = set_string(&m->type, "tmpfs", e);
+
+	return r < 0 ? r : set_string(&m->source, "shm", e);
+}
+
+static int show(const struct guest_rules *rules, Grpc__Mount *m, int source_fd,
+		const struct oci_mount_options *o, struct err *e)
+{
+	bool all_readonly = o->rec_attr_set & MOUNT_ATTR_RDONLY;
+	struct share_flags flags = {
+		.recursive = o->flags & MS_REC,
+		.readonly = o->flags & MS_RDONLY || all_readonly,
+		.readonly_children = all_readonly,
+	};
+	char *guest_path;
+	int r = share_add(rules->share, rules->container_id, source_fd, m->destination, flags,
+			  &guest_path, e);
+
+	if (r < 0)
+		return r;
+	free(m->source);
+	m->source = guest_path;
+	return set_string(&m->type, "bind", e);
+}
+
+/* A bind mount of the host. *@ret_is_dir is set also where the guest uses its own. */
+static int make_bind(const struct guest_rules *rules, Grpc__Mount *m,
+		     const struct oci_mount_options *o, bool *ret_is_dir, struct err *e)
+{
+	auto_free char *source = absolute(rules->bundle, m->source ? m->source : "");
+	struct stat st;
+	struct statfs fs;
+
+	if (!source)
+		return err_sys(e, ENOMEM, "rewrite the spec");
+
+	auto_close int fd = open(source, O_PATH | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
+		return err_sys(e, errno, "source '%s'", source);
+	*ret_is_dir = S_ISDIR(st.st_mode);
+	if (is_kernels(source, st.st_mode))
+		return set_string(&m->source, source, e);
+	if (S_ISBLK(st.st_mode))
+		return err_say(e, ENOTSUP, "source '%s': block devices are not supported yet",
+			       source);
+	if (strcmp(m->destination, "/dev/shm") == 0 && fs.f_type == TMPFS_MAGIC && *ret_is_dir)
+		return make_shm(m, &fs, e);
+	return show(rules, m, fd, o, e);
+}
+
+static int make_mount(const struct guest_rules *rules, Grpc__Mount *m, bool *ret_is_dir,
+		      struct err *e)
+{
+	struct oci_mount_options o = {0};
+	const char *type = m->type ? m->type : "";
+	int r = oci_mount_options_parse(m->options, m->n_options, &o, e);
+
+	if (r < 0)
+		return r;
+	*ret_is_dir = true;
+	if (o.flags & MS_BIND || strcmp(type, "bind") == 0)
+		r = make_bind(rules, m, &o, ret_is_dir, e);
+	else if (!is_guest_type(type))
+		r = err_say(e, ENOTSUP, "type '%s' is not supported yet", type);
+	oci_mount_options_fini(&o);
+	return r;
+}
+
+static int open_root(const struct guest_rules *rules, const Grpc__Root *root, struct err *e)
+{
+	auto_free char *path = absolute(rules->bundle, root->path);
+
+	if (!path)
+		return err_sys(e, ENOMEM, "open the root");
+
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? err_sys(e, errno, "root.path '%s'", path) : fd;
+}
+
+static int show_root(const struct guest_rules *rules, Grpc__Root *root, int root_fd, struct err *e)
+{
+	struct share_flags flags = {
+		.exact_name = true,
+		.recursive = true,
+		.readonly = root->has_readonly && root->readonly,
+	};
+	char *guest_path;
+	int r = share_add(rules->share, rules->container_id, root_fd, "rootfs", flags, &guest_path,
+			  e);
+
+	if (r < 0)
+		return err_wrap(e, r, "root.path '%s'", root->path);
+	free(root->path);
+	root->path = guest_path;
+	return 0;
+}
+
+int guest_mounts_make(const struct guest_rules *rules, Grpc__Spec *spec, struct err *e)
+{
+	auto_close int root_fd = open_root(rules, spec->root, e);
+	auto_free bool *is_dir = calloc(spec->n_mounts + 1, sizeof *is_dir);
+
+	if (root_fd < 0)
+		return root_fd;
+	if (!is_dir)
+		return err_sys(e, ENOMEM, "rewrite the spec");
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		int r = make_mount(rules, spec->mounts[i], &is_dir[i], e);
+
+		if (r < 0)
+			return err_wrap(e, r, "mounts[%zu]", i);
+	}
+	if (spec->root->has_readonly && spec->root->readonly) {
+		int r = guest_root_prepare(root_fd, spec, is_dir, e);
+
+		if (r < 0)
+			return r;
+	}
+	return show_root(rules, spec->root, root_fd, e);
+}

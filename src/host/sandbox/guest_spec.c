@@ -1,0 +1,174 @@
+#include "host/sandbox/guest_spec.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/file.h"
+#include "base/log.h"
+
+/* The kinds of hooks of the spec, moved to where they run. */
+static int split_hooks(Grpc__Spec *spec, Grpc__Hooks **ret_hooks, struct err *e)
+{
+	Grpc__Hooks *all = spec->hooks;
+
+	*ret_hooks = NULL;
+	if (!all)
+		return 0;
+
+	Grpc__Hooks *guest = calloc(1, sizeof *guest);
+
+	if (!guest)
+		return err_sys(e, ENOMEM, "take out the hooks");
+	grpc__hooks__init(guest);
+	guest->startcontainer = take_ptr(all->startcontainer);
+	guest->n_startcontainer = all->n_startcontainer;
+	all->n_startcontainer = 0;
+	spec->hooks = guest;
+	*ret_hooks = all;
+	return 0;
+}
+
+static void remove_namespace(Grpc__Linux *linux, size_t i)
+{
+	grpc__linux_namespace__free_unpacked(linux->namespaces[i], NULL);
+	linux->n_namespaces--;
+	memmove(&linux->namespaces[i], &linux->namespaces[i + 1],
+		(linux->n_namespaces - i) * sizeof *linux->namespaces);
+}
+
+static int fix_namespaces(Grpc__Linux *linux, struct err *e)
+{
+	for (size_t i = 0; i < linux->n_namespaces;) {
+		Grpc__LinuxNamespace *ns = linux->namespaces[i];
+
+		if (ns->type && strcmp(ns->type, "network") == 0) {
+			remove_namespace(linux, i);
+			continue;
+		}
+		if (ns->path && ns->path[0])
+			return err_say(
+				e, ENOTSUP,
+				"linux.namespaces: '%s' with a path: a virtual machine cannot "
+				"join a namespace of the host",
+				ns->type ? ns->type : "?");
+		i++;
+	}
+	return 0;
+}
+
+/* The path of one component less, "/" at the top. @end is where the text ends now. */
+static char *parent_end(char *path, char *end)
+{
+	while (end > path && *--end != '/')
+		;
+	*end = '\0';
+	return end;
+}
+
+/* Joins "/" and @path without ".", ".." and empty components. */
+static char *cleaned(const char *path)
+{
+	char *result = malloc(strlen(path) + 2);
+	char *end = result;
+
+	if (!result)
+		return NULL;
+	*end = '\0';
+	while (*path) {
+		size_t n = strcspn(path, "/");
+
+		if (n == 2 && memcmp(path, "..", 2) == 0) {
+			end = parent_end(result, end);
+		} else if (n > 0 && !(n == 1 && *path == '.')) {
+			*end++ = '/';
+			memcpy(end, path, n);
+			end += n;
+			*end = '\0';
+		}
+		path += n;
+		path += *path == '/';
+	}
+	if (end == result)
+		strcpy(result, "/");
+	return result;
+}
+
+char *guest_cgroups_path(const char *path, const char *container_id)
+{
+	const char *first = path ? strchr(path, ':') : NULL;
+	const char *second = first ? strchr(first + 1, ':') : NULL;
+	auto_free char *plain = NULL;
+
+	if (!path || !path[0])
+		plain = strdup(container_id);
+	else if (second && !strchr(path, '/') && !strchr(second + 1, ':'))
+		/* systemd: slice:prefix:name */
+		plain = str_printf("%.*s/%.*s%s%s", (int) (first - path), path,
+				   (int) (second - first - 1), first + 1,
+				   second - first > 1 ? "-" : "", second + 1);
+	else
+		plain = strdup(path);
+	return plain ? cleaned(plain) : NULL;
+}
+
+static void drop_string(char **text)
+{
+	free(*text);
+	*text = NULL;
+}
+
+static int fix_linux(const struct guest_rules *rules, Grpc__Linux *linux, struct err *e)
+{
+	int r = fix_namespaces(linux, e);
+
+	if (r < 0)
+		return r;
+	if (linux->intelrdt)
+		return err_say(e, ENOTSUP,
+			       "linux.intelRdt: not supported: it is about the host's "
+			       "processor");
+
+	char *cgroups_path = guest_cgroups_path(linux->cgroupspath, rules->container_id);
+
+	if (!cgroups_path)
+		return err_sys(e, ENOMEM, "name the cgroup");
+	free(linux->cgroupspath);
+	linux->cgroupspath = cgroups_path;
+	drop_string(&linux->mountlabel);
+	if (rules->drop_seccomp && linux->seccomp) {
+		log_debug("disable_guest_seccomp is set: linux.seccomp is not applied");
+		grpc__linux_seccomp__free_unpacked(take_ptr(linux->seccomp), NULL);
+	}
+	return 0;
+}
+
+static void fix_process(const struct guest_rules *rules, Grpc__Process *process)
+{
+	process->has_terminal = true;
+	process->terminal = rules->terminal;
+	drop_string(&process->apparmorprofile);
+	drop_string(&process->selinuxlabel);
+}
+
+int guest_spec_make(const struct guest_rules *rules, Grpc__Spec *spec, Grpc__Hooks **ret_hooks,
+		    struct err *e)
+{
+	int r;
+
+	if (!spec->process)
+		return err_say(e, EINVAL, "process: missing");
+	if (!spec->root || !spec->root->path)
+		return err_say(e, EINVAL, "root.path: missing");
+	if (!spec->linux)
+		return err_say(e, EINVAL, "linux: missing");
+
+	r = guest_mounts_make(rules, spec, e);
+	if (r == 0)
+		r = fix_linux(rules, spec->linux, e);
+	if (r < 0)
+		return r;
+	fix_process(rules, spec->process);
+	return split_hooks(spec, ret_hooks, e);
+}

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "host/storage/share.h"
+#include "oci.pb-c.h"
+
+/*
+ * From the spec that an engine wrote for this host to the spec that the agent works by.
+ *
+ *	root.path		the root is shown through the share; its guest path
+ *	mounts, bind		shown through the share; source becomes the guest path. Sources
+ *below /proc and /sys and devices below /dev mean those of the guest
+ *	mounts, tmpfs, proc,...	stay: the guest makes its own
+ *	mounts, other kinds	mounted here, on the host that has the disk, and shown
+ *	hooks			all but startContainer are taken out: they run here
+ *	linux.namespaces	network is taken out: the machine is the network namespace. Joining
+ *				another of this host's namespaces is refused
+ *	linux.cgroupsPath	made a plain path (systemd's slice:prefix:name included)
+ *	linux.seccomp		taken out if the configuration says so
+ *	labels			AppArmor and SELinux speak of this host's kernel; taken out
+ *	linux.intelRdt		is about this host's processor; refused
+ *
+ * Everything else goes to the guest as it is. A field that cannot be honoured is refused by name.
+ *
+ * Threads: the sandbox's worker.
+ */
+struct guest_rules {
+	const char *container_id;
+	const char *bundle;  /* absolute; what relative paths are relative to */
+	struct share *share; /* gets the mounts */
+	bool terminal;       /* as the engine said when it asked for the container */
+	bool drop_seccomp;
+};
+
+/**
+ * guest_spec_make() - rewrite a checked spec in place
+ * @ret_hooks:	the hooks that run on the host; may be NULL when there are none. Freed with
+ *		grpc__hooks__free_unpacked()
+ *
+ * When it fails, what was put into the share is taken away with share_drop(). Returns 0, -EINVAL,
+ * -ENOENT (a source is missing), -ENOTSUP, or -errno; errors name the field.
+ */
+int guest_spec_make(const struct guest_rules *rules, Grpc__Spec *spec, Grpc__Hooks **ret_hooks,
+		    struct err *e);
+
+/* What linux.cgroupsPath means in the guest, always beginning with '/'; freed by the caller. NULL
+ * when out of memory. */
+char *guest_cgroups_path(const char *path, const char *container_id);
+
+/* ---- Parts, private to guest_spec ---- */
+
+/* Shows the root and the bind mounts. Call it before the mounts are rewritten in any other way. */
+int guest_mounts_make(const struct guest_rules *rules, Grpc__Spec *spec, struct err *e);
+
+/* Makes the files and folders on which the agent will mount, and the working folder, in a root that
+ * the guest will not be able to write to. @is_dir[i] tells what mounts[i] goes on. */
+int guest_root_prepare(int root_fd, const Grpc__Spec *spec, const bool *is_dir, struct err *e);

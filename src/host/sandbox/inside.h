@@ -1,0 +1,205 @@
+#pragma once
+
+/*
+ * What a sandbox is made of. Private to host/sandbox.
+ *
+ * Who may touch what: the tables of containers and processes, the line to the agent and everything
+ * called "loop's" belong to the loop's thread; what is called "job's" to the job that runs. A job
+ * reads of a container what does not change while it is busy.
+ */
+#include <pthread.h>
+
+#include "agent.pb-c.h"
+#include "host/agent_client/agent_client.h"
+#include "host/hypervisor/hypervisor.h"
+#include "host/sandbox/sandbox.h"
+#include "host/sandbox/stdio.h"
+#include "host/sandbox/worker.h"
+#include "host/storage/share.h"
+#include "host/storage/virtiofsd.h"
+#include "ttrpc/ttrpc.h"
+
+/* What the sandbox asks of the agent while nobody waits for a create has this time. */
+#define AGENT_TIMEOUT_MS 10000
+/* Stopping a process with SIGKILL: a consumer that does not read is waited for no longer than this. */
+#define KILLED_FLUSH_MS 2000
+/* The same when the machine is gone. */
+#define BROKEN_FLUSH_MS 5000
+/* The code of a process that a broken machine has taken along. */
+#define BROKEN_EXIT_CODE 137
+
+enum sandbox_state {
+	SANDBOX_EMPTY,
+	SANDBOX_STARTING,
+	SANDBOX_READY,
+	SANDBOX_ENDING,
+	SANDBOX_ENDED,
+	SANDBOX_STATE_MAX,
+};
+
+/* A process of a container: its first (exec_id ""), or one more. Loop's. */
+struct guest_process {
+	struct list link;
+	struct guest_container *container;
+	char *exec_id;
+	enum oci_status status; /* of a first process: the container's */
+	bool busy;              /* something is under way that needs it */
+	bool killed;            /* SIGKILL was sent */
+	char *in, *out, *err;   /* as the request said */
+	bool terminal;
+	Grpc__Process *spec;       /* exec: what to run */
+	uint32_t rows, columns;    /* size wanted before there was a terminal; 0: none */
+	struct stdio_spec streams; /* until there is a relay */
+	struct stdio *io;
+	struct ttrpc_pending *waiting; /* the call that waits for its end */
+	uint32_t exit_status;
+	struct timespec exited_at;
+	struct list waits; /* struct sandbox_wait */
+};
+
+struct guest_container {
+	struct list link;
+	struct sandbox *sb;
+	char *id;
+	char *bundle;
+	struct guest_process *init;
+	struct list execs;  /* struct guest_process */
+	Grpc__Spec *spec;   /* job's: as the guest gets it */
+	Grpc__Hooks *hooks; /* job's: those of the host; may be NULL */
+	bool in_guest;      /* job's: the agent knows it */
+};
+
+struct sandbox {
+	struct loop *loop;
+	struct worker *worker;
+	struct sandbox_options options; /* strings are copies */
+	int cancel_fd;                  /* an eventfd, readable once the sandbox is given up */
+
+	/* Loop's. */
+	enum sandbox_state state;
+	struct list containers;
+	bool had_container;
+	struct agent_client
+		*agent; /* NULL: no line (yet); made and freed while a job waits for it */
+	bool broken;
+	struct err why;   /* what broke it */
+	bool knows_agent; /* it has said what it can do: */
+	struct stdio_promises promises;
+	bool knows_oci_1_2;
+	bool lists_processes;
+
+	/* Job's; the loop reads them once READY. */
+	struct config *config;
+	struct share *share;
+	struct hv *hv;               /* made and freed on the loop */
+	struct virtiofsd *virtiofsd; /* made and freed on the loop */
+	bool booted;                 /* the guest has made its sandbox */
+
+	pthread_mutex_t phases_lock; /* guards all below */
+	struct sandbox_phase phases[SANDBOX_PHASES_MAX];
+	size_t n_phases;
+	uint64_t phase_began_us;
+};
+
+/* ---- sandbox.c, loop ---- */
+
+/* The machine is lost: ends all processes, fails all calls, has the rest torn down. @why is a whole
+ * sentence. */
+void sandbox_break(struct sandbox *sb, const struct err *why);
+
+/* The guest is gone, or about to go: whatever still runs in it has ended. */
+void sandbox_end_processes(struct sandbox *sb);
+
+struct guest_container *sandbox_find(struct sandbox *sb, const char *id, struct err *e);
+struct guest_process *sandbox_find_process(struct sandbox *sb, const char *id, const char *exec_id,
+					   struct err *e);
+void sandbox_changed(struct sandbox *sb);
+
+/* Calls @done with a failure. */
+void sandbox_refuse(sandbox_done_fn done, void *arg, const struct err *e);
+
+/* A step of the start has ended. Any thread. */
+void phase_end(struct sandbox *sb, const char *name);
+
+/* ---- guest.c, worker ---- */
+
+/* Asks the agent and waits. @ret may be NULL; freed with ttrpc_message_free(). If the machine breaks
+ * meanwhile, that is the error. */
+int guest_ask(struct sandbox *sb, const char *method, const ProtobufCMessage *message,
+	      msec_t deadline, ProtobufCMessage **ret, struct err *e);
+
+/* ---- machine.c, boot.c, teardown.c: jobs' steps ---- */
+
+/* Makes and starts the VMM and its helpers. */
+int machine_start(struct sandbox *sb, const struct guest_container *first, msec_t deadline,
+		  struct err *e);
+
+/* From nothing to a guest that waits for containers. Needs sb->share with what the container needs.
+ * When it fails, teardown() must follow. */
+int boot(struct sandbox *sb, const struct guest_container *first, struct err *e);
+
+/* Takes everything away; every step is tried, failures are logged. */
+void teardown(struct sandbox *sb);
+
+/* Queues a job that does teardown(). Loop. */
+void teardown_later(struct sandbox *sb);
+
+/* ---- sizing.c ---- */
+
+struct machine_size {
+	uint32_t vcpus;
+	uint64_t memory_bytes;
+};
+
+struct host_size {
+	uint32_t cpus;
+	uint64_t memory_bytes;
+};
+
+struct host_size host_size(void);
+
+/* How large a machine for a lone container must be. @linux may be NULL. */
+struct machine_size machine_size(const struct config_hypervisor *config, const Grpc__Linux *linux,
+				 const struct host_size *host);
+
+/* ---- container.c ---- */
+
+void guest_container_free(struct guest_container *c);
+AUTO_PTR(struct guest_container, guest_container_free)
+void guest_container_start(struct guest_container *c, sandbox_done_fn done, void *arg);
+void guest_container_delete(struct guest_container *c, sandbox_done_fn done, void *arg);
+
+/* ---- process.c, loop ---- */
+
+/* Takes the descriptors of @stdio. */
+int guest_process_new(struct guest_container *c, const char *exec_id,
+		      const struct sandbox_stdio *stdio, struct guest_process **ret, struct err *e);
+void guest_process_free(struct guest_process *p);
+AUTO_PTR(struct guest_process, guest_process_free)
+
+/* The process exists in the guest: relays its output and waits for its end. */
+int guest_process_attach(struct guest_process *p, struct err *e);
+
+/* It runs: relays its input. */
+void guest_process_started(struct guest_process *p);
+
+/* It has ended as the machine did. */
+void guest_process_lost(struct guest_process *p);
+
+/* Tells the guest how large the terminal is, if that was asked for. */
+void guest_process_send_size(struct guest_process *p);
+
+/* ---- calls.c, loop: one question to the agent and back ---- */
+
+/* The line to the agent, or NULL with the reason why there is none. */
+struct ttrpc_client *agent_line(struct sandbox *sb, struct err *e);
+
+/* Asks; calls @done with how it went. */
+void agent_ask(struct sandbox *sb, const char *method, const ProtobufCMessage *message,
+	       const struct ttrpc_pair *metadata, sandbox_done_fn done, void *arg);
+
+/* ---- notes.c: sandbox.json ---- */
+
+/* Writes down what somebody else must clean up if we die. No-op without a folder. */
+void notes_update(struct sandbox *sb, const struct guest_container *first);
+void notes_remove(struct sandbox *sb);

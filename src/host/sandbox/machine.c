@@ -1,0 +1,213 @@
+/* The machine and its helpers: made, described, started. */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "host/sandbox/inside.h"
+
+/* Something that only the loop's thread may make. */
+struct making {
+	struct sandbox *sb;
+	int r;
+	struct err err;
+};
+
+static void vmm_is_gone(void *arg, const struct err *why)
+{
+	sandbox_break(arg, why);
+}
+
+/* The agent's first words: the kernel has done its part. Firmware may have begun the line. */
+static void console_line(void *arg, const char *line)
+{
+	struct sandbox *sb = arg;
+
+	if (strstr(line, "kata-agent "))
+		phase_end(sb, "guest kernel");
+	log_debug("guest: %s", line);
+}
+
+static void make_hv(void *arg)
+{
+	struct making *m = arg;
+	struct sandbox *sb = m->sb;
+
+	if (sb->options.make_hv)
+		m->r = sb->options.make_hv(sb->options.make_hv_arg, sb->loop, &sb->hv, &m->err);
+	else
+		m->r = hv_new(sb->config->hypervisor.name, sb->loop, &sb->hv, &m->err);
+	if (m->r == 0) {
+		hv_on_exit(sb->hv, vmm_is_gone, sb);
+		hv_on_console(sb->hv, console_line, sb);
+	}
+	worker_resume(sb->worker);
+}
+
+/* It also ends when the VMM does: then that is the reason. */
+static void virtiofsd_is_gone(void *arg, const struct err *why)
+{
+	struct sandbox *sb = arg;
+	struct err whole = *why;
+
+	if (sb->hv)
+		(void) hv_explain(sb->hv, &whole);
+	sandbox_break(sb, &whole);
+}
+
+static void make_virtiofsd(void *arg)
+{
+	struct making *m = arg;
+	struct sandbox *sb = m->sb;
+
+	m->r = virtiofsd_new(sb->loop, &sb->virtiofsd, &m->err);
+	if (m->r == 0)
+		virtiofsd_on_exit(sb->virtiofsd, virtiofsd_is_gone, sb);
+	worker_resume(sb->worker);
+}
+
+/* *@ret_fd is the caller's. */
+static int start_virtiofsd(struct sandbox *sb, int *ret_fd, struct err *e)
+{
+	static const enum virtiofsd_cache caches[] = {
+		[CONFIG_FS_CACHE_NEVER] = VIRTIOFSD_CACHE_NEVER,
+		[CONFIG_FS_CACHE_METADATA] = VIRTIOFSD_CACHE_METADATA,
+		[CONFIG_FS_CACHE_AUTO] = VIRTIOFSD_CACHE_AUTO,
+		[CONFIG_FS_CACHE_ALWAYS] = VIRTIOFSD_CACHE_ALWAYS,
+	};
+	const struct config_hypervisor *c = &sb->config->hypervisor;
+	const struct virtiofsd_spec spec = {
+		.program = c->virtio_fs_daemon,
+		.source = share_export_path(sb->share),
+		.private_dir = share_private_path(sb->share),
+		.cache = caches[c->virtio_fs_cache],
+		.extra_args = (const char *const *) c->virtio_fs_extra_args.items,
+		.n_extra_args = c->virtio_fs_extra_args.n,
+	};
+	struct making m = {.sb = sb};
+
+	log_debug("step: start virtiofsd");
+	worker_on_loop(sb->worker, make_virtiofsd, &m);
+	if (m.r == 0)
+		return virtiofsd_start(sb->virtiofsd, &spec, ret_fd, e);
+	if (e)
+		*e = m.err;
+	return m.r;
+}
+
+/* What a share is for the hypervisor. *@ret_fd is the caller's, or -1. */
+static int lend_share(struct sandbox *sb, struct vm_share *share, int *ret_fd, struct err *e)
+{
+	int r;
+
+	const struct config_hypervisor *c = &sb->config->hypervisor;
+
+	share->tag = SHARE_TAG;
+	switch (c->shared_fs) {
+	case CONFIG_SHARED_FS_VIRTIO_9P:
+		share->kind = VM_SHARE_9P;
+		share->path = share_export_path(sb->share);
+		return 0;
+	case CONFIG_SHARED_FS_NONE:
+		return err_say(e, ENOTSUP,
+			       "shared_fs \"none\" is not supported yet: the root of a "
+			       "container cannot be shown to the guest");
+	default:
+		r = start_virtiofsd(sb, ret_fd, e);
+		share->kind = VM_SHARE_VIRTIO_FS;
+		share->socket_fd = *ret_fd;
+		share->queue_size = c->virtio_fs_queue_size;
+		return r;
+	}
+}
+
+static const char *set(const char *text)
+{
+	return text && text[0] ? text : NULL;
+}
+
+/* A user that nobody else is: above those that distributions, login shells and user namespaces have
+ * (systemd's UIDS-GIDS table leaves this range free), and one per server. /dev/kvm is for a group. */
+#define ROOTLESS_FIRST_UID 0x70000000U
+
+static void choose_user(struct vm_spec *vm)
+{
+	struct stat st;
+
+	vm->uid = ROOTLESS_FIRST_UID + (uid_t) getpid();
+	vm->gid = stat("/dev/kvm", &st) == 0 && st.st_gid ? st.st_gid : (gid_t) vm->uid;
+}
+
+static void describe_machine(struct sandbox *sb, const struct guest_container *first,
+			     struct vm_spec *vm)
+{
+	static const char *const machines[] = {
+		[CONFIG_MACHINE_Q35] = "q35",
+		[CONFIG_MACHINE_MICROVM] = "microvm",
+	};
+	static const enum hv_accel accels[] = {
+		[CONFIG_ACCELERATOR_AUTO] = HV_ACCEL_AUTO,
+		[CONFIG_ACCELERATOR_KVM] = HV_ACCEL_KVM,
+		[CONFIG_ACCELERATOR_TCG] = HV_ACCEL_TCG,
+	};
+	static const enum hv_channel channels[] = {
+		[CONFIG_CHANNEL_AUTO] = HV_CHANNEL_AUTO,
+		[CONFIG_CHANNEL_VSOCK] = HV_CHANNEL_VSOCK,
+		[CONFIG_CHANNEL_VIRTIO_SERIAL] = HV_CHANNEL_SERIAL,
+	};
+	const struct config_hypervisor *c = &sb->config->hypervisor;
+	struct host_size host = host_size();
+	struct machine_size size = machine_size(c, first->spec->linux, &host);
+
+	*vm = (struct vm_spec){
+		.id = sb->options.id,
+		.vcpus = size.vcpus,
+		.memory_bytes = size.memory_bytes,
+		.kernel_path = c->kernel,
+		.initrd_path = set(c->initrd),
+		.agent_params = sb->config->agent.enable_debug ? "agent.log=debug" : NULL,
+		.kernel_params = set(c->kernel_params),
+		.machine_type = machines[c->machine],
+		.machine_accelerators = set(c->machine_accelerators),
+		.cpu_features = set(c->cpu_features),
+		.accel = accels[c->accelerator],
+		.vmm_path = set(c->path),
+		.seccomp = set(c->seccomp_sandbox),
+		.entropy_path = set(c->entropy_source),
+		.debug = c->enable_debug,
+		.channel = channels[c->channel],
+		.hugepages = c->enable_hugepages,
+		.mem_prealloc = c->enable_mem_prealloc,
+		.share = {.socket_fd = -1},
+	};
+	if (c->rootless)
+		choose_user(vm);
+}
+
+int machine_start(struct sandbox *sb, const struct guest_container *first, msec_t deadline,
+		  struct err *e)
+{
+	struct making m = {.sb = sb};
+	auto_close int share_fd = -1;
+	struct vm_spec vm;
+	int r;
+
+	worker_on_loop(sb->worker, make_hv, &m);
+	if (m.r < 0) {
+		if (e)
+			*e = m.err;
+		return m.r;
+	}
+	describe_machine(sb, first, &vm);
+	r = lend_share(sb, &vm.share, &share_fd, e);
+	if (r == 0)
+		r = hv_create(sb->hv, &vm, e);
+	phase_end(sb, "runtime");
+	if (r == 0) {
+		log_debug("step: start the machine");
+		r = hv_start(sb->hv, deadline, e);
+	}
+	phase_end(sb, "vmm start");
+	return r;
+}

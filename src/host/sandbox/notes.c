@@ -1,0 +1,197 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "host/sandbox/hooks.h"
+#include "host/sandbox/inside.h"
+
+#define NOTES_NAME      "sandbox.json"
+#define NOTES_MAX_BYTES (64 << 10)
+#define STAT_MAX_BYTES  4096
+
+/* How long a process that was killed may take to be gone, and the kernel to let go of its locks. */
+#define DEATH_TIMEOUT_MS 10000
+#define LOCK_RETRY_MS    5
+
+/* The start of a process in clock ticks after boot (proc(5), stat, field 22); 0: no such process. */
+static uint64_t start_time(pid_t pid)
+{
+	char path[32];
+	auto_free char *text = NULL;
+	uint64_t ticks = 0;
+
+	(void) snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	if (pid <= 0 || file_read(AT_FDCWD, path, STAT_MAX_BYTES, &text, NULL, NULL) < 0)
+		return 0;
+
+	/* The name may hold blanks and parentheses; field 3 follows the last one. */
+	char *rest = strrchr(text, ')');
+	char *save = NULL;
+	int field = 2;
+
+	for (char *word = rest ? strtok_r(rest + 1, " ", &save) : NULL; word;
+	     word = strtok_r(NULL, " ", &save))
+		if (++field == 22)
+			(void) num_parse_u64(word, &ticks);
+	return ticks;
+}
+
+static json_t *process_note(pid_t pid)
+{
+	return json_pack("{s:i, s:I}", "pid", (int) pid, "start_time",
+			 (json_int_t) start_time(pid));
+}
+
+static int notes_write(struct sandbox *sb, const struct guest_container *first, struct err *e)
+{
+	if (!sb->options.state_dir)
+		return 0;
+
+	auto_free char *path = str_printf("%s/" NOTES_NAME, sb->options.state_dir);
+	pid_t virtiofsd = sb->virtiofsd ? virtiofsd_pid(sb->virtiofsd) : 0;
+	json_t *notes = json_pack("{s:s, s:s, s:o, s:o, s:o, s:s}", "id", sb->options.id, "bundle",
+				  first->bundle, "server", process_note(getpid()), "vmm",
+				  process_note((pid_t) sandbox_vmm_pid(sb)), "virtiofsd",
+				  process_note(virtiofsd), "share", share_path(sb->share));
+	auto_free char *text = notes ? json_dumps(notes, JSON_INDENT(1)) : NULL;
+
+	json_decref(notes);
+	if (!path || !text)
+		return err_sys(e, ENOMEM, "write " NOTES_NAME);
+	return file_replace(AT_FDCWD, path, text, strlen(text), 0600, e);
+}
+
+/* Without them a kill -9 leaves an empty folder behind, no more. */
+void notes_update(struct sandbox *sb, const struct guest_container *first)
+{
+	struct err e = {0};
+
+	if (notes_write(sb, first, &e) < 0)
+		log_err(LOG_WARN, &e, "ignoring");
+}
+
+void notes_remove(struct sandbox *sb)
+{
+	auto_free char *path = NULL;
+
+	if (sb->options.state_dir && (path = str_printf("%s/" NOTES_NAME, sb->options.state_dir)))
+		(void) unlink(path);
+}
+
+/* Kills a process if it still is the one that was noted. */
+static int end_process(const json_t *notes, const char *name, struct err *e)
+{
+	const json_t *note = json_object_get(notes, name);
+	pid_t pid = (pid_t) json_integer_value(json_object_get(note, "pid"));
+	uint64_t start = (uint64_t) json_integer_value(json_object_get(note, "start_time"));
+
+	if (pid <= 0 || start == 0)
+		return 0;
+
+	/* The descriptor first: then the start time is that of the process we hold. */
+	auto_close int pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
+
+	if (pidfd < 0 || start_time(pid) != start)
+		return 0;
+	if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		return err_sys(e, errno, "kill %s, process %d", name, pid);
+
+	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+
+	if (poll(&p, 1, DEATH_TIMEOUT_MS) == 0)
+		return err_say(e, ETIMEDOUT, "%s, process %d, does not die", name, pid);
+	return 0;
+}
+
+/* The empty folder on which the share was mounted. Its lock says that no server uses it: removing
+ * it would take the mount away from one that does. */
+static int remove_folder(const char *path, struct err *e)
+{
+	auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	msec_t deadline = clock_deadline(DEATH_TIMEOUT_MS);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "open '%s'", path);
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK || clock_now() >= deadline)
+			return err_sys(e, errno, "lock '%s'", path);
+		/* A child that was just being made may hold it for an instant more. */
+		(void) poll(NULL, 0, LOCK_RETRY_MS);
+	}
+	if (rmdir(path) < 0 && errno != ENOENT)
+		return err_sys(e, errno, "remove '%s'", path);
+	return 0;
+}
+
+/* The poststop hooks of the container that the server was made for. It cannot run them any more, and
+ * what they undo would stay. */
+static void run_hooks(const json_t *notes)
+{
+	auto_ptr(oci_spec_free) Grpc__Spec *spec = NULL;
+	const char *bundle = json_string_value(json_object_get(notes, "bundle"));
+	const char *id = json_string_value(json_object_get(notes, "id"));
+	auto_free char *path = bundle && id ? str_printf("%s/config.json", bundle) : NULL;
+	auto_free char *state = NULL;
+	struct err e = {0};
+
+	if (!path || oci_spec_read(path, &spec, &e) < 0 || !spec->hooks)
+		return;
+
+	const struct oci_state s = {
+		.id = id, .status = OCI_STOPPED, .bundle = bundle, .spec = spec};
+
+	if (oci_state_print(&s, &state, &e) < 0)
+		return;
+
+	const struct hooks_run run = {
+		.kind = "poststop",
+		.state = state,
+		.bundle = bundle,
+		.mount_ns_fd = -1,
+		.cancel_fd = -1,
+	};
+
+	hooks_run_all(&run, spec->hooks->poststop, spec->hooks->n_poststop);
+}
+
+int sandbox_clean_up(const char *state_dir, struct err *e)
+{
+	auto_free char *path = str_printf("%s/" NOTES_NAME, state_dir);
+	auto_free char *text = NULL;
+	struct err first = {0};
+	int r = path ? file_read(AT_FDCWD, path, NOTES_MAX_BYTES, &text, NULL, &first) : -ENOMEM;
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0) {
+		if (e)
+			*e = first;
+		return r;
+	}
+
+	json_t *notes = json_loads(text, 0, NULL);
+	const char *share = json_string_value(json_object_get(notes, "share"));
+
+	r = end_process(notes, "server", e);
+	if (r == 0)
+		r = end_process(notes, "vmm", e);
+	if (r == 0)
+		r = end_process(notes, "virtiofsd", e);
+	if (r == 0 && share)
+		r = remove_folder(share, e);
+	if (r == 0)
+		run_hooks(notes);
+	json_decref(notes);
+	if (r == 0 && unlink(path) < 0 && errno != ENOENT)
+		r = err_sys(e, errno, "remove '%s'", path);
+	return r;
+}

@@ -1,0 +1,257 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "host/sandbox/inside.h"
+
+static int open_one(struct loop *loop, const char *name, struct sandbox_stdio *fds,
+		    enum stream_direction direction, struct stream **ret, struct err *e)
+{
+	int r;
+
+	if (!name || !name[0])
+		return 0;
+	if (strncmp(name, "fd:", 3) == 0) {
+		int i = name[3] - '0';
+
+		if (name[3] == '\0' || name[4] != '\0' || i < 0 || i > 2 || fds->fds[i] < 0)
+			return err_say(e, EINVAL, "stream '%s': no such descriptor came along",
+				       name);
+		r = stream_open(loop, fds->fds[i], direction, ret, e);
+		if (r == 0)
+			fds->fds[i] = -1;
+		return r;
+	}
+	if (strncmp(name, "fifo://", 7) == 0)
+		name += 7;
+	else if (name[0] != '/')
+		return err_say(e, ENOTSUP, "stream '%s': not supported yet", name);
+	return stream_open_fifo(loop, name, direction, ret, e);
+}
+
+static int open_streams(struct guest_process *p, const struct sandbox_stdio *stdio, struct err *e)
+{
+	struct loop *loop = p->container->sb->loop;
+	struct sandbox_stdio left = *stdio;
+	int r = open_one(loop, stdio->in, &left, STREAM_IN, &p->streams.in, e);
+
+	if (r == 0)
+		r = open_one(loop, stdio->out, &left, STREAM_OUT, &p->streams.out, e);
+	if (r == 0 && !stdio->terminal)
+		r = open_one(loop, stdio->err, &left, STREAM_OUT, &p->streams.err, e);
+	for (int i = 0; i < 3; i++)
+		fd_close(left.fds[i]);
+	return r;
+}
+
+static char *copy_of(const char *text)
+{
+	return strdup(text ? text : "");
+}
+
+int guest_process_new(struct guest_container *c, const char *exec_id,
+		      const struct sandbox_stdio *stdio, struct guest_process **ret, struct err *e)
+{
+	auto_ptr(guest_process_free) struct guest_process *p = calloc(1, sizeof *p);
+
+	if (!p) {
+		for (int i = 0; i < 3; i++)
+			fd_close(stdio->fds[i]);
+		return err_sys(e, ENOMEM, "make a process");
+	}
+	list_init(&p->link);
+	list_init(&p->waits);
+	p->container = c;
+	p->status = OCI_CREATED;
+	p->terminal = stdio->terminal;
+	p->exec_id = strdup(exec_id);
+	p->in = copy_of(stdio->in);
+	p->out = copy_of(stdio->out);
+	p->err = copy_of(stdio->err);
+
+	int r = open_streams(p, stdio, e);
+
+	if (r < 0)
+		return r;
+	if (!p->exec_id || !p->in || !p->out || !p->err)
+		return err_sys(e, ENOMEM, "make a process");
+	*ret = take_ptr(p);
+	return 0;
+}
+
+/* Returns whether one of them was the last to ask for the process. */
+static bool answer_waits(struct guest_process *p, const struct sandbox_answer *a)
+{
+	struct list *first;
+	bool last = false;
+
+	while ((first = list_first(&p->waits))) {
+		struct sandbox_wait *w = container_of(first, struct sandbox_wait, link);
+
+		list_remove(first);
+		last |= w->is_last;
+		w->done(w->arg, a);
+	}
+	return last;
+}
+
+void guest_process_free(struct guest_process *p)
+{
+	struct sandbox_answer gone = {.r = -ENOENT};
+
+	if (!p)
+		return;
+	list_remove(&p->link);
+	(void) err_say(&gone.err, ENOENT, "the process was deleted");
+	(void) answer_waits(p, &gone);
+	ttrpc_cancel(p->waiting);
+	stdio_free(p->io);
+	stream_close(p->streams.in);
+	stream_close(p->streams.out);
+	stream_close(p->streams.err);
+	oci_process_free(p->spec);
+	free(p->exec_id);
+	free(p->in);
+	free(p->out);
+	free(p->err);
+	free(p);
+}
+
+/* All of its output is with the user: now the end may be known. */
+static void told(void *arg)
+{
+	struct guest_process *p = arg;
+	struct sandbox *sb = p->container->sb;
+	struct sandbox_answer a = {.exit_status = p->exit_status, .exited_at = p->exited_at};
+
+	p->status = OCI_STOPPED;
+	if (answer_waits(p, &a) && p != p->container->init)
+		guest_process_free(p);
+	sandbox_changed(sb);
+}
+
+static void ended(struct guest_process *p, uint32_t code)
+{
+	p->exit_status = code;
+	(void) clock_gettime(CLOCK_REALTIME, &p->exited_at);
+	if (p->io)
+		stdio_finish(p->io, told, p);
+	else
+		told(p);
+}
+
+static void waited(void *arg, struct ttrpc_answer *answer)
+{
+	struct guest_process *p = arg;
+
+	p->waiting = NULL;
+	if (answer->r == -ECONNRESET || answer->r == -ECANCELED)
+		return; /* the line is gone; guest_process_lost() follows */
+	if (answer->r < 0) {
+		log_err(LOG_ERROR, &answer->err, "the end of a process is not known");
+		ended(p, 255);
+		return;
+	}
+
+	int status = ((Grpc__WaitProcessResponse *) answer->response)->status;
+
+	if (p->killed)
+		stdio_hurry(p->io, clock_deadline(KILLED_FLUSH_MS));
+	ended(p, (uint32_t) status & 0xff);
+}
+
+int guest_process_attach(struct guest_process *p, struct err *e)
+{
+	struct guest_container *c = p->container;
+	Grpc__WaitProcessRequest wait = GRPC__WAIT_PROCESS_REQUEST__INIT;
+	struct ttrpc_request request = {
+		.service = &grpc__agent_service__descriptor,
+		.method = "WaitProcess",
+		.message = &wait.base,
+		.deadline = CLOCK_NEVER,
+	};
+
+	struct ttrpc_client *line = agent_line(c->sb, e);
+
+	if (!line)
+		return -ECONNRESET;
+	p->streams.container_id = wait.container_id = c->id;
+	p->streams.exec_id = wait.exec_id = p->exec_id;
+	p->streams.promises = c->sb->promises;
+	p->streams.terminal = p->terminal;
+
+	int r = stdio_new(c->sb->loop, line, &p->streams, &p->io, e);
+
+	if (r < 0)
+		return r;
+	/* First the reads: an agent may tell the end of a stream that nobody reads at once. */
+	stdio_start_output(p->io);
+	return ttrpc_call(line, &request, waited, p, &p->waiting, e);
+}
+
+void guest_process_started(struct guest_process *p)
+{
+	if (p->status == OCI_CREATED)
+		p->status = OCI_RUNNING;
+	if (p->io && p->waiting)
+		stdio_start_input(p->io);
+}
+
+void guest_process_lost(struct guest_process *p)
+{
+	ttrpc_cancel(take_ptr(p->waiting));
+	if (p->io)
+		stdio_break(p->io);
+	if (p->status == OCI_STOPPED || p->status == OCI_CREATING || p->exited_at.tv_sec)
+		return;
+	if (p->io)
+		stdio_hurry(p->io, clock_deadline(BROKEN_FLUSH_MS));
+	ended(p, BROKEN_EXIT_CODE);
+}
+
+static void ignore(void *arg, const struct sandbox_answer *answer)
+{
+	(void) arg, (void) answer;
+}
+
+void guest_process_send_size(struct guest_process *p)
+{
+	Grpc__TtyWinResizeRequest resize = GRPC__TTY_WIN_RESIZE_REQUEST__INIT;
+
+	if (!p->terminal || !p->rows || !p->columns)
+		return;
+	resize.container_id = p->container->id;
+	resize.exec_id = p->exec_id;
+	resize.row = p->rows;
+	resize.column = p->columns;
+	agent_ask(p->container->sb, "TtyWinResize", &resize.base, NULL, ignore, NULL);
+}
+
+int sandbox_wait(struct sandbox *sb, const char *id, const char *exec_id, struct sandbox_wait *w,
+		 struct err *e)
+{
+	struct guest_process *p = sandbox_find_process(sb, id, exec_id, e);
+
+	if (!p)
+		return -ENOENT;
+	list_init(&w->link);
+	if (p->status == OCI_STOPPED) {
+		struct sandbox_answer a = {.exit_status = p->exit_status,
+					   .exited_at = p->exited_at};
+
+		bool last = w->is_last && p != p->container->init;
+
+		w->done(w->arg, &a);
+		if (last)
+			guest_process_free(p);
+	} else {
+		list_add(&p->waits, &w->link);
+	}
+	return 0;
+}
+
+void sandbox_wait_cancel(struct sandbox_wait *w)
+{
+	list_remove(&w->link);
+}

@@ -1,0 +1,242 @@
+#include "host/sandbox/sandbox.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "base/log.h"
+#include "host/sandbox/inside.h"
+
+static char *copied(const char *text)
+{
+	return text ? strdup(text) : NULL;
+}
+
+static int copy_options(struct sandbox *sb, const struct sandbox_options *o, struct err *e)
+{
+	sb->options = *o;
+	sb->options.id = strdup(o->id);
+	sb->options.config_path = copied(o->config_path);
+	sb->options.state_dir = copied(o->state_dir);
+	sb->options.share_base = copied(o->share_base);
+	if (!sb->options.id || !sb->options.config_path != !o->config_path ||
+	    !sb->options.state_dir != !o->state_dir || !sb->options.share_base != !o->share_base)
+		return err_sys(e, ENOMEM, "make a sandbox");
+	return 0;
+}
+
+int sandbox_new(const struct sandbox_options *options, struct sandbox **ret, struct err *e)
+{
+	auto_ptr(sandbox_free) struct sandbox *sb = calloc(1, sizeof *sb);
+
+	if (!sb)
+		return err_sys(e, ENOMEM, "make a sandbox");
+	sb->loop = options->loop;
+	sb->cancel_fd = -1;
+	sb->phase_began_us = options->began_us ? options->began_us : clock_now_us();
+	list_init(&sb->containers);
+	(void) pthread_mutex_init(&sb->phases_lock, NULL);
+
+	int r = copy_options(sb, options, e);
+
+	if (r < 0)
+		return r;
+	sb->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (sb->cancel_fd < 0)
+		return err_sys(e, errno, "make a sandbox");
+	r = worker_new(sb->loop, &sb->worker, e);
+	if (r < 0)
+		return r;
+	*ret = take_ptr(sb);
+	return 0;
+}
+
+void sandbox_free(struct sandbox *sb)
+{
+	if (!sb)
+		return;
+	worker_free(sb->worker);
+	sandbox_end_processes(sb);
+	agent_client_free(sb->agent);
+	list_for_each (pos, &sb->containers)
+		guest_container_free(container_of(pos, struct guest_container, link));
+	hv_free(sb->hv);
+	virtiofsd_free(sb->virtiofsd);
+	(void) share_close(sb->share, NULL);
+	config_free(sb->config);
+	fd_close(sb->cancel_fd);
+	(void) pthread_mutex_destroy(&sb->phases_lock);
+	free((char *) sb->options.id);
+	free((char *) sb->options.config_path);
+	free((char *) sb->options.state_dir);
+	free((char *) sb->options.share_base);
+	free(sb);
+}
+
+void sandbox_changed(struct sandbox *sb)
+{
+	if (sb->options.changed)
+		sb->options.changed(sb->options.arg);
+}
+
+void sandbox_refuse(sandbox_done_fn done, void *arg, const struct err *e)
+{
+	struct sandbox_answer answer = {.r = -e->code, .err = *e};
+
+	done(arg, &answer);
+}
+
+struct guest_container *sandbox_find(struct sandbox *sb, const char *id, struct err *e)
+{
+	list_for_each (pos, &sb->containers) {
+		struct guest_container *c = container_of(pos, struct guest_container, link);
+
+		if (strcmp(c->id, id) == 0)
+			return c;
+	}
+	(void) err_say(e, ENOENT, "container '%s' does not exist", id);
+	return NULL;
+}
+
+struct guest_process *sandbox_find_process(struct sandbox *sb, const char *id, const char *exec_id,
+					   struct err *e)
+{
+	struct guest_container *c = sandbox_find(sb, id, e);
+
+	if (!c)
+		return NULL;
+	if (!exec_id[0])
+		return c->init;
+	list_for_each (pos, &c->execs) {
+		struct guest_process *p = container_of(pos, struct guest_process, link);
+
+		if (strcmp(p->exec_id, exec_id) == 0)
+			return p;
+	}
+	(void) err_say(e, ENOENT, "container '%s' has no process '%s'", id, exec_id);
+	return NULL;
+}
+
+/* Each may free processes that follow from it, but not containers. */
+void sandbox_end_processes(struct sandbox *sb)
+{
+	list_for_each (pos, &sb->containers) {
+		struct guest_container *c = container_of(pos, struct guest_container, link);
+
+		guest_process_lost(c->init);
+		list_for_each (exec, &c->execs)
+			guest_process_lost(container_of(exec, struct guest_process, link));
+	}
+}
+
+static void give_up(struct sandbox *sb, const struct err *why)
+{
+	if (sb->broken)
+		return;
+	sb->broken = true;
+	sb->why = *why;
+	(void) eventfd_write(sb->cancel_fd, 1);
+	sandbox_end_processes(sb);
+	if (sb->agent)
+		agent_client_close(sb->agent);
+	/* A job that makes the machine sees it and takes it away itself. */
+	if (sb->state == SANDBOX_READY)
+		teardown_later(sb);
+}
+
+void sandbox_break(struct sandbox *sb, const struct err *why)
+{
+	if (sb->state == SANDBOX_ENDING || sb->state == SANDBOX_ENDED || sb->broken)
+		return;
+	log_err(LOG_ERROR, why, "the sandbox is lost");
+	give_up(sb, why);
+}
+
+void sandbox_abort(struct sandbox *sb, const char *why)
+{
+	struct err e = {0};
+
+	(void) err_say(&e, ECANCELED, "%s", why);
+	if (sb->state == SANDBOX_EMPTY)
+		sb->state = SANDBOX_ENDED;
+	else if (sb->state != SANDBOX_ENDING && sb->state != SANDBOX_ENDED)
+		give_up(sb, &e);
+}
+
+bool sandbox_has_containers(const struct sandbox *sb)
+{
+	return !list_empty(&sb->containers);
+}
+
+bool sandbox_is_over(const struct sandbox *sb)
+{
+	return sb->state == SANDBOX_ENDED && list_empty(&sb->containers);
+}
+
+bool sandbox_is_idle(const struct sandbox *sb)
+{
+	return worker_is_idle(sb->worker);
+}
+
+void phase_end(struct sandbox *sb, const char *name)
+{
+	uint64_t now = clock_now_us();
+	bool known = false;
+
+	pthread_mutex_lock(&sb->phases_lock);
+	for (size_t i = 0; i < sb->n_phases; i++)
+		known |= strcmp(sb->phases[i].name, name) == 0;
+	if (!known && sb->n_phases < SANDBOX_PHASES_MAX) {
+		sb->phases[sb->n_phases++] = (struct sandbox_phase){name, now - sb->phase_began_us};
+		sb->phase_began_us = now;
+	}
+	pthread_mutex_unlock(&sb->phases_lock);
+}
+
+uint32_t sandbox_vmm_pid(struct sandbox *sb)
+{
+	struct hv_info info = {0};
+
+	if (sb->hv)
+		hv_describe(sb->hv, &info);
+	return (uint32_t) info.pid;
+}
+
+void sandbox_describe(struct sandbox *sb, struct sandbox_description *ret)
+{
+	struct hv_info info = {.driver = ""};
+
+	if (sb->hv)
+		hv_describe(sb->hv, &info);
+	*ret = (struct sandbox_description){
+		.hypervisor = info.driver,
+		.accelerator = hv_accel_name(info.accel),
+		.vmm_pid = (uint32_t) info.pid,
+	};
+	memcpy(ret->accelerator_reason, info.accel_why, sizeof ret->accelerator_reason);
+	pthread_mutex_lock(&sb->phases_lock);
+	memcpy(ret->phases, sb->phases, sizeof ret->phases);
+	ret->n_phases = sb->n_phases;
+	pthread_mutex_unlock(&sb->phases_lock);
+}
+
+int sandbox_state(struct sandbox *sb, const char *id, const char *exec_id,
+		  struct sandbox_process *ret, struct err *e)
+{
+	struct guest_process *p = sandbox_find_process(sb, id, exec_id, e);
+
+	if (!p)
+		return -ENOENT;
+	*ret = (struct sandbox_process){
+		.status = p->status,
+		.bundle = p->container->bundle,
+		.in = p->in,
+		.out = p->out,
+		.err = p->err,
+		.terminal = p->terminal,
+		.pid = p->status == OCI_STOPPED ? 0 : sandbox_vmm_pid(sb),
+		.exit_status = p->exit_status,
+		.exited_at = p->exited_at,
+	};
+	return 0;
+}

@@ -1,0 +1,205 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "base/auto.h"
+#include "base/err.h"
+#include "base/list.h"
+#include "base/loop.h"
+#include "host/config/config.h"
+#include "oci/oci.h"
+
+/*
+ * A sandbox: one virtual machine, what is lent to it, and the containers in it.
+ *
+ *	EMPTY ──first container──► STARTING ──► READY ──last container deleted──► ENDING ──► ENDED
+ *	                              │           │                                 ▲
+ *	                              └── failed ─┴── the VMM or the line broke ────┘
+ *
+ *	container	CREATING ──► CREATED ──start──► RUNNING ◄──► PAUSED
+ *	                                │                  │
+ *	                                └──────► STOPPED ◄─┘ ──delete──► gone
+ *
+ * The first container makes the machine, deleting the last one takes it away. A sandbox is used
+ * once: after ENDED nothing can be created in it.
+ *
+ * Threads. All functions here are called on the loop and return at once; what takes long is a job
+ * of one worker thread, and its done function is called on the loop. Jobs run one after the other;
+ * kill, wait, state, exec, resize and what else only talks to the agent never wait for a job.
+ *
+ * If the VMM dies or the line to the agent breaks, every process that runs ends at once with 137,
+ * the cause is logged and later refusals tell it, and what is left of the machine is torn down.
+ *
+ * Whom it distrusts: the guest (see ttrpc.h; nothing it says names a path of the host), and the
+ * bundle, which is read once, checked, and not looked at again.
+ */
+struct sandbox;
+struct hv;
+
+struct sandbox_options {
+	struct loop *loop;
+	const char *id;
+	const char *config_path;    /* NULL: the usual search */
+	const char *state_dir;      /* where sandbox.json is kept; NULL: nowhere */
+	const char *share_base;     /* NULL: SHARE_BASE */
+	int host_mount_ns;          /* for hooks; borrowed; -1: none */
+	uint64_t began_us;          /* clock_now_us() when this program began */
+	void (*changed)(void *arg); /* a container or the machine came or went */
+	void *arg;
+
+	/* For tests: a machine instead of the configuration's. */
+	int (*make_hv)(void *arg, struct loop *loop, struct hv **ret, struct err *e);
+	void *make_hv_arg;
+};
+
+int sandbox_new(const struct sandbox_options *options, struct sandbox **ret, struct err *e);
+
+/* Only when sandbox_is_idle(); what still exists is torn down without a word to the guest. Accepts
+ * NULL. */
+void sandbox_free(struct sandbox *sb);
+AUTO_PTR(struct sandbox, sandbox_free)
+
+/* How an operation went. Borrowed for the call of the done function. */
+struct sandbox_answer {
+	int r; /* 0 or -errno */
+	struct err err;
+	uint32_t pid;         /* create, start: the VMM's, which stands for all of the machine */
+	uint32_t exit_status; /* wait, delete: the code, or 128 + signal */
+	struct timespec exited_at;
+	const void *data; /* what the guest has answered, packed as its message */
+	size_t bytes;
+};
+
+typedef void (*sandbox_done_fn)(void *arg, const struct sandbox_answer *answer);
+
+/* The standard streams of a process to be. Names are as in the task API: "" is none, a path or
+ * fifo:// is a fifo of containerd's, "fd:N" is @fds[N]. */
+struct sandbox_stdio {
+	const char *in, *out, *err;
+	bool terminal;
+	int fds[3]; /* swallowed in any case */
+};
+
+/* A file system that belongs below the bundle's root (containerd's snapshotter). */
+struct sandbox_mount {
+	const char *type, *source;
+	char *const *options;
+	size_t n_options;
+};
+
+/* All borrowed but the descriptors. */
+struct sandbox_container {
+	const char *id;
+	const char *bundle; /* absolute */
+	struct sandbox_stdio stdio;
+	const struct sandbox_mount *rootfs;
+	size_t n_rootfs;
+	const char *config_path; /* as sandbox_options; NULL: that one */
+};
+
+/* Makes a container; the first one makes the machine. Failures: -EEXIST, -EINVAL (id, spec), -ENOENT
+ * (bundle, source), -ECANCELED, -ETIMEDOUT, ... */
+void sandbox_create_container(struct sandbox *sb, const struct sandbox_container *container,
+			      sandbox_done_fn done, void *arg);
+
+/* Runs a container ("" as @exec_id) or a process that sandbox_exec() has announced. */
+void sandbox_start(struct sandbox *sb, const char *id, const char *exec_id, sandbox_done_fn done,
+		   void *arg);
+
+/* Announces one more process; it is made when started. @take_process is swallowed in any case. */
+int sandbox_exec(struct sandbox *sb, const char *id, const char *exec_id,
+		 Grpc__Process *take_process, const struct sandbox_stdio *stdio, struct err *e);
+
+/* A signal to one process, or to all of a container. SIGTERM and SIGKILL to one that has ended are
+ * no failure. */
+void sandbox_kill(struct sandbox *sb, const char *id, const char *exec_id, uint32_t signo, bool all,
+		  sandbox_done_fn done, void *arg);
+
+/* Removes a process that does not run, or a container with all of its processes; one that was never
+ * started is killed. The last container takes the machine along. */
+void sandbox_delete(struct sandbox *sb, const char *id, const char *exec_id, sandbox_done_fn done,
+		    void *arg);
+
+void sandbox_pause(struct sandbox *sb, const char *id, sandbox_done_fn done, void *arg);
+void sandbox_resume(struct sandbox *sb, const char *id, sandbox_done_fn done, void *arg);
+void sandbox_update(struct sandbox *sb, const char *id, const Grpc__LinuxResources *resources,
+		    sandbox_done_fn done, void *arg);
+
+/* @data of the answer: Grpc__StatsContainerResponse. */
+void sandbox_stats(struct sandbox *sb, const char *id, sandbox_done_fn done, void *arg);
+
+/* @data of the answer: Grpc__ListProcessesResponse. */
+void sandbox_processes(struct sandbox *sb, const char *id, const char *format, sandbox_done_fn done,
+		       void *arg);
+
+void sandbox_resize(struct sandbox *sb, const char *id, const char *exec_id, uint32_t rows,
+		    uint32_t columns, sandbox_done_fn done, void *arg);
+
+/* The user will write nothing more to the process. */
+int sandbox_close_stdin(struct sandbox *sb, const char *id, const char *exec_id, struct err *e);
+
+/* One who waits for the end of a process. @done is called once, possibly from sandbox_wait(), and
+ * may free the struct; or never, after sandbox_wait_cancel(). */
+struct sandbox_wait {
+	struct list link; /* private */
+	sandbox_done_fn done;
+	void *arg;
+	bool is_last; /* nobody will ask for an exec any more: it is deleted once @done was told */
+};
+
+/* Returns 0, or -ENOENT when there is no such process; @done is then not called. */
+int sandbox_wait(struct sandbox *sb, const char *id, const char *exec_id, struct sandbox_wait *w,
+		 struct err *e);
+void sandbox_wait_cancel(struct sandbox_wait *w);
+
+/* What is known of a process, from memory. Strings are borrowed until the next turn of the loop. */
+struct sandbox_process {
+	enum oci_status status;
+	const char *bundle;
+	const char *in, *out, *err;
+	bool terminal;
+	uint32_t pid; /* 0 once it has ended */
+	uint32_t exit_status;
+	struct timespec exited_at;
+};
+
+int sandbox_state(struct sandbox *sb, const char *id, const char *exec_id,
+		  struct sandbox_process *ret, struct err *e);
+
+/* What the machine is made of and where the time went. */
+#define SANDBOX_PHASES_MAX 8
+
+struct sandbox_phase {
+	const char *name;
+	uint64_t us;
+};
+
+struct sandbox_description {
+	const char *hypervisor, *accelerator;
+	char accelerator_reason[160];
+	uint32_t vmm_pid;
+	struct sandbox_phase phases[SANDBOX_PHASES_MAX];
+	size_t n_phases;
+};
+
+void sandbox_describe(struct sandbox *sb, struct sandbox_description *ret);
+
+uint32_t sandbox_vmm_pid(struct sandbox *sb);
+
+/* Gives up what is being created, and takes the machine away with all that is in it. */
+void sandbox_abort(struct sandbox *sb, const char *why);
+
+/* There is no container and there has been one, or there never can be any more. */
+bool sandbox_is_over(const struct sandbox *sb);
+bool sandbox_has_containers(const struct sandbox *sb);
+
+/* No job runs or waits. */
+bool sandbox_is_idle(const struct sandbox *sb);
+
+/* For when the server is dead or does not answer: kills what its notes in @state_dir name (processes
+ * are known by their start time, so that nobody else is hit) and removes what it has left. Nothing
+ * there is success. Blocks; needs no sandbox. */
+int sandbox_clean_up(const char *state_dir, struct err *e);

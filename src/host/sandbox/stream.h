@@ -1,0 +1,66 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/auto.h"
+#include "base/err.h"
+#include "base/loop.h"
+
+/*
+ * The host's end of a standard stream: a descriptor that belongs to somebody else.
+ *
+ * It may be anything, and its file description is shared with processes that expect it to stay as
+ * it is: it must never be made non-blocking. Yet the loop must never block on it. So, by kind:
+ *
+ *	pipe, fifo, terminal	opened once more through /proc/self/fd, non-blocking: a description
+ *				of our own
+ *	socket			MSG_DONTWAIT on every call
+ *	file, block device, whatever epoll refuses (/dev/null, /dev/zero)
+ *				read and written as it is, at the shared offset: never waits long
+ *	anything else		asked with poll() first, and then only little at a time
+ *
+ * Threads: none, all on the loop.
+ */
+struct stream;
+
+/* Called when a read or write that gave -EAGAIN may succeed. */
+typedef void (*stream_ready_fn)(void *arg);
+
+enum stream_direction {
+	STREAM_IN,  /* we read what a user gives to a process */
+	STREAM_OUT, /* we write what a process says */
+};
+
+/**
+ * stream_open() - make a descriptor fit for the loop
+ * @take_fd:	swallowed on success, still the caller's on failure
+ */
+int stream_open(struct loop *loop, int take_fd, enum stream_direction direction,
+		struct stream **ret, struct err *e);
+
+/* The same with a fifo that containerd has made. One for input is held open for writing too, so
+ * that a client that comes back still finds it; stream_end() gives that up. One for output is held
+ * open for reading too: nobody reading is not an end. */
+int stream_open_fifo(struct loop *loop, const char *path, enum stream_direction direction,
+		     struct stream **ret, struct err *e);
+
+/* After it the ready function is not called any more. Accepts NULL. */
+void stream_close(struct stream *s);
+AUTO_PTR(struct stream, stream_close)
+
+/* Set before the first read or write. */
+void stream_on_ready(struct stream *s, stream_ready_fn fn, void *arg);
+
+/* At most @bytes. Returns how many, 0 at the end of file, -EAGAIN (the ready function will be
+ * called once), or -errno. A terminal that was hung up is at its end. */
+ssize_t stream_read(struct stream *s, void *data, size_t bytes);
+
+/* At most @bytes. Returns how many, -EAGAIN (as above), -EPIPE when nobody reads any more, or
+ * -errno. */
+ssize_t stream_write(struct stream *s, const void *data, size_t bytes);
+
+/* No client will write into this fifo any more: what is in it is the rest. No-op for other kinds.
+ */
+void stream_end(struct stream *s);

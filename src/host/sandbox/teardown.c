@@ -1,0 +1,118 @@
+#include <errno.h>
+
+#include "base/log.h"
+#include "host/sandbox/inside.h"
+
+/* The guest writes out its caches meanwhile; a machine that takes longer is cut off. */
+#define DESTROY_TIMEOUT_MS 10000
+#define STOP_TIMEOUT_MS    10000
+
+static void close_line(void *arg)
+{
+	struct sandbox *sb = arg;
+
+	sandbox_end_processes(sb);
+	agent_client_free(take_ptr(sb->agent));
+	worker_resume(sb->worker);
+}
+
+static void free_machine(void *arg)
+{
+	struct sandbox *sb = arg;
+
+	hv_free(take_ptr(sb->hv));
+	virtiofsd_free(take_ptr(sb->virtiofsd));
+	worker_resume(sb->worker);
+}
+
+static void expect_end(void *arg)
+{
+	struct sandbox *sb = arg;
+
+	sb->state = SANDBOX_ENDING; /* that the line breaks is no surprise any more */
+	worker_resume(sb->worker);
+}
+
+static void say_goodbye(struct sandbox *sb)
+{
+	Grpc__DestroySandboxRequest destroy = GRPC__DESTROY_SANDBOX_REQUEST__INIT;
+	struct err e = {0};
+
+	/* The agent may hang up before its answer is through: it is switching off. */
+	if (guest_ask(sb, "DestroySandbox", &destroy.base, clock_deadline(DESTROY_TIMEOUT_MS), NULL,
+		      &e) < 0 &&
+	    e.code != ECONNRESET)
+		log_err(LOG_WARN, &e, "ignoring, while the guest is shut down");
+}
+
+static void stop_machine(struct sandbox *sb)
+{
+	struct err e = {0};
+
+	if (sb->hv && hv_stop(sb->hv, clock_deadline(STOP_TIMEOUT_MS), &e) < 0)
+		log_err(LOG_ERROR, &e, "ignoring, while the machine is stopped");
+	err_clear(&e);
+	if (sb->virtiofsd && virtiofsd_stop(sb->virtiofsd, clock_deadline(STOP_TIMEOUT_MS), &e) < 0)
+		log_err(LOG_ERROR, &e, "ignoring, while the machine is stopped");
+}
+
+static void remove_share(struct sandbox *sb)
+{
+	struct err e = {0};
+
+	if (share_close(take_ptr(sb->share), &e) < 0)
+		log_err(LOG_ERROR, &e, "ignoring, while the share is removed");
+}
+
+void teardown(struct sandbox *sb)
+{
+	log_debug("step: say goodbye");
+	worker_on_loop(sb->worker, expect_end, sb);
+	if (sb->booted)
+		say_goodbye(sb);
+	sb->booted = false;
+	worker_on_loop(sb->worker, close_line, sb);
+	log_debug("step: stop the machine");
+	stop_machine(sb);
+	worker_on_loop(sb->worker, free_machine, sb);
+	log_debug("step: remove the share");
+	remove_share(sb);
+	notes_remove(sb);
+}
+
+struct teardown_job {
+	struct worker_job job;
+	struct sandbox *sb;
+};
+
+static int run(struct worker_job *job, struct err *e)
+{
+	(void) e;
+	teardown(container_of(job, struct teardown_job, job)->sb);
+	return 0;
+}
+
+static void done(struct worker_job *job, int r, struct err *e)
+{
+	struct teardown_job *t = container_of(job, struct teardown_job, job);
+	struct sandbox *sb = t->sb;
+
+	(void) r, (void) e;
+	free(t);
+	sb->state = SANDBOX_ENDED;
+	sandbox_changed(sb);
+}
+
+void teardown_later(struct sandbox *sb)
+{
+	struct teardown_job *t = calloc(1, sizeof *t);
+
+	sb->state = SANDBOX_ENDING;
+	if (!t) { /* the kernel takes it away when we end */
+		log_error("out of memory: the machine is not torn down");
+		return;
+	}
+	t->job = (struct worker_job){.run = run, .done = done};
+	t->sb = sb;
+	worker_run(sb->worker, &t->job);
+}

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/auto.h"
+#include "base/err.h"
+#include "base/loop.h"
+
+/*
+ * The worker: one thread for the jobs that take long and want to be read as plain steps.
+ *
+ *	loop ──worker_run()──► queue ──► job.run(): step, step, step	(worker thread)
+ *	  ▲                                  │ worker_on_loop(): a step that the loop must do
+ *	  └────── job.done() ◄──loop_post()──┘
+ *
+ * Jobs run one after the other. The thread lives as long as the process: the VMM and its helpers
+ * are made to die with the thread that started them.
+ */
+struct worker;
+
+struct worker_job {
+	int (*run)(struct worker_job *job, struct err *e);          /* worker */
+	void (*done)(struct worker_job *job, int r, struct err *e); /* loop; may free the job */
+	struct worker_job *next;                                    /* private */
+	struct worker *worker;
+	int r;
+	struct err err;
+};
+
+int worker_new(struct loop *loop, struct worker **ret, struct err *e);
+
+/* Waits for the job that runs, forgets those that wait, ends the thread. The loop's thread, not
+ * from a job; a job that is in worker_on_loop() must be helped along by turning the loop first: see
+ * worker_is_idle(). Accepts NULL. */
+void worker_free(struct worker *w);
+AUTO_PTR(struct worker, worker_free)
+
+bool worker_is_idle(const struct worker *w);
+
+/* Queues a job; it belongs to the worker until its done function is called. */
+void worker_run(struct worker *w, struct worker_job *job);
+
+/* For jobs: runs @fn on the loop's thread and waits until it calls worker_resume(), then or later.
+ * Not on the loop's thread. */
+void worker_on_loop(struct worker *w, loop_fn fn, void *arg);
+
+/* For the loop: what worker_on_loop() asked for is done. */
+void worker_resume(struct worker *w);

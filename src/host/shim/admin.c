@@ -1,0 +1,70 @@
+#include <errno.h>
+#include <string.h>
+
+#include "agent.pb-c.h"
+#include "base/array.h"
+#include "host/shim/server.h"
+#include "kata.pb-c.h"
+
+static void listed(void *arg, const struct sandbox_answer *answer)
+{
+	Kata__V1__ListProcessesResponse a = KATA__V1__LIST_PROCESSES_RESPONSE__INIT;
+	auto_ptr(ttrpc_message_free) ProtobufCMessage *m = NULL;
+	struct err e = {0};
+
+	if (answer->r < 0) {
+		ttrpc_fail_err(arg, &answer->err);
+		return;
+	}
+	if (ttrpc_unpack(&grpc__list_processes_response__descriptor, answer->data, answer->bytes,
+			 &m, &e) < 0) {
+		ttrpc_fail_err(arg, &e);
+		return;
+	}
+	a.process_list = ((Grpc__ListProcessesResponse *) m)->process_list;
+	ttrpc_reply(arg, &a.base);
+}
+
+static void list_processes(struct ttrpc_call *call, const ProtobufCMessage *request, void *arg)
+{
+	const Kata__V1__ListProcessesRequest *q = (const void *) request;
+	struct server *s = arg;
+
+	sandbox_processes(s->sandbox, q->id, q->format, listed, call);
+}
+
+static void describe(struct ttrpc_call *call, const ProtobufCMessage *request, void *arg)
+{
+	struct server *s = arg;
+	Kata__V1__DescribeResponse a = KATA__V1__DESCRIBE_RESPONSE__INIT;
+	Kata__V1__Phase phases[SANDBOX_PHASES_MAX];
+	Kata__V1__Phase *list[SANDBOX_PHASES_MAX];
+	struct sandbox_description d;
+
+	(void) request;
+	sandbox_describe(s->sandbox, &d);
+	a.hypervisor = (char *) d.hypervisor;
+	a.accelerator = (char *) d.accelerator;
+	a.accelerator_reason = d.accelerator_reason;
+	a.vmm_pid = d.vmm_pid;
+	for (size_t i = 0; i < d.n_phases; i++) {
+		kata__v1__phase__init(&phases[i]);
+		phases[i].name = (char *) d.phases[i].name;
+		phases[i].microseconds = d.phases[i].us;
+		list[i] = &phases[i];
+	}
+	a.phases = list;
+	a.n_phases = d.n_phases;
+	ttrpc_reply(call, &a.base);
+}
+
+static const struct ttrpc_method methods[] = {
+	{"ListProcesses", list_processes},
+	{"Describe", describe},
+};
+
+const struct ttrpc_service admin_service = {
+	.descriptor = &kata__v1__admin__descriptor,
+	.methods = methods,
+	.n_methods = ARRAY_LEN(methods),
+};

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/log.h"
+
+/* The command line, in the form that containerd uses: -name value, -name=value, one verb at the end.
+ * Private to host/shim. */
+
+struct shim_options {
+	const char *id;
+	const char *namespace;
+	const char *address; /* of containerd */
+	const char *bundle;
+	const char *publish_binary;
+	const char *config;
+	const char *state_dir;
+	const char *log_format;
+	bool debug;
+	bool quiet;
+	bool info;
+	bool version;
+	bool help;
+	const char *verb; /* "" for none */
+};
+
+/* Strings point into @argv. Returns 0 or -EINVAL. */
+int shim_options_parse(int argc, char **argv, struct shim_options *ret, struct err *e);
+
+/* The text of -help; a static string is built into @buf of @bytes. */
+const char *shim_options_help(char *buf, size_t bytes);

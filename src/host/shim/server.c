@@ -1,0 +1,125 @@
+#include "host/shim/server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/array.h"
+#include "base/log.h"
+
+/* The last answers must get out before the process ends. */
+#define FLUSH_TIMEOUT_MS 2000
+
+static void end(struct server *s)
+{
+	s->ending = true;
+	loop_stop(s->loop);
+}
+
+void server_consider(struct server *s)
+{
+	if (s->ending || !s->sandbox || !sandbox_is_idle(s->sandbox))
+		return;
+	if (!s->created) {
+		/* Who connected has gone again, or nobody ever came. */
+		if (s->connections == 0 && !s->first_timer)
+			end(s);
+	} else if (sandbox_is_over(s->sandbox) && (s->shutdown_asked || s->connections == 0)) {
+		end(s);
+	}
+}
+
+static void changed(void *arg)
+{
+	server_consider(arg);
+}
+
+static void connections_changed(void *arg, size_t connections)
+{
+	struct server *s = arg;
+
+	s->connections = connections;
+	if (connections == 0 && !s->created) {
+		loop_timer_cancel(s->first_timer);
+		s->first_timer = NULL;
+	}
+	server_consider(s);
+}
+
+static void nobody_came(void *arg)
+{
+	struct server *s = arg;
+
+	s->first_timer = NULL;
+	if (!s->created) {
+		log_info("nobody has created anything: ending");
+		end(s);
+	}
+}
+
+static int make_sandbox(struct server *s, const struct server_options *o, struct err *e)
+{
+	const struct sandbox_options so = {
+		.loop = s->loop,
+		.id = o->id,
+		.config_path = o->config_path,
+		.state_dir = o->state_dir,
+		.share_base = o->share_base,
+		.host_mount_ns = o->host_mount_ns,
+		.began_us = o->began_us,
+		.changed = changed,
+		.arg = s,
+		.make_hv = o->make_hv,
+		.make_hv_arg = o->make_hv_arg,
+	};
+
+	return sandbox_new(&so, &s->sandbox, e);
+}
+
+int server_new(struct loop *loop, const struct server_options *o, int take_listen_fd,
+	       struct server **ret, struct err *e)
+{
+	static const struct ttrpc_service *const services[] = {&task_service, &admin_service};
+	auto_ptr(server_free) struct server *s = calloc(1, sizeof *s);
+	uint32_t first_ms = o->first_timeout_ms ? o->first_timeout_ms : SERVER_FIRST_TIMEOUT_MS;
+
+	if (!s)
+		return err_sys(e, ENOMEM, "make a server");
+	s->loop = loop;
+
+	int r = make_sandbox(s, o, e);
+
+	if (r == 0)
+		r = ttrpc_server_new(loop, services, ARRAY_LEN(services), s, &s->ttrpc, e);
+	if (r == 0)
+		r = loop_timer(loop, clock_deadline(first_ms), nobody_came, s, &s->first_timer, e);
+	if (r < 0)
+		return r;
+	ttrpc_server_allow_fds(s->ttrpc);
+	ttrpc_server_on_connections(s->ttrpc, connections_changed, s);
+	r = ttrpc_server_listen(s->ttrpc, take_listen_fd, e);
+	if (r < 0)
+		return r;
+	*ret = take_ptr(s);
+	return 0;
+}
+
+int server_run(struct server *s, struct err *e)
+{
+	int r = loop_run(s->loop, e);
+
+	ttrpc_server_stop_listening(s->ttrpc);
+	(void) ttrpc_server_flush(s->ttrpc, clock_deadline(FLUSH_TIMEOUT_MS));
+	return r;
+}
+
+void server_free(struct server *s)
+{
+	if (!s)
+		return;
+	s->ending = true;
+	loop_timer_cancel(s->first_timer);
+	/* Those who wait are told before what they wait for goes. */
+	ttrpc_server_free(s->ttrpc);
+	sandbox_free(s->sandbox);
+	free(s);
+}

@@ -1,0 +1,60 @@
+#pragma once
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "host/sandbox/sandbox.h"
+#include "ttrpc/ttrpc.h"
+
+/* The server: a sandbox, and those who talk to it. Private to host/shim. */
+
+struct server {
+	struct loop *loop;
+	struct sandbox *sandbox;
+	struct ttrpc_server *ttrpc;
+	struct loop_timer *first_timer; /* until somebody creates something */
+	size_t connections;
+	bool created; /* somebody has asked for a container */
+	bool shutdown_asked;
+	bool ending;
+};
+
+struct server_options {
+	const char *id;
+	const char *config_path;
+	const char *state_dir;
+	int host_mount_ns;
+	uint64_t began_us;
+
+	/* For tests: see sandbox.h. */
+	const char *share_base;
+	int (*make_hv)(void *arg, struct loop *loop, struct hv **ret, struct err *e);
+	void *make_hv_arg;
+	uint32_t first_timeout_ms; /* 0: SERVER_FIRST_TIMEOUT_MS */
+};
+
+/* Whoever starts a server must want something of it within this time. */
+#define SERVER_FIRST_TIMEOUT_MS 10000
+
+/* Makes a server that listens on @take_listen_fd; swallowed on success. */
+int server_new(struct loop *loop, const struct server_options *options, int take_listen_fd,
+	       struct server **ret, struct err *e);
+
+/* Runs until there is nothing left to do: see docs/sandbox-server.md. */
+int server_run(struct server *s, struct err *e);
+
+/* Accepts NULL. */
+void server_free(struct server *s);
+AUTO_PTR(struct server, server_free)
+
+/* Something has changed: is it time to end? */
+void server_consider(struct server *s);
+
+/* The services, and the functions that answer; their argument is the server. */
+extern const struct ttrpc_service task_service;
+extern const struct ttrpc_service admin_service;
+
+/* The answer of an operation without a response of its own, with @arg as the call. */
+void reply_empty(void *arg, const struct sandbox_answer *answer);
+
+/* Statistics of the guest as the JSON that runc prints; freed with free(). */
+int stats_print(const void *packed, size_t bytes, char **ret, struct err *e);

@@ -1,0 +1,149 @@
+#include "host/shim/shim.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "host/shim/options.h"
+#include "host/shim/server.h"
+#include "host/storage/share.h"
+
+#define LISTEN_FD_VARIABLE "KATA_RUNTIME_BIND_FD"
+
+/* Two threads that allocate little: one arena does, and what is large goes back to the system. */
+static void stay_small(void)
+{
+	(void) mallopt(M_ARENA_MAX, 1);
+	(void) mallopt(M_MMAP_THRESHOLD, 64 << 10);
+	(void) mallopt(M_TRIM_THRESHOLD, 128 << 10);
+}
+
+static void open_log(const struct shim_options *o)
+{
+	bool json = o->log_format && strcmp(o->log_format, "json") == 0;
+
+	log_open(o->quiet ? -1 : STDERR_FILENO, json ? LOG_JSON : LOG_TEXT,
+		 o->debug ? LOG_DEBUG : LOG_INFO);
+}
+
+/* The socket that whoever started us has bound; it is not for our children. */
+static int inherited_socket(int *ret_fd, struct err *e)
+{
+	const char *text = getenv(LISTEN_FD_VARIABLE);
+	uint64_t fd;
+	int listens = 0;
+	socklen_t size = sizeof listens;
+
+	if (!text)
+		return err_say(e, EINVAL, LISTEN_FD_VARIABLE " is not set: no socket to listen on");
+	if (num_parse_u64(text, &fd) < 0 || fd < 3 || fd > INT32_MAX ||
+	    getsockopt((int) fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 || !listens)
+		return err_say(e, EINVAL, LISTEN_FD_VARIABLE " '%s' is no listening socket", text);
+	(void) fd_set_cloexec((int) fd, true);
+	(void) unsetenv(LISTEN_FD_VARIABLE);
+	*ret_fd = (int) fd;
+	return 0;
+}
+
+static int serve(const struct shim_options *o, uint64_t began_us, struct err *e)
+{
+	auto_ptr(loop_free) struct loop *loop = NULL;
+	auto_ptr(server_free) struct server *server = NULL;
+	auto_close int host_ns = -1;
+	auto_close int listen_fd = -1;
+	int r;
+
+	/* A peer that hangs up is an error of a call; that we should end is decided otherwise: see
+	 * docs/sandbox-server.md. */
+	(void) signal(SIGPIPE, SIG_IGN);
+	(void) signal(SIGTERM, SIG_IGN);
+	(void) signal(SIGINT, SIG_IGN);
+	(void) signal(SIGHUP, SIG_IGN);
+	if (!o->id[0])
+		return err_say(e, EINVAL, "flag -id is missing");
+	r = inherited_socket(&listen_fd, e);
+	if (r == 0)
+		r = share_namespace_enter(&host_ns, e);
+	if (r == 0)
+		r = loop_new(&loop, e);
+	if (r < 0)
+		return r;
+
+	const struct server_options so = {
+		.id = o->id,
+		.config_path = o->config,
+		.state_dir = o->state_dir,
+		.host_mount_ns = host_ns,
+		.began_us = began_us,
+	};
+
+	r = server_new(loop, &so, listen_fd, &server, e);
+	if (r < 0)
+		return r;
+	(void) take_fd(&listen_fd);
+	return server_run(server, e);
+}
+
+static int clean_up(const struct shim_options *o, struct err *e)
+{
+	if (!o->state_dir)
+		return err_say(e, EINVAL, "flag -state-dir is missing");
+	return sandbox_clean_up(o->state_dir, e);
+}
+
+static void print_help(void)
+{
+	char text[2048];
+
+	printf("usage: containerd-shim-kata-v2 -namespace NAME -id ID [FLAGS] [delete]\n\n%s",
+	       shim_options_help(text, sizeof text));
+}
+
+static int act(const struct shim_options *o, uint64_t began_us, struct err *e)
+{
+	if (o->help) {
+		print_help();
+		return 0;
+	}
+	if (o->version) {
+		printf("containerd-shim-kata-v2 %s\ncommit: %s\n", version_number(),
+		       version_commit());
+		return 0;
+	}
+	if (o->info)
+		return err_say(e, ENOTSUP, "flag -info is not supported yet");
+	if (strcmp(o->verb, "delete") == 0)
+		return clean_up(o, e);
+	if (o->verb[0])
+		return err_say(e, ENOTSUP, "verb '%s' is not supported yet", o->verb);
+	return serve(o, began_us, e);
+}
+
+int shim_main(int argc, char **argv)
+{
+	uint64_t began_us = clock_now_us();
+	struct shim_options o;
+	struct err e = {0};
+	char text[640];
+
+	stay_small();
+
+	int r = shim_options_parse(argc, argv, &o, &e);
+
+	if (r == 0) {
+		open_log(&o);
+		r = act(&o, began_us, &e);
+	}
+	if (r == 0)
+		return 0;
+	log_error("%s", err_show(&e, text, sizeof text));
+	return 1;
+}

@@ -1,0 +1,18 @@
+#pragma once
+
+/*
+ * containerd-shim-kata-v2: the sandbox server.
+ *
+ *	containerd-shim-kata-v2 -namespace NS -id ID [...]		serve
+ *	containerd-shim-kata-v2 -namespace NS -id ID [...] delete	clean up after one that died
+ *	containerd-shim-kata-v2 -version | -help
+ *
+ * It answers containerd's task service and kata.v1.Admin on a unix socket that it inherits, and
+ * owns one sandbox. docs/sandbox-server.md is the contract with whoever starts it.
+ *
+ * Threads: the loop, and the sandbox's worker. Whom it distrusts: whoever can reach the socket may
+ * do with the sandbox what he likes, but not crash the server or make it grow without bound.
+ */
+
+/* The whole program. Returns its exit code. */
+int shim_main(int argc, char **argv);

@@ -1,0 +1,367 @@
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/array.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "host/shim/server.h"
+#include "host/shim/wait.h"
+#include "runtimeoptions.pb-c.h"
+#include "task.pb-c.h"
+
+/* A handler: @q is the request by its type, @s the server. */
+#define HANDLER(name, type)                                                                   \
+	static void name##_it(struct server *s, struct ttrpc_call *call, const type *q);      \
+	static void name(struct ttrpc_call *call, const ProtobufCMessage *request, void *arg) \
+	{                                                                                     \
+		name##_it(arg, call, (const type *) request);                                 \
+	}                                                                                     \
+	static void name##_it(struct server *s, struct ttrpc_call *call, const type *q)
+
+/* False, and the call has been answered, when the operation failed. */
+static bool went_well(struct ttrpc_call *call, const struct sandbox_answer *answer)
+{
+	if (answer->r == 0)
+		return true;
+	log_err(LOG_DEBUG, &answer->err, ttrpc_call_method(call));
+	ttrpc_fail_err(call, &answer->err);
+	return false;
+}
+
+void reply_empty(void *arg, const struct sandbox_answer *answer)
+{
+	if (went_well(arg, answer))
+		ttrpc_reply(arg, NULL);
+}
+
+static void reply_status(struct ttrpc_call *call, int r, const struct err *e)
+{
+	if (r < 0)
+		ttrpc_fail_err(call, e);
+	else
+		ttrpc_reply(call, NULL);
+}
+
+static Google__Protobuf__Timestamp timestamp(const struct timespec *t)
+{
+	Google__Protobuf__Timestamp ts = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+
+	ts.seconds = t->tv_sec;
+	ts.nanos = (int32_t) t->tv_nsec;
+	return ts;
+}
+
+static enum _Containerd__V1__Types__Status status_of(enum oci_status status)
+{
+	static const enum _Containerd__V1__Types__Status table[] = {
+		[OCI_CREATING] = CONTAINERD__V1__TYPES__STATUS__UNKNOWN,
+		[OCI_CREATED] = CONTAINERD__V1__TYPES__STATUS__CREATED,
+		[OCI_RUNNING] = CONTAINERD__V1__TYPES__STATUS__RUNNING,
+		[OCI_STOPPED] = CONTAINERD__V1__TYPES__STATUS__STOPPED,
+		[OCI_PAUSED] = CONTAINERD__V1__TYPES__STATUS__PAUSED,
+	};
+	TABLE_COVERS(table, OCI_STATUS_MAX);
+
+	return table[status];
+}
+
+HANDLER(task_state, Containerd__Task__V2__StateRequest)
+{
+	Containerd__Task__V2__StateResponse a = CONTAINERD__TASK__V2__STATE_RESPONSE__INIT;
+	struct sandbox_process p;
+	struct err e = {0};
+
+	if (sandbox_state(s->sandbox, q->id, q->exec_id, &p, &e) < 0) {
+		ttrpc_fail_err(call, &e);
+		return;
+	}
+
+	Google__Protobuf__Timestamp exited_at = timestamp(&p.exited_at);
+
+	a.id = q->id;
+	a.exec_id = q->exec_id;
+	a.bundle = (char *) p.bundle;
+	a.pid = p.pid;
+	a.status = status_of(p.status);
+	a.stdin = (char *) p.in;
+	a.stdout = (char *) p.out;
+	a.stderr = (char *) p.err;
+	a.terminal = p.terminal;
+	a.exit_status = p.exit_status;
+	if (p.status == OCI_STOPPED)
+		a.exited_at = &exited_at;
+	ttrpc_reply(call, &a.base);
+}
+
+/* The descriptors that came with a request. */
+static void take_fds(struct ttrpc_call *call, struct sandbox_stdio *stdio)
+{
+	for (size_t i = 0; i < ARRAY_LEN(stdio->fds); i++)
+		stdio->fds[i] = ttrpc_call_take_fd(call, i);
+}
+
+/* ConfigPath, if the options are of the kind that has one. NULL when there is none. */
+static char *config_path(const Google__Protobuf__Any *options)
+{
+	auto_ptr(ttrpc_message_free) ProtobufCMessage *m = NULL;
+
+	if (!options || !strstr(options->type_url, "runtimeoptions.v1.Options") ||
+	    ttrpc_unpack(&runtimeoptions__v1__options__descriptor, options->value.data,
+			 options->value.len, &m, NULL) < 0)
+		return NULL;
+
+	const Runtimeoptions__V1__Options *o = (const void *) m;
+
+	return o->config_path[0] ? strdup(o->config_path) : NULL;
+}
+
+static void created(void *arg, const struct sandbox_answer *answer)
+{
+	Containerd__Task__V2__CreateTaskResponse a =
+		CONTAINERD__TASK__V2__CREATE_TASK_RESPONSE__INIT;
+
+	a.pid = answer->pid;
+	if (went_well(arg, answer))
+		ttrpc_reply(arg, &a.base);
+}
+
+/* Nobody has the container's name yet, so nobody would ever delete it. */
+static void creator_gone(void *arg)
+{
+	struct server *s = arg;
+
+	sandbox_abort(s->sandbox, "given up: who asked for the container hung up");
+}
+
+HANDLER(task_create, Containerd__Task__V2__CreateTaskRequest)
+{
+	auto_free char *config = config_path(q->options);
+	auto_free struct sandbox_mount *rootfs = calloc(q->n_rootfs + 1, sizeof *rootfs);
+	struct sandbox_container c = {
+		.id = q->id,
+		.bundle = q->bundle,
+		.stdio = {.in = q->stdin,
+			  .out = q->stdout,
+			  .err = q->stderr,
+			  .terminal = q->terminal},
+		.rootfs = rootfs,
+		.n_rootfs = q->n_rootfs,
+		.config_path = config,
+	};
+
+	if (!rootfs || q->checkpoint[0]) {
+		ttrpc_fail(call, rootfs ? TTRPC_UNIMPLEMENTED : TTRPC_RESOURCE_EXHAUSTED,
+			   rootfs ? "checkpoints are not supported" : "out of memory");
+		return;
+	}
+	for (size_t i = 0; i < q->n_rootfs; i++)
+		rootfs[i] = (struct sandbox_mount){
+			.type = q->rootfs[i]->type,
+			.source = q->rootfs[i]->source,
+			.options = q->rootfs[i]->options,
+			.n_options = q->rootfs[i]->n_options,
+		};
+	take_fds(call, &c.stdio);
+	if (!sandbox_has_containers(s->sandbox))
+		ttrpc_call_on_gone(call, creator_gone, s);
+	s->created = true;
+	loop_timer_cancel(s->first_timer);
+	s->first_timer = NULL;
+	sandbox_create_container(s->sandbox, &c, created, call);
+}
+
+static void started(void *arg, const struct sandbox_answer *answer)
+{
+	Containerd__Task__V2__StartResponse a = CONTAINERD__TASK__V2__START_RESPONSE__INIT;
+
+	a.pid = answer->pid;
+	if (went_well(arg, answer))
+		ttrpc_reply(arg, &a.base);
+}
+
+HANDLER(task_start, Containerd__Task__V2__StartRequest)
+{
+	sandbox_start(s->sandbox, q->id, q->exec_id, started, call);
+}
+
+static void deleted(void *arg, const struct sandbox_answer *answer)
+{
+	Containerd__Task__V2__DeleteResponse a = CONTAINERD__TASK__V2__DELETE_RESPONSE__INIT;
+	Google__Protobuf__Timestamp exited_at = timestamp(&answer->exited_at);
+
+	a.pid = answer->pid;
+	a.exit_status = answer->exit_status;
+	a.exited_at = &exited_at;
+	if (went_well(arg, answer))
+		ttrpc_reply(arg, &a.base);
+}
+
+HANDLER(task_delete, Containerd__Task__V2__DeleteRequest)
+{
+	sandbox_delete(s->sandbox, q->id, q->exec_id, deleted, call);
+}
+
+HANDLER(task_pids, Containerd__Task__V2__PidsRequest)
+{
+	Containerd__Task__V2__PidsResponse a = CONTAINERD__TASK__V2__PIDS_RESPONSE__INIT;
+	Containerd__V1__Types__ProcessInfo vmm = CONTAINERD__V1__TYPES__PROCESS_INFO__INIT,
+					   *list = &vmm;
+	struct sandbox_process p;
+	struct err e = {0};
+
+	if (sandbox_state(s->sandbox, q->id, "", &p, &e) < 0) {
+		ttrpc_fail_err(call, &e);
+		return;
+	}
+	vmm.pid = p.pid;
+	a.processes = &list;
+	a.n_processes = p.pid != 0;
+	ttrpc_reply(call, &a.base);
+}
+
+HANDLER(task_pause, Containerd__Task__V2__PauseRequest)
+{
+	sandbox_pause(s->sandbox, q->id, reply_empty, call);
+}
+
+HANDLER(task_resume, Containerd__Task__V2__ResumeRequest)
+{
+	sandbox_resume(s->sandbox, q->id, reply_empty, call);
+}
+
+HANDLER(task_kill, Containerd__Task__V2__KillRequest)
+{
+	if (q->signal < 1 || q->signal > (uint32_t) SIGRTMAX) {
+		ttrpc_fail(call, TTRPC_INVALID_ARGUMENT, "there is no such signal");
+		return;
+	}
+	sandbox_kill(s->sandbox, q->id, q->exec_id, q->signal, q->all, reply_empty, call);
+}
+
+HANDLER(task_exec, Containerd__Task__V2__ExecProcessRequest)
+{
+	struct sandbox_stdio stdio = {
+		.in = q->stdin, .out = q->stdout, .err = q->stderr, .terminal = q->terminal};
+	Grpc__Process *process = NULL;
+	struct err e = {0};
+	int r;
+
+	if (!q->spec || !q->exec_id[0])
+		r = err_say(&e, EINVAL, "no process, or no name for it");
+	else
+		r = oci_process_parse((const char *) q->spec->value.data, q->spec->value.len,
+				      &process, &e);
+	if (r == 0)
+		r = oci_process_check(process, &e);
+	if (r < 0) {
+		oci_process_free(process);
+		ttrpc_fail_err(call, &e);
+		return;
+	}
+	take_fds(call, &stdio);
+	r = sandbox_exec(s->sandbox, q->id, q->exec_id, process, &stdio, &e);
+	reply_status(call, r, &e);
+}
+
+HANDLER(task_resize_pty, Containerd__Task__V2__ResizePtyRequest)
+{
+	sandbox_resize(s->sandbox, q->id, q->exec_id, q->height, q->width, reply_empty, call);
+}
+
+HANDLER(task_close_io, Containerd__Task__V2__CloseIORequest)
+{
+	struct err e = {0};
+	int r = q->stdin ? sandbox_close_stdin(s->sandbox, q->id, q->exec_id, &e) : 0;
+
+	reply_status(call, r, &e);
+}
+
+HANDLER(task_update, Containerd__Task__V2__UpdateTaskRequest)
+{
+	auto_ptr(oci_resources_free) Grpc__LinuxResources *resources = NULL;
+	struct err e = {0};
+	int r = q->resources ? 0 : err_say(&e, EINVAL, "no resources are given");
+
+	if (r == 0)
+		r = oci_resources_parse((const char *) q->resources->value.data,
+					q->resources->value.len, &resources, &e);
+	if (r == 0)
+		r = oci_resources_check(resources, &e);
+	if (r < 0)
+		ttrpc_fail_err(call, &e);
+	else
+		sandbox_update(s->sandbox, q->id, resources, reply_empty, call);
+}
+
+HANDLER(task_wait, Containerd__Task__V2__WaitRequest)
+{
+	const char *owner = ttrpc_call_metadata(call, "kata-owner");
+
+	wait_begin(s, call, q->id, q->exec_id, owner && strcmp(owner, "1") == 0);
+}
+
+static void stats_come(void *arg, const struct sandbox_answer *answer)
+{
+	Containerd__Task__V2__StatsResponse a = CONTAINERD__TASK__V2__STATS_RESPONSE__INIT;
+	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
+	auto_free char *text = NULL;
+	struct err e = {0};
+
+	if (!went_well(arg, answer))
+		return;
+	if (stats_print(answer->data, answer->bytes, &text, &e) < 0) {
+		ttrpc_fail_err(arg, &e);
+		return;
+	}
+	any.type_url = (char *) "kata.v1.Stats";
+	any.value = (ProtobufCBinaryData){.data = (uint8_t *) text, .len = strlen(text)};
+	a.stats = &any;
+	ttrpc_reply(arg, &a.base);
+}
+
+HANDLER(task_stats, Containerd__Task__V2__StatsRequest)
+{
+	sandbox_stats(s->sandbox, q->id, stats_come, call);
+}
+
+HANDLER(task_connect, Containerd__Task__V2__ConnectRequest)
+{
+	Containerd__Task__V2__ConnectResponse a = CONTAINERD__TASK__V2__CONNECT_RESPONSE__INIT;
+
+	(void) q;
+	a.shim_pid = (uint32_t) getpid();
+	a.task_pid = sandbox_vmm_pid(s->sandbox);
+	a.version = (char *) version_number();
+	ttrpc_reply(call, &a.base);
+}
+
+HANDLER(task_shutdown, Containerd__Task__V2__ShutdownRequest)
+{
+	if (q->now)
+		sandbox_abort(s->sandbox, "shut down");
+	s->shutdown_asked = q->now || !sandbox_has_containers(s->sandbox);
+	if (!s->created && s->shutdown_asked)
+		sandbox_abort(s->sandbox, "shut down");
+	s->created |= s->shutdown_asked;
+	ttrpc_reply(call, NULL);
+	server_consider(s);
+}
+
+static const struct ttrpc_method methods[] = {
+	{"State", task_state},      {"Create", task_create},
+	{"Start", task_start},      {"Delete", task_delete},
+	{"Pids", task_pids},        {"Pause", task_pause},
+	{"Resume", task_resume},    {"Kill", task_kill},
+	{"Exec", task_exec},        {"ResizePty", task_resize_pty},
+	{"CloseIO", task_close_io}, {"Update", task_update},
+	{"Wait", task_wait},        {"Stats", task_stats},
+	{"Connect", task_connect},  {"Shutdown", task_shutdown},
+};
+
+const struct ttrpc_service task_service = {
+	.descriptor = &containerd__task__v2__task__descriptor,
+	.methods = methods,
+	.n_methods = ARRAY_LEN(methods),
+};

@@ -1,0 +1,88 @@
+#include "host/shim/wait.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "task.pb-c.h"
+
+struct waiting {
+	struct sandbox_wait wait;
+	struct server *server;
+	struct ttrpc_call *call;
+	bool owner;
+	char *id;
+	char *exec_id;
+};
+
+static void waiting_free(struct waiting *w)
+{
+	if (!w)
+		return;
+	free(w->id);
+	free(w->exec_id);
+	free(w);
+}
+
+static void ignore(void *arg, const struct sandbox_answer *answer)
+{
+	(void) arg, (void) answer;
+}
+
+static void ended(void *arg, const struct sandbox_answer *answer)
+{
+	struct waiting *w = arg;
+	Containerd__Task__V2__WaitResponse a = CONTAINERD__TASK__V2__WAIT_RESPONSE__INIT;
+	Google__Protobuf__Timestamp exited_at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+
+	if (answer->r < 0) {
+		ttrpc_fail_err(w->call, &answer->err);
+	} else {
+		exited_at.seconds = answer->exited_at.tv_sec;
+		exited_at.nanos = (int32_t) answer->exited_at.tv_nsec;
+		a.exit_status = answer->exit_status;
+		a.exited_at = &exited_at;
+		ttrpc_reply(w->call, &a.base);
+	}
+	waiting_free(w);
+}
+
+/* The stand-in is dead: so must be what it stands for. */
+static void gone(void *arg)
+{
+	struct waiting *w = arg;
+
+	sandbox_wait_cancel(&w->wait);
+	if (w->owner && !w->server->ending) {
+		log_info("who stands in for a process of '%s' is gone: killing it", w->id);
+		sandbox_kill(w->server->sandbox, w->id, w->exec_id, SIGKILL, false, ignore, NULL);
+	}
+	ttrpc_drop(w->call);
+	waiting_free(w);
+}
+
+void wait_begin(struct server *s, struct ttrpc_call *call, const char *id, const char *exec_id,
+		bool owner)
+{
+	struct waiting *w = calloc(1, sizeof *w);
+	struct err e = {0};
+
+	if (!w || !(w->id = strdup(id)) || !(w->exec_id = strdup(exec_id))) {
+		waiting_free(w);
+		ttrpc_fail(call, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
+		return;
+	}
+	w->wait.done = ended;
+	w->wait.arg = w;
+	w->wait.is_last = owner;
+	w->server = s;
+	w->call = call;
+	w->owner = owner;
+	ttrpc_call_on_gone(call, gone, w);
+	if (sandbox_wait(s->sandbox, id, exec_id, &w->wait, &e) < 0) {
+		ttrpc_call_on_gone(call, NULL, NULL);
+		ttrpc_fail_err(call, &e);
+		waiting_free(w);
+	}
+}

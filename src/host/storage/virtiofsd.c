@@ -1,0 +1,225 @@
+#include "host/storage/virtiofsd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "base/child.h"
+#include "base/privilege.h"
+#include "base/subprocess.h"
+#include "base/text.h"
+#include "host/storage/virtiofsd_args.h"
+
+/* To serve files of all owners, and to lock itself in before it does. It drops the second group
+ * itself, and puts a seccomp filter on. */
+#define CAPS_SERVE                                                                             \
+	(PRIVILEGE(CAP_CHOWN) | PRIVILEGE(CAP_DAC_OVERRIDE) | PRIVILEGE(CAP_DAC_READ_SEARCH) | \
+	 PRIVILEGE(CAP_FOWNER) | PRIVILEGE(CAP_FSETID) | PRIVILEGE(CAP_SETGID) |               \
+	 PRIVILEGE(CAP_SETUID) | PRIVILEGE(CAP_MKNOD) | PRIVILEGE(CAP_SETFCAP))
+#define CAPS_LOCK_IN (PRIVILEGE(CAP_SYS_ADMIN) | PRIVILEGE(CAP_SYS_CHROOT) | PRIVILEGE(CAP_SETPCAP))
+
+/* A file descriptor for each file the guest's kernel knows of. */
+#define NOFILE_WANTED 1000000
+
+struct virtiofsd {
+	struct subprocess process;
+	virtiofsd_exit_fn exit_fn;
+	void *exit_arg;
+};
+
+struct confine {
+	const int *cgroup_fds;
+	size_t n_cgroup_fds;
+};
+
+static void raise_nofile(void)
+{
+	struct rlimit lim = {NOFILE_WANTED, NOFILE_WANTED};
+
+	/* Only who has CAP_SYS_RESOURCE may raise the hard limit; all may go up to it. */
+	if (setrlimit(RLIMIT_NOFILE, &lim) == 0 || getrlimit(RLIMIT_NOFILE, &lim) < 0)
+		return;
+	lim.rlim_cur = lim.rlim_max;
+	(void) setrlimit(RLIMIT_NOFILE, &lim);
+}
+
+static int confine_enter(void *arg, struct err *e)
+{
+	const struct confine *c = arg;
+	const struct rlimit no_core = {0};
+
+	for (size_t i = 0; i < c->n_cgroup_fds; i++)
+		if (write(c->cgroup_fds[i], "0", 1) != 1)
+			return err_sys(e, errno, "join the sandbox's cgroup");
+	raise_nofile();
+	if (setrlimit(RLIMIT_CORE, &no_core) < 0)
+		return err_sys(e, errno, "switch off core dumps");
+	/* Mount, pid and network namespaces it makes itself. */
+	if (geteuid() == 0 && unshare(CLONE_NEWIPC | CLONE_NEWUTS) < 0)
+		return err_sys(e, errno, "make namespaces");
+
+	int r = privilege_limit(CAPS_SERVE | CAPS_LOCK_IN, e);
+
+	return r < 0 ? r : privilege_seal(e);
+}
+
+/* A socket that listens, and its other end, connected: whoever accepts gets us and nobody else, for
+ * its name is gone before anybody could have used it. */
+static int make_sockets(const char *private_dir, int *ret_listen, int *ret_connected, struct err *e)
+{
+	auto_close int dir = open(private_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_close int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	auto_close int connected = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+
+	if (dir < 0)
+		return err_sys(e, errno, "open '%s'", private_dir);
+	if (listening < 0 || connected < 0)
+		return err_sys(e, errno, "make a socket");
+	/* By descriptor: a socket's path has room for 107 bytes only. */
+	(void) snprintf(addr.sun_path, sizeof addr.sun_path, "/proc/self/fd/%d/virtiofsd.sock",
+			dir);
+	(void) unlinkat(dir, "virtiofsd.sock", 0);
+	if (bind(listening, (struct sockaddr *) &addr, sizeof addr) < 0)
+		return err_sys(e, errno, "make socket '%s/virtiofsd.sock'", private_dir);
+
+	bool ok = listen(listening, 1) == 0 &&
+		  connect(connected, (struct sockaddr *) &addr, sizeof addr) == 0;
+	int saved = errno;
+
+	(void) unlinkat(dir, "virtiofsd.sock", 0);
+	if (!ok)
+		return err_sys(e, saved, "connect to '%s/virtiofsd.sock'", private_dir);
+	*ret_listen = take_fd(&listening);
+	*ret_connected = take_fd(&connected);
+	return 0;
+}
+
+static int run(struct virtiofsd *v, const struct virtiofsd_spec *spec,
+	       const struct virtiofsd_args *args, int listening, struct err *e)
+{
+	struct confine confine = {spec->cgroup_fds, spec->n_cgroup_fds};
+	struct child_fd fds[] = {{listening, VIRTIOFSD_FD}};
+	struct child_spec child = {
+		.path = args->argv[0],
+		.argv = (const char *const *) args->argv,
+		.cwd = "/",
+		.fds = fds,
+		.n_fds = 1,
+		.prepare = confine_enter,
+		.prepare_arg = &confine,
+	};
+
+	return subprocess_start(&v->process, &child, e);
+}
+
+int virtiofsd_start(struct virtiofsd *v, const struct virtiofsd_spec *spec, int *ret_fd,
+		    struct err *e)
+{
+	auto_free char *program = virtiofsd_find(spec->program, e);
+	auto_close int listening = -1;
+	auto_close int connected = -1;
+	enum virtiofsd_flavour flavour = VIRTIOFSD_RUST;
+	struct virtiofsd_args args = {0};
+
+	if (!program)
+		return err_wrap(e, -ENOENT, "start virtiofsd");
+
+	int r = virtiofsd_flavour(program, &flavour, e);
+
+	if (r == 0)
+		r = virtiofsd_args_build(&args, spec, program, flavour, e);
+	if (r == 0)
+		r = make_sockets(spec->private_dir, &listening, &connected, e);
+	if (r == 0)
+		r = run(v, spec, &args, listening, e);
+	virtiofsd_args_fini(&args);
+	if (r < 0)
+		return err_wrap(e, r, "start virtiofsd");
+	subprocess_watch(&v->process);
+	*ret_fd = take_fd(&connected);
+	return 0;
+}
+
+int virtiofsd_stop(struct virtiofsd *v, msec_t deadline, struct err *e)
+{
+	int r = subprocess_stop(&v->process, deadline, e);
+
+	return r < 0 ? err_wrap(e, r, "stop virtiofsd") : 0;
+}
+
+pid_t virtiofsd_pid(struct virtiofsd *v)
+{
+	return subprocess_pid(&v->process);
+}
+
+bool virtiofsd_ended(struct virtiofsd *v, struct err *why)
+{
+	char raw[2048], words[200];
+	int status;
+
+	if (!subprocess_ended(&v->process, &status))
+		return false;
+	subprocess_drain(&v->process);
+
+	size_t n = tail_copy(&v->process.messages, raw, sizeof raw);
+
+	text_last_lines(raw, n, 2, words, sizeof words);
+	if (WIFSIGNALED(status))
+		(void) err_say(why, EIO, "virtiofsd was killed by signal %d (%s)", WTERMSIG(status),
+			       strsignal(WTERMSIG(status)));
+	else
+		(void) err_say(why, EIO, "virtiofsd ended with code %d%s%s", WEXITSTATUS(status),
+			       words[0] ? ": " : "", words);
+	return true;
+}
+
+static void on_ended(void *arg)
+{
+	struct virtiofsd *v = arg;
+	virtiofsd_exit_fn fn = v->exit_fn;
+	struct err why = {0};
+
+	v->exit_fn = NULL; /* once */
+	if (virtiofsd_ended(v, &why) && fn)
+		fn(v->exit_arg, &why);
+}
+
+int virtiofsd_new(struct loop *loop, struct virtiofsd **ret, struct err *e)
+{
+	struct virtiofsd *v = calloc(1, sizeof *v);
+
+	if (!v)
+		return err_sys(e, ENOMEM, "prepare virtiofsd");
+
+	int r = subprocess_init(&v->process, loop, e);
+
+	if (r < 0) {
+		free(v);
+		return r;
+	}
+	subprocess_on(&v->process, NULL, on_ended, v);
+	*ret = v;
+	return 0;
+}
+
+void virtiofsd_free(struct virtiofsd *v)
+{
+	if (!v)
+		return;
+	subprocess_fini(&v->process);
+	free(v);
+}
+
+void virtiofsd_on_exit(struct virtiofsd *v, virtiofsd_exit_fn fn, void *arg)
+{
+	v->exit_fn = fn;
+	v->exit_arg = arg;
+}

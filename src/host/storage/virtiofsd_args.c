@@ -1,0 +1,162 @@
+#include "host/storage/virtiofsd_args.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "base/array.h"
+#include "base/file.h"
+
+/* In every build of QEMU's own, for its --version; in none of the other's. */
+static const char c_mark[] = "QEMU Project developers";
+
+static const char *const places[] = {
+	"/usr/libexec/virtiofsd",  /* the Rust one, Debian 13 and most others */
+	"/usr/lib/qemu/virtiofsd", /* Debian up to 12 */
+	"/usr/lib/virtiofsd",       "/usr/bin/virtiofsd",
+	"/usr/local/bin/virtiofsd", "/opt/kata/libexec/virtiofsd",
+};
+
+/* cache= of each flavour; NULL: cannot */
+static const char *const cache_words[][2] = {
+	[VIRTIOFSD_CACHE_AUTO] = {"auto", "auto"},
+	[VIRTIOFSD_CACHE_NEVER] = {"none", "never"},
+	[VIRTIOFSD_CACHE_METADATA] = {NULL, "metadata"},
+	[VIRTIOFSD_CACHE_ALWAYS] = {"always", "always"},
+};
+TABLE_COVERS(cache_words, VIRTIOFSD_CACHE_MAX);
+
+static char *find_in_path(void)
+{
+	const char *path = getenv("PATH");
+
+	while (path && *path) {
+		size_t n = strcspn(path, ":");
+		auto_free char *file = n ? str_printf("%.*s/virtiofsd", (int) n, path) : NULL;
+
+		if (file && access(file, X_OK) == 0)
+			return take_ptr(file);
+		path += n + (path[n] == ':');
+	}
+	return NULL;
+}
+
+char *virtiofsd_find(const char *program, struct err *e)
+{
+	char *found;
+
+	if (program && *program) {
+		if (access(program, X_OK) == 0)
+			return strdup(program);
+		(void) err_sys(e, errno, "run virtiofsd '%s' (key 'virtio_fs_daemon')", program);
+		return NULL;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(places); i++)
+		if (access(places[i], X_OK) == 0)
+			return strdup(places[i]);
+	found = find_in_path();
+	if (!found)
+		(void) err_say(e, ENOENT,
+			       "there is no virtiofsd: install qemu-system-common (Debian 12) or "
+			       "virtiofsd, or set the key 'virtio_fs_daemon', or "
+			       "shared_fs = \"virtio-9p\"");
+	return found;
+}
+
+int virtiofsd_flavour(const char *program, enum virtiofsd_flavour *ret, struct err *e)
+{
+	auto_close int fd = open(program, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(e, errno, "read '%s'", program);
+	if (st.st_size == 0)
+		return err_say(e, ENOEXEC, "'%s' is empty", program);
+
+	void *text = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+
+	if (text == MAP_FAILED)
+		return err_sys(e, errno, "read '%s'", program);
+	*ret = memmem(text, (size_t) st.st_size, c_mark, sizeof c_mark - 1) ? VIRTIOFSD_C
+									    : VIRTIOFSD_RUST;
+	(void) munmap(text, (size_t) st.st_size);
+	return 0;
+}
+
+static void add(struct virtiofsd_args *a, char *take_text)
+{
+	if (take_text && a->n < VIRTIOFSD_ARGS_MAX) {
+		a->argv[a->n++] = take_text;
+		return;
+	}
+	if (!a->error)
+		a->error = take_text ? E2BIG : ENOMEM;
+	free(take_text);
+}
+
+static void add_option(struct virtiofsd_args *a, const char *name, const char *value)
+{
+	add(a, str_printf("%s%s", name, value));
+}
+
+/* QEMU's: everything is an option of -o. */
+static void add_c(struct virtiofsd_args *a, const struct virtiofsd_spec *spec, const char *cache)
+{
+	add(a, strdup("-f"));
+	add_option(a, "-osource=", spec->source);
+	add_option(a, "-ocache=", cache);
+	add(a, strdup("-osandbox=namespace"));
+	add(a, strdup("-oannounce_submounts"));
+	add(a, strdup("-oxattr"));
+	add(a, strdup("-olog_level=warn"));
+}
+
+static void add_rust(struct virtiofsd_args *a, const struct virtiofsd_spec *spec, const char *cache)
+{
+	add_option(a, "--shared-dir=", spec->source);
+	add_option(a, "--cache=", cache);
+	add(a, strdup("--sandbox=namespace"));
+	add(a, strdup("--announce-submounts"));
+	add(a, strdup("--xattr"));
+	add(a, strdup("--log-level=warn"));
+}
+
+int virtiofsd_args_build(struct virtiofsd_args *a, const struct virtiofsd_spec *spec,
+			 const char *program, enum virtiofsd_flavour flavour, struct err *e)
+{
+	const char *cache = cache_words[spec->cache][flavour];
+	int r = 0;
+
+	if (!cache)
+		return err_say(e, EOPNOTSUPP,
+			       "'%s' cannot virtio_fs_cache = \"metadata\" (QEMU's virtiofsd)",
+			       program);
+	/* Both read their source as one word of a list. */
+	if (strpbrk(spec->source, ",\\"))
+		return err_say(e, EINVAL, "virtiofsd cannot share '%s': no comma, no backslash",
+			       spec->source);
+	add(a, strdup(program));
+	add(a, str_printf("--fd=%d", VIRTIOFSD_FD));
+	/* Its own idea of a limit takes CAP_SYS_RESOURCE and is fatal without; we set ours. */
+	add(a, strdup("--rlimit-nofile=0"));
+	if (flavour == VIRTIOFSD_C)
+		add_c(a, spec, cache);
+	else
+		add_rust(a, spec, cache);
+	for (size_t i = 0; i < spec->n_extra_args; i++)
+		add(a, strdup(spec->extra_args[i]));
+	if (a->error) {
+		r = err_sys(e, a->error, "put virtiofsd's arguments together");
+		virtiofsd_args_fini(a);
+	}
+	return r;
+}
+
+void virtiofsd_args_fini(struct virtiofsd_args *a)
+{
+	for (size_t i = 0; i < a->n; i++)
+		free(a->argv[i]);
+	*a = (struct virtiofsd_args){0};
+}

@@ -1,0 +1,8 @@
+#pragma once
+
+#include "base/err.h"
+
+/* err_say() for sentences with the user's own words in them: control characters become '?', so that
+ * a document cannot steer the terminal it is complained about on. */
+int refuse(struct err *e, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4), cold));

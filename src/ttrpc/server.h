@@ -1,0 +1,71 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/list.h"
+#include "ttrpc/wire.h"
+
+/* Private to ttrpc: what server.c, listener.c, dispatch.c and call.c share. */
+struct ttrpc_server {
+	struct loop *loop;
+	const struct ttrpc_service *const *services;
+	size_t n_services;
+	void *arg;
+	bool allows_fds;
+	struct list listeners;
+	struct list connections;
+	size_t n_connections;
+	void (*on_connections)(void *arg, size_t connections);
+	void *on_connections_arg;
+};
+
+struct connection {
+	struct list link;
+	struct ttrpc_server *server;
+	struct wire *wire;
+	struct list calls; /* not answered yet */
+	size_t n_calls;
+	size_t requests_bytes; /* memory of their requests */
+};
+
+struct ttrpc_call {
+	struct list link;
+	struct connection *connection; /* NULL once gone */
+	struct loop_timer *timer;      /* the peer's deadline */
+	uint32_t stream;
+	const ProtobufCMethodDescriptor *method;
+	ProtobufCMessage *request;
+	size_t request_bytes;
+	msec_t deadline;
+	char *metadata; /* key NUL value NUL ..., NULL when there is none */
+	size_t n_metadata;
+	size_t n_fds;
+	int fds[TTRPC_FDS_MAX];
+	struct frame *room;
+	size_t room_bytes;
+	void (*on_gone)(void *arg);
+	void *on_gone_arg;
+};
+
+/* dispatch.c: a request has come. */
+void connection_frame(void *connection, const struct frame_header *h, const uint8_t *body);
+void connection_too_large(void *connection, const struct frame_header *h);
+
+/* call.c: puts a call on its connection, sets its timer. Returns 0 or -ENOMEM. */
+int call_begin(struct ttrpc_call *call, struct connection *c, struct err *e);
+void call_free(struct ttrpc_call *call);
+AUTO_PTR(struct ttrpc_call, call_free)
+
+/* call.c: every call of the connection is gone; then their owners are told. */
+void call_all_gone(struct connection *c);
+
+/* Answers a stream with a failure; without the memory for that the connection is broken. */
+void connection_refuse(struct connection *c, uint32_t stream, enum ttrpc_code code,
+		       const char *message);
+
+/* listener.c */
+void listener_free_all(struct ttrpc_server *server);
+
+/* Those that paused because there were too many connections go on. */
+void listener_resume_all(struct ttrpc_server *server);

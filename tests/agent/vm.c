@@ -1,0 +1,185 @@
+#include "tests/agent/vm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "health.pb-c.h"
+
+#define LINE_DOWN_MS 500
+
+#define APPEND                                                                               \
+	"console=ttyS0 quiet panic=-1 agent.server_addr=serial://agent.channel.0 agent.log=" \
+	"warn"
+
+static int start_qemu(struct vm *vm, unsigned mb, struct err *e)
+{
+	auto_free char *line = str_printf("socket,id=agent,path=%s,server=on,wait=off", vm->socket);
+	auto_free char *memory = str_printf("%uM", mb);
+	auto_free char *console = str_printf("file:%s", vm->console);
+	const char *const argv[] = {
+		"qemu-system-x86_64",
+		"-M",
+		"q35",
+		"-accel",
+		"tcg,thread=multi",
+		"-cpu",
+		"max,erms=off,fsrm=off",
+		"-m",
+		memory,
+		"-nodefaults",
+		"-no-reboot",
+		"-display",
+		"none",
+		"-serial",
+		console,
+		"-kernel",
+		"build/guest/vmlinux",
+		"-initrd",
+		"build/guest/initrd.img",
+		"-append",
+		APPEND,
+		"-device",
+		"virtio-serial-pci",
+		"-chardev",
+		line,
+		"-device",
+		"virtserialport,chardev=agent,name=agent.channel.0",
+		NULL,
+	};
+	struct child_spec spec = {
+		.path = argv[0],
+		.argv = argv,
+		.die_with_parent = true,
+	};
+
+	return child_start(&spec, &vm->qemu, e);
+}
+
+static int say_hello(struct vm *vm, struct err *e)
+{
+	Grpc__CheckRequest message = GRPC__CHECK_REQUEST__INIT;
+	struct ttrpc_request request = {
+		.service = &grpc__health__descriptor,
+		.method = "Check",
+		.message = &message.base,
+		.deadline = clock_deadline(VM_PATIENCE_MS),
+	};
+
+	return ttrpc_call_wait(vm->agent, &request, NULL, e);
+}
+
+/* QEMU makes the socket as soon as it has started. */
+static int dial(struct vm *vm, struct err *e)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	msec_t deadline = clock_deadline(VM_PATIENCE_MS);
+
+	if (fd < 0)
+		return err_sys(e, errno, "make a line");
+	memcpy(name.sun_path, vm->socket, strlen(vm->socket) + 1);
+	while (connect(fd, (struct sockaddr *) &name, sizeof name) < 0) {
+		if (clock_now() > deadline)
+			return err_sys(e, errno, "reach '%s'", vm->socket);
+		(void) poll(NULL, 0, 5);
+	}
+	return take_fd(&fd);
+}
+
+static int open_line(struct vm *vm, struct err *e)
+{
+	auto_close int fd = dial(vm, e);
+	int r = fd < 0 ? fd : ttrpc_client_new(vm->loop, fd, &vm->agent, e);
+
+	if (r < 0)
+		return r;
+	(void) take_fd(&fd);
+	return say_hello(vm, e);
+}
+
+int vm_open(struct vm *vm, unsigned mb, struct err *e)
+{
+	*vm = (struct vm){.qemu = CHILD_NONE};
+	(void) snprintf(vm->console, sizeof vm->console, "/tmp/test-agent-console-%d", getpid());
+	(void) snprintf(vm->socket, sizeof vm->socket, "/tmp/test-agent-line-%d", getpid());
+
+	int r = loop_new(&vm->loop, e);
+
+	if (r == 0)
+		r = start_qemu(vm, mb, e);
+	return r < 0 ? r : open_line(vm, e);
+}
+
+int vm_reconnect(struct vm *vm, const void *garbage, size_t bytes, struct err *e)
+{
+	ttrpc_client_free(take_ptr(vm->agent));
+	/* A virtio-serial port that is down for a moment only looks as if it had never been: give
+	 * the guest the time to see it. Nothing on this side tells that it has. */
+	(void) poll(NULL, 0, LINE_DOWN_MS);
+	if (bytes > 0) {
+		auto_close int fd = dial(vm, e);
+
+		if (fd < 0)
+			return fd;
+
+		int r = fd_write_all(fd, garbage, bytes);
+		char byte;
+
+		if (r < 0)
+			return err_sys(e, -r, "send garbage");
+		/* Whatever the agent says to that, until it hangs up or keeps silent. */
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+
+		while (poll(&p, 1, LINE_DOWN_MS) > 0 && read(fd, &byte, 1) > 0)
+			;
+		fd = fd_close(fd);
+		(void) poll(NULL, 0, LINE_DOWN_MS);
+	}
+	return open_line(vm, e);
+}
+
+void vm_close(struct vm *vm, bool show)
+{
+	auto_free char *text = NULL;
+
+	ttrpc_client_free(vm->agent);
+	child_kill(&vm->qemu);
+	loop_free(vm->loop);
+	if (show && file_read(AT_FDCWD, vm->console, 1 << 20, &text, NULL, NULL) == 0)
+		fprintf(stderr, "---- console\n%s----\n", text);
+	(void) unlink(vm->console);
+	(void) unlink(vm->socket);
+}
+
+static struct ttrpc_request request_for(const char *method, const void *message)
+{
+	return (struct ttrpc_request){
+		.service = &grpc__agent_service__descriptor,
+		.method = method,
+		.message = message,
+		.deadline = clock_deadline(VM_PATIENCE_MS),
+	};
+}
+
+int vm_call(struct vm *vm, const char *method, const void *message, void *ret, struct err *e)
+{
+	struct ttrpc_request request = request_for(method, message);
+
+	return ttrpc_call_wait(vm->agent, &request, ret, e);
+}
+
+int vm_begin(struct vm *vm, const char *method, const void *message, ttrpc_done_fn done, void *arg)
+{
+	struct ttrpc_request request = request_for(method, message);
+
+	return ttrpc_call(vm->agent, &request, done, arg, NULL, NULL);
+}

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "agent.pb-c.h"
+#include "base/child.h"
+#include "base/clock.h"
+#include "base/loop.h"
+#include "ttrpc/ttrpc.h"
+
+/*
+ * A virtual machine with the agent of this tree as PID 1, and a line to it. One for all tests of a
+ * program: a boot under emulation takes seconds.
+ */
+struct vm {
+	struct loop *loop;
+	struct child qemu;
+	struct ttrpc_client *agent;
+	char console[64]; /* a file */
+	char socket[64];  /* where QEMU offers the line */
+	bool prepared;    /* the sandbox is made, see box.h */
+};
+
+/* Boots the image in build/guest with @mb of memory and waits until the agent answers. */
+int vm_open(struct vm *vm, unsigned mb, struct err *e);
+
+/* Ends the machine as it is. Prints the console when @show. */
+void vm_close(struct vm *vm, bool show);
+
+/* Calls a method of AgentService and waits. *@ret may be NULL; else freed by ttrpc_message_free. */
+int vm_call(struct vm *vm, const char *method, const void *message, void *ret, struct err *e);
+
+/* The same, without waiting. */
+int vm_begin(struct vm *vm, const char *method, const void *message, ttrpc_done_fn done, void *arg);
+
+/* Sends @garbage (may be empty) on the line, hangs up, and begins a new line. */
+int vm_reconnect(struct vm *vm, const void *garbage, size_t bytes, struct err *e);
+
+/* How long anything may take. Emulated machines are slow, and other tests may run beside. */
+#define VM_PATIENCE_MS 60000

@@ -1,0 +1,275 @@
+"""What is measured, one function a subject. Each adds one value to each of its figures per call."""
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+
+from figures import Figures
+
+STREAM_BYTES = 128 << 20
+KEEPER = "keeper"  # the container that sleeps while others are measured against it
+
+
+class Bench:
+    """A busybox bundle, the commands, and a container of each runtime that runs for the whole bench."""
+
+    def __init__(self, tree: pathlib.Path, scratch: pathlib.Path, figures: Figures) -> None:
+        self.tree, self.scratch, self.figures = tree, scratch, figures
+        self.rootfs = scratch / "rootfs"
+        self.kata = [str(tree / "build/kata-runtime"), "--root", str(scratch / "kata")]
+        self.runc = ["runc", "--root", str(scratch / "runc")]
+        self.serial = 0
+        self._make_rootfs()
+        for runtime in (self.kata, self.runc):
+            self.run(*runtime, "run", "-d", "--bundle", str(self.bundle("sleep", "100000")), KEEPER)
+
+    def close(self) -> None:
+        for runtime in (self.kata, self.runc):
+            subprocess.run([*runtime, "delete", "--force", KEEPER], check=False, stdin=subprocess.DEVNULL)
+
+    def _make_rootfs(self) -> None:
+        for folder in ("bin", "proc", "sys", "dev", "tmp"):
+            (self.rootfs / folder).mkdir(parents=True)
+        shutil.copy("/bin/busybox", self.rootfs / "bin/busybox")
+        for applet in ("sh", "true", "sleep", "cat", "dd", "head", "wc", "grep"):
+            (self.rootfs / "bin" / applet).symlink_to("busybox")
+
+    def bundle(self, *args: str) -> pathlib.Path:
+        """A new bundle that runs @args, with what both runtimes can do on any host."""
+        self.serial += 1
+        folder = self.scratch / f"bundle-{self.serial}"
+        folder.mkdir()
+        subprocess.run([*self.kata, "spec", "--bundle", str(folder)], check=True)
+        config = json.loads((folder / "config.json").read_text())
+        config["process"].update(terminal=False, args=list(args))
+        config["root"].update(path=str(self.rootfs), readonly=False)
+        (folder / "config.json").write_text(json.dumps(config))
+        return folder
+
+    def run(self, *command: str, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.DEVNULL) -> float:
+        """Milliseconds that the command takes."""
+        began = time.monotonic()
+        subprocess.run(command, check=True, stdin=stdin, stdout=stdout)
+        return (time.monotonic() - began) * 1000
+
+    def fresh(self) -> str:
+        self.serial += 1
+        return f"bench-{self.serial}"
+
+
+def _processes(name: str) -> list[int]:
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if os.path.basename(command[0]).decode(errors="replace") == name:
+                found.append(int(entry.name))
+    return found
+
+
+def _descendants(root: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except (OSError, ValueError):
+                continue
+            children.setdefault(parent, []).append(int(entry.name))
+    found, queue = [], [root]
+    while queue:
+        queue += (below := children.get(queue.pop(), []))
+        found += below
+    return found
+
+
+def _keeper_server(bench: Bench) -> int:
+    """The sandbox server of the keeper is the one that was told its id and state folder."""
+    for pid in _processes("containerd-shim-kata-v2"):
+        words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+        if str(bench.scratch / "kata" / KEEPER) in words:
+            return pid
+    raise RuntimeError("the keeper has no sandbox server")
+
+
+def _pss_kib(pid: int) -> int:
+    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    match = re.search(r"^Pss:\s+(\d+) kB", text, re.M)
+    return int(match.group(1)) if match else 0
+
+
+def bare_boot(bench: Bench) -> None:
+    guest = bench.tree / "build/guest"
+    command_line = pathlib.Path(f"/proc/{_vmm(bench)}/cmdline").read_bytes().decode().split("\0")
+    argv = _bare(command_line, guest)
+    began = time.monotonic()
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as qemu:
+        assert qemu.stdout
+        for line in qemu.stdout:
+            if b"kata-agent" in line:
+                bench.figures.add("bare boot to PID 1", (time.monotonic() - began) * 1000)
+                break
+        else:
+            raise RuntimeError("the bare machine did not reach PID 1")
+        qemu.kill()
+
+
+def _bare(argv: list[str], guest: pathlib.Path) -> list[str]:
+    """The machine of the runtime without what belongs to containers: the same kernel, initrd, memory, CPU and
+    accelerator, and a serial console to listen to."""
+
+    def value(option: str, default: str) -> str:
+        return argv[argv.index(option) + 1] if option in argv else default
+
+    machine = value("-machine", value("-M", "q35")).split(",")
+    machine = [part for part in machine if not part.startswith("memory-backend")]
+    bare = [argv[0], "-machine", ",".join(machine), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
+    for option in ("-accel", "-cpu", "-smp", "-m"):
+        if option in argv:
+            bare += [option, value(option, "")]
+    return bare + [
+        "-kernel", str(guest / "vmlinux"), "-initrd", str(guest / "initrd.img"),
+        "-append", value("-append", "console=ttyS0 quiet"), "-serial", "stdio",
+    ]
+
+
+def _vmm(bench: Bench) -> int:
+    for pid in _descendants(_keeper_server(bench)):
+        name = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+        if name.startswith("qemu-system"):
+            return pid
+    raise RuntimeError("the keeper has no QEMU")
+
+
+def run_true(bench: Bench) -> None:
+    bundle = str(bench.bundle("true"))
+    bench.figures.add("kata-runtime run true", bench.run(*bench.kata, "run", "--bundle", bundle, bench.fresh()))
+    bench.figures.add("runc run true", bench.run(*bench.runc, "run", "--bundle", bundle, bench.fresh()))
+
+
+class _CpuWatch(threading.Thread):
+    """Nanoseconds on a CPU of every thread of the processes of one id, read until they are gone."""
+
+    def __init__(self, identity: str) -> None:
+        super().__init__()
+        self.identity, self.spent, self.stop = identity, {}, False
+
+    def run(self) -> None:
+        known: set[int] = set()
+        while not self.stop:
+            for name in ("containerd-shim-kata-v2", "kata-runtime"):
+                for pid in _processes(name):
+                    if pid not in known and self._is_ours(pid):
+                        known.add(pid)
+            for _ in range(10):
+                for pid in known:
+                    self._read(pid)
+                time.sleep(0.001)
+
+    def _is_ours(self, pid: int) -> bool:
+        try:
+            return self.identity in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+        except OSError:
+            return False
+
+    def _read(self, pid: int) -> None:
+        try:
+            for task in os.scandir(f"/proc/{pid}/task"):
+                with open(f"{task.path}/schedstat", encoding="ascii") as f:
+                    self.spent[int(task.name)] = int(f.read().split()[0])
+        except OSError:
+            pass
+
+
+def host_cpu(bench: Bench) -> None:
+    identity = bench.fresh()
+    watch = _CpuWatch(identity)
+    watch.start()
+    bench.run(*bench.kata, "run", "--bundle", str(bench.bundle("true")), identity)
+    watch.stop = True
+    watch.join()
+    bench.figures.add("host CPU of one run", sum(watch.spent.values()) / 1e6)
+
+
+def exec_true(bench: Bench) -> None:
+    bench.figures.add("exec true", bench.run(*bench.kata, "exec", KEEPER, "true"))
+    bench.figures.add("runc exec true", bench.run(*bench.runc, "exec", KEEPER, "true"))
+
+
+def streams(bench: Bench) -> None:
+    """Only the stream is timed: a first byte says that the process runs."""
+    script = f"echo; exec head -c {STREAM_BYTES} /dev/zero"
+    with subprocess.Popen([*bench.kata, "exec", KEEPER, "sh", "-c", script], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE) as out:
+        assert out.stdout
+        out.stdout.read(1)
+        began = time.monotonic()
+        left = STREAM_BYTES
+        while left > 0 and (got := os.read(out.stdout.fileno(), 1 << 20)):
+            left -= len(got)
+        bench.figures.add("stdout", STREAM_BYTES / 1e6 / (time.monotonic() - began))
+
+    with subprocess.Popen([*bench.kata, "exec", KEEPER, "sh", "-c", "echo; exec wc -c"], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as into:
+        assert into.stdin and into.stdout
+        into.stdout.read(1)
+        chunk = bytes(1 << 20)
+        began = time.monotonic()
+        for _ in range(STREAM_BYTES // len(chunk)):
+            into.stdin.write(chunk)
+        into.stdin.close()
+        counted = int(into.stdout.read())
+        if counted != STREAM_BYTES:
+            raise RuntimeError(f"{counted} of {STREAM_BYTES} bytes arrived")
+        bench.figures.add("stdin", STREAM_BYTES / 1e6 / (time.monotonic() - began))
+
+
+def memory(bench: Bench) -> None:
+    server = _keeper_server(bench)
+    bench.figures.add("sandbox server PSS", _pss_kib(server))
+    virtiofsd = 0
+    for pid in _descendants(server):
+        name = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+        if name.startswith("qemu-system"):
+            bench.figures.add("QEMU PSS", _pss_kib(pid))
+        elif name == "virtiofsd":
+            virtiofsd += _pss_kib(pid)
+    bench.figures.add("virtiofsd PSS", virtiofsd)
+
+    # The agent is PID 1 of the guest: a container in the guest's own PID namespace sees it.
+    bundle = bench.bundle("grep", "-hE", "^(VmRSS|MemTotal|MemAvailable):", "/proc/1/status", "/proc/meminfo")
+    config = json.loads((bundle / "config.json").read_text())
+    config["linux"]["namespaces"] = [n for n in config["linux"]["namespaces"] if n["type"] != "pid"]
+    (bundle / "config.json").write_text(json.dumps(config))
+    text = subprocess.run([*bench.kata, "run", "--bundle", str(bundle), bench.fresh()], check=True,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
+    kib = {key: int(value) for key, value in re.findall(r"^(\w+):\s+(\d+) kB", text, re.M)}
+    bench.figures.add("agent RSS", kib["VmRSS"])
+    bench.figures.add("guest memory in use after boot", kib["MemTotal"] - kib["MemAvailable"])
+
+
+def sizes(bench: Bench) -> None:
+    build = bench.tree / "build"
+    stripped = bench.scratch / "stripped"
+    for name, path in (("containerd-shim-kata-v2 binary", "containerd-shim-kata-v2"), ("kata-runtime binary", "kata-runtime"),
+                       ("agent binary", "kata-agent")):
+        subprocess.run(["strip", "-o", str(stripped), str(build / path)], check=True)
+        bench.figures.add(name, stripped.stat().st_size / 1024)
+    bench.figures.add("initrd", (build / "guest/initrd.img").stat().st_size / 1024)
+
+
+MEASURES: list[Callable[[Bench], None]] = [bare_boot, run_true, host_cpu, exec_true, streams, memory, sizes]
+
+# A reader that stops early must not end the bench.
+signal.signal(signal.SIGPIPE, signal.SIG_IGN)

@@ -1,0 +1,79 @@
+"""The two ways in which the figures are shown: a table for the terminal, and docs/performance.md."""
+from __future__ import annotations
+
+import os
+import pathlib
+import platform
+import re
+import subprocess
+from typing import Any
+
+
+def _budget(row: dict[str, Any]) -> str:
+    if "budget" not in row:
+        return ""
+    return f"{row['budget']:g} {'met' if row['within'] else 'NOT met'}"
+
+
+def _peer(row: dict[str, Any]) -> str:
+    return f"{row['peer']['median']:g} ({row['peer']['name']})" if "peer" in row else ""
+
+
+def _cells(rows: dict[str, dict[str, Any]]) -> list[list[str]]:
+    head = ["figure", "median", "min", "max", "n", "unit", "budget", "beside it"]
+    return [head] + [
+        [name, f"{r['median']:g}", f"{r['min']:g}", f"{r['max']:g}", str(r["n"]), r["unit"], _budget(r), _peer(r)]
+        for name, r in rows.items()
+    ]
+
+
+def table(rows: dict[str, dict[str, Any]]) -> str:
+    cells = _cells(rows)
+    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths)).rstrip() for line in cells)
+
+
+def _first_match(path: str, pattern: str) -> str:
+    match = re.search(pattern, pathlib.Path(path).read_text(encoding="utf-8"), re.M)
+    return match.group(1) if match else "unknown"
+
+
+def _first_line(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.split("\n")[0]
+
+
+def machine() -> str:
+    cpu = _first_match("/proc/cpuinfo", r"^model name\s*: (.*)$")
+    memory = int(_first_match("/proc/meminfo", r"^MemTotal:\s*(\d+)")) >> 20
+    return (
+        f"{os.cpu_count()} CPUs ({cpu}), {memory} GiB, Linux {platform.release()}, "
+        f"{_first_line('qemu-system-x86_64', '--version')}, {_first_line('runc', '--version')}"
+    )
+
+
+def write_page(path: pathlib.Path, rows: dict[str, dict[str, Any]], rounds: int) -> None:
+    lines = [
+        "# Performance",
+        "",
+        "Written by `make bench`; do not edit. All figures come from one run on one machine, taken in turn, "
+        f"{rounds} rounds after one that warmed up. Absolute times say little about another machine; the ratios do.",
+        "",
+        f"The machine: {machine()}.",
+        "",
+    ]
+    cells = _cells(rows)
+    lines += ["| " + " | ".join(cells[0]) + " |", "|" + " --- |" * len(cells[0])]
+    lines += ["| " + " | ".join(line) + " |" for line in cells[1:]]
+    lines += [
+        "",
+        "- *bare boot*: QEMU with the same kernel, initrd, memory and accelerator, from its start to the first line of "
+        "PID 1 on the serial console.",
+        "- *run true*: from the start of the command to its end, everything included: the virtual machine, the "
+        "container, and the removal of both.",
+        "- *host CPU*: user and system time of `kata-runtime` and the sandbox server together; QEMU and virtiofsd are "
+        "not in it.",
+        "- *stdout*, *stdin*: a stream of 128 MiB out of, or into, a container, through a pipe.",
+        "- *PSS* and *RSS* are read while a container sleeps. *Guest memory in use* is MemTotal less MemAvailable.",
+        "",
+    ]
+    path.write_text("\n".join(lines), encoding="utf-8")

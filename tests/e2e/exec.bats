@@ -1,0 +1,97 @@
+#!/usr/bin/env bats
+# More processes in a running container. One machine serves all tests of this file.
+
+load lib/common
+
+setup_file() {
+	common_setup
+	export WORK ROOT ROOTFS FENCE mounts_before cgroups_before shares_before
+	kata run -d --bundle "$(bundle main '.process.env += ["FROM=config"]' sleep 10000)" c1 </dev/null >/dev/null 2>&1
+}
+
+setup() {
+	fence_enter
+}
+
+teardown_file() {
+	common_teardown
+}
+
+@test "exec runs a process and ends with its code" {
+	run kata exec c1 sh -c 'echo hello; exit 3'
+	[ "$status" -eq 3 ]
+	[ "$output" = hello ]
+}
+
+@test "a missing program is 255 and a sentence" {
+	run kata exec c1 no-such-program
+	[ "$status" -eq 255 ]
+	[[ $output == *no-such-program* ]]
+	[ "${#lines[@]}" -eq 1 ]
+}
+
+@test "what is not said comes from the container, what is said wins" {
+	run kata exec c1 sh -c 'echo $FROM; pwd'
+	[ "$output" = $'config\n/' ]
+	run kata exec -e FROM=option --cwd /tmp -u 12:34 -g 56 c1 sh -c 'echo $FROM; pwd; id -u; id -g; id -G'
+	[ "$output" = $'option\n/tmp\n12\n34\n34 56' ]
+}
+
+@test "stdin and stdout are byte-exact" {
+	head -c 20000000 /dev/urandom >"$WORK/in"
+	kata exec c1 cat <"$WORK/in" >"$WORK/out"
+	cmp "$WORK/in" "$WORK/out"
+}
+
+@test "many at once do not mix" {
+	for i in $(seq 8); do
+		kata exec c1 sh -c "seq 1 20000 | sed 's/^/$i /'" >"$WORK/out$i" &
+	done
+	wait
+	for i in $(seq 8); do
+		cmp "$WORK/out$i" <(seq 1 20000 | sed "s/^/$i /")
+	done
+}
+
+@test "a terminal has a size, and one stream" {
+	run script -qec "stty rows 33 cols 77; $TREE/build/kata-runtime --root $ROOT exec -t c1 sh -c 'tty; stty size; echo err >&2'" /dev/null
+	[ "$status" -eq 0 ]
+	[[ $output == */dev/pts/* ]]
+	[[ $output == *"33 77"* ]]
+	[[ $output == *err* ]]
+}
+
+@test "detached, the process behind the pid file stays until it ends" {
+	kata exec -d --pid-file "$WORK/pid" c1 sleep 1000 </dev/null >/dev/null 2>&1
+	kill -0 "$(cat "$WORK/pid")"
+	sleeps() { kata exec c1 ps | grep -q 'sleep 1000$'; }
+	sleeps
+	kill -9 "$(cat "$WORK/pid")"
+	no_sleep() { ! sleeps; }
+	wait_for 10 no_sleep
+}
+
+@test "process.json is run as it stands" {
+	jq '.process | .args = ["sh", "-c", "echo $X"] | .env += ["X=from file"]' "$WORK/main/config.json" >"$WORK/process.json"
+	run kata exec -p "$WORK/process.json" c1
+	[ "$output" = "from file" ]
+}
+
+@test "ps lists the processes of the container" {
+	[[ $(kata ps c1) == *sleep* ]]
+	kata ps -f json c1 | jq -e 'length >= 1 and all(type == "number")'
+}
+
+@test "events --stats counts" {
+	kata events --stats c1 | jq -e '.type == "stats" and .id == "c1" and .data.memory.usage.usage > 0 and .data.pids.current >= 1'
+}
+
+@test "update changes limits in the guest" {
+	kata update --memory 64m --pids-limit 100 c1
+	[ "$(kata exec c1 cat /sys/fs/cgroup/memory.max)" = 67108864 ]
+	[ "$(kata exec c1 cat /sys/fs/cgroup/pids.max)" = 100 ]
+	echo '{"cpu":{"quota":50000,"period":100000}}' | kata update -r - c1
+	[ "$(kata exec c1 cat /sys/fs/cgroup/cpu.max)" = "50000 100000" ]
+	run kata update --memory nonsense c1
+	[ "$status" -eq 1 ]
+}

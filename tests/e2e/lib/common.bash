@@ -1,0 +1,155 @@
+# shellcheck shell=bash
+# What every end-to-end test stands on: a root for containers, busybox bundles, and a look for what was left behind.
+# A test file calls `load lib/common` and has setup() call common_setup, teardown() call common_teardown.
+
+TREE=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
+
+SHARES=/run/kata-containers/shared/sandboxes
+
+common_setup() {
+	WORK=$(mktemp -d /tmp/kata-e2e-XXXXXX)
+	ROOT=$WORK/state
+	ROOTFS=$WORK/rootfs
+	fence_make
+	mounts_before=$(leftover_mounts)
+	cgroups_before=$(leftover_cgroups)
+	shares_before=$(leftover_shares)
+	make_rootfs "$ROOTFS"
+}
+
+common_teardown() {
+	local dir leaks=0
+	for dir in "$ROOT"/*/; do
+		[ ! -d "$dir" ] || kata delete --force "$(basename "$dir")" || true
+	done
+	leak_check || leaks=1
+	fence_remove
+	rm -rf "$WORK"
+	return $leaks
+}
+
+# Whatever a test starts is in a control group of its own, which nothing leaves: so what is left behind is found whatever
+# its name, its parent and its environment.
+fence_make() {
+	local base
+	for base in /sys/fs/cgroup/unified /sys/fs/cgroup /sys/fs/cgroup/pids; do
+		FENCE=$base/$(basename "$WORK")
+		if [ -f "$base/cgroup.procs" ] && mkdir "$FENCE" 2>/dev/null && fence_enter; then
+			return 0
+		fi
+		rmdir "$FENCE" 2>/dev/null || true
+	done
+	echo "a control group cannot be made: end-to-end tests need root" >&2
+	return 1
+}
+
+# For processes of bats that were not there when the fence was made.
+fence_enter() {
+	echo $BASHPID >"$FENCE/cgroup.procs"
+}
+
+# Also ends what should have ended by itself.
+fence_remove() {
+	local pid
+	for pid in $(leftover_pids); do
+		kill -9 "$pid" 2>/dev/null || true
+	done
+	echo $BASHPID >"$(dirname "$FENCE")/cgroup.procs"
+	wait_for 5 rmdir "$FENCE" 2>/dev/null || true
+}
+
+kata() {
+	"$TREE/build/kata-runtime" --root "$ROOT" "$@"
+}
+
+make_rootfs() {
+	mkdir -p "$1"/{bin,dev,etc,proc,sys,tmp,root}
+	cp /bin/busybox "$1/bin/"
+	/bin/busybox --list | sed '/^busybox$/d' | (cd "$1/bin" && xargs -n 1 ln -s busybox)
+	echo 'root:x:0:0:root:/root:/bin/sh' >"$1/etc/passwd"
+}
+
+# bundle NAME JQ-FILTER ARG... : a bundle that runs ARGs, its config.json changed by the filter. Prints its folder.
+bundle() {
+	local dir=$WORK/$1 filter=$2
+	shift 2
+	mkdir "$dir"
+	kata spec --bundle "$dir"
+	jq --arg root "$ROOTFS" '.process.args = $ARGS.positional | .process.terminal = false | .root.path = $root
+		| .root.readonly = false | '"$filter" "$dir/config.json" --args -- "$@" >"$dir/new"
+	mv "$dir/new" "$dir/config.json"
+	echo "$dir"
+}
+
+# run_once ID ARG...: one container to its end, streams passed through.
+run_once() {
+	local id=$1
+	shift
+	kata run --bundle "$(bundle "b-$id" . "$@")" "$id"
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds.
+wait_for() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] || return 1
+		read -rt 0.05 <> <(:) || true
+	done
+}
+
+gone() {
+	! kill -0 "$1" 2>/dev/null
+}
+
+leftover_mounts() {
+	grep -E 'kata' /proc/self/mountinfo | cut -d' ' -f5 | sort || true
+}
+
+leftover_cgroups() {
+	find /sys/fs/cgroup -type d -name '*kata*' ! -name 'kata-e2e-*' 2>/dev/null | sort || true
+}
+
+leftover_shares() {
+	ls -A "$SHARES" 2>/dev/null || true
+}
+
+leftover_pids() {
+	local pid
+	while read -r pid; do
+		case $(cat "/proc/$pid/comm" 2>/dev/null) in
+		kata-* | container* | conmon | qemu-system* | virtiofsd) echo "$pid" ;;
+		esac
+	done <"$FENCE/cgroup.procs"
+}
+
+nothing_runs() {
+	[ -z "$(leftover_pids)" ]
+}
+
+# same WHAT BEFORE AFTER
+same() {
+	[ "$2" = "$3" ] && return 0
+	echo "$1 left behind:" >&2
+	diff <(echo "$2") <(echo "$3") >&2
+}
+
+leak_check() {
+	local leaks=0 pid
+	if ! wait_for 10 nothing_runs; then
+		echo "processes left behind:"
+		for pid in $(leftover_pids); do
+			tr '\0' ' ' <"/proc/$pid/cmdline" | cut -c 1-300
+			echo
+		done
+		leaks=1
+	fi >&2
+	same mounts "$mounts_before" "$(leftover_mounts)" || leaks=1
+	same cgroups "$cgroups_before" "$(leftover_cgroups)" || leaks=1
+	same shares "$shares_before" "$(leftover_shares)" || leaks=1
+	if [ -n "$(ls -A "$ROOT" 2>/dev/null)" ]; then
+		echo "files left behind in $ROOT: $(ls -A "$ROOT")" >&2
+		leaks=1
+	fi
+	return $leaks
+}

@@ -1,0 +1,74 @@
+#!/usr/bin/env bats
+# What is small and stays is found by repetition. KATA_LOOPS says how often (10).
+
+load lib/common
+
+setup() {
+	common_setup
+	LOOPS=${KATA_LOOPS:-10}
+}
+teardown() { common_teardown; }
+
+# What the whole machine has of everything that a run takes.
+footprint() {
+	leftover_mounts
+	find "$FENCE" -type d
+	leftover_cgroups
+	ls /sys/class/net
+	ls -A "$SHARES"
+	ls -A "$ROOT"
+}
+
+@test "run and delete again and again: nothing grows" {
+	dir=$(bundle b . true)
+	kata run --bundle "$dir" first
+	footprint >"$WORK/before"
+	began=$SECONDS
+	for i in $(seq "$LOOPS"); do
+		kata run --bundle "$dir" "c$i"
+		# It hangs up by ending: the process itself goes an instant later.
+		wait_for 2 nothing_runs
+	done
+	footprint >"$WORK/after"
+	diff "$WORK/before" "$WORK/after"
+	echo "# $LOOPS runs in $((SECONDS - began)) s" >&3
+}
+
+server_pid() {
+	local pid
+	while read -r pid; do
+		if [ "$(cat "/proc/$pid/comm")" = containerd-shim ]; then
+			echo "$pid"
+			return
+		fi
+	done <"$FENCE/cgroup.procs"
+}
+
+@test "exec again and again: the sandbox server and the guest stay as they are" {
+	kata run -d --bundle "$(bundle b . sleep 100000)" c1 </dev/null >/dev/null 2>&1
+	server=$(server_pid)
+	# The first ones fill caches.
+	for i in $(seq 5); do kata exec c1 true; done
+	rss() { awk '/^Rss:/ { print $2 }' "/proc/$server/smaps_rollup"; }
+	guest() { kata exec c1 sh -c 'ls /proc | grep -c "^[0-9]"'; }
+	rss_before=$(rss) fds_before=$(ls "/proc/$server/fd") threads_before=$(ls "/proc/$server/task") guest_before=$(guest)
+	for i in $(seq $((LOOPS * 10))); do
+		kata exec c1 true
+	done
+	rss_after=$(rss)
+	echo "# $((LOOPS * 10)) execs: the sandbox server's RSS was $rss_before KiB, is $rss_after KiB" >&3
+	[ "$(ls "/proc/$server/fd")" = "$fds_before" ]
+	[ "$(ls "/proc/$server/task")" = "$threads_before" ]
+	[ "$(guest)" = "$guest_before" ]
+	[ $((rss_after - rss_before)) -le 128 ]
+}
+
+@test "create and delete without start, again and again" {
+	dir=$(bundle b . true)
+	for i in 1 2 3; do
+		kata create --bundle "$dir" c1 </dev/null >/dev/null 2>&1
+		kata delete c1
+		# It hangs up by ending: the process itself goes an instant later.
+		wait_for 2 nothing_runs
+	done
+}

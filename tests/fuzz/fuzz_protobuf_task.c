@@ -1,0 +1,16 @@
+/* What containerd or kata-runtime can send to a shim, and what a shim can answer. */
+#include "kata.pb-c.h"
+#include "task.pb-c.h"
+#include "tests/fuzz/protobuf_target.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+	static const ProtobufCServiceDescriptor *const services[] = {
+		&containerd__task__v2__task__descriptor,
+		&kata__v1__admin__descriptor,
+	};
+
+	return unpack_any(services, 2, data, bytes);
+}

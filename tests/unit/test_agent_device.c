@@ -1,0 +1,258 @@
+#include "tests/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "agent/device/device.h"
+#include "base/array.h"
+#include "base/file.h"
+
+/* A guest of our own: a sysfs and a list of modules that are plain files. */
+struct fake {
+	struct loop *loop;
+	struct devices *devices;
+	char root[64], sys[96], modules[96];
+};
+
+static void put(struct fake *f, const char *path, const char *text)
+{
+	auto_free char *full = str_printf("%s/%s", f->root, path);
+	auto_free char *folder = strdup(full);
+
+	*strrchr(folder, '/') = '\0';
+	CHECK_EQ(dir_make(folder, 0755, NULL), 0);
+	CHECK_EQ(file_replace(AT_FDCWD, full, text, strlen(text), 0644, NULL), 0);
+}
+
+static void fake_open(struct fake *f)
+{
+	strcpy(f->root, "/tmp/test-agent-device-XXXXXX");
+	CHECK(mkdtemp(f->root));
+	(void) snprintf(f->sys, sizeof f->sys, "%s/sys", f->root);
+	(void) snprintf(f->modules, sizeof f->modules, "%s/load-order", f->root);
+
+	struct device_places places = {.sys = f->sys, .dev = "/dev", .modules = f->modules};
+
+	CHECK_EQ(loop_new(&f->loop, NULL), 0);
+	CHECK_EQ(devices_new(f->loop, &places, &f->devices, NULL), 0);
+}
+
+static void fake_close(struct fake *f)
+{
+	devices_free(f->devices);
+	loop_free(f->loop);
+	CHECK_EQ(dir_remove(AT_FDCWD, f->root, NULL), 0);
+}
+
+TEST(a_port_is_found_by_its_name)
+{
+	struct fake f;
+	char path[DEVICE_PATH_MAX];
+	struct err e = {0};
+
+	fake_open(&f);
+	CHECK_EQ(device_find(f.devices, DEVICE_PORT, "agent.channel.0", path, &e), -ENODEV);
+	CHECK_STR(e.text, "there is no virtio-serial port 'agent.channel.0'");
+	put(&f, "sys/class/virtio-ports/vport1p1/name", "console.0\n");
+	put(&f, "sys/class/virtio-ports/vport1p2/name", "agent.channel.0\n");
+	put(&f, "sys/class/virtio-ports/vport1p3/other", "");
+	CHECK_EQ(device_find(f.devices, DEVICE_PORT, "agent.channel.0", path, NULL), 0);
+	CHECK_STR(path, "/dev/vport1p2");
+	CHECK_EQ(device_find(f.devices, DEVICE_PORT, "agent.channel", path, NULL), -ENODEV);
+	fake_close(&f);
+}
+
+TEST(a_disk_is_found_at_its_pci_path)
+{
+	struct fake f;
+	char path[DEVICE_PATH_MAX];
+
+	fake_open(&f);
+	put(&f, "sys/devices/pci0000:00/0000:00:05.0/virtio3/block/vda/size", "1");
+	put(&f, "sys/devices/pci0000:00/0000:00:02.1/pci_bus/0000:01/x", "");
+	put(&f, "sys/devices/pci0000:00/0000:00:02.1/0000:01:1f.0/virtio4/block/vdb/size", "1");
+	put(&f, "sys/devices/pci0000:00/0000:00:03.0/virtio5/net/eth0/x", "");
+	CHECK_EQ(device_find(f.devices, DEVICE_BLOCK, "05", path, NULL), 0);
+	CHECK_STR(path, "/dev/vda");
+	CHECK_EQ(device_find(f.devices, DEVICE_BLOCK, "02.1/1f.0", path, NULL), 0);
+	CHECK_STR(path, "/dev/vdb");
+	CHECK_EQ(device_find(f.devices, DEVICE_BLOCK, "02.1/1e", path, NULL), -ENODEV);
+	CHECK_EQ(device_find(f.devices, DEVICE_BLOCK, "03", path, NULL), -ENODEV);
+	CHECK_EQ(device_find(f.devices, DEVICE_BLOCK, "05/01", path, NULL), -ENODEV);
+	fake_close(&f);
+}
+
+TEST(what_is_no_pci_path_is_refused)
+{
+	static const char *const bad[] = {
+		"",     "/",   "02/",    "x",     "20",
+		"02.8", "02.", "02//03", "../02", "02/../03",
+		"-1",   " 2",  "02.0.0", "0x2",   "1/1/1/1/1/1/1/1/1/1/1/1/1/1/1/1/1",
+	};
+	struct fake f;
+	char path[DEVICE_PATH_MAX];
+
+	fake_open(&f);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		CHECK_EQ(device_find(f.devices, DEVICE_BLOCK, bad[i], path, NULL), -EINVAL);
+	fake_close(&f);
+}
+
+TEST(a_node_must_be_a_device_below_dev)
+{
+	struct fake f;
+	char path[DEVICE_PATH_MAX];
+
+	fake_open(&f);
+	CHECK_EQ(device_find(f.devices, DEVICE_NODE, "/dev/null", path, NULL), 0);
+	CHECK_STR(path, "/dev/null");
+	CHECK_EQ(device_find(f.devices, DEVICE_NODE, "/dev/not-there", path, NULL), -ENODEV);
+	CHECK_EQ(device_find(f.devices, DEVICE_NODE, "/dev/fd", path, NULL), -EINVAL);
+	CHECK_EQ(device_find(f.devices, DEVICE_NODE, "/etc/passwd", path, NULL), -EINVAL);
+	CHECK_EQ(device_find(f.devices, DEVICE_NODE, "/dev/../etc/passwd", path, NULL), -EINVAL);
+	CHECK_EQ(device_find(f.devices, DEVICE_NODE, "/device", path, NULL), -EINVAL);
+	fake_close(&f);
+}
+
+struct waiting {
+	struct device_wait w;
+	int r;
+	char path[DEVICE_PATH_MAX];
+};
+
+static void finished(struct device_wait *w, int r, const char *path, const struct err *e)
+{
+	struct waiting *x = container_of(w, struct waiting, w);
+
+	CHECK((r < 0) == (e->code != 0) && (r < 0) == !path);
+	x->r = r;
+	if (path)
+		strcpy(x->path, path);
+}
+
+TEST(waiting_for_what_is_there_ends_at_once)
+{
+	struct fake f;
+	struct waiting x = {
+		.w = {.kind = DEVICE_NODE, .key = "/dev/null", .finish = finished},
+		.r = 1,
+	};
+
+	fake_open(&f);
+	device_wait(f.devices, &x.w, CLOCK_NEVER);
+	CHECK_EQ(x.r, 0);
+	CHECK_STR(x.path, "/dev/null");
+	fake_close(&f);
+}
+
+TEST(waiting_ends_when_the_kernel_announces_the_device)
+{
+	struct fake f;
+	struct waiting x[2];
+	auto_close int fd = open("/sys/class/mem/null/uevent", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		_exit(TEST_SKIP); /* only root can make the kernel announce something */
+	fake_open(&f);
+	for (int i = 0; i < 2; i++) {
+		x[i] = (struct waiting){
+			.w = {.kind = DEVICE_PORT, .key = i ? "b" : "a", .finish = finished},
+			.r = 1,
+		};
+		device_wait(f.devices, &x[i].w, clock_deadline(5000));
+	}
+	CHECK_EQ(x[0].r, 1);
+	put(&f, "sys/class/virtio-ports/vport0p1/name", "a\n");
+	if (write(fd, "change", 6) < 0)
+		_exit(TEST_SKIP);
+	while (x[0].r == 1)
+		CHECK_EQ(loop_step(f.loop, clock_deadline(5000), NULL), 1);
+	CHECK_EQ(x[0].r, 0);
+	CHECK_STR(x[0].path, "/dev/vport0p1");
+	CHECK_EQ(x[1].r, 1);
+	device_wait_cancel(&x[1].w);
+	fake_close(&f);
+}
+
+TEST(waiting_ends_at_its_deadline)
+{
+	struct fake f;
+	struct waiting x = {
+		.w = {.kind = DEVICE_BLOCK, .key = "02", .finish = finished},
+		.r = 1,
+	};
+
+	fake_open(&f);
+	device_wait(f.devices, &x.w, clock_deadline(10));
+	while (x.r == 1)
+		CHECK_EQ(loop_step(f.loop, clock_deadline(5000), NULL), 1);
+	CHECK_EQ(x.r, -ETIMEDOUT);
+	fake_close(&f);
+}
+
+TEST(a_module_that_is_built_in_is_loaded)
+{
+	struct fake f;
+	struct err e = {0};
+
+	fake_open(&f);
+	CHECK_EQ(module_load(f.devices, "ext4", NULL, NULL), -ENOENT);
+	put(&f, "load-order", "virtio_ring -\next4 -\nvirtio_pci - virtio_ring\n");
+	CHECK_EQ(module_load(f.devices, "ext4", NULL, NULL), 0);
+	CHECK_EQ(module_load(f.devices, "virtio-pci", NULL, NULL), 0);
+	CHECK_EQ(module_load(f.devices, "virtio_", NULL, &e), -ENOENT);
+	CHECK_STR(e.text, "this guest has no module 'virtio_'");
+	CHECK_EQ(module_load(f.devices, "", NULL, NULL), -ENOENT);
+	CHECK_EQ(module_load(f.devices, "../ext4", NULL, NULL), -ENOENT);
+	fake_close(&f);
+}
+
+TEST(a_module_whose_file_is_missing_is_named)
+{
+	struct fake f;
+	struct err e = {0};
+
+	fake_open(&f);
+	put(&f, "load-order", "dep /nowhere/dep.ko\nfuse /nowhere/fuse.ko dep other\n");
+	CHECK_EQ(module_load(f.devices, "fuse", "a=1", &e), -ENOENT);
+	CHECK_STR(e.text, "open '/nowhere/fuse.ko'");
+	fake_close(&f);
+}
+
+TEST(a_broken_list_of_modules_is_refused_and_can_be_mended)
+{
+	struct fake f;
+	struct err e = {0};
+
+	fake_open(&f);
+	put(&f, "load-order", "fuse -\nnonsense\n");
+	CHECK_EQ(module_load(f.devices, "fuse", NULL, &e), -EINVAL);
+	CHECK(strstr(e.text, "line 2: no name or no file"));
+	put(&f, "load-order", "fuse -\n");
+	CHECK_EQ(module_load(f.devices, "fuse", NULL, NULL), 0);
+	fake_close(&f);
+}
+
+TEST(only_the_bus_that_is_there_gets_its_driver)
+{
+	struct fake f;
+	struct err e = {0};
+
+	fake_open(&f);
+	put(&f, "load-order", "virtio_pci -\n");
+	CHECK_EQ(module_load_virtio(f.devices, NULL), 0);
+	put(&f, "sys/bus/pci/devices/0000:00:00.0", "");
+	CHECK_EQ(module_load_virtio(f.devices, NULL), 0);
+	put(&f, "sys/bus/acpi/devices/LNRO0005:00", "");
+	CHECK_EQ(module_load_virtio(f.devices, NULL), 0); /* must be built in */
+	fake_close(&f);
+	fake_open(&f);
+	put(&f, "load-order", "virtio_mmio /nowhere/virtio_mmio.ko\n");
+	put(&f, "sys/bus/acpi/devices/LNRO0004:00", "");
+	CHECK_EQ(module_load_virtio(f.devices, NULL), 0);
+	put(&f, "sys/bus/acpi/devices/LNRO0005:00", "");
+	CHECK_EQ(module_load_virtio(f.devices, &e), -ENOENT);
+	CHECK_STR(e.text, "open '/nowhere/virtio_mmio.ko'");
+	fake_close(&f);
+}

@@ -1,0 +1,247 @@
+#include "tests/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include "agent.pb-c.h"
+#include "agent/device/device.h"
+#include "agent/rpc/rpc.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "health.pb-c.h"
+#include "ttrpc/ttrpc.h"
+
+/* The table of calls behind a real line, without a guest. */
+struct fake {
+	struct loop *loop;
+	struct reaper *reaper;
+	struct devices *devices;
+	struct rpc *rpc;
+	struct ttrpc_client *client;
+	char run[64];
+	int finished;
+};
+
+static void finished(void *arg)
+{
+	((struct fake *) arg)->finished++;
+}
+
+static void fake_open(struct fake *f)
+{
+	int line[2];
+
+	*f = (struct fake){0};
+	(void) signal(SIGPIPE, SIG_IGN);
+	log_open(-1, LOG_TEXT, LOG_INFO);
+	strcpy(f->run, "/tmp/test-agent-rpc-XXXXXX");
+	CHECK(mkdtemp(f->run));
+	CHECK_EQ(loop_new(&f->loop, NULL), 0);
+	CHECK_EQ(reaper_new(f->loop, &f->reaper, NULL), 0);
+	CHECK_EQ(devices_new(f->loop, &DEVICE_PLACES, &f->devices, NULL), 0);
+
+	struct rpc_config config = {
+		.loop = f->loop,
+		.reaper = f->reaper,
+		.devices = f->devices,
+		.hotplug_timeout_ms = 50,
+		.run_dir = f->run,
+		.finished = finished,
+		.arg = f,
+	};
+
+	CHECK_EQ(rpc_new(&config, &f->rpc, NULL), 0);
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, line), 0);
+	CHECK_EQ(rpc_serve(f->rpc, line[0], NULL), 0);
+	CHECK_EQ(ttrpc_client_new(f->loop, line[1], &f->client, NULL), 0);
+}
+
+static void fake_close(struct fake *f)
+{
+	ttrpc_client_free(f->client);
+	rpc_free(f->rpc);
+	devices_free(f->devices);
+	reaper_free(f->reaper);
+	loop_free(f->loop);
+	CHECK_EQ(dir_remove(AT_FDCWD, f->run, NULL), 0);
+}
+
+static int call(struct fake *f, const char *method, const void *message, void *ret, struct err *e)
+{
+	struct ttrpc_request request = {
+		.service = &grpc__agent_service__descriptor,
+		.method = method,
+		.message = message,
+		.deadline = clock_deadline(10000),
+	};
+
+	return ttrpc_call_wait(f->client, &request, ret, e);
+}
+
+static void make_sandbox(struct fake *f)
+{
+	Grpc__CreateSandboxRequest req = GRPC__CREATE_SANDBOX_REQUEST__INIT;
+
+	CHECK_EQ(call(f, "CreateSandbox", &req, NULL, NULL), 0);
+}
+
+TEST(health_is_always_well)
+{
+	struct fake f;
+	Grpc__CheckRequest req = GRPC__CHECK_REQUEST__INIT;
+	struct ttrpc_request request = {
+		.service = &grpc__health__descriptor,
+		.method = "Check",
+		.message = &req.base,
+		.deadline = clock_deadline(10000),
+	};
+	ProtobufCMessage *reply = NULL;
+
+	fake_open(&f);
+	CHECK_EQ(ttrpc_call_wait(f.client, &request, &reply, NULL), 0);
+	CHECK_EQ(((Grpc__HealthCheckResponse *) reply)->status,
+		 GRPC__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING);
+	ttrpc_message_free(take_ptr(reply));
+	request.method = "Version";
+	CHECK_EQ(ttrpc_call_wait(f.client, &request, &reply, NULL), 0);
+	CHECK_STR(((Grpc__VersionCheckResponse *) reply)->grpc_version, "0.0.1");
+	ttrpc_message_free(reply);
+	fake_close(&f);
+}
+
+TEST(the_agent_says_what_it_can)
+{
+	struct fake f;
+	Grpc__GuestDetailsRequest req = GRPC__GUEST_DETAILS_REQUEST__INIT;
+	Grpc__GuestDetailsResponse *reply = NULL;
+	bool ordered = false, virtiofs = false;
+
+	fake_open(&f);
+	CHECK_EQ(call(&f, "GetGuestDetails", &req, &reply, NULL), 0);
+	CHECK(!reply->agent_details->init_daemon);
+	CHECK(reply->agent_details->supports_seccomp);
+	CHECK_EQ(reply->mem_block_size_bytes, 0); /* was not asked for */
+	for (size_t i = 0; i < reply->agent_details->n_extra_features; i++)
+		ordered |= strcmp(reply->agent_details->extra_features[i], "ordered-exit") == 0;
+	for (size_t i = 0; i < reply->agent_details->n_storage_handlers; i++)
+		virtiofs |= strcmp(reply->agent_details->storage_handlers[i], "virtio-fs") == 0;
+	CHECK(ordered && virtiofs);
+	ttrpc_message_free(&reply->base);
+	fake_close(&f);
+}
+
+TEST(a_call_out_of_phase_is_refused_and_named)
+{
+	struct fake f;
+	Grpc__CreateContainerRequest create = GRPC__CREATE_CONTAINER_REQUEST__INIT;
+	Grpc__CreateSandboxRequest sandbox = GRPC__CREATE_SANDBOX_REQUEST__INIT;
+	struct err e = {0};
+
+	fake_open(&f);
+	CHECK_EQ(call(&f, "CreateContainer", &create, NULL, &e), -EBUSY);
+	CHECK_STR(e.text, "CreateContainer is not allowed now");
+	make_sandbox(&f);
+	err_clear(&e);
+	CHECK_EQ(call(&f, "CreateContainer", &create, NULL, &e), -EINVAL);
+	CHECK_STR(e.text, "OCI is missing");
+	CHECK_EQ(call(&f, "CreateSandbox", &sandbox, NULL, NULL), -EBUSY);
+	fake_close(&f);
+}
+
+TEST(what_is_not_in_the_table_is_unimplemented)
+{
+	struct fake f;
+	Grpc__SetPolicyRequest policy = GRPC__SET_POLICY_REQUEST__INIT;
+
+	fake_open(&f);
+	CHECK_EQ(call(&f, "SetPolicy", &policy, NULL, NULL), -ENOSYS);
+	fake_close(&f);
+}
+
+TEST(a_sandbox_whose_storage_fails_can_be_made_later)
+{
+	struct fake f;
+	Grpc__CreateSandboxRequest req = GRPC__CREATE_SANDBOX_REQUEST__INIT;
+	Grpc__Storage storage = GRPC__STORAGE__INIT, *list = &storage;
+	struct err e = {0};
+
+	fake_open(&f);
+	storage.driver = (char *) "blk";
+	storage.source = (char *) "1f/1e";
+	storage.mount_point = str_printf("%s/disk", f.run);
+	req.storages = &list;
+	req.n_storages = 1;
+	CHECK_EQ(call(&f, "CreateSandbox", &req, NULL, &e), -ETIMEDOUT);
+	CHECK(strstr(e.text, "1f/1e"));
+	make_sandbox(&f);
+	free(storage.mount_point);
+	fake_close(&f);
+}
+
+TEST(fields_that_cannot_be_honoured_are_named)
+{
+	struct fake f;
+	Grpc__CreateContainerRequest req = GRPC__CREATE_CONTAINER_REQUEST__INIT;
+	Grpc__StringUser user = GRPC__STRING_USER__INIT;
+	Grpc__Spec spec;
+	struct err e = {0};
+
+	grpc__spec__init(&spec);
+	fake_open(&f);
+	make_sandbox(&f);
+	req.container_id = (char *) "c";
+	req.oci = &spec;
+	req.stdin_port = 7;
+	CHECK(call(&f, "CreateContainer", &req, NULL, &e) < 0);
+	CHECK(strstr(e.text, "ports of their own"));
+	err_clear(&e);
+	req.stdin_port = 0;
+	req.string_user = &user;
+	CHECK(call(&f, "CreateContainer", &req, NULL, &e) < 0);
+	CHECK_STR(e.text, "string_user is not supported");
+	fake_close(&f);
+}
+
+TEST(destroy_is_answered_before_it_is_over)
+{
+	struct fake f;
+	Grpc__DestroySandboxRequest req = GRPC__DESTROY_SANDBOX_REQUEST__INIT;
+
+	fake_open(&f);
+	make_sandbox(&f);
+	CHECK_EQ(call(&f, "DestroySandbox", &req, NULL, NULL), 0);
+	CHECK_EQ(f.finished, 1);
+	CHECK_EQ(call(&f, "DestroySandbox", &req, NULL, NULL), -EBUSY);
+	fake_close(&f);
+}
+
+static void told(void *arg, struct ttrpc_answer *a)
+{
+	*(int *) arg = a->r;
+}
+
+TEST(who_waits_for_ever_is_answered_at_the_end)
+{
+	struct fake f;
+	Grpc__GetOOMEventRequest req = GRPC__GET_OOMEVENT_REQUEST__INIT;
+	struct ttrpc_request request = {
+		.service = &grpc__agent_service__descriptor,
+		.method = "GetOOMEvent",
+		.message = &req.base,
+		.deadline = CLOCK_NEVER,
+	};
+	int r = 1;
+
+	fake_open(&f);
+	CHECK_EQ(ttrpc_call(f.client, &request, told, &r, NULL, NULL), 0);
+	while (loop_step(f.loop, clock_deadline(20), NULL) > 0)
+		;
+	CHECK_EQ(r, 1);
+	rpc_free(take_ptr(f.rpc));
+	while (r == 1)
+		CHECK_EQ(loop_step(f.loop, clock_deadline(10000), NULL), 1);
+	CHECK(r == -ECANCELED || r == -ECONNRESET);
+	fake_close(&f);
+}

@@ -1,0 +1,100 @@
+#include "tests/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include "base/child.h"
+#include "base/fd.h"
+
+static int run_shell(const char *script, struct child *ret, struct err *e)
+{
+	const char *const argv[] = {"sh", "-c", script, NULL};
+	struct child_spec spec = {.path = "sh", .argv = argv, .die_with_parent = true};
+
+	return child_start(&spec, ret, e);
+}
+
+TEST(the_exit_code_comes_back)
+{
+	struct child c = CHILD_NONE;
+	int status;
+
+	CHECK_EQ(run_shell("exit 7", &c, NULL), 0);
+	CHECK_EQ(child_wait(&c, clock_deadline(10000), &status, NULL), 0);
+	CHECK_EQ(child_exit_code(status), 7);
+	CHECK_EQ(c.pid, 0);
+}
+
+TEST(a_signal_counts_from_128)
+{
+	struct child c = CHILD_NONE;
+	int status;
+
+	CHECK_EQ(run_shell("kill -TERM $$", &c, NULL), 0);
+	CHECK_EQ(child_wait(&c, clock_deadline(10000), &status, NULL), 0);
+	CHECK_EQ(child_exit_code(status), 128 + SIGTERM);
+}
+
+TEST(a_missing_program_is_an_error_of_the_start)
+{
+	const char *const argv[] = {"x", NULL};
+	struct child_spec spec = {.path = "/no/such/program", .argv = argv};
+	struct child c = CHILD_NONE;
+	struct err e = {0};
+
+	CHECK_EQ(child_start(&spec, &c, &e), -ENOENT);
+	CHECK_STR(e.text, "run '/no/such/program'");
+	CHECK_EQ(c.pid, 0);
+}
+
+TEST(the_child_has_only_the_descriptors_it_was_given)
+{
+	const char *const argv[] = {"ls", "/proc/self/fd", NULL};
+	int p[2], extra = open("/dev/null", O_RDONLY);
+	char text[64] = "";
+
+	CHECK_EQ(pipe2(p, O_CLOEXEC), 0);
+	auto_close int rd = p[0];
+	auto_close int wr = p[1];
+	auto_close int leaky = extra;
+	struct child_fd fds[] = {{wr, 1}, {wr, 5}};
+	struct child_spec spec = {.path = "ls", .argv = argv, .fds = fds, .n_fds = 2};
+	struct child c = CHILD_NONE;
+	int status;
+
+	CHECK_EQ(child_start(&spec, &c, NULL), 0);
+	CHECK_EQ(child_wait(&c, clock_deadline(10000), &status, NULL), 0);
+	CHECK(leaky >= 0);
+	CHECK(read(rd, text, sizeof text - 1) > 0);
+	CHECK_STR(text, "0\n1\n2\n3\n5\n"); /* 3 is the folder that ls reads */
+}
+
+TEST(waiting_has_an_end)
+{
+	struct child c = CHILD_NONE;
+	int status;
+
+	CHECK_EQ(run_shell("exec sleep 1000", &c, NULL), 0);
+	CHECK_EQ(child_wait(&c, clock_now(), &status, NULL), -ETIMEDOUT);
+	child_kill(&c);
+	CHECK_EQ(c.pid, 0);
+}
+
+TEST(descriptors_travel_with_bytes)
+{
+	int sv[2], fds[FD_PASS_MAX], null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	size_t n = 0;
+	char text[4];
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv), 0);
+	CHECK_EQ(fd_send(sv[0], "hi", 2, &null, 1), 2);
+	CHECK_EQ(fd_recv(sv[1], text, sizeof text, fds, &n), 2);
+	CHECK_EQ(n, 1);
+	CHECK(fcntl(fds[0], F_GETFD) & FD_CLOEXEC);
+	fd_close(fds[0]);
+	fd_close(null);
+	fd_close(sv[0]);
+	fd_close(sv[1]);
+}

@@ -1,0 +1,366 @@
+#include "tests/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "base/auto.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/loop.h"
+#include "host/hypervisor/hypervisor.h"
+
+/*
+ * The driver against a fake QEMU: a script that finds monitor, console and agent on the descriptors 3,
+ * 4 and 5, as the real one does.
+ */
+#define GREET                                                                                        \
+	"printf '{\"QMP\":{\"version\":{\"qemu\":{\"micro\":1,\"minor\":2,\"major\":8}}}}\\n' >&3\n" \
+	"read line <&3\n"                                                                            \
+	"printf '{\"return\":{},\"id\":1}\\n' >&3\n"
+
+struct scene {
+	char dir[32], program[64], kernel[64];
+	struct loop *loop;
+	struct hv *hv;
+	struct vm_spec spec;
+	int ended;
+	struct err why;
+	int lines;
+	char line[64];
+};
+
+static void on_ended(void *arg, const struct err *why)
+{
+	struct scene *s = arg;
+
+	s->ended++;
+	s->why = *why;
+}
+
+static void on_line(void *arg, const char *line)
+{
+	struct scene *s = arg;
+
+	s->lines++;
+	(void) snprintf(s->line, sizeof s->line, "%s", line);
+}
+
+static void make_file(char *path, size_t bytes, const char *dir, const char *name,
+		      const char *content, mode_t mode)
+{
+	(void) snprintf(path, bytes, "%s/%s", dir, name);
+	CHECK_EQ(file_replace(AT_FDCWD, path, content, strlen(content), mode, NULL), 0);
+}
+
+static void scene_open(struct scene *s, const char *commands)
+{
+	auto_free char *script = str_printf("#!/bin/sh\n%s", commands);
+	char bin[48];
+
+	*s = (struct scene){.dir = "/tmp/qemu.XXXXXX"};
+	CHECK(script && mkdtemp(s->dir));
+	(void) snprintf(bin, sizeof bin, "%s/bin", s->dir);
+	CHECK_EQ(dir_make(bin, 0755, NULL), 0);
+	make_file(s->program, sizeof s->program, bin, "qemu", script, 0755);
+	make_file(s->kernel, sizeof s->kernel, s->dir, "vmlinux", "\177ELF", 0644);
+	s->spec = (struct vm_spec){
+		.id = "test",
+		.vcpus = 1,
+		.memory_bytes = 128 << 20,
+		.kernel_path = s->kernel,
+		.vmm_path = s->program,
+		.accel = HV_ACCEL_TCG,
+		.channel = HV_CHANNEL_SERIAL,
+		.share = {.socket_fd = -1},
+	};
+	CHECK_EQ(loop_new(&s->loop, NULL), 0);
+	CHECK_EQ(hv_new("qemu", s->loop, &s->hv, NULL), 0);
+	hv_on_exit(s->hv, on_ended, s);
+	hv_on_console(s->hv, on_line, s);
+}
+
+static void scene_close(struct scene *s)
+{
+	hv_free(s->hv);
+	loop_free(s->loop);
+	CHECK_EQ(dir_remove(AT_FDCWD, s->dir, NULL), 0);
+}
+
+static int create_and_start(struct scene *s, uint32_t timeout_ms, struct err *e)
+{
+	CHECK_EQ(hv_create(s->hv, &s->spec, NULL), 0);
+	return hv_start(s->hv, clock_deadline(timeout_ms), e);
+}
+
+static void turn_until(struct scene *s, const int *what)
+{
+	msec_t deadline = clock_deadline(20000);
+
+	while (!*what && loop_step(s->loop, deadline, NULL) > 0)
+		;
+	CHECK(*what);
+}
+
+TEST(a_start_tells_what_came_of_it)
+{
+	struct scene s;
+	struct hv_info info;
+
+	scene_open(&s, GREET "exec sleep 1000\n");
+	CHECK_EQ(create_and_start(&s, 20000, NULL), 0);
+	hv_describe(s.hv, &info);
+	CHECK_STR(info.driver, "qemu");
+	CHECK_STR(info.version, "8.2.1");
+	CHECK_EQ(info.accel, HV_ACCEL_TCG);
+	CHECK_STR(info.accel_why, "TCG: the configuration asks for it");
+	CHECK_EQ(info.channel, HV_CHANNEL_SERIAL);
+	CHECK(kill(info.pid, 0) == 0);
+	CHECK_EQ(hv_stop(s.hv, clock_deadline(10000), NULL), 0);
+	CHECK(kill(info.pid, 0) < 0);
+	hv_describe(s.hv, &info);
+	CHECK_EQ(info.pid, 0);
+	CHECK_EQ(s.ended, 0);
+	scene_close(&s);
+}
+
+TEST(free_ends_what_runs)
+{
+	struct scene s;
+	struct hv_info info;
+
+	scene_open(&s, GREET "exec sleep 1000\n");
+	CHECK_EQ(create_and_start(&s, 20000, NULL), 0);
+	hv_describe(s.hv, &info);
+	scene_close(&s);
+	CHECK(kill(info.pid, 0) < 0);
+}
+
+TEST(the_agents_line_goes_both_ways_and_exists_once)
+{
+	struct scene s;
+	auto_close int fd = -1;
+	struct err e = {0};
+	char buf[8] = "";
+	int none = -1;
+
+	scene_open(&s, GREET "read word <&5; printf \"$word$word\" >&5; exec sleep 1000\n");
+	CHECK_EQ(create_and_start(&s, 20000, NULL), 0);
+	CHECK_EQ(hv_dial(s.hv, 1025, CLOCK_NEVER, &none, NULL), -EOPNOTSUPP);
+	CHECK_EQ(hv_dial(s.hv, 1024, CLOCK_NEVER, &fd, NULL), 0);
+	CHECK_EQ(hv_dial(s.hv, 1024, CLOCK_NEVER, &none, &e), -EBUSY);
+	CHECK_STR(e.text, "qemu: dial guest port 1024: the one line to the agent is in use");
+	CHECK_EQ(fd_write_all(fd, "ab\n", 3), 0);
+	CHECK_EQ(fd_read_all(fd, buf, 4), 0);
+	CHECK_STR(buf, "abab");
+	scene_close(&s);
+}
+
+TEST(a_start_that_fails_gives_qemus_words)
+{
+	struct scene s;
+	struct err e = {0};
+
+	scene_open(&s, "echo 'qemu-system-x86_64: -cpu max,foo: Property foo not found' >&2\n"
+		       "exit 1\n");
+	CHECK_EQ(create_and_start(&s, 20000, &e), -ECONNRESET);
+	CHECK_STR(e.text, "qemu: start machine: QEMU ended with code 1: -cpu max,foo: "
+			  "Property foo not found");
+	/* Told once is enough. */
+	CHECK_EQ(hv_explain(s.hv, &e), -ECONNRESET);
+	CHECK(!strstr(e.text, ";"));
+	CHECK_EQ(hv_stop(s.hv, CLOCK_NEVER, NULL), 0);
+	scene_close(&s);
+}
+
+TEST(a_start_that_hangs_has_an_end)
+{
+	struct scene s;
+	struct err e = {0};
+	struct hv_info info;
+
+	scene_open(&s, "exec sleep 1000\n");
+	CHECK_EQ(create_and_start(&s, 50, &e), -ETIMEDOUT);
+	CHECK_STR(e.text, "qemu: start machine: QEMU's monitor does not answer in time");
+	hv_describe(s.hv, &info);
+	CHECK_EQ(info.pid, 0);
+	scene_close(&s);
+}
+
+TEST(an_end_is_told_with_the_monitors_reason)
+{
+	struct scene s;
+	int fd = -1;
+	struct err e = {0};
+
+	scene_open(&s,
+		   GREET "printf '{\"event\":\"SHUTDOWN\",\"data\":{\"reason\":\"guest-reset\"}}"
+			 "\\n' >&3\nexit 0\n");
+	CHECK_EQ(create_and_start(&s, 20000, NULL), 0);
+	turn_until(&s, &s.ended);
+	CHECK_STR(s.why.text, "the guest rebooted");
+	CHECK_EQ(hv_dial(s.hv, 1024, CLOCK_NEVER, &fd, &e), -ECONNRESET);
+	CHECK_STR(e.text, "qemu: dial guest port 1024: the guest rebooted");
+	scene_close(&s);
+}
+
+TEST(a_kill_from_outside_is_told)
+{
+	struct scene s;
+	struct hv_info info;
+
+	scene_open(&s, GREET "exec sleep 1000\n");
+	CHECK_EQ(create_and_start(&s, 20000, NULL), 0);
+	hv_describe(s.hv, &info);
+	CHECK_EQ(kill(info.pid, SIGKILL), 0);
+	turn_until(&s, &s.ended);
+	CHECK(strncmp(s.why.text, "QEMU was killed by signal 9", 27) == 0);
+	scene_close(&s);
+}
+
+TEST(a_qemu_that_hangs_up_its_monitor_is_ended)
+{
+	struct scene s;
+
+	scene_open(&s, GREET "exec 3>&-\nexec sleep 1000\n");
+	CHECK_EQ(create_and_start(&s, 20000, NULL), 0);
+	turn_until(&s, &s.ended);
+	CHECK(strncmp(s.why.text, "QEMU was killed by signal 9", 27) == 0);
+	scene_close(&s);
+}
+
+TEST(console_lines_are_heard_and_kept)
+{
+	struct scene s;
+	struct err e = {0};
+	char tail[64];
+
+	scene_open(&s, GREET "printf 'one\\r\\ntwo\\r\\n' >&4; exec sleep 1000\n");
+	s.spec.debug = true;
+	CHECK_EQ(create_and_start(&s, 20000, NULL), 0);
+	while (s.lines < 2)
+		CHECK_EQ(loop_step(s.loop, clock_deadline(20000), NULL), 1);
+	CHECK_STR(s.line, "two");
+	CHECK_EQ(hv_console_tail(s.hv, tail, sizeof tail), 10);
+	CHECK_STR(tail, "one\r\ntwo\r\n");
+	(void) err_say(&e, ETIMEDOUT, "the agent does not answer");
+	CHECK_EQ(hv_explain(s.hv, &e), -ETIMEDOUT);
+	CHECK_STR(e.text, "the agent does not answer; guest console ends with: one | two");
+	scene_close(&s);
+}
+
+TEST(pause_and_resume_ask_the_monitor)
+{
+	struct scene s;
+	struct err e = {0};
+
+	scene_open(&s, GREET "read line <&3; printf '{\"return\":{},\"id\":2}\\n' >&3\n"
+			     "read line <&3\n"
+			     "printf '{\"error\":{\"desc\":\"no\"},\"id\":3}\\n' >&3\n"
+			     "exec sleep 1000\n");
+	CHECK_EQ(create_and_start(&s, 20000, NULL), 0);
+	CHECK_EQ(hv_pause(s.hv, clock_deadline(10000), NULL), 0);
+	CHECK_EQ(hv_resume(s.hv, clock_deadline(10000), &e), -EREMOTEIO);
+	CHECK_STR(e.text, "qemu: resume machine: QEMU refuses 'cont': no");
+	CHECK_EQ(hv_state(s.hv), HV_PAUSED);
+	scene_close(&s);
+}
+
+TEST(a_missing_qemu_says_what_to_install_or_set)
+{
+	struct scene s;
+	struct err e = {0};
+	char sentence[640];
+
+	scene_open(&s, "");
+	s.spec.vmm_path = "/no/such/qemu";
+	CHECK_EQ(hv_create(s.hv, &s.spec, &e), -ENOENT);
+	CHECK_STR(err_show(&e, sentence, sizeof sentence),
+		  "qemu: create machine: run QEMU '/no/such/qemu' (key 'path'): "
+		  "No such file or directory");
+	err_clear(&e);
+	s.spec.vmm_path = NULL;
+	CHECK_EQ(setenv("PATH", "/no/such/folder", 1), 0);
+	CHECK_EQ(hv_create(s.hv, &s.spec, &e), -ENOENT);
+	CHECK(strstr(e.text, "in PATH: install qemu-system-"));
+	scene_close(&s);
+}
+
+TEST(kvm_that_cannot_be_had_is_an_error_only_when_demanded)
+{
+	struct scene s;
+	struct hv_accel_facts facts;
+	enum hv_accel accel = HV_ACCEL_AUTO;
+	char why[160];
+
+	hv_accel_probe(&facts);
+	(void) hv_accel_choose(HV_ACCEL_AUTO, &facts, &accel, why, sizeof why, NULL);
+	if (accel == HV_ACCEL_KVM)
+		exit(TEST_SKIP);
+	scene_open(&s, "");
+	s.spec.accel = HV_ACCEL_KVM;
+	CHECK_EQ(hv_create(s.hv, &s.spec, NULL), -ENODEV);
+	s.spec.accel = HV_ACCEL_AUTO;
+	CHECK_EQ(hv_create(s.hv, &s.spec, NULL), 0);
+	scene_close(&s);
+}
+
+static bool has_landlock(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
+}
+
+TEST(qemu_runs_without_rights)
+{
+	struct scene s;
+	struct hv_info info;
+	auto_free char *status = NULL;
+	auto_free char *path = NULL;
+	char said[2048];
+
+	if (geteuid() != 0)
+		exit(TEST_SKIP);
+	scene_open(&s,
+		   "cat /etc/passwd >&4 || echo unreadable >&4\n"
+		   "{ echo x >/tmp/qemu-was-here && echo written >&4; } || echo unwritable >&4\n"
+		   "cat /proc/net/dev >&4 || echo unseen >&4\n" GREET "exec sleep 1000\n");
+	CHECK_EQ(create_and_start(&s, 20000, NULL), 0);
+	hv_describe(s.hv, &info);
+	path = str_printf("/proc/%d/status", info.pid);
+	CHECK_EQ(file_read(AT_FDCWD, path, 1 << 16, &status, NULL, NULL), 0);
+	CHECK(strstr(status, "\nCapPrm:\t0000000000000000\n"));
+	CHECK(strstr(status, "\nCapBnd:\t0000000000000000\n"));
+	CHECK(strstr(status, "\nNoNewPrivs:\t1\n"));
+	while (hv_console_tail(s.hv, said, sizeof said) < 20)
+		CHECK_EQ(loop_step(s.loop, clock_deadline(20000), NULL), 1);
+	if (has_landlock())
+		CHECK_STR(said, "unreadable\nunwritable\nunseen\n");
+	scene_close(&s);
+}
+
+TEST(qemu_runs_as_the_user_it_is_told)
+{
+	struct scene s;
+	struct hv_info info;
+	auto_free char *status = NULL;
+	auto_free char *path = NULL;
+
+	if (geteuid() != 0)
+		exit(TEST_SKIP);
+	scene_open(&s, GREET "exec sleep 1000\n");
+	CHECK_EQ(chmod(s.dir, 0755), 0);
+	s.spec.uid = 12345;
+	s.spec.gid = 54321;
+	CHECK_EQ(create_and_start(&s, 20000, NULL), 0);
+	hv_describe(s.hv, &info);
+	path = str_printf("/proc/%d/status", info.pid);
+	CHECK_EQ(file_read(AT_FDCWD, path, 1 << 16, &status, NULL, NULL), 0);
+	CHECK(strstr(status, "\nUid:\t12345\t12345\t12345\t12345\n"));
+	CHECK(strstr(status, "\nGid:\t54321\t54321\t54321\t54321\n"));
+	CHECK(strstr(status, "\nGroups:\t \n"));
+	CHECK(strstr(status, "\nCapBnd:\t0000000000000000\n"));
+	scene_close(&s);
+}

@@ -1,0 +1,86 @@
+#include "tests/test.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "host/sandbox/worker.h"
+
+static struct loop *loop;
+static struct worker *worker;
+static pthread_t loop_thread;
+static char story[64];
+
+struct step {
+	struct worker_job job;
+	const char *name;
+	int r;
+	bool asks;
+};
+
+static void on_loop(void *arg)
+{
+	(void) arg;
+	CHECK(pthread_equal(pthread_self(), loop_thread));
+	strcat(story, "l");
+	worker_resume(worker);
+}
+
+static int run(struct worker_job *job, struct err *e)
+{
+	struct step *s = (struct step *) job;
+
+	CHECK(!pthread_equal(pthread_self(), loop_thread));
+	if (s->asks)
+		worker_on_loop(worker, on_loop, NULL);
+	return s->r ? err_say(e, -s->r, "%s broke", s->name) : 0;
+}
+
+static void done(struct worker_job *job, int r, struct err *e)
+{
+	struct step *s = (struct step *) job;
+
+	CHECK(pthread_equal(pthread_self(), loop_thread));
+	CHECK_EQ(r, s->r);
+	if (r < 0)
+		CHECK(strstr(e->text, "broke") != NULL);
+	strcat(story, s->name);
+	if (strcmp(s->name, "last") == 0)
+		loop_stop(loop);
+}
+
+static void up(void)
+{
+	loop_thread = pthread_self();
+	CHECK_EQ(loop_new(&loop, NULL), 0);
+	CHECK_EQ(worker_new(loop, &worker, NULL), 0);
+}
+
+static void down(void)
+{
+	worker_free(worker);
+	loop_free(loop);
+}
+
+TEST(jobs_run_in_order_and_tell_the_loop)
+{
+	struct step a = {.job = {.run = run, .done = done}, .name = "a", .asks = true};
+	struct step b = {.job = {.run = run, .done = done}, .name = "b", .r = -EIO};
+	struct step c = {.job = {.run = run, .done = done}, .name = "last"};
+
+	up();
+	CHECK(worker_is_idle(worker));
+	worker_run(worker, &a.job);
+	worker_run(worker, &b.job);
+	worker_run(worker, &c.job);
+	CHECK(!worker_is_idle(worker));
+	CHECK_EQ(loop_run(loop, NULL), 0);
+	CHECK_STR(story, "lablast");
+	CHECK(worker_is_idle(worker));
+	down();
+}
+
+TEST(a_worker_without_work_ends)
+{
+	up();
+	down();
+}

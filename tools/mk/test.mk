@@ -1,0 +1,102 @@
+# Everything that judges. Included by the Makefile.
+
+$(B)/tests/%: tests/unit/%.c tests/test.h $(B)/libkata.a
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(CPPFLAGS) $(HOST_CFLAGS) -MMD -MP $< $(B)/libkata.a $(HOST_LDFLAGS) $(HOST_LIBS) -o $@
+
+## make check-unit      unit tests, in milliseconds (ASAN=1: with the sanitizers)
+.PHONY: check-unit
+check-unit: $(UNIT_BIN)
+	tools/run-tests $^
+
+## make check           install what is needed, build, then all tests
+.PHONY: check
+check:
+	tools/install-deps
+	$(MAKE) all
+	tools/check
+
+## make lint            formatting, clang-tidy, cppcheck, shellcheck, layers, gcc and clang with -Werror
+.PHONY: lint
+lint: $(GEN_H)
+	tools/lint
+
+.PHONY: format
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+## make fuzz            every fuzz target for FUZZ_SECONDS (60) each
+FUZZ_SECONDS ?= 60
+FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=build-fuzz/%)
+.PHONY: fuzz
+fuzz: $(FUZZ_BIN)
+	@for f in $^; do echo "== $$f"; mkdir -p $$f.found; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 $$f.found tests/fuzz/corpus/$${f#build-fuzz/fuzz_} || exit 1; done
+
+FUZZ_CC := clang $(CPPFLAGS) $(VERSIONED) $(CFLAGS) -O1 -w -fno-sanitize-recover=all
+build-fuzz/obj/%.o: %.c | $(GEN_H)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(FUZZ_CC) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c $< -o $@
+
+# An archive, so that a target only links what it needs.
+build-fuzz/libkata.a: $(LIB_SRC:%.c=build-fuzz/obj/%.o) $(GEN_C:%.c=build-fuzz/obj/%.o)
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
+
+build-fuzz/fuzz_%: tests/fuzz/fuzz_%.c build-fuzz/libkata.a
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$@)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -MMD -MP $< build-fuzz/libkata.a $(HOST_LIBS) -o $@
+
+-include $(shell find build-fuzz -name '*.d' 2>/dev/null)
+
+# The same targets without the fuzzer: run once over their corpus, part of `make check`.
+$(B)/tests/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(B)/libkata.a
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(CPPFLAGS) $(HOST_CFLAGS) -MMD -MP $< tests/fuzz/replay.c $(B)/libkata.a $(HOST_LDFLAGS) $(HOST_LIBS) -o $@
+
+## make check-agent     the agent in a real virtual machine
+AGENT_TEST_OBJ := $(patsubst tests/agent/%.c,$(B)/obj/tests/agent/%.o,$(sort $(wildcard tests/agent/*.c)))
+.PHONY: check-agent
+check-agent: $(B)/tests/agent guest
+	timeout 600 $<
+
+$(B)/tests/agent: $(AGENT_TEST_OBJ) $(B)/libkata.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(HOST_LDFLAGS) $^ $(HOST_LIBS) -o $@
+
+## make check-guest     what needs the guest's kernel: containers and cgroups, in a virtual machine
+GUEST_TESTS := $(patsubst tests/guest/%.c,$(B)/guest-tests/%,$(wildcard tests/guest/*.c)) \
+	$(B)/guest-tests/test_container $(B)/guest-tests/test_container_process $(B)/guest-tests/test_container_mounts
+.PHONY: check-guest
+check-guest: $(GUEST_TESTS) guest
+	tests/guest/run
+
+$(B)/guest-tests/%: $(B)/obj-agent/tests/guest/%.o $(B)/libagent.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) -static -s $(LDFLAGS) $^ $(AGENT_LIBS) -o $@
+
+$(B)/guest-tests/%: $(B)/obj-agent/tests/unit/%.o $(B)/libagent.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) -static -s $(LDFLAGS) $^ $(AGENT_LIBS) -o $@
+
+# Small programs with which tests/interop speaks to other implementations.
+$(B)/tests/interop-%: tests/interop/%.c $(B)/libkata.a
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(CPPFLAGS) $(HOST_CFLAGS) -MMD -MP $< $(B)/libkata.a $(HOST_LDFLAGS) $(HOST_LIBS) -o $@
+
+## make check-interop   our ttRPC against containerd's (skipped where containerd is not installed)
+.PHONY: check-interop
+check-interop: $(patsubst tests/interop/%.c,$(B)/tests/interop-%,$(wildcard tests/interop/*.c))
+	bats tests/interop
+
+## make check-corpus    replay the fuzzing corpora
+.PHONY: check-corpus
+check-corpus: $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(B)/tests/replay_%)
+	@for t in $^; do n=$${t##*/replay_}; $$t tests/fuzz/corpus/$$n || exit 1; done
+	@echo "$(words $^) passed, 0 failed, 0 skipped"
+
+-include $(wildcard $(B)/tests/*.d)
+
+## make bench           measure beside peers; writes build/bench.json and docs/performance.md
+.PHONY: bench
+bench: all
+	tests/bench/run --rounds $(or $(ROUNDS),10)
