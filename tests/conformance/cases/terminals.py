@@ -102,7 +102,7 @@ CASES = [
     Case("terminal/resized", ON_RESIZE, tty=Dialogue(lines=[(b"ready", Resize(50, 120))])),
     Case("terminal/commands_typed", sh(
         "echo '# '; while read -r line; do eval \"$line\"; echo '# '; done"),
-         tty=Dialogue(lines=[(b"# ", b"echo one\n"), (b"# ", b"exit 9\n")])),
+         tty=Dialogue(lines=[(b"# \r\n", b"echo one\n"), (b"# \r\n", b"exit 9\n")])),
     Case("terminal/much_output", probe("burst:1,300000"), tty=Dialogue()),
     Case("terminal/exit_code", sh("exit 42"), tty=Dialogue()),
     Case("terminal/of_a_user", sh("tty; /probe session stat:/dev/pts/0"),
