@@ -199,8 +199,14 @@ CASE(the_processes_of_a_container_can_be_listed)
 {
 	Grpc__ListProcessesRequest ask = GRPC__LIST_PROCESSES_REQUEST__INIT;
 	Grpc__ListProcessesResponse *reply = NULL;
+	struct run r;
 
-	open_host(vm, "listed", NULL);
+	box_prepare(vm);
+	MUST(box_create(vm, "listed", "echo up; read forever", NULL, &why));
+	run_begin(&r, vm, "listed", "listed");
+	MUST(box_start(vm, "listed", &why));
+	/* A program that was only just executed may not have its arguments in /proc yet. */
+	run_until_output(&r, 3);
 	ask.container_id = (char *) "listed";
 	ask.format = (char *) "json";
 	MUST(vm_call(vm, "ListProcesses", &ask, &reply, &why));
@@ -210,8 +216,11 @@ CASE(the_processes_of_a_container_can_be_listed)
 	reply = NULL;
 	ask.format = (char *) "table";
 	MUST(vm_call(vm, "ListProcesses", &ask, &reply, &why));
-	CHECK(memmem(reply->process_list.data, reply->process_list.len, "sleep 1000", 10));
+	CHECK(memmem(reply->process_list.data, reply->process_list.len, "read forever", 12));
 	ttrpc_message_free(&reply->base);
+	MUST(box_signal(vm, "listed", "listed", SIGKILL, &why));
+	run_until_closed(&r);
+	run_fini(&r);
 	MUST(box_remove(vm, "listed", 0, &why));
 }
 

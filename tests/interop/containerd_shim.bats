@@ -4,12 +4,24 @@
 
 bats_require_minimum_version 1.5.0
 
-setup_file() {
-	cd "$BATS_TEST_DIRNAME/../.." || return 1
+# Prints what is missing here; nothing if all is there.
+lacking() {
+	local program
 	for program in containerd-shim-runc-v2 runc busybox jq; do
-		command -v "$program" >/dev/null || skip "$program is not installed"
+		command -v "$program" >/dev/null || echo "$program is not installed"
 	done
-	[ "$(id -u)" -eq 0 ] || skip "needs root"
+	[ "$(id -u)" -eq 0 ] || echo "needs root"
+}
+
+setup() {
+	local lack
+	lack=$(lacking)
+	[ -z "$lack" ] || skip "$lack"
+}
+
+setup_file() {
+	[ -z "$(lacking)" ] || return 0
+	cd "$BATS_TEST_DIRNAME/../.." || return 1
 	make -s build/tests/interop-task build/tests/interop-events
 	export TOOLS=$PWD/build/tests T=$BATS_FILE_TMPDIR NS=kata-interop-$$ ID=interop-$$
 
