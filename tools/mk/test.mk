@@ -100,3 +100,9 @@ check-corpus: $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(B)/tests/replay_%)
 .PHONY: bench
 bench: all
 	tests/bench/run --rounds $(or $(ROUNDS),10)
+
+## make kvm-host        a KVM host in a virtual machine: build it, for tests/kvm-host/kvm-host run and shell
+.PHONY: kvm-host
+kvm-host: all
+	@$(MAKE) -s install DESTDIR=$(CURDIR)/build/kvm-host/installed PREFIX=/usr/local
+	tests/kvm-host/kvm-host build >/dev/null
