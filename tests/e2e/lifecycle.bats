@@ -61,6 +61,16 @@ teardown() { common_teardown; }
 	[[ $output == *"does not exist"* ]]
 }
 
+@test "a container that was killed can be deleted at once" {
+	dir=$(bundle b . sleep 1000)
+	for id in c1 c2 c3; do
+		kata run -d --bundle "$dir" $id </dev/null >/dev/null 2>&1
+		kata kill $id KILL
+		kata delete $id
+	done
+	[ -z "$(kata list -q)" ]
+}
+
 @test "the process behind the pid file ends with the exit code" {
 	dir=$(bundle b . sh -c 'read x; exit 7')
 	mkfifo "$WORK/in"

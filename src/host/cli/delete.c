@@ -16,10 +16,9 @@
 static int kill_and_wait(struct server *s, const char *id, struct err *e)
 {
 	Containerd__Task__V2__KillRequest kill = CONTAINERD__TASK__V2__KILL_REQUEST__INIT;
-	Containerd__Task__V2__WaitRequest wait = CONTAINERD__TASK__V2__WAIT_REQUEST__INIT;
 	msec_t deadline = clock_deadline(KILL_TIMEOUT_MS);
 
-	kill.id = wait.id = (char *) id;
+	kill.id = (char *) id;
 	kill.signal = SIGKILL;
 	kill.all = true;
 
@@ -28,7 +27,7 @@ static int kill_and_wait(struct server *s, const char *id, struct err *e)
 	if (r < 0 && r != -ENOENT)
 		return r;
 	err_clear(e);
-	return server_task(s, "Wait", &wait.base, deadline, NULL, e);
+	return server_wait(s, id, deadline, e);
 }
 
 static int delete_by_server(struct server *s, const char *id, bool force, struct err *e)

@@ -249,6 +249,14 @@ int server_admin(struct server *s, const char *method, const ProtobufCMessage *r
 	return ttrpc_call_wait(s->client, &q, ret, e);
 }
 
+int server_wait(struct server *s, const char *id, msec_t deadline, struct err *e)
+{
+	Containerd__Task__V2__WaitRequest q = CONTAINERD__TASK__V2__WAIT_REQUEST__INIT;
+
+	q.id = (char *) id;
+	return server_task(s, "Wait", &q.base, deadline, NULL, e);
+}
+
 int server_shutdown(struct server *s, const char *id, bool now, struct err *e)
 {
 	Containerd__Task__V2__ShutdownRequest q = CONTAINERD__TASK__V2__SHUTDOWN_REQUEST__INIT;

@@ -58,6 +58,9 @@ int server_task(struct server *s, const char *method, const ProtobufCMessage *re
 int server_task_fds(struct server *s, const char *method, const ProtobufCMessage *request,
 		    msec_t deadline, const int *fds, size_t n_fds, struct err *e);
 
+/* Waits for the end of a container's process, and of its output. -ETIMEDOUT after @deadline. */
+int server_wait(struct server *s, const char *id, msec_t deadline, struct err *e);
+
 /* One call of the kata.v1.Admin service. */
 int server_admin(struct server *s, const char *method, const ProtobufCMessage *request,
 		 ProtobufCMessage **ret, struct err *e);

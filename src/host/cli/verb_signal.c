@@ -10,6 +10,8 @@
 #include "task.pb-c.h"
 
 #define START_TIMEOUT_MS 120000
+/* How long kill stays to see the end of what it has killed. */
+#define KILLED_TIMEOUT_MS 1000
 
 static int run_start(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
@@ -69,8 +71,13 @@ static int run_kill(struct cli *cli, const void *values, int argc, char **argv, 
 	q.id = argv[0];
 	q.signal = (uint32_t) signal;
 	q.all = v->all;
-	return r < 0 ? r
-		     : server_task(&s, "Kill", &q.base, clock_deadline(SERVER_TIMEOUT_MS), NULL, e);
+	if (r == 0)
+		r = server_task(&s, "Kill", &q.base, clock_deadline(SERVER_TIMEOUT_MS), NULL, e);
+	/* Under runc the process is gone by the time its caller can ask; a guest takes a moment
+	 * longer. One that is frozen, or whose output nobody reads, is left to its own time. */
+	if (r == 0 && signal == SIGKILL)
+		(void) server_wait(&s, argv[0], clock_deadline(KILLED_TIMEOUT_MS), NULL);
+	return r;
 }
 
 const struct verb verb_kill = {
