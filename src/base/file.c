@@ -20,15 +20,12 @@
 #define FILE_CHUNK_BYTES 4096
 #define DIR_DEPTH_MAX    128
 
-int file_read(int dirfd, const char *path, size_t max_bytes, char **ret, size_t *ret_bytes,
-	      struct err *e)
+/* @path is only for the sentence. */
+static int read_all(int fd, const char *path, size_t max_bytes, char **ret, size_t *ret_bytes,
+		    struct err *e)
 {
-	auto_close int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
 	struct buf text;
 	ssize_t n;
-
-	if (fd < 0)
-		return err_sys(e, errno, "open '%s'", path);
 
 	/* One byte more than allowed tells "too big", one more is for the NUL. */
 	buf_init(&text, max_bytes + 2);
@@ -52,6 +49,30 @@ int file_read(int dirfd, const char *path, size_t max_bytes, char **ret, size_t 
 		*ret_bytes = buf_len(&text) - 1;
 	*ret = (char *) text.data;
 	return 0;
+}
+
+int file_read(int dirfd, const char *path, size_t max_bytes, char **ret, size_t *ret_bytes,
+	      struct err *e)
+{
+	auto_close int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(e, errno, "open '%s'", path);
+	return read_all(fd, path, max_bytes, ret, ret_bytes, e);
+}
+
+int file_read_regular(int dirfd, const char *path, size_t max_bytes, char **ret, size_t *ret_bytes,
+		      struct err *e)
+{
+	/* Opening a pipe would wait for who writes to it, opening a terminal would take it. */
+	auto_close int fd = openat(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(e, errno, "open '%s'", path);
+	if (!S_ISREG(st.st_mode))
+		return err_say(e, EINVAL, "'%s' is not a regular file", path);
+	return read_all(fd, path, max_bytes, ret, ret_bytes, e);
 }
 
 int file_write(int dirfd, const char *path, const char *text, struct err *e)

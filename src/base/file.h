@@ -17,6 +17,10 @@
 int file_read(int dirfd, const char *path, size_t max_bytes, char **ret, size_t *ret_bytes,
 	      struct err *e);
 
+/* The same, and -EINVAL for what is no regular file: a pipe that nobody writes to would be waited for. */
+int file_read_regular(int dirfd, const char *path, size_t max_bytes, char **ret, size_t *ret_bytes,
+		      struct err *e);
+
 /* Writes @text to a file that exists, in one write(): for /proc, /sys and cgroup files. */
 int file_write(int dirfd, const char *path, const char *text, struct err *e);
 

@@ -330,7 +330,7 @@ int oci_spec_read(const char *path, Grpc__Spec **ret, struct err *e)
 {
 	auto_free char *text = NULL;
 	size_t bytes;
-	int r = file_read(AT_FDCWD, path, OCI_DOCUMENT_MAX_BYTES, &text, &bytes, e);
+	int r = file_read_regular(AT_FDCWD, path, OCI_DOCUMENT_MAX_BYTES, &text, &bytes, e);
 
 	if (r < 0)
 		return r;

@@ -30,6 +30,25 @@ TEST(a_file_that_is_too_large_is_refused)
 	CHECK_EQ(dir_remove(AT_FDCWD, folder, NULL), 0);
 }
 
+TEST(only_a_regular_file_is_read_when_that_is_wanted)
+{
+	auto_close int dir = scratch();
+	auto_free char *text = NULL;
+	struct err e = {0};
+
+	CHECK_EQ(mkfifoat(dir, "pipe", 0600), 0);
+	CHECK_EQ(file_read_regular(dir, "pipe", 100, &text, NULL, &e), -EINVAL);
+	CHECK_STR(e.text, "'pipe' is not a regular file");
+	CHECK_EQ(file_read_regular(dir, ".", 100, &text, NULL, NULL), -EINVAL);
+	CHECK_EQ(file_read_regular(dir, "/dev/zero", 100, &text, NULL, NULL), -EINVAL);
+	CHECK_EQ(file_read_regular(dir, "none", 100, &text, NULL, NULL), -ENOENT);
+	CHECK_EQ(file_replace(dir, "f", "12345", 5, 0600, NULL), 0);
+	CHECK_EQ(symlinkat("f", dir, "link"), 0);
+	CHECK_EQ(file_read_regular(dir, "link", 100, &text, NULL, NULL), 0);
+	CHECK_STR(text, "12345");
+	CHECK_EQ(dir_remove(AT_FDCWD, folder, NULL), 0);
+}
+
 TEST(removing_a_tree_does_not_follow_links)
 {
 	auto_close int dir = scratch();

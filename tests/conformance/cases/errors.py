@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from typing import Any
 
 from harness.bundle import BASE, DROP, edited
@@ -37,6 +38,15 @@ def without_config(c: Container) -> None:
     c.say(result.exit, len(result.stderr.decode().splitlines()) == 1)
 
 
+def with_pipe(c: Container) -> None:
+    """config.json is a pipe that nobody writes to."""
+    path = c.bundle / "config.json"
+    path.unlink()
+    os.mkfifo(path)
+    result = c.run()
+    c.say(result.exit, "not a regular file" in result.stderr.decode())
+
+
 def duplicate_keys() -> bytes:
     return text().replace(b'{"ociVersion"', b'{"hostname": "first", "ociVersion"', 1)
 
@@ -47,6 +57,8 @@ LONG["annotations"] = {f"org.example.{i}": "x" * 1000 for i in range(10000)}
 
 CASES = [
     Case("config/absent", drive=without_config),
+    # The reference waits for ever.
+    Case("config/is_a_pipe", drive=with_pipe, reference=False, expect=Expect("1 True\n")),
     broken("empty", b""),
     broken("blank", b"  \n"),
     broken("truncated", BASE_TEXT[:len(BASE_TEXT) // 2]),
