@@ -89,6 +89,14 @@ static int check_mount(const Grpc__Mount *m, size_t i, struct err *e)
 	return r;
 }
 
+static int check_annotations(const Grpc__Spec *spec, struct err *e)
+{
+	for (size_t i = 0; i < spec->n_annotations; i++)
+		if (!spec->annotations[i]->key || !spec->annotations[i]->key[0])
+			return refuse(e, EINVAL, "annotations: a key is empty");
+	return 0;
+}
+
 static int check_hooks(Grpc__Hook *const *hooks, size_t n, const char *kind, struct err *e)
 {
 	char field[64];
@@ -137,7 +145,8 @@ int oci_spec_check(const Grpc__Spec *spec, struct err *e)
 		return refuse(e, EINVAL, "linux: is missing");
 	if ((r = check_namespaces(spec->linux, &namespaces, e)) < 0 ||
 	    (r = check_linux(spec->linux, namespaces, e)) < 0 ||
-	    (r = check_names(spec, namespaces, e)) < 0 || (r = check_all_hooks(spec->hooks, e)) < 0)
+	    (r = check_names(spec, namespaces, e)) < 0 || (r = check_annotations(spec, e)) < 0 ||
+	    (r = check_all_hooks(spec->hooks, e)) < 0)
 		return r;
 	for (size_t i = 0; i < spec->n_mounts && r == 0; i++)
 		r = check_mount(spec->mounts[i], i, e);

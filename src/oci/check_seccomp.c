@@ -9,7 +9,9 @@
 
 #define SYSCALL_ARGS 6
 
-static int check_action(const char *action, const char *field, struct err *e)
+/* @errno_field: given when a number goes with the action, which few have room for; or NULL. */
+static int check_action(const char *action, const char *field, const char *errno_field,
+			struct err *e)
 {
 	uint32_t number;
 
@@ -17,6 +19,8 @@ static int check_action(const char *action, const char *field, struct err *e)
 		return refuse(e, EINVAL, "%s: unknown action '%.64s'", field, action ? action : "");
 	if (number == SECCOMP_RET_USER_NOTIF)
 		return refuse(e, ENOTSUP, "%s: SCMP_ACT_NOTIFY is not supported yet", field);
+	if (errno_field && number != SECCOMP_RET_ERRNO && number != SECCOMP_RET_TRACE)
+		return refuse(e, EINVAL, "%s: %s returns no errno", errno_field, action);
 	return 0;
 }
 
@@ -38,11 +42,12 @@ static int check_arg(const Grpc__LinuxSeccompArg *arg, size_t i, size_t j, struc
 
 static int check_syscall(const Grpc__LinuxSyscall *s, size_t i, struct err *e)
 {
-	char field[64];
+	char field[64], errno_field[64];
 	int r;
 
 	(void) snprintf(field, sizeof field, "linux.seccomp.syscalls[%zu].action", i);
-	if ((r = check_action(s->action, field, e)) < 0)
+	(void) snprintf(errno_field, sizeof errno_field, "linux.seccomp.syscalls[%zu].errnoRet", i);
+	if ((r = check_action(s->action, field, s->has_errnoret ? errno_field : NULL, e)) < 0)
 		return r;
 	if (s->n_names == 0)
 		return refuse(e, EINVAL, "linux.seccomp.syscalls[%zu].names: is missing", i);
@@ -55,7 +60,8 @@ static int check_syscall(const Grpc__LinuxSyscall *s, size_t i, struct err *e)
 int check_seccomp(const Grpc__LinuxSeccomp *s, struct err *e)
 {
 	uint32_t number;
-	int r = check_action(s->defaultaction, "linux.seccomp.defaultAction", e);
+	int r = check_action(s->defaultaction, "linux.seccomp.defaultAction",
+			     s->has_defaulterrnoret ? "linux.seccomp.defaultErrnoRet" : NULL, e);
 
 	if (r < 0)
 		return r;

@@ -50,7 +50,8 @@
  * Does not judge: call oci_spec_check(). Returns 0, or
  *  -ENOENT	there is no such file
  *  -EFBIG	it is larger than OCI_DOCUMENT_MAX_BYTES
- *  -EINVAL	not JSON, wrong type, number out of range, or a key that cannot be honoured
+ *  -EINVAL	not a regular file, not JSON, wrong type, number out of range, or a key that cannot be
+ *		honoured
  *  -errno	reading failed
  */
 int oci_spec_read(const char *path, Grpc__Spec **ret, struct err *e);
@@ -85,6 +86,11 @@ int oci_resources_print(const Grpc__LinuxResources *resources, char **ret, struc
  *  -ENOTSUP	a field is valid but cannot be honoured
  */
 int oci_spec_check(const Grpc__Spec *spec, struct err *e);
+
+/* proto3, which other hosts write, does not send a number that is zero: a device's minor number or a
+ * limit of nothing. Call it on a spec that came over the wire before it is judged: numbers that a
+ * document must have are then there. Numbers that a document may leave out stay absent. */
+void oci_spec_from_wire(Grpc__Spec *spec);
 
 /* The same for a process alone, which must have args. Errors begin with "process.". */
 int oci_process_check(const Grpc__Process *process, struct err *e);

@@ -166,6 +166,8 @@ TEST(mounts_and_hooks_are_judged)
 		{TOP,
 		 "\"mounts\":[{\"destination\":\"/a\",\"uidMappings\":[{\"containerID\":0,\"hostID\":1}]}]",
 		 "mounts[0].uidMappings[0].size: must be more than zero"},
+		{TOP, "\"annotations\":{\"a\":\"\"}", NULL},
+		{TOP, "\"annotations\":{\"\":\"a\"}", "annotations: a key is empty"},
 		{TOP, "\"hooks\":{\"poststop\":[{\"path\":\"/bin/x\",\"timeout\":1}]}", NULL},
 		{TOP, "\"hooks\":{\"prestart\":[{\"path\":\"bin/x\"}]}",
 		 "hooks.prestart[0].path: 'bin/x' is not an absolute path"},
@@ -303,6 +305,17 @@ TEST(seccomp_is_judged)
 		 "\"action\":\"SCMP_ACT_LOG\",\"args\":[{\"index\":5,\"op\":\"==\"}]}]}",
 		 "linux.seccomp.syscalls[0].args[0].op: unknown operator '=='"},
 		{SECTION,
+		 "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_TRACE\",\"defaultErrnoRet\":1,"
+		 "\"syscalls\":[{\"names\":[\"a\"],\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":0}]}",
+		 NULL},
+		{SECTION,
+		 "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"defaultErrnoRet\":1}",
+		 "linux.seccomp.defaultErrnoRet: SCMP_ACT_ALLOW returns no errno"},
+		{SECTION,
+		 "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"a\"],"
+		 "\"action\":\"SCMP_ACT_KILL\",\"errnoRet\":5}]}",
+		 "linux.seccomp.syscalls[0].errnoRet: SCMP_ACT_KILL returns no errno"},
+		{SECTION,
 		 "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"listenerPath\":\"/l\"}",
 		 "linux.seccomp.listenerPath: is not supported yet"},
 	};
@@ -365,6 +378,30 @@ TEST(messages_from_the_wire_may_lack_anything)
 	resources.hugepagelimits = huges;
 	resources.n_hugepagelimits = 1;
 	CHECK_EQ(oci_resources_check(&resources, NULL), -EINVAL);
+}
+
+TEST(zeros_that_did_not_travel_are_not_missing)
+{
+	auto_free char *text = spec_with(
+		"\"rlimits\":[{\"type\":\"RLIMIT_CORE\",\"soft\":0,\"hard\":5}]", "",
+		"\"devices\":[{\"path\":\"/dev/b\",\"type\":\"b\",\"major\":7,\"minor\":0}]");
+	auto_ptr(oci_spec_free) Grpc__Spec *spec = NULL;
+	struct err e = {0};
+
+	CHECK_EQ(oci_spec_parse(text, strlen(text), &spec, NULL), 0);
+	spec->linux->devices[0]->has_minor = false;
+	CHECK_EQ(oci_spec_check(spec, &e), -EINVAL);
+	CHECK_STR(e.text, "linux.devices[0].minor: is missing");
+	oci_spec_from_wire(spec);
+	CHECK_EQ(oci_spec_check(spec, NULL), 0);
+	CHECK_EQ(spec->linux->devices[0]->minor, 0);
+
+	spec->process->rlimits[0]->has_soft = false;
+	err_clear(&e);
+	CHECK_EQ(oci_spec_check(spec, &e), -EINVAL);
+	CHECK_STR(e.text, "process.rlimits[0].soft: is missing");
+	oci_spec_from_wire(spec);
+	CHECK_EQ(oci_spec_check(spec, NULL), 0);
 }
 
 TEST(ids_are_names_of_folders)

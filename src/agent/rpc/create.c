@@ -280,6 +280,7 @@ static int check(const Grpc__CreateContainerRequest *req, struct err *e)
 		return err_say(e, ENOTSUP, "streams on ports of their own are not supported");
 	if (req->string_user)
 		return err_say(e, ENOTSUP, "string_user is not supported");
+	oci_spec_from_wire(req->oci);
 	return check_spec(req->oci, e);
 }
 
