@@ -269,10 +269,11 @@ static void has(struct fake *f, const char *file, const char *want)
 
 TEST(limits_go_into_their_files)
 {
-	static const char *const files[] = {
-		"memory.max",    "memory.swap.max", "memory.low",  "cpu.weight",  "cpu.max",
-		"cpu.max.burst", "pids.max",        "cpuset.cpus", "cpuset.mems", "hugetlb.2MB.max",
-		"io.max",        "io.bfq.weight",   "memory.high", NULL};
+	static const char *const files[] = {"memory.max",      "memory.swap.max",  "memory.low",
+					    "cpu.weight",      "cpu.max",          "cpu.max.burst",
+					    "pids.max",        "cpuset.cpus",      "cpuset.mems",
+					    "hugetlb.2MB.max", "io.max",           "io.bfq.weight",
+					    "memory.high",     "cgroup.max.depth", NULL};
 	Grpc__LinuxResources res = GRPC__LINUX_RESOURCES__INIT;
 	Grpc__LinuxMemory memory = GRPC__LINUX_MEMORY__INIT;
 	Grpc__LinuxCPU cpu = GRPC__LINUX_CPU__INIT;
@@ -281,8 +282,9 @@ TEST(limits_go_into_their_files)
 	Grpc__LinuxBlockIO io = GRPC__LINUX_BLOCK_IO__INIT;
 	Grpc__LinuxThrottleDevice throttle = GRPC__LINUX_THROTTLE_DEVICE__INIT,
 				  *throttles[] = {&throttle};
-	Grpc__LinuxResources__UnifiedEntry unified = GRPC__LINUX_RESOURCES__UNIFIED_ENTRY__INIT;
-	Grpc__LinuxResources__UnifiedEntry *unifieds[] = {&unified};
+	Grpc__LinuxResources__UnifiedEntry unified = GRPC__LINUX_RESOURCES__UNIFIED_ENTRY__INIT,
+					   depth = GRPC__LINUX_RESOURCES__UNIFIED_ENTRY__INIT;
+	Grpc__LinuxResources__UnifiedEntry *unifieds[] = {&unified, &depth};
 	struct fake f;
 
 	fake_init(&f, files);
@@ -313,9 +315,11 @@ TEST(limits_go_into_their_files)
 	throttle.major = 8;
 	throttle.rate = 12345;
 	res.unified = unifieds;
-	res.n_unified = 1;
+	res.n_unified = 2;
 	unified.key = (char *) "memory.high";
 	unified.value = (char *) "777777";
+	depth.key = (char *) "cgroup.max.depth";
+	depth.value = (char *) "7";
 	CHECK_EQ(cgroup_limit(&f.cg, &res, NULL), 0);
 	has(&f, "memory.max", "1048576");
 	has(&f, "memory.swap.max", "2097152");
@@ -330,6 +334,7 @@ TEST(limits_go_into_their_files)
 	has(&f, "io.max", "8:0 rbps=12345");
 	has(&f, "io.bfq.weight", "500");
 	has(&f, "memory.high", "777777");
+	has(&f, "cgroup.max.depth", "7");
 	fake_fini(&f);
 }
 
@@ -396,6 +401,8 @@ TEST(what_cgroup_v2_does_not_have_is_refused_by_name)
 	refused(&res, EINVAL, "linux.resources.unified['../../escape']");
 	unified.key = (char *) "cgroup.procs";
 	refused(&res, EINVAL, "linux.resources.unified['cgroup.procs']");
+	unified.key = (char *) "cgroup.subtree_control";
+	refused(&res, EINVAL, "linux.resources.unified['cgroup.subtree_control']");
 }
 
 TEST(figures_are_read_from_their_files)

@@ -232,6 +232,37 @@ TEST(a_device_is_made_with_its_mode_and_owner)
 	bench_fini(&b);
 }
 
+TEST(what_is_there_must_be_the_device_that_is_asked_for)
+{
+	struct bench b;
+	Grpc__LinuxDevice device = GRPC__LINUX_DEVICE__INIT;
+	Grpc__LinuxDevice *list[] = {&device};
+	char path[160];
+
+	bench_init(&b);
+	snprintf(path, sizeof path, "%s/node", b.rootfs);
+	CHECK_EQ(mknod(path, S_IFCHR | 0600, makedev(1, 5)), 0);
+	device.path = (char *) "/node";
+	device.type = (char *) "c";
+	device.has_major = device.has_minor = true;
+	device.major = 1;
+	device.minor = 3;
+	b.linux_.devices = list;
+	b.linux_.n_devices = 1;
+	CHECK_EQ(create(&b), -EEXIST);
+	CHECK(strstr(b.err.text, "linux.devices[0]: '/node' is there and is not this device"));
+	bench_fini(&b);
+
+	bench_init(&b);
+	snprintf(path, sizeof path, "%s/node", b.rootfs);
+	CHECK_EQ(mknod(path, S_IFCHR | 0600, makedev(1, 5)), 0);
+	device.minor = 5;
+	b.linux_.devices = list;
+	b.linux_.n_devices = 1;
+	says(&b, "busybox stat -c '%t:%T %a' /node", "1:5 600\n");
+	bench_fini(&b);
+}
+
 TEST(bind_mounts_have_their_options)
 {
 	struct bench b;

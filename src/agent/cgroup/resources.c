@@ -263,7 +263,22 @@ static int set_rdma(const struct cgroup *cg, const Grpc__LinuxResources *res, st
 	return 0;
 }
 
-/* Whole lines for files of the cgroup; the kernel judges what is in them. */
+/* What makes the cgroup what it is, and whose it is; not a limit. */
+static bool is_runtimes_own(const char *file)
+{
+	static const char *const own[] = {
+		"cgroup.procs",  "cgroup.threads", "cgroup.kill",
+		"cgroup.freeze", "cgroup.type",    "cgroup.subtree_control",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		if (strcmp(file, own[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Whole lines for files of the cgroup, those we have never heard of too; the kernel judges what is in
+ * them. */
 static int set_unified(const struct cgroup *cg, const Grpc__LinuxResources *res, struct err *e)
 {
 	for (size_t i = 0; i < res->n_unified; i++) {
@@ -271,9 +286,7 @@ static int set_unified(const struct cgroup *cg, const Grpc__LinuxResources *res,
 		const char *rest = res->unified[i]->value ? res->unified[i]->value : "";
 		char field[96];
 
-		/* cgroup.procs and the like are not limits. */
-		if (!file[0] || file[0] == '.' || strchr(file, '/') ||
-		    strncmp(file, "cgroup.", 7) == 0)
+		if (!file[0] || file[0] == '.' || strchr(file, '/') || is_runtimes_own(file))
 			return err_say(e, EINVAL, "linux.resources.unified['%.64s']: is no limit",
 				       file);
 		(void) snprintf(field, sizeof field, "unified['%.64s']", file);

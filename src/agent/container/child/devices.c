@@ -23,12 +23,16 @@ struct device {
 	mode_t mode;
 	uid_t uid;
 	gid_t gid;
+	bool asked_for; /* by the specification */
 };
 
 static const struct device default_devices[] = {
-	{"/dev/null", 'c', 1, 3, 0666, 0, 0},    {"/dev/zero", 'c', 1, 5, 0666, 0, 0},
-	{"/dev/full", 'c', 1, 7, 0666, 0, 0},    {"/dev/random", 'c', 1, 8, 0666, 0, 0},
-	{"/dev/urandom", 'c', 1, 9, 0666, 0, 0}, {"/dev/tty", 'c', 5, 0, 0666, 0, 0},
+	{"/dev/null", 'c', 1, 3, 0666, 0, 0, false},
+	{"/dev/zero", 'c', 1, 5, 0666, 0, 0, false},
+	{"/dev/full", 'c', 1, 7, 0666, 0, 0, false},
+	{"/dev/random", 'c', 1, 8, 0666, 0, 0, false},
+	{"/dev/urandom", 'c', 1, 9, 0666, 0, 0, false},
+	{"/dev/tty", 'c', 5, 0, 0666, 0, 0, false},
 };
 
 static const struct {
@@ -71,16 +75,30 @@ static int bind_device(struct setup *s, const struct device *d, struct err *e)
 	return r < 0 ? err_sys(e, -r, "bind the guest's '/dev/%s'", name) : 0;
 }
 
-static int make_node(struct setup *s, const struct device *d, struct err *e)
+static mode_t type_of(const struct device *d)
 {
-	mode_t type = d->type == 'b' ? S_IFBLK : d->type == 'p' ? S_IFIFO : S_IFCHR;
-	const char *name;
-	auto_close int dir = resolve_parent(s->root_fd, d->path, &name, e);
+	return d->type == 'b' ? S_IFBLK : d->type == 'p' ? S_IFIFO : S_IFCHR;
+}
 
-	if (dir < 0)
-		return dir;
-	/* What the image or a mount has there is left alone. */
-	if (mknodat(dir, name, type | d->mode, makedev(d->major, d->minor)) < 0)
+/* What the image or a mount has there is left alone; where the specification asks for a device, it
+ * must be that one. */
+static int check_existing(int dir, const char *name, const struct device *d, struct err *e)
+{
+	struct stat st;
+
+	if (!d->asked_for)
+		return 0;
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "look at '%s'", d->path);
+	if ((st.st_mode & S_IFMT) != type_of(d) ||
+	    (d->type != 'p' && st.st_rdev != makedev(d->major, d->minor)))
+		return err_say(e, EEXIST, "'%s' is there and is not this device", d->path);
+	return 0;
+}
+
+static int make_node(const struct device *d, int dir, const char *name, struct err *e)
+{
+	if (mknodat(dir, name, type_of(d) | d->mode, makedev(d->major, d->minor)) < 0)
 		return errno == EEXIST ? 0 : err_sys(e, errno, "make device '%s'", d->path);
 	if (fchownat(dir, name, d->uid, d->gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(e, errno, "set the owner of device '%s'", d->path);
@@ -89,9 +107,19 @@ static int make_node(struct setup *s, const struct device *d, struct err *e)
 
 static int make_device(struct setup *s, const struct device *d, struct err *e)
 {
+	const char *name;
+	auto_close int dir = resolve_parent(s->root_fd, d->path, &name, e);
+
+	if (dir < 0)
+		return dir;
+
+	int r = check_existing(dir, name, d, e);
+
+	if (r < 0)
+		return r;
 	if ((s->namespaces & CLONE_NEWUSER) && d->type != 'p')
 		return bind_device(s, d, e);
-	return make_node(s, d, e);
+	return make_node(d, dir, name, e);
 }
 
 static bool is_overridden(const struct setup *s, const char *path)
@@ -124,6 +152,7 @@ static int read_device(const Grpc__LinuxDevice *d, size_t i, struct device *ret,
 		.mode = d->has_filemode ? d->filemode & 07777 : 0666,
 		.uid = d->uid,
 		.gid = d->gid,
+		.asked_for = true,
 	};
 	return 0;
 }
