@@ -23,6 +23,7 @@
 #include "base/version.h"
 
 #define BOOT_CMDLINE_BYTES 16384
+#define BOOT_HOSTNAME      "localhost"
 
 /* For the descriptors of many containers: pipes and pidfds. */
 #define BOOT_FILES_MAX      65536UL
@@ -95,6 +96,9 @@ static void prepare_guest(void)
 		log_err(LOG_ERROR, &e, "ignoring");
 	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
 		log_warn("ignoring that the number of open files cannot be raised");
+	/* For a container that asks for no name; the kernel's own is "(none)". */
+	if (sethostname(BOOT_HOSTNAME, sizeof BOOT_HOSTNAME - 1) < 0)
+		log_warn("ignoring that the guest cannot be named");
 	/* Ctrl-Alt-Del of a hypervisor's console comes as SIGINT. */
 	(void) reboot(RB_DISABLE_CAD);
 	(void) umask(022);

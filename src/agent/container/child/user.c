@@ -28,7 +28,8 @@ static gid_t gid_of(const struct setup *s)
 	return s->process->user ? s->process->user->gid : 0;
 }
 
-/* A pipe of root's could be used but not opened again, as in "echo > /dev/stderr". */
+/* A pipe of root's could be used but not opened again, as in "echo > /dev/stderr". The group stays, as
+ * with runc: a terminal has that of the devpts it is in, through which mesg and write work. */
 static int own_stdio(const struct setup *s, struct err *e)
 {
 	struct stat st;
@@ -38,7 +39,7 @@ static int own_stdio(const struct setup *s, struct err *e)
 		    (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)))
 			continue;
 		/* Not mapped, or on a read-only file system: then it stays as it is. */
-		if (fchown(fd, uid_of(s), gid_of(s)) < 0 && errno != EINVAL && errno != EPERM &&
+		if (fchown(fd, uid_of(s), (gid_t) -1) < 0 && errno != EINVAL && errno != EPERM &&
 		    errno != EROFS)
 			return err_sys(e, errno, "own descriptor %d", fd);
 	}
