@@ -251,10 +251,46 @@ TEST(the_network_namespace_is_the_machines_and_others_cannot_be_joined)
 	CHECK_STR(spec->linux->namespaces[1]->type, "mount");
 	oci_spec_free(take_ptr(spec));
 	CHECK_EQ(share_drop(share, "c1", NULL), 0);
-	CHECK_EQ(rewrite("\"namespaces\":[{\"type\":\"ipc\",\"path\":\"/proc/1/ns/ipc\"}]", "", "",
-			 &e),
+	CHECK_EQ(rewrite("\"namespaces\":[{\"type\":\"ipc\",\"path\":\"/proc/self/ns/ipc\"}]", "",
+			 "", &e),
 		 -ENOTSUP);
-	CHECK(strstr(e.text, "linux.namespaces: 'ipc' with a path") == e.text);
+	CHECK_STR(e.text, "linux.namespaces[0].path: a virtual machine cannot join the host's "
+			  "'/proc/self/ns/ipc'");
+	down();
+}
+
+static void network_by(const char *path, int want, const char *sentence)
+{
+	auto_free char *linux = str_printf("\"namespaces\":[{\"type\":\"mount\"},"
+					   "{\"type\":\"network\",\"path\":\"%s\"}]",
+					   path);
+	struct err e = {0};
+
+	CHECK_EQ(rewrite(linux, "", "", &e), want);
+	if (want < 0)
+		CHECK_STR(e.text, sentence);
+	else
+		CHECK_EQ(spec->linux->n_namespaces, 1);
+	oci_spec_free(take_ptr(spec));
+	CHECK_EQ(share_drop(share, "c1", NULL), 0);
+}
+
+TEST(the_path_of_a_namespace_is_judged)
+{
+	auto_free char *pipe = NULL, *sentence = NULL;
+
+	up();
+	network_by("/proc/self/ns/net", 0, NULL);
+	network_by("/proc/self/ns/uts", -EINVAL,
+		   "linux.namespaces[1].path: '/proc/self/ns/uts' is a uts namespace, not a "
+		   "network namespace");
+	network_by("/etc/passwd", -EINVAL,
+		   "linux.namespaces[1].path: '/etc/passwd' is no namespace");
+	network_by("/no/such", -ENOENT, "linux.namespaces[1].path: open '/no/such'");
+	pipe = at("pipe");
+	CHECK_EQ(mkfifo(pipe, 0600), 0);
+	sentence = str_printf("linux.namespaces[1].path: '%s' is no namespace", pipe);
+	network_by(pipe, -EINVAL, sentence);
 	down();
 }
 

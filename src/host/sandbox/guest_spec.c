@@ -30,34 +30,6 @@ static int split_hooks(Grpc__Spec *spec, Grpc__Hooks **ret_hooks, struct err *e)
 	return 0;
 }
 
-static void remove_namespace(Grpc__Linux *linux, size_t i)
-{
-	grpc__linux_namespace__free_unpacked(linux->namespaces[i], NULL);
-	linux->n_namespaces--;
-	memmove(&linux->namespaces[i], &linux->namespaces[i + 1],
-		(linux->n_namespaces - i) * sizeof *linux->namespaces);
-}
-
-static int fix_namespaces(Grpc__Linux *linux, struct err *e)
-{
-	for (size_t i = 0; i < linux->n_namespaces;) {
-		Grpc__LinuxNamespace *ns = linux->namespaces[i];
-
-		if (ns->type && strcmp(ns->type, "network") == 0) {
-			remove_namespace(linux, i);
-			continue;
-		}
-		if (ns->path && ns->path[0])
-			return err_say(
-				e, ENOTSUP,
-				"linux.namespaces: '%s' with a path: a virtual machine cannot "
-				"join a namespace of the host",
-				ns->type ? ns->type : "?");
-		i++;
-	}
-	return 0;
-}
-
 /* The path of one component less, "/" at the top. @end is where the text ends now. */
 static char *parent_end(char *path, char *end)
 {
@@ -113,15 +85,20 @@ char *guest_cgroups_path(const char *path, const char *container_id)
 	return plain ? cleaned(plain) : NULL;
 }
 
-static void drop_string(char **text)
+/* A label speaks of a security module of this host's kernel. Engines give one to every container where
+ * the host has such a module, so it is no reason to refuse. */
+static void drop_label(char **label, const char *field)
 {
-	free(*text);
-	*text = NULL;
+	if (*label && **label && strcmp(*label, "unconfined") != 0)
+		log_warn("ignoring %s '%s': it is about this host's kernel, the guest has its own",
+			 field, *label);
+	free(*label);
+	*label = NULL;
 }
 
 static int fix_linux(const struct guest_rules *rules, Grpc__Linux *linux, struct err *e)
 {
-	int r = fix_namespaces(linux, e);
+	int r = guest_namespaces_make(linux, e);
 
 	if (r < 0)
 		return r;
@@ -136,7 +113,7 @@ static int fix_linux(const struct guest_rules *rules, Grpc__Linux *linux, struct
 		return err_sys(e, ENOMEM, "name the cgroup");
 	free(linux->cgroupspath);
 	linux->cgroupspath = cgroups_path;
-	drop_string(&linux->mountlabel);
+	drop_label(&linux->mountlabel, "linux.mountLabel");
 	if (rules->drop_seccomp && linux->seccomp) {
 		log_debug("disable_guest_seccomp is set: linux.seccomp is not applied");
 		grpc__linux_seccomp__free_unpacked(take_ptr(linux->seccomp), NULL);
@@ -148,8 +125,8 @@ static void fix_process(const struct guest_rules *rules, Grpc__Process *process)
 {
 	process->has_terminal = true;
 	process->terminal = rules->terminal;
-	drop_string(&process->apparmorprofile);
-	drop_string(&process->selinuxlabel);
+	drop_label(&process->apparmorprofile, "process.apparmorProfile");
+	drop_label(&process->selinuxlabel, "process.selinuxLabel");
 }
 
 int guest_spec_make(const struct guest_rules *rules, Grpc__Spec *spec, Grpc__Hooks **ret_hooks,

@@ -15,11 +15,12 @@
  *	mounts, tmpfs, proc,...	stay: the guest makes its own
  *	mounts, other kinds	mounted here, on the host that has the disk, and shown
  *	hooks			all but startContainer are taken out: they run here
- *	linux.namespaces	network is taken out: the machine is the network namespace. Joining
- *				another of this host's namespaces is refused
+ *	linux.namespaces	network is taken out: the machine is the network namespace. A path
+ *				must be a namespace of its type; joining any but a network is refused
  *	linux.cgroupsPath	made a plain path (systemd's slice:prefix:name included)
  *	linux.seccomp		taken out if the configuration says so
- *	labels			AppArmor and SELinux speak of this host's kernel; taken out
+ *	labels			AppArmor and SELinux speak of this host's kernel; taken out, with a
+ *				warning in the log
  *	linux.intelRdt		is about this host's processor; refused
  *
  * Everything else goes to the guest as it is. A field that cannot be honoured is refused by name.
@@ -53,6 +54,9 @@ char *guest_cgroups_path(const char *path, const char *container_id);
 
 /* Shows the root and the bind mounts. Call it before the mounts are rewritten in any other way. */
 int guest_mounts_make(const struct guest_rules *rules, Grpc__Spec *spec, struct err *e);
+
+/* Judges the paths of namespaces and takes the network's out. The types are known. */
+int guest_namespaces_make(Grpc__Linux *linux, struct err *e);
 
 /* Makes the files and folders on which the agent will mount, and the working folder, in a root that
  * the guest will not be able to write to. @is_dir[i] tells what mounts[i] goes on. */

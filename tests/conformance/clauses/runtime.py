@@ -219,10 +219,11 @@ def start_of_none(c: Container) -> None:
 
 
 @CHAPTER.must("Start", "start of a running container is an error and has no effect",
-              tuple(sh("echo ran >> /ran; exec sleep 1000")))
+              tuple(sh("echo ran >> /ran; echo ready; exec sleep 1000")))
 def start_of_running(c: Container) -> None:
     c.created()
     c.started()
+    c.await_output(b"ready")
     fails(c.start(), "second start")
     require(c.status() == "running", f"status is {c.status()}")
     finished(c)
