@@ -70,6 +70,8 @@ int file_read_regular(int dirfd, const char *path, size_t max_bytes, char **ret,
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(e, errno, "open '%s'", path);
+	if (S_ISDIR(st.st_mode))
+		return err_sys(e, EISDIR, "read '%s'", path);
 	if (!S_ISREG(st.st_mode))
 		return err_say(e, EINVAL, "'%s' is not a regular file", path);
 	return read_all(fd, path, max_bytes, ret, ret_bytes, e);

@@ -39,7 +39,7 @@ TEST(only_a_regular_file_is_read_when_that_is_wanted)
 	CHECK_EQ(mkfifoat(dir, "pipe", 0600), 0);
 	CHECK_EQ(file_read_regular(dir, "pipe", 100, &text, NULL, &e), -EINVAL);
 	CHECK_STR(e.text, "'pipe' is not a regular file");
-	CHECK_EQ(file_read_regular(dir, ".", 100, &text, NULL, NULL), -EINVAL);
+	CHECK_EQ(file_read_regular(dir, ".", 100, &text, NULL, NULL), -EISDIR);
 	CHECK_EQ(file_read_regular(dir, "/dev/zero", 100, &text, NULL, NULL), -EINVAL);
 	CHECK_EQ(file_read_regular(dir, "none", 100, &text, NULL, NULL), -ENOENT);
 	CHECK_EQ(file_replace(dir, "f", "12345", 5, 0600, NULL), 0);
