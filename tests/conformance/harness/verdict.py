@@ -79,15 +79,17 @@ def judge(case: Case, ours: Run, theirs: Run | None, known: Limitation | None) -
     if theirs.result is None:
         return [*wrong, f"the reference: {theirs.trouble}"]
     found = differing(theirs.result, ours.result, case.refused)
-    if known and not case.expect:
-        # Listed without an expectation: what differs is what the table says, neither more nor less.
-        wrong = [f"left behind: {leak}" for leak in ours.leaks]
     if not known:
+        if case.expect:
+            wrong.append("it has an expectation of its own and is not listed as a limitation")
         return wrong + _misfit(case, theirs) + sum(found.values(), [])
+    if not case.expect:
+        return [*wrong, "it is listed as a limitation and has no expectation of its own",
+                *sum(found.values(), [])]
     if set(found) != known.channels:
         wrong.append(f"stale limitation: it is listed to differ in {sorted(known.channels)}, "
                      f"but differs in {sorted(found)}")
-    return wrong + (_expected(case.expect, ours.result, case.refused) if case.expect else [])
+    return wrong + _expected(case.expect, ours.result, case.refused)
 
 
 def _misfit(case: Case, theirs: Run) -> list[str]:
