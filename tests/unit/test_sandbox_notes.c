@@ -109,6 +109,26 @@ TEST(a_process_that_only_has_the_same_number_is_left_alone)
 	down();
 }
 
+/* After a power cut another process may have the number, and by chance the start time too. */
+TEST(a_process_of_another_boot_is_left_alone)
+{
+	pid_t other = sleeper();
+
+	up();
+
+	auto_free char *notes = str_printf(
+		"{\"boot\":\"00000000-0000-0000-0000-000000000000\",\"vmm\":{\"pid\":%d,\"start_time\":%llu}}",
+		other, start_time(other));
+
+	write_text("sandbox.json", notes);
+	CHECK_EQ(sandbox_clean_up(folder, NULL), 0);
+	CHECK_EQ(waitpid(other, NULL, WNOHANG), 0);
+	CHECK(!there("sandbox.json"));
+	CHECK_EQ(kill(other, SIGKILL), 0);
+	CHECK_EQ(waitpid(other, NULL, 0), other);
+	down();
+}
+
 TEST(broken_notes_do_no_harm)
 {
 	static const char *const broken[] = {

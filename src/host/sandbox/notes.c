@@ -17,6 +17,8 @@
 #define NOTES_NAME      "sandbox.json"
 #define NOTES_MAX_BYTES (64 << 10)
 #define STAT_MAX_BYTES  4096
+#define BOOT_ID_PATH    "/proc/sys/kernel/random/boot_id"
+#define BOOT_ID_BYTES   64
 
 /* How long a process that was killed may take to be gone, and the kernel to let go of its locks. */
 #define DEATH_TIMEOUT_MS 10000
@@ -45,6 +47,27 @@ static uint64_t start_time(pid_t pid)
 	return ticks;
 }
 
+/* A name for the time since the host was started; numbers and start times of processes mean nothing
+ * beyond it. NULL if the kernel does not tell. */
+static char *boot_id(void)
+{
+	char *id = NULL;
+
+	if (file_read(AT_FDCWD, BOOT_ID_PATH, BOOT_ID_BYTES, &id, NULL, NULL) < 0)
+		return NULL;
+	id[strcspn(id, "\n")] = '\0';
+	return id;
+}
+
+/* Notes survive a power cut where --root is on a disk. */
+static bool from_this_boot(const json_t *notes)
+{
+	const char *noted = json_string_value(json_object_get(notes, "boot"));
+	auto_free char *now = boot_id();
+
+	return !noted || !now || strcmp(noted, now) == 0;
+}
+
 static json_t *process_note(pid_t pid)
 {
 	return json_pack("{s:i, s:I}", "pid", (int) pid, "start_time",
@@ -58,10 +81,12 @@ static int notes_write(struct sandbox *sb, const struct guest_container *first, 
 
 	auto_free char *path = str_printf("%s/" NOTES_NAME, sb->options.state_dir);
 	pid_t virtiofsd = sb->virtiofsd ? virtiofsd_pid(sb->virtiofsd) : 0;
-	json_t *notes = json_pack("{s:s, s:s, s:o, s:o, s:o, s:s}", "id", sb->options.id, "bundle",
-				  first->bundle, "server", process_note(getpid()), "vmm",
-				  process_note((pid_t) sandbox_vmm_pid(sb)), "virtiofsd",
-				  process_note(virtiofsd), "share", share_path(sb->share));
+	auto_free char *boot = boot_id();
+	json_t *notes =
+		json_pack("{s:s, s:s, s:s?, s:o, s:o, s:o, s:s}", "id", sb->options.id, "bundle",
+			  first->bundle, "boot", boot, "server", process_note(getpid()), "vmm",
+			  process_note((pid_t) sandbox_vmm_pid(sb)), "virtiofsd",
+			  process_note(virtiofsd), "share", share_path(sb->share));
 	auto_free char *text = notes ? json_dumps(notes, JSON_INDENT(1)) : NULL;
 
 	json_decref(notes);
@@ -94,7 +119,7 @@ static int end_process(const json_t *notes, const char *name, struct err *e)
 	pid_t pid = (pid_t) json_integer_value(json_object_get(note, "pid"));
 	uint64_t start = (uint64_t) json_integer_value(json_object_get(note, "start_time"));
 
-	if (pid <= 0 || start == 0)
+	if (pid <= 0 || start == 0 || !from_this_boot(notes))
 		return 0;
 
 	/* The descriptor first: then the start time is that of the process we hold. */
