@@ -43,6 +43,7 @@ need_podman() {
 	command -v podman >/dev/null || skip "podman is not installed"
 }
 
+# bats test_tags=podman
 @test "podman run: streams and the exit code" {
 	need_podman
 	run -7 run_in_pod --rm --rootfs "$ROOTFS" sh -c 'echo out; exit 7'
@@ -55,6 +56,7 @@ no_state() {
 	[ -z "$(ls -A "$ROOT")" ]
 }
 
+# bats test_tags=podman
 @test "podman run -d, exec, a terminal, kill, rm" {
 	need_podman
 	run_in_pod -d --name c1 --rootfs "$ROOTFS" sh -c 'echo started; exec sleep 1000'
@@ -73,6 +75,7 @@ no_state() {
 	wait_for 10 no_state
 }
 
+# bats test_tags=podman
 @test "podman run -t: a terminal of its own" {
 	need_podman
 	run_in_pod -d -t --name c1 --rootfs "$ROOTFS" sh -c 'tty; stty size; exit 4'
@@ -82,6 +85,7 @@ no_state() {
 	wait_for 10 no_state
 }
 
+# bats test_tags=podman
 @test "podman learns why a container cannot be made" {
 	need_podman
 	run -127 run_in_pod --rm --rootfs "$ROOTFS" no-such-program

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # More processes in a running container. One machine serves all tests of this file.
 
+# bats file_tags=box
+
 load lib/common
 
 setup_file() {

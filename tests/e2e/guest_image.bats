@@ -2,6 +2,8 @@
 # The guest image: what guest-image/ makes of Debian's kernel package and our agent, and that a machine starts from it.
 # Needs the network once, for the kernel package.
 
+# bats file_tags=host
+
 bats_require_minimum_version 1.5.0
 
 setup_file() {

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # tools/install-deps: silent when nothing is missing, otherwise it says what it does.
 
+# bats file_tags=host
+
 bats_require_minimum_version 1.5.0
 
 setup() {

@@ -108,6 +108,7 @@ make_steps=("make the share" "start virtiofsd" "start the machine" "reach the ag
 	run_killed kata-runtime "${make_steps[@]}"
 }
 
+# bats test_tags=box
 @test "QEMU, at every step of run" {
 	run_killed qemu-system-x86 "${make_steps[@]:3}"
 }

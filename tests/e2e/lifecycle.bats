@@ -39,6 +39,7 @@ teardown() { common_teardown; }
 	done
 }
 
+# bats test_tags=box
 @test "create, state, start, kill, delete" {
 	dir=$(bundle b . sleep 1000)
 	kata create --bundle "$dir" --pid-file "$WORK/pid" c1 </dev/null >/dev/null 2>&1

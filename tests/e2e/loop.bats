@@ -19,6 +19,7 @@ footprint() {
 	ls -A "$ROOT"
 }
 
+# bats test_tags=box
 @test "run and delete again and again: nothing grows" {
 	dir=$(bundle b . true)
 	kata run --bundle "$dir" first

@@ -106,3 +106,13 @@ bench: all
 kvm-host: all
 	@$(MAKE) -s install DESTDIR=$(CURDIR)/build/kvm-host/installed PREFIX=/usr/local
 	tests/kvm-host/kvm-host build >/dev/null
+
+## make check-kvm       what needs KVM, vhost-vsock or a host to maltreat, in that host (QUICK=1: a part, in minutes)
+.PHONY: check-kvm
+check-kvm: kvm-host
+	KVM_CONFORMANCE=$(KVM_CONFORMANCE) tests/kvm-host/check $(if $(QUICK),--quick)
+
+## make check-all       make check, then all that check-kvm can do: hours
+.PHONY: check-all
+check-all: check
+	$(MAKE) check-kvm KVM_CONFORMANCE=all

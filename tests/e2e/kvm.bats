@@ -1,0 +1,61 @@
+#!/usr/bin/env bats
+# What only a host with KVM and vhost-vsock can show: which of its devices a machine uses, and that they are its own.
+
+# bats file_tags=kvm, vsock
+
+bats_require_minimum_version 1.5.0
+load lib/common
+
+setup() {
+	[[ $("$TREE/build/kata-runtime" check 2>/dev/null || true) == *"KVM: /dev/kvm works"*vsock* ]] || skip "KVM or vhost-vsock is not there"
+	common_setup
+}
+
+teardown() {
+	[ -z "${WORK:-}" ] || common_teardown
+}
+
+# The command lines of the machines that this test has started.
+machines() {
+	local pid
+	for pid in $(leftover_pids); do
+		[ "$(cat "/proc/$pid/comm")" != qemu-system-x86 ] || { tr '\0' ' ' <"/proc/$pid/cmdline" && echo; }
+	done
+}
+
+@test "a machine runs on KVM, and its agent is reached over vsock" {
+	dir=$(bundle b . sh -c 'echo ready; exec sleep 1000')
+	kata run -d --bundle "$dir" c1 </dev/null >"$WORK/out" 2>&1
+	machines
+	[[ $(machines) == *"accel=kvm"* || $(machines) == *"-accel kvm"* ]]
+	[[ $(machines) == *vhost-vsock* ]]
+	[[ $(machines) != *box.serial* && $(machines) != *virtserialport* ]]
+	# What was said before the answer to Start, and what is said now.
+	[ "$(kata exec c1 cat /sys/devices/system/clocksource/clocksource0/current_clocksource)" = kvm-clock ]
+	wait_for 10 grep -q ready "$WORK/out"
+}
+
+@test "two machines at a time have addresses of their own" {
+	bundle b . sh -c 'read x; echo "got $x"' >/dev/null
+	for i in 1 2; do
+		mkfifo "$WORK/in$i"
+		(exec "$TREE/build/kata-runtime" --root "$ROOT" run --bundle "$WORK/b" "c$i") <>"$WORK/in$i" >"$WORK/out$i" 2>&1 3>&- &
+		pids[i]=$!
+	done
+	both() { [ "$(machines | grep -o 'guest-cid=[0-9]*' | sort -u | wc -l)" -eq 2 ]; }
+	wait_for 60 both
+	for i in 1 2; do
+		echo "line $i" >"$WORK/in$i"
+		wait "${pids[i]}"
+		[ "$(cat "$WORK/out$i")" = "got line $i" ]
+	done
+}
+
+@test "without vhost-vsock the agent is reached over a serial port" {
+	mv /dev/vhost-vsock /dev/vhost-vsock.hidden
+	run run_once c1 echo works
+	mv /dev/vhost-vsock.hidden /dev/vhost-vsock
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$output" = works ]
+}
