@@ -197,6 +197,21 @@ deep() {
 	refused 1 "Not a directory" "$TREE/build/kata-runtime" --root "$WORK/file" run --bundle "$dir" c1
 }
 
+@test "a state that cannot be read hides no other container, and can be deleted" {
+	# As a power cut leaves it where --root is on a disk.
+	mkdir -p "$ROOT/broken" "$ROOT/made"
+	: >"$ROOT/broken/state.json"
+	kata list >"$WORK/out" 2>"$WORK/err"
+	grep -q '^made .*creating' "$WORK/out"
+	[ "$(wc -l <"$WORK/out")" -eq 2 ]
+	grep -q "ignoring.*broken/state.json' is not JSON" "$WORK/err"
+	[ "$(kata list --format json 2>/dev/null | jq -r '.[].id')" = made ]
+	run kata state broken
+	[ "$status" -eq 1 ]
+	kata delete --force broken
+	kata delete --force made
+}
+
 @test "few descriptors: a sentence or a container, whatever their number" {
 	dir=$(bundle b . true)
 	for n in 7 8 10 12 16 20; do

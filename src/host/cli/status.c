@@ -10,6 +10,7 @@
 
 #include "base/array.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "host/cli/verb.h"
 #include "task.pb-c.h"
 
@@ -181,7 +182,6 @@ static int run_list(struct cli *cli, const void *values, int argc, char **argv, 
 	bool json = v->format && strcmp(v->format, "json") == 0;
 	struct dirent **names = NULL;
 	bool first = true;
-	int r = 0;
 
 	(void) argc, (void) argv;
 	if (v->format && !json && strcmp(v->format, "table") != 0)
@@ -197,16 +197,19 @@ static int run_list(struct cli *cli, const void *values, int argc, char **argv, 
 		printf("%-24s %-8s %-10s %-32s %-32s %s\n", "ID", "PID", "STATUS", "BUNDLE",
 		       "CREATED", "OWNER");
 	for (int i = 0; i < n; i++) {
-		if (r == 0 && v->quiet)
+		struct err broken = {0};
+
+		if (v->quiet)
 			printf("%s\n", names[i]->d_name);
-		else if (r == 0)
-			r = list_one(cli, v, names[i]->d_name, &first, e);
+		else if (list_one(cli, v, names[i]->d_name, &first, &broken) < 0)
+			/* One that cannot be read hides no other. */
+			log_err(LOG_WARN, &broken, "ignoring a container");
 		free(names[i]);
 	}
 	free(names);
 	if (json)
 		printf("]\n");
-	return r;
+	return 0;
 }
 
 const struct verb verb_list = {
