@@ -10,7 +10,6 @@
 
 #include "base/array.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "host/cli/verb.h"
 #include "task.pb-c.h"
 
@@ -198,12 +197,14 @@ static int run_list(struct cli *cli, const void *values, int argc, char **argv, 
 		       "CREATED", "OWNER");
 	for (int i = 0; i < n; i++) {
 		struct err broken = {0};
+		char sentence[640];
 
 		if (v->quiet)
 			printf("%s\n", names[i]->d_name);
 		else if (list_one(cli, v, names[i]->d_name, &first, &broken) < 0)
-			/* One that cannot be read hides no other. */
-			log_err(LOG_WARN, &broken, "ignoring a container");
+			/* One that cannot be read hides no other; a person looks, who may have no log. */
+			fprintf(stderr, "%s: ignoring a container: %s\n", cli->program,
+				err_show(&broken, sentence, sizeof sentence));
 		free(names[i]);
 	}
 	free(names);
