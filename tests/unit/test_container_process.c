@@ -211,6 +211,9 @@ TEST(a_failing_hook_fails_the_start_and_says_what_the_hook_said)
 	CHECK(start(&b) < 0);
 	CHECK(strstr(b.err.text,
 		     "hooks.startContainer[0]: '/bin/busybox' ended with code 3: because"));
+	wait_for(&b, &b.exited, 1);
+	CHECK(WIFEXITED(b.status));
+	CHECK_EQ(WEXITSTATUS(b.status), 1);
 	destroy(&b);
 	bench_fini(&b);
 }

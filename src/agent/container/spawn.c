@@ -1,7 +1,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/container/container_priv.h"
@@ -164,6 +166,9 @@ static void init_ended(void *arg, int status)
 
 	p->ended = true;
 	p->status = status;
+	/* It ends with 1 after it has said why it cannot start, unless we are faster with killing it. */
+	if (c->state == CONTAINER_STARTING && p->err.code)
+		p->status = W_EXITCODE(EXIT_FAILURE, 0);
 	if (c->state == CONTAINER_STARTING && p->executing && p->err.code == 0) {
 		started(c);
 		return;

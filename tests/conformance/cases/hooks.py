@@ -40,7 +40,7 @@ def traced(container: Container) -> None:
     if not created.exit:
         started, code = container.start().exit, container.wait()
         container.say("started", started)
-        container.say("process", "failed" if started and code else code)
+        container.say("process", code)
     container.say("status", container.await_status("absent" if created.exit else "stopped"))
     container.say("delete", container.delete("--force").exit)
     for name in ("trace", "rootfs/trace"):
@@ -105,7 +105,7 @@ CASES = [
          drive=lambda c: said_where(c), expect=Expect("a namespace of its own: False\n")),
     *(case(f"{kind}_fails", hooks(**{kind: [HOST_FAIL]}),
            life(**RAN) if kind == "poststart" else "") for kind in ON_HOST),
-    case("start_container_fails", hooks(startContainer=[FAIL]), life(1, "failed")),
+    case("start_container_fails", hooks(startContainer=[FAIL]), life(1, "1")),
     case("create_container_fails", hooks(createContainer=[{
         "path": "{bundle}/rootfs/bin/busybox", "args": ["false"]}])),
     case("later_ones_do_not_run_after_a_failure", hooks(
@@ -116,11 +116,11 @@ CASES = [
     case("timeout_on_host", hooks(createRuntime=[{
         "path": "/bin/sleep", "args": ["sleep", "1000"], "timeout": 1}])),
     case("timeout_inside", hooks(startContainer=[
-        {"path": "/bin/sleep", "args": ["sleep", "1000"], "timeout": 1}]), life(1, "failed")),
+        {"path": "/bin/sleep", "args": ["sleep", "1000"], "timeout": 1}]), life(1, "1")),
     case("within_its_timeout", hooks(createRuntime=[on_host("quick", timeout=60)])),
     case("missing_program", hooks(createRuntime=[{"path": "/no/such/hook"}])),
     case("missing_program_inside", hooks(startContainer=[{"path": "/no/such/hook"}]),
-         life(1, "failed")),
+         life(1, "1")),
     Case("hooks/relative_path", edit=hooks(createRuntime=[{"path": "hook"}]), files={
         "hook": TRACER}, refused=True),
 ]
