@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <time.h>
@@ -29,6 +30,7 @@ static struct {
 	int fd;
 	enum log_format format;
 	enum log_level level;
+	unsigned lost; /* lines since the last one that was written */
 } sink = {.fd = STDERR_FILENO, .format = LOG_TEXT, .level = LOG_INFO};
 
 void log_open(int fd, enum log_format format, enum log_level level)
@@ -36,6 +38,7 @@ void log_open(int fd, enum log_format format, enum log_level level)
 	sink.fd = fd;
 	sink.format = format;
 	sink.level = level;
+	sink.lost = 0;
 }
 
 /* Both line formats quote the message; the escapes are those of JSON. */
@@ -65,20 +68,14 @@ void log_set_level(enum log_level level)
 	sink.level = level;
 }
 
-void log_write(enum log_level level, const char *fmt, ...)
+/* One line, one write(). A reader that is slow may cost us lines, but not the log. */
+static bool emit(enum log_level level, const char *text)
 {
-	if (level > sink.level || sink.fd < 0)
-		return;
-
-	int saved = errno;
-	char text[LOG_LINE_MAX], quoted[LOG_LINE_MAX], line[LOG_LINE_MAX + 128], when[40];
+	char quoted[LOG_LINE_MAX], line[LOG_LINE_MAX + 128], when[40];
 	struct timespec now;
 	struct tm tm;
-	va_list ap;
+	ssize_t written;
 
-	va_start(ap, fmt);
-	(void) vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
 	escape(quoted, sizeof quoted, text);
 
 	(void) clock_gettime(CLOCK_REALTIME, &now);
@@ -90,8 +87,33 @@ void log_write(enum log_level level, const char *fmt, ...)
 
 	int len = snprintf(line, sizeof line, line_formats[sink.format], when, level_names[level],
 			   quoted);
-	if (write(sink.fd, line, (size_t) len) < 0)
+	do
+		written = write(sink.fd, line, (size_t) len);
+	while (written < 0 && errno == EINTR);
+	if (written < 0 && errno != EAGAIN && errno != ENOSPC)
 		sink.fd = -1; /* nobody can be told */
+	return written >= 0;
+}
+
+void log_write(enum log_level level, const char *fmt, ...)
+{
+	if (level > sink.level || sink.fd < 0)
+		return;
+
+	int saved = errno;
+	char text[LOG_LINE_MAX];
+	va_list ap;
+
+	if (sink.lost) {
+		(void) snprintf(text, sizeof text, "%u lines of the log are lost", sink.lost);
+		if (emit(LOG_WARN, text))
+			sink.lost = 0;
+	}
+	va_start(ap, fmt);
+	(void) vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	if (sink.fd >= 0 && !emit(level, text))
+		sink.lost++;
 	errno = saved;
 }
 
