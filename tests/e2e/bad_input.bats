@@ -149,7 +149,10 @@ deep() {
 @test "a program that is no hypervisor, no virtiofsd, no kernel" {
 	dir=$(bundle b . true)
 	refused 1 "QEMU ended with code 1" kata --config "$(with_key path '"/bin/false"')" run --bundle "$dir" c1
-	refused 1 "virtiofsd|vhost" kata --config "$(with_key virtio_fs_daemon '"/bin/false"')" run --bundle "$dir" c1
+	printf '#!/bin/sh\necho "no such luck" >&2\nexit 3\n' >"$WORK/virtiofsd"
+	chmod +x "$WORK/virtiofsd"
+	refused 1 ": virtiofsd ended with code 3: no such luck$" \
+		kata --config "$(with_key virtio_fs_daemon "\"$WORK/virtiofsd\"")" run --bundle "$dir" c1
 	head -c 100000 /dev/urandom >"$WORK/kernel"
 	refused 1 "kernel" kata --config "$(with_key kernel "\"$WORK/kernel\"")" run --bundle "$dir" c1
 }

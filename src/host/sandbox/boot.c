@@ -6,6 +6,9 @@
 #include "host/sandbox/greeting.h"
 #include "host/sandbox/inside.h"
 
+/* How long after its socket broke a virtiofsd may still be ending. */
+#define VIRTIOFSD_END_MS 500
+
 /* Port of the agent (upstream's number). */
 #define AGENT_PORT 1024
 /* How often a wait for the guest to listen looks whether it is still wanted. */
@@ -156,13 +159,25 @@ static int await_details(struct sandbox *sb, msec_t deadline, struct err *e)
 	return 0;
 }
 
+/* A virtiofsd that dies makes the VMM fail with words about a socket: it has the better ones. */
+static bool virtiofsd_tells(struct sandbox *sb, struct err *e)
+{
+	struct err why = {0};
+
+	if (!sb->virtiofsd ||
+	    !virtiofsd_failed(sb->virtiofsd, clock_deadline(VIRTIOFSD_END_MS), &why))
+		return false;
+	*e = why;
+	return true;
+}
+
 int boot(struct sandbox *sb, const struct guest_container *first, struct err *e)
 {
 	msec_t deadline = clock_deadline(sb->config->agent.reconnect_timeout_ms);
 	int r = machine_start(sb, first, deadline, e);
 
 	if (r < 0)
-		return r;
+		return virtiofsd_tells(sb, e) ? -e->code : r;
 	notes_update(sb, first);
 	log_debug("step: reach the agent");
 	r = reach_agent(sb, deadline, e);
@@ -170,5 +185,7 @@ int boot(struct sandbox *sb, const struct guest_container *first, struct err *e)
 		r = greet_agent(sb, first, deadline, e);
 	if (r == 0)
 		r = await_details(sb, deadline, e);
-	return r < 0 ? hv_explain(sb->hv, e) : 0;
+	if (r == 0)
+		return 0;
+	return virtiofsd_tells(sb, e) ? -e->code : hv_explain(sb->hv, e);
 }

@@ -160,6 +160,16 @@ pid_t virtiofsd_pid(struct virtiofsd *v)
 	return subprocess_pid(&v->process);
 }
 
+bool virtiofsd_failed(struct virtiofsd *v, msec_t deadline, struct err *why)
+{
+	int status;
+
+	if (v->process.child.pidfd < 0)
+		return false;
+	(void) subprocess_wait(&v->process, deadline);
+	return subprocess_ended(&v->process, &status) && status != 0 && virtiofsd_ended(v, why);
+}
+
 bool virtiofsd_ended(struct virtiofsd *v, struct err *why)
 {
 	char raw[2048], words[200];

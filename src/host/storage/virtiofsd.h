@@ -81,3 +81,7 @@ pid_t virtiofsd_pid(struct virtiofsd *v);
 
 /* Why it ended, into @why, which is clear; false while it runs. Any thread. */
 bool virtiofsd_ended(struct virtiofsd *v, struct err *why);
+
+/* The same, if it did not end well; waits for that until @deadline. False when it was never started.
+ * For who starts it, and whom its end may have failed. */
+bool virtiofsd_failed(struct virtiofsd *v, msec_t deadline, struct err *why);
