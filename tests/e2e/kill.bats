@@ -78,6 +78,7 @@ kill_at() {
 clear_end() {
 	echo "$1 killed at '$2': $code, $(cat "$WORK/err")"
 	[ "$code" -eq 137 ] || { [ "$code" -ne 0 ] && [ "$(wc -l <"$WORK/err")" -eq 1 ]; }
+	[ "$code" -eq 137 ] || [ "$1" != containerd-shim ] || grep -q "sandbox server.* died" "$WORK/err"
 }
 
 nothing_after_delete() {

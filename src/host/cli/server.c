@@ -208,6 +208,22 @@ void server_close(struct server *s)
 	*s = SERVER_NONE;
 }
 
+/* One call. A server that hangs up instead of answering has died: it never does so on its own. */
+static int ask(struct server *s, const struct ttrpc_request *q, ProtobufCMessage **ret,
+	       struct err *e)
+{
+	int r = ttrpc_call_wait(s->client, q, ret, e);
+
+	if (r != -ECONNRESET || !ttrpc_client_closed(s->client))
+		return r;
+	err_clear(e);
+	return err_say(e, ECONNRESET,
+		       "the sandbox server (" SERVER_PROGRAM
+		       ") died before it answered %s; its last "
+		       "words are in the file of --log, the kernel's log tells of a lack of memory",
+		       q->method);
+}
+
 int server_task(struct server *s, const char *method, const ProtobufCMessage *request,
 		msec_t deadline, ProtobufCMessage **ret, struct err *e)
 {
@@ -218,7 +234,7 @@ int server_task(struct server *s, const char *method, const ProtobufCMessage *re
 		.deadline = deadline,
 	};
 
-	return ttrpc_call_wait(s->client, &q, ret, e);
+	return ask(s, &q, ret, e);
 }
 
 int server_task_fds(struct server *s, const char *method, const ProtobufCMessage *request,
@@ -233,7 +249,7 @@ int server_task_fds(struct server *s, const char *method, const ProtobufCMessage
 		.n_fds = n_fds,
 	};
 
-	return ttrpc_call_wait(s->client, &q, NULL, e);
+	return ask(s, &q, NULL, e);
 }
 
 int server_admin(struct server *s, const char *method, const ProtobufCMessage *request,
@@ -246,7 +262,7 @@ int server_admin(struct server *s, const char *method, const ProtobufCMessage *r
 		.deadline = clock_deadline(SERVER_TIMEOUT_MS),
 	};
 
-	return ttrpc_call_wait(s->client, &q, ret, e);
+	return ask(s, &q, ret, e);
 }
 
 int server_wait(struct server *s, const char *id, msec_t deadline, struct err *e)
