@@ -103,6 +103,10 @@ int oci_resources_check(const Grpc__LinuxResources *resources, struct err *e);
  * the first one, such as "linux.resources.unified". */
 bool oci_extension_find(const ProtobufCMessage *message, char *path, size_t bytes);
 
+/* Mappings as the lines of /proc/PID/uid_map; *@ret is freed by the caller with free(). Returns 0 or
+ * -ENOMEM. */
+int oci_id_map_print(Grpc__LinuxIDMapping *const *maps, size_t n, char **ret, struct err *e);
+
 /* May @id name a container? Letters, digits and _ + - . up to OCI_ID_MAX, not "." and not "..".
  * Returns 0 or -EINVAL. */
 int oci_id_check(const char *id, struct err *e);

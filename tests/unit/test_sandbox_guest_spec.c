@@ -294,6 +294,48 @@ TEST(the_path_of_a_namespace_is_judged)
 	down();
 }
 
+TEST(owners_of_a_mount_are_mapped_here)
+{
+	static const char maps[] =
+		"{\"destination\":\"/d\",\"type\":\"bind\",\"source\":\"@/data\","
+		"\"options\":[\"bind\",\"idmap\",\"ro\"],"
+		"\"uidMappings\":[{\"containerID\":0,\"hostID\":1000,\"size\":10}],"
+		"\"gidMappings\":[{\"containerID\":0,\"hostID\":2000,\"size\":10}]}";
+	struct err e = {0};
+	struct stat st;
+
+	up();
+
+	int r = rewrite("", maps, "", &e);
+
+	/* A tmpfs can only since Linux 6.3. */
+	if (r == -ENOTSUP && strstr(e.text, "cannot map owners")) {
+		down();
+		exit(TEST_SKIP);
+	}
+	CHECK_EQ(r, 0);
+
+	const Grpc__Mount *m = spec->mounts[0];
+	auto_free char *seen = exported(m->source);
+
+	CHECK_EQ(stat(seen, &st), 0);
+	CHECK_EQ(st.st_uid, 1000);
+	CHECK_EQ(st.st_gid, 2000);
+	CHECK_EQ(m->n_uidmappings, 0);
+	CHECK_EQ(m->n_gidmappings, 0);
+	CHECK_EQ(m->n_options, 2);
+	CHECK_STR(m->options[1], "ro");
+	oci_spec_free(take_ptr(spec));
+	CHECK_EQ(share_drop(share, "c1", NULL), 0);
+	CHECK_EQ(rewrite("",
+			 "{\"destination\":\"/d\",\"type\":\"bind\",\"source\":\"@/data\","
+			 "\"options\":[\"bind\",\"idmap\"]}",
+			 "", &e),
+		 -EINVAL);
+	CHECK_STR(e.text, "mounts[0]: idmap needs uidMappings and gidMappings");
+	down();
+}
+
 TEST(what_cannot_be_honoured_is_refused_by_name)
 {
 	struct err e = {0};

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,6 +17,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "oci/names.h"
+#include "oci/oci.h"
 
 #define ID_MAX_BYTES 255
 
@@ -119,27 +119,6 @@ static int make_cgroup(struct container *c, const Grpc__Spec *spec, struct err *
 	return r;
 }
 
-/* The lines of /proc/PID/uid_map. */
-static int write_map(Grpc__LinuxIDMapping *const *maps, size_t n, const char *field, char **ret,
-		     struct err *e)
-{
-	char *text = NULL;
-	size_t bytes;
-	FILE *out = open_memstream(&text, &bytes);
-
-	if (!out)
-		return err_sys(e, ENOMEM, "read linux.%s", field);
-	for (size_t i = 0; i < n; i++)
-		(void) fprintf(out, "%u %u %u\n", maps[i]->containerid, maps[i]->hostid,
-			       maps[i]->size);
-	if (fclose(out) != 0) {
-		free(text);
-		return err_sys(e, ENOMEM, "read linux.%s", field);
-	}
-	*ret = text;
-	return 0;
-}
-
 static int read_personality(struct container *c, const Grpc__Spec *spec, struct err *e)
 {
 	const Grpc__LinuxPersonality *p = spec->linux->personality;
@@ -167,11 +146,10 @@ static int read_user_namespace(struct container *c, const Grpc__Spec *spec, stru
 		if (ns->path && ns->path[0])
 			continue;
 
-		int r = write_map(l->uidmappings, l->n_uidmappings, "uidMappings", &c->uid_map, e);
+		int r = oci_id_map_print(l->uidmappings, l->n_uidmappings, &c->uid_map, e);
 
 		return r < 0 ? r
-			     : write_map(l->gidmappings, l->n_gidmappings, "gidMappings",
-					 &c->gid_map, e);
+			     : oci_id_map_print(l->gidmappings, l->n_gidmappings, &c->gid_map, e);
 	}
 	return 0;
 }

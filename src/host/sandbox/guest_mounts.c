@@ -10,8 +10,10 @@
 #include "base/array.h"
 #include "base/auto.h"
 #include "base/file.h"
+#include "base/userns.h"
 #include "host/sandbox/guest_spec.h"
 #include "oci/names.h"
+#include "oci/oci.h"
 
 /* File systems that belong to a kernel, not to a disk: the guest mounts its own. */
 static const char *const guest_types[] = {
@@ -84,28 +86,85 @@ static int make_shm(Grpc__Mount *m, const struct statfs *fs, struct err *e)
 	return r < 0 ? r : set_string(&m->source, "shm", e);
 }
 
-static int show(const struct guest_rules *rules, Grpc__Mount *m, int source_fd,
-		const struct oci_mount_options *o, struct err *e)
+/* The mappings a mount wants, its own or those of the container's users, as a user namespace. */
+static int open_mappings(const Grpc__Mount *m, const Grpc__Linux *l, int *ret_fd, struct err *e)
+{
+	bool own = m->n_uidmappings || m->n_gidmappings;
+	auto_free char *uid_map = NULL, *gid_map = NULL;
+	auto_close int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (own && (!m->n_uidmappings || !m->n_gidmappings))
+		return err_say(e, EINVAL, "uidMappings and gidMappings go together");
+	if (!own && (!l->n_uidmappings || !l->n_gidmappings))
+		return err_say(e, EINVAL, "idmap needs uidMappings and gidMappings");
+	if (proc < 0)
+		return err_sys(e, errno, "open '/proc'");
+
+	int r = own ? oci_id_map_print(m->uidmappings, m->n_uidmappings, &uid_map, e)
+		    : oci_id_map_print(l->uidmappings, l->n_uidmappings, &uid_map, e);
+
+	if (r == 0)
+		r = own ? oci_id_map_print(m->gidmappings, m->n_gidmappings, &gid_map, e)
+			: oci_id_map_print(l->gidmappings, l->n_gidmappings, &gid_map, e);
+	if (r == 0)
+		r = userns_make(uid_map, gid_map, proc, ret_fd, e);
+	return err_wrap(e, r, "uidMappings");
+}
+
+static void drop_mappings(Grpc__LinuxIDMapping ***list, size_t *n)
+{
+	for (size_t i = 0; i < *n; i++)
+		grpc__linux_idmapping__free_unpacked((*list)[i], NULL);
+	free(take_ptr(*list));
+	*n = 0;
+}
+
+/* Owners are mapped here, where the kernel knows how to for the file system; the guest is not told. */
+static void forget_mapping(Grpc__Mount *m)
+{
+	size_t kept = 0;
+
+	drop_mappings(&m->uidmappings, &m->n_uidmappings);
+	drop_mappings(&m->gidmappings, &m->n_gidmappings);
+	for (size_t i = 0; i < m->n_options; i++) {
+		if (strcmp(m->options[i], "idmap") == 0 || strcmp(m->options[i], "ridmap") == 0)
+			free(m->options[i]);
+		else
+			m->options[kept++] = m->options[i];
+	}
+	m->n_options = kept;
+}
+
+static int show(const struct guest_rules *rules, const Grpc__Linux *linux, Grpc__Mount *m,
+		int source_fd, const struct oci_mount_options *o, struct err *e)
 {
 	bool all_readonly = o->rec_attr_set & MOUNT_ATTR_RDONLY;
+	auto_close int userns = -1;
 	struct share_flags flags = {
 		.recursive = o->flags & MS_REC,
 		.readonly = o->flags & MS_RDONLY || all_readonly,
 		.readonly_children = all_readonly,
+		.mapped = o->idmap || o->ridmap || m->n_uidmappings || m->n_gidmappings,
+		.mapped_children = o->ridmap,
 	};
 	char *guest_path;
-	int r = share_add(rules->share, rules->container_id, source_fd, m->destination, flags,
-			  &guest_path, e);
+	int r = flags.mapped ? open_mappings(m, linux, &userns, e) : 0;
 
+	flags.userns_fd = userns;
+	if (r == 0)
+		r = share_add(rules->share, rules->container_id, source_fd, m->destination, flags,
+			      &guest_path, e);
 	if (r < 0)
 		return r;
+	if (flags.mapped)
+		forget_mapping(m);
 	free(m->source);
 	m->source = guest_path;
 	return set_string(&m->type, "bind", e);
 }
 
 /* A bind mount of the host. *@ret_is_dir is set also where the guest uses its own. */
-static int make_bind(const struct guest_rules *rules, Grpc__Mount *m,
+static int make_bind(const struct guest_rules *rules, const Grpc__Linux *linux, Grpc__Mount *m,
 		     const struct oci_mount_options *o, bool *ret_is_dir, struct err *e)
 {
 	auto_free char *source = absolute(rules->bundle, m->source ? m->source : "");
@@ -127,11 +186,11 @@ static int make_bind(const struct guest_rules *rules, Grpc__Mount *m,
 			       source);
 	if (strcmp(m->destination, "/dev/shm") == 0 && fs.f_type == TMPFS_MAGIC && *ret_is_dir)
 		return make_shm(m, &fs, e);
-	return show(rules, m, fd, o, e);
+	return show(rules, linux, m, fd, o, e);
 }
 
-static int make_mount(const struct guest_rules *rules, Grpc__Mount *m, bool *ret_is_dir,
-		      struct err *e)
+static int make_mount(const struct guest_rules *rules, const Grpc__Linux *linux, Grpc__Mount *m,
+		      bool *ret_is_dir, struct err *e)
 {
 	struct oci_mount_options o = {0};
 	const char *type = m->type ? m->type : "";
@@ -141,7 +200,7 @@ static int make_mount(const struct guest_rules *rules, Grpc__Mount *m, bool *ret
 		return r;
 	*ret_is_dir = true;
 	if (o.flags & MS_BIND || strcmp(type, "bind") == 0)
-		r = make_bind(rules, m, &o, ret_is_dir, e);
+		r = make_bind(rules, linux, m, &o, ret_is_dir, e);
 	else if (!is_guest_type(type))
 		r = err_say(e, ENOTSUP, "type '%s' is not supported yet", type);
 	oci_mount_options_fini(&o);
@@ -188,7 +247,7 @@ int guest_mounts_make(const struct guest_rules *rules, Grpc__Spec *spec, struct 
 	if (!is_dir)
 		return err_sys(e, ENOMEM, "rewrite the spec");
 	for (size_t i = 0; i < spec->n_mounts; i++) {
-		int r = make_mount(rules, spec->mounts[i], &is_dir[i], e);
+		int r = make_mount(rules, spec->linux, spec->mounts[i], &is_dir[i], e);
 
 		if (r < 0)
 			return err_wrap(e, r, "mounts[%zu]", i);

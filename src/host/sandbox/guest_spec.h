@@ -10,10 +10,11 @@
  * From the spec that an engine wrote for this host to the spec that the agent works by.
  *
  *	root.path		the root is shown through the share; its guest path
- *	mounts, bind		shown through the share; source becomes the guest path. Sources
- *below /proc and /sys and devices below /dev mean those of the guest
+ *	mounts, bind		shown through the share; source becomes the guest path. Owners are
+ *				mapped here, too. Sources below /proc and /sys and devices below /dev
+ *				mean those of the guest
  *	mounts, tmpfs, proc,...	stay: the guest makes its own
- *	mounts, other kinds	mounted here, on the host that has the disk, and shown
+ *	mounts, other kinds	refused
  *	hooks			all but startContainer are taken out: they run here
  *	linux.namespaces	network is taken out: the machine is the network namespace. A path
  *				must be a namespace of its type; joining any but a network is refused

@@ -293,6 +293,21 @@ static void remove_target(struct share *share, const struct entry *entry)
 	}
 }
 
+static int map_owners(int tree_fd, struct share_flags flags, struct err *e)
+{
+	struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_IDMAP,
+		.userns_fd = (uint64_t) flags.userns_fd,
+	};
+	unsigned how = AT_EMPTY_PATH | (flags.mapped_children ? AT_RECURSIVE : 0);
+
+	if (mount_setattr(tree_fd, "", how, &attr, sizeof attr) == 0)
+		return 0;
+	return errno == EINVAL
+		       ? err_say(e, ENOTSUP, "the kernel cannot map owners on this file system")
+		       : err_sys(e, errno, "map the owners of a mount");
+}
+
 static int mount_entry(struct share *share, const struct entry *entry, int source_fd,
 		       struct share_flags flags, struct err *e)
 {
@@ -310,7 +325,10 @@ static int mount_entry(struct share *share, const struct entry *entry, int sourc
 			return err_sys(e, -r, "make a mount read-only");
 	}
 
-	int r = make_target(share, entry, &target, e);
+	int r = flags.mapped || flags.mapped_children ? map_owners(tree, flags, e) : 0;
+
+	if (r == 0)
+		r = make_target(share, entry, &target, e);
 
 	if (r < 0)
 		return r;

@@ -62,6 +62,9 @@ struct share_flags {
 	bool recursive;         /* with what is mounted below the source */
 	bool readonly;          /* the source itself */
 	bool readonly_children; /* and what is mounted below it */
+	bool mapped;            /* its files have other owners, by the mappings of userns_fd */
+	bool mapped_children;   /* and those of what is mounted below it */
+	int userns_fd;          /* borrowed; looked at when something is mapped */
 };
 
 /**

@@ -3,20 +3,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
-#include <linux/sched.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/array.h"
 #include "base/auto.h"
-#include "base/file.h"
+#include "base/userns.h"
+#include "oci/oci.h"
 
 int mount_copy(int dirfd, const char *path, bool recursive)
 {
@@ -77,87 +73,26 @@ uint64_t mount_attrs(unsigned long flags)
 	return attrs;
 }
 
-/* A process whose number nobody here knows: procfs is of the agent's pid namespace, we are in the
- * container's. What a pidfd says in /proc/self/fdinfo is in the namespace of that procfs. */
-static int pid_in_proc(int proc_fd, int pidfd, pid_t *ret)
-{
-	auto_free char *text = NULL;
-	char path[64];
-
-	(void) snprintf(path, sizeof path, "self/fdinfo/%d", pidfd);
-
-	int r = file_read(proc_fd, path, 4096, &text, NULL, NULL);
-
-	if (r < 0)
-		return r;
-
-	const char *line = strstr(text, "\nPid:");
-
-	return line && sscanf(line, "\nPid: %d", ret) == 1 && *ret > 0 ? 0 : -ESRCH;
-}
-
-static int write_map(int proc_fd, pid_t pid, const char *file, Grpc__LinuxIDMapping *const *maps,
-		     size_t n, struct err *e)
-{
-	char path[64];
-	auto_free char *text = strdup("");
-
-	for (size_t i = 0; text && i < n; i++) {
-		char *longer = str_printf("%s%u %u %u\n", text, maps[i]->containerid,
-					  maps[i]->hostid, maps[i]->size);
-
-		free(text);
-		text = longer;
-	}
-	if (!text)
-		return err_sys(e, ENOMEM, "map the owners of a mount");
-	(void) snprintf(path, sizeof path, "%d/%s", pid, file);
-	return file_write(proc_fd, path, text, e);
-}
-
-/* A mapping is given to the kernel as a user namespace that has it, so one is made, in a process
- * that does nothing but live until the namespace is opened. */
 int mount_map_ids(int mount_fd, bool recursive, Grpc__LinuxIDMapping *const *uids, size_t n_uids,
 		  Grpc__LinuxIDMapping *const *gids, size_t n_gids, int proc_fd, struct err *e)
 {
-	auto_close int pidfd = -1;
-	struct clone_args args = {
-		.flags = CLONE_NEWUSER | CLONE_PIDFD,
-		.pidfd = (uint64_t) (uintptr_t) &pidfd,
-		.exit_signal = SIGCHLD,
-	};
-	pid_t child = (pid_t) syscall(SYS_clone3, &args, sizeof args), pid = 0;
+	auto_free char *uid_map = NULL, *gid_map = NULL;
+	auto_close int ns = -1;
+	int r = oci_id_map_print(uids, n_uids, &uid_map, e);
 
-	if (child < 0)
-		return err_sys(e, errno, "make a user namespace for a mount");
-	while (child == 0)
-		(void) pause();
-
-	int r = pid_in_proc(proc_fd, pidfd, &pid);
-
+	if (r == 0)
+		r = oci_id_map_print(gids, n_gids, &gid_map, e);
+	if (r == 0)
+		r = userns_make(uid_map, gid_map, proc_fd, &ns, e);
 	if (r < 0)
-		(void) err_sys(e, -r, "find the user namespace of a mount");
-	if (r == 0)
-		r = write_map(proc_fd, pid, "gid_map", gids, n_gids, e);
-	if (r == 0)
-		r = write_map(proc_fd, pid, "uid_map", uids, n_uids, e);
-	if (r == 0) {
-		char path[64];
+		return err_wrap(e, r, "map the owners of a mount");
 
-		(void) snprintf(path, sizeof path, "%d/ns/user", pid);
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t) ns};
 
-		auto_close int ns = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
-		struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t) ns};
-
-		if (ns < 0 ||
-		    syscall(SYS_mount_setattr, mount_fd, "",
-			    AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr, sizeof attr) < 0)
-			r = errno == EINVAL
-				    ? err_say(e, ENOTSUP,
-					      "the kernel cannot map owners on this file system")
-				    : err_sys(e, errno, "map the owners of a mount");
-	}
-	(void) syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-	(void) waitpid(child, NULL, 0);
-	return r;
+	if (syscall(SYS_mount_setattr, mount_fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0),
+		    &attr, sizeof attr) < 0)
+		return errno == EINVAL ? err_say(e, ENOTSUP,
+						 "the kernel cannot map owners on this file system")
+				       : err_sys(e, errno, "map the owners of a mount");
+	return 0;
 }
