@@ -1,0 +1,63 @@
+#!/usr/bin/env bats
+# tools/run-bats and tools/coverage-table: what became of each test, and that one which ran nowhere is found.
+
+# bats file_tags=host
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.." || return 1
+	T=$BATS_TEST_TMPDIR
+	# A line that begins with @test would be one of this file's.
+	sed 's/^TEST/@test/' >"$T/sample.bats" <<-'END'
+		# bats test_tags=here
+		TEST "one that runs" { true; }
+		# bats test_tags=there
+		TEST "one with 'quotes', a \"second\" kind and a # sign" { true; }
+		TEST "one that is skipped" { skip "no such device"; }
+	END
+	echo '@test "one that fails" { false; }' >"$T/failing.bats"
+}
+
+# In a bats of its own, which must not take itself for a part of this one.
+run_bats() {
+	env -u BATS_TMPDIR -u BATS_RUN_TMPDIR -u BATS_TEST_TMPDIR -u BATS_FILE_TMPDIR tools/run-bats "$@"
+}
+
+@test "what became of each test is in the list, and the last line adds up" {
+	run -0 run_bats "$T/list" -- "$T/sample.bats"
+	[ "${lines[-1]}" = "2 passed, 0 failed, 1 skipped" ]
+	diff "$T/list" - <<-END
+		$T/sample.bats	one that runs	ran
+		$T/sample.bats	one with 'quotes', a "second" kind and a # sign	ran
+		$T/sample.bats	one that is skipped	skipped
+	END
+	run -1 run_bats "$T/list" -- "$T/sample.bats" "$T/failing.bats"
+	[ "${lines[-1]}" = "2 passed, 1 failed, 1 skipped" ]
+	grep -q $'one that fails\tfailed$' "$T/list"
+}
+
+@test "tags choose, and a file without a chosen test is none" {
+	run -0 run_bats "$T/list" --filter-tags here -- "$T/failing.bats" "$T/sample.bats"
+	[ "${lines[-1]}" = "1 passed, 0 failed, 0 skipped" ]
+}
+
+@test "a file that cannot be read is a failure" {
+	echo '@test "half of one" {' >"$T/broken.bats"
+	run -1 run_bats "$T/list" -- "$T/sample.bats" "$T/broken.bats"
+	[[ ${lines[-1]} == *", 1 failed, "* ]]
+}
+
+@test "a test that ran in neither place is a failure, one that ran in either is none" {
+	run_bats "$T/here" --filter-tags here -- "$T/sample.bats"
+	run_bats "$T/box" -- "$T/sample.bats"
+	run -1 tools/coverage-table here="$T/here" box="$T/box" -- "$T/sample.bats"
+	[ "$(grep -c 'ran nowhere$' <<<"$output")" -eq 2 ]
+	grep -q '^-  *skipped  *one that is skipped  <-- ran nowhere$' <<<"$output"
+	grep -q '^ran  *ran  *one that runs$' <<<"$output"
+	[ "${lines[-1]}" = "3 end-to-end tests, 1 ran nowhere" ]
+	sed -i 's/skipped$/ran/' "$T/box"
+	run -0 tools/coverage-table here="$T/here" box="$T/box" -- "$T/sample.bats"
+	run -1 tools/coverage-table here=/no/list box=/no/list -- "$T/sample.bats"
+	[ "${lines[-1]}" = "3 end-to-end tests, 3 ran nowhere" ]
+}
