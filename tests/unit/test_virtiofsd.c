@@ -100,6 +100,18 @@ TEST(each_flavour_gets_its_own_words)
 			"--thread-pool-size=1");
 }
 
+/* Or every program would be read again whenever it is executed. */
+TEST(data_outlives_the_descriptor_while_attributes_agree)
+{
+	struct virtiofsd_spec spec = {.source = "/share", .cache = VIRTIOFSD_CACHE_AUTO};
+	char args[512];
+
+	args_of(VIRTIOFSD_C, &spec, args, sizeof args);
+	CHECK(strstr(args, " -ocache=always,timeout=1 "));
+	args_of(VIRTIOFSD_RUST, &spec, args, sizeof args);
+	CHECK(strstr(args, " --cache=auto "));
+}
+
 TEST(what_a_flavour_cannot_is_refused)
 {
 	struct virtiofsd_spec spec = {.source = "/share", .cache = VIRTIOFSD_CACHE_METADATA};

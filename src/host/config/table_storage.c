@@ -34,7 +34,8 @@ static const struct key share[] = {
 	 .words = caches,
 	 .to = KEY_TO(hypervisor.virtio_fs_cache),
 	 .preset = "\"auto\"",
-	 .help = "What the guest may keep of shared files."},
+	 .help = "What the guest may keep of shared files; with `auto` it sees what the host "
+		 "changes after a second at most."},
 	{.name = "virtio_fs_queue_size",
 	 .kind = KEY_U32,
 	 .to = KEY_TO(hypervisor.virtio_fs_queue_size),

@@ -26,7 +26,7 @@
 struct virtiofsd;
 
 enum virtiofsd_cache {
-	VIRTIOFSD_CACHE_AUTO, /* attributes for a second, data while a file is open */
+	VIRTIOFSD_CACHE_AUTO, /* names and attributes for a second, data as long as those say */
 	VIRTIOFSD_CACHE_NEVER,
 	VIRTIOFSD_CACHE_METADATA, /* Rust only */
 	VIRTIOFSD_CACHE_ALWAYS,
