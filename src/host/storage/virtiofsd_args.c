@@ -22,11 +22,11 @@ static const char *const places[] = {
 /*
  * cache= of each flavour; NULL: cannot.
  *
- * "auto" of both throws away what the guest has of a file whenever it is opened, so every program is
- * read again each time it is executed: two thirds of the time of an exec. What is wanted is what the
- * guest's kernel does by itself if it is let: ask for the attributes again when they are a second old,
- * and throw the data away when size or time of change are others. The C one can be told that in two
- * words; the Rust one has no option for the second.
+ * "auto" of the C one makes the guest throw away what it has of a file whenever the file is opened, so
+ * every program is read again each time it is executed: two thirds of the time of an exec. What is
+ * wanted is what the guest's kernel does by itself if it is let: ask for the attributes again when they
+ * are a second old, and throw the data away when size or time of change are others. Two words say so.
+ * The Rust one has no option for the time.
  */
 static const char *const cache_words[][2] = {
 	[VIRTIOFSD_CACHE_AUTO] = {"always,timeout=1", "auto"},
