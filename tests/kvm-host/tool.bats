@@ -49,3 +49,10 @@ box() {
 	run -125 box --memory nonsense -- true
 	[[ $output == *"the box did not come up"*nonsense* ]]
 }
+
+@test "a box that dies can be replaced, a command that fails is not repeated" {
+	run -125 box --tries 2 --timeout 120 -- busybox poweroff -f
+	[ "$(grep -c "trying again" <<<"$output")" -eq 1 ]
+	run -3 box --tries 2 --timeout 120 -- sh -c 'exit 3'
+	[[ $output != *"trying again"* ]]
+}

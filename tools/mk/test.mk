@@ -14,7 +14,8 @@ check-unit: $(UNIT_BIN)
 check:
 	tools/install-deps
 	$(MAKE) all
-	tools/check
+	$(if $(BOX),$(MAKE) kvm-host)
+	tools/check $(if $(BOX),--box)
 
 ## make lint            formatting, clang-tidy, cppcheck, shellcheck, layers, gcc and clang with -Werror
 .PHONY: lint
