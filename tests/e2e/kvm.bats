@@ -46,7 +46,10 @@ machines() {
 	wait_for 60 both
 	for i in 1 2; do
 		echo "line $i" >"$WORK/in$i"
-		wait "${pids[i]}"
+		code=0
+		wait "${pids[i]}" || code=$?
+		echo "machine $i: $code, $(cat "$WORK/out$i")"
+		[ "$code" -eq 0 ]
 		[ "$(cat "$WORK/out$i")" = "got line $i" ]
 	done
 }
