@@ -270,7 +270,7 @@ TEST(the_end_is_told_only_when_the_user_has_all_that_came_before)
 	int far[3];
 	struct stdio *io = relay("o", ours, far);
 
-	guest.say = 1 << 20;
+	guest.say = STDIO_DEPTH * STDIO_CHUNK_BYTES;
 	stdio_start_output(io);
 	while (loop_step(guest.loop, clock_deadline(50), NULL) == 1)
 		;
@@ -290,7 +290,7 @@ TEST(in_a_hurry_a_user_who_does_not_read_is_left_behind)
 	int far[3];
 	struct stdio *io = relay("o", ours, far);
 
-	guest.say = 1 << 20;
+	guest.say = STDIO_DEPTH * STDIO_CHUNK_BYTES;
 	stdio_start_output(io);
 	while (loop_step(guest.loop, clock_deadline(50), NULL) == 1)
 		;
@@ -403,7 +403,7 @@ TEST(a_line_that_breaks_keeps_what_had_come)
 	int far[3];
 	struct stdio *io = relay("o", ours, far);
 
-	guest.say = 300 << 10;
+	guest.say = STDIO_DEPTH * STDIO_CHUNK_BYTES;
 	stdio_start_output(io);
 	while (loop_step(guest.loop, clock_deadline(50), NULL) == 1)
 		;

@@ -20,16 +20,19 @@
  * both directions.
  *
  * If the user's end is gone (EPIPE), an agent with "close-output" is told to close the pipe, so
- *that the process meets the same fate as under any other runtime; with another agent the rest is
- *read and thrown away, so that the process does not hang.
+ * that the process meets the same fate as under any other runtime; with another agent the rest is
+ * read and thrown away, so that the process does not hang.
  *
  * The end of a process may be told when stdio_finish() has called back: all that the process had
  * written before is then in the user's descriptors.
  *
  * Threads: none, all on the loop. Distrusts: the guest may send more than was asked for, or
- *nothing.
+ * nothing.
+ *
+ * The agent holds what is under way too, and its memory is taken from the containers': with messages
+ * of 1 MiB it grew to 5 MiB, with these it stays below 2, and the streams are a quarter slower.
  */
-#define STDIO_CHUNK_BYTES (1U << 20)
+#define STDIO_CHUNK_BYTES (128U << 10)
 #define STDIO_DEPTH       2
 
 /* An agent without "ordered-exit" cannot say when the last byte was sent: after the end, silence
