@@ -197,13 +197,17 @@ TEST(virtio_fs_takes_shared_memory_and_the_socket)
 		.kind = VM_SHARE_VIRTIO_FS, .tag = "a,b", .socket_fd = fd, .queue_size = 512};
 	CHECK_EQ(build(&s, NULL), 0);
 	CHECK(strstr(option(&s, "-machine", ""), ",memory-backend=memory"));
-	CHECK(has(&s, "-object", "memory-backend-memfd,id=memory,size=256M,share=on"));
+	CHECK(has(&s, "-object",
+		  "memory-backend-file,id=memory,size=256M,share=on,align=2097152,"
+		  "mem-path=/proc/self/fd/6"));
+	CHECK_EQ(lseek(s.c.fds[0].fd, 0, SEEK_END), 256 << 20);
+	CHECK_EQ(ftruncate(s.c.fds[0].fd, 0), -1); /* sealed */
 	CHECK(option(&s, "-device", "vhost-user-fs-"));
 	CHECK(strstr(option(&s, "-device", "vhost-user-fs-"),
 		     "chardev=share,tag=a,,b,queue-size=512"));
 	CHECK(!strstr(option(&s, "-device", "vhost-user-fs-"), "legacy"));
-	CHECK(has(&s, "-chardev", "socket,id=share,fd=9"));
-	CHECK(s.c.fds[3].fd != fd); /* the caller's stays the caller's */
+	CHECK(has(&s, "-chardev", "socket,id=share,fd=10"));
+	CHECK(s.c.fds[4].fd != fd); /* the caller's stays the caller's */
 	scene_close(&s);
 }
 
@@ -364,12 +368,12 @@ TEST(the_users_parameters_come_last)
 	char buf[QEMU_CMDLINE_BYTES];
 
 	CHECK_EQ(cmdline(&spec, HV_ACCEL_TCG, HV_CHANNEL_SERIAL, buf), 0);
-	CHECK_STR(buf, "console=ttyS0 panic=-1 cryptomgr.notests quiet noreplace-smp "
+	CHECK_STR(buf, "console=ttyS0 panic=-1 cryptomgr.notests pci=lastbus=0 quiet noreplace-smp "
 		       "tsc_early_khz=2300000 agent.server_addr=serial://agent.channel.0 "
 		       "agent.log=debug a=1 quiet=0");
 	spec = (struct vm_spec){.debug = true};
 	CHECK_EQ(cmdline(&spec, HV_ACCEL_KVM, HV_CHANNEL_VSOCK, buf), 0);
-	CHECK_STR(buf, "console=ttyS0 panic=-1 cryptomgr.notests");
+	CHECK_STR(buf, "console=ttyS0 panic=-1 cryptomgr.notests pci=lastbus=0");
 }
 #endif
 
