@@ -146,6 +146,14 @@ deep() {
 	refused 1 "[Mm]emory" kata --config "$(with_key default_memory 4000000000)" run --bundle "$dir" c1
 }
 
+@test "a guest that is not up in time is given up, with the time and how to give it more" {
+	mkdir -p "$WORK/etc/config.d"
+	cp "$CONFIG" "$WORK/etc/"
+	printf '[agent.kata]\nreconnect_timeout_ms = 50\n' >"$WORK/etc/config.d/hurry.toml"
+	refused 1 "not up after 0.05 s \(key 'dial_timeout'\)" \
+		kata --config "$WORK/etc/configuration.toml" run --bundle "$(bundle b . true)" c1
+}
+
 @test "a program that is no hypervisor, no virtiofsd, no kernel" {
 	dir=$(bundle b . true)
 	refused 1 "QEMU ended with code 1" kata --config "$(with_key path '"/bin/false"')" run --bundle "$dir" c1

@@ -171,13 +171,23 @@ static bool virtiofsd_tells(struct sandbox *sb, struct err *e)
 	return true;
 }
 
+/* Who waits in vain is told for how long, and what to change where a guest needs longer. */
+static void name_deadline(const struct sandbox *sb, struct err *e)
+{
+	if (e && e->code == ETIMEDOUT)
+		(void) err_wrap(e, 0, "the guest is not up after %g s (key 'dial_timeout')",
+				sb->config->agent.reconnect_timeout_ms / 1000.0);
+}
+
 int boot(struct sandbox *sb, const struct guest_container *first, struct err *e)
 {
 	msec_t deadline = clock_deadline(sb->config->agent.reconnect_timeout_ms);
 	int r = machine_start(sb, first, deadline, e);
 
-	if (r < 0)
+	if (r < 0) {
+		name_deadline(sb, e);
 		return virtiofsd_tells(sb, e) ? -e->code : r;
+	}
 	notes_update(sb, first);
 	log_debug("step: reach the agent");
 	r = reach_agent(sb, deadline, e);
@@ -187,5 +197,6 @@ int boot(struct sandbox *sb, const struct guest_container *first, struct err *e)
 		r = await_details(sb, deadline, e);
 	if (r == 0)
 		return 0;
+	name_deadline(sb, e);
 	return virtiofsd_tells(sb, e) ? -e->code : hv_explain(sb->hv, e);
 }
