@@ -210,6 +210,20 @@ int path_open_in(int rootfd, const char *path, int flags, mode_t mode, struct er
 	return (int) fd;
 }
 
+char *path_absolute(const char *path, struct err *e)
+{
+	auto_free char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
+	char *ret = NULL;
+
+	if (path[0] == '/')
+		ret = strdup(path);
+	else if (here)
+		ret = str_printf("%s/%s", strcmp(here, "/") == 0 ? "" : here, path);
+	if (!ret)
+		(void) err_sys(e, errno, "find folder of '%s'", path);
+	return ret;
+}
+
 char *str_printf(const char *fmt, ...)
 {
 	char *text = NULL;

@@ -46,6 +46,10 @@ int dir_remove(int dirfd, const char *path, struct err *e);
  */
 int path_open_in(int rootfd, const char *path, int flags, mode_t mode, struct err *e);
 
+/* @path as it is seen from any folder: as it is, or behind the current one's path. Nothing has to be
+ * there. Freed by the caller; NULL with the reason in @e. */
+char *path_absolute(const char *path, struct err *e);
+
 /* printf into new memory; NULL when out of memory. */
 char *str_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -49,6 +49,20 @@ TEST(only_a_regular_file_is_read_when_that_is_wanted)
 	CHECK_EQ(dir_remove(AT_FDCWD, folder, NULL), 0);
 }
 
+TEST(a_relative_path_becomes_one_from_the_root)
+{
+	auto_free char *absolute = NULL, *relative = NULL, *below = NULL;
+
+	CHECK_EQ(chdir("/"), 0);
+	absolute = path_absolute("/a/../b", NULL);
+	CHECK_STR(absolute, "/a/../b");
+	relative = path_absolute("a", NULL);
+	CHECK_STR(relative, "/a");
+	CHECK_EQ(chdir("/proc"), 0);
+	below = path_absolute("a/b", NULL);
+	CHECK_STR(below, "/proc/a/b");
+}
+
 TEST(removing_a_tree_does_not_follow_links)
 {
 	auto_close int dir = scratch();

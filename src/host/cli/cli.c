@@ -8,6 +8,7 @@
 
 #include "base/array.h"
 #include "base/auto.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/version.h"
 #include "host/cli/verb.h"
@@ -84,6 +85,25 @@ static int open_log(const struct cli *cli, struct err *e)
 	return 0;
 }
 
+/* The server works in the bundle's folder, where a relative path of our caller's means another file. */
+static int make_paths_absolute(struct cli *cli, struct err *e)
+{
+	const char *named = getenv("KATA_CONF_FILE");
+
+	if (!cli->config)
+		cli->config = named;
+	if (!cli->root[0])
+		return err_say(e, EINVAL, "option --root is empty");
+	cli->own_root = path_absolute(cli->root, e);
+	if (cli->own_root && cli->config && cli->config[0])
+		cli->own_config = path_absolute(cli->config, e);
+	if (e->code)
+		return -e->code;
+	cli->root = cli->own_root;
+	cli->config = cli->own_config;
+	return 0;
+}
+
 static const struct verb *find_verb(const char *name)
 {
 	for (const struct verb *const *v = verbs; *v; v++)
@@ -134,6 +154,8 @@ static int run(struct cli *cli, int argc, char **argv, struct err *e)
 
 	int r = open_log(cli, e);
 
+	if (r == 0)
+		r = make_paths_absolute(cli, e);
 	if (r < 0)
 		return r;
 	if (cli->version)
@@ -165,6 +187,8 @@ int cli_main(int argc, char **argv)
 	char sentence[640];
 	int r = run(&cli, argc, argv, &e);
 
+	free(cli.own_root);
+	free(cli.own_config);
 	if (r >= 0)
 		return r;
 	fprintf(stderr, "%s: %s\n", cli.program, err_show(&e, sentence, sizeof sentence));

@@ -9,15 +9,16 @@
 /* What the global options say; the same for every verb. */
 struct cli {
 	const char *program; /* as the user called it */
-	const char *root;    /* folder with one folder per container */
+	const char *root;    /* folder with one folder per container; absolute */
 	const char *log;     /* --log, or NULL for stderr only */
 	const char *log_format;
-	const char *config; /* --config, or NULL */
+	const char *config; /* --config or $KATA_CONF_FILE, absolute; or NULL */
 	bool debug;
 	bool show_config_paths;
 	bool help;
 	bool version;
-	int failure_code; /* of the verb that ran */
+	int failure_code;            /* of the verb that ran */
+	char *own_root, *own_config; /* what @root and @config point to */
 };
 
 /**
