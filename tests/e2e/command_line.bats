@@ -19,3 +19,28 @@ teardown() { common_teardown; }
 	"$TREE/build/kata-runtime" --root state delete --force c1
 	[ ! -e "$ROOT/c1" ]
 }
+
+# What `run` gets is what the container gets, as under runc.
+# bats test_tags=box
+@test "run passes on every signal that is not its own" {
+	signals="HUP USR1 CONT TSTP TTIN TTOU URG XCPU VTALRM PROF IO PWR PIPE 35 64"
+	# shellcheck disable=SC2016
+	dir=$(bundle b . sh -c 'for s in '"$signals"'; do trap "echo got-$s" $s; done
+		echo ready; trap "exit 3" TERM; while :; do sleep 0.1; done')
+	"$TREE/build/kata-runtime" --root "$ROOT" run --bundle "$dir" c1 </dev/null >"$WORK/out" 2>"$WORK/err" &
+	pid=$!
+	wait_for 60 grep -q ready "$WORK/out"
+	kill -s URG "$pid"
+	# One after the other: a stop signal that waits takes the place of a SIGCONT that does, and the other way round.
+	for signal in $signals; do
+		[ "$signal" != URG ] || continue
+		kill -s "$signal" "$pid"
+		wait_for 10 grep -qx "got-$signal" "$WORK/out"
+	done
+	kill -s TERM "$pid"
+	rc=0
+	wait "$pid" || rc=$?
+	cat "$WORK/out" "$WORK/err"
+	[ "$rc" -eq 3 ]
+	run -1 grep -q got-URG "$WORK/out"
+}

@@ -12,8 +12,19 @@
 #include "host/cli/terminal.h"
 #include "task.pb-c.h"
 
-/* What a caller may send to say something to the container. */
-static const int passed_on[] = {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM};
+#define KERNEL_RTMIN 32 /* signal(7) */
+
+/*
+ * What is ours although it could be caught; everything else is the container's, as with runc. SIGKILL
+ * and SIGSTOP cannot be.
+ */
+static const int ours[] = {
+	SIGILL,  SIGBUS,  SIGFPE,  SIGSEGV, /* our own faults */
+	SIGKILL, SIGSTOP, SIGCHLD, SIGURG,  SIGWINCH,
+};
+
+/* The terminal's driver sends these to who holds the terminal, and that is us. */
+static const int ours_with_tty[] = {SIGTSTP, SIGTTIN, SIGTTOU};
 
 static void ended(void *arg, struct ttrpc_answer *answer)
 {
@@ -53,6 +64,9 @@ static void on_signal(void *arg, const struct signalfd_siginfo *info)
 	struct standin *s = arg;
 	Containerd__Task__V2__KillRequest q = CONTAINERD__TASK__V2__KILL_REQUEST__INIT;
 
+	/* We wrote where nobody reads (SIGPIPE). */
+	if (info->ssi_code <= 0 && info->ssi_pid == (uint32_t) getpid())
+		return;
 	q.id = (char *) s->id;
 	q.exec_id = (char *) s->exec_id;
 	q.signal = info->ssi_signo;
@@ -78,12 +92,30 @@ static void on_resize(void *arg, const struct signalfd_siginfo *info)
 	standin_resize(arg);
 }
 
+static bool is_among(const int *list, size_t n, int signo)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i] == signo)
+			return true;
+	return false;
+}
+
+static bool is_passed_on(const struct standin *s, int signo)
+{
+	if (signo >= KERNEL_RTMIN && signo < SIGRTMIN)
+		return false; /* the C library keeps these for itself */
+	if (s->tty >= 0 && is_among(ours_with_tty, ARRAY_LEN(ours_with_tty), signo))
+		return false;
+	return !is_among(ours, ARRAY_LEN(ours), signo);
+}
+
 static int watch_signals(struct standin *s, struct err *e)
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < ARRAY_LEN(passed_on); i++)
-		r = loop_signal(s->server->loop, passed_on[i], on_signal, s, e);
+	for (int signo = 1; r == 0 && signo <= SIGRTMAX; signo++)
+		if (is_passed_on(s, signo))
+			r = loop_signal(s->server->loop, signo, on_signal, s, e);
 	if (r == 0 && s->tty >= 0)
 		r = loop_signal(s->server->loop, SIGWINCH, on_resize, s, e);
 	return r;
