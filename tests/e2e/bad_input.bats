@@ -172,8 +172,21 @@ deep() {
 	for key in path virtio_fs_daemon kernel initrd; do
 		run kata --config "$(with_key $key '"/no/such-thing"')" check
 		[ "$status" -eq 1 ]
-		grep -q 'FAIL.*/no/such-thing' <<<"$output"
+		grep -Eq "FAIL.*/no/such-thing.*(install|make guest).*\[hypervisor.qemu.$key: $WORK/changed.toml:[0-9]+\]" <<<"$output"
 	done
+}
+
+@test "check looks where run looks" {
+	dir=$(bundle b . true)
+	config=$(with_key path '""')
+	mkdir "$WORK/bin"
+	run env PATH="$WORK/bin" "$TREE/build/kata-runtime" --config "$config" check
+	[ "$status" -eq 1 ]
+	grep -q "FAIL  hypervisor .*in PATH: install" <<<"$output"
+	refused 1 "in PATH: install" env PATH="$WORK/bin" "$TREE/build/kata-runtime" --root "$ROOT" --config "$config" run --bundle "$dir" c1
+	ln -s "$(command -v qemu-system-x86_64)" "$WORK/bin/"
+	run env PATH="$WORK/bin" "$TREE/build/kata-runtime" --config "$config" check
+	grep -q "ok    hypervisor .*$WORK/bin/qemu-system-x86_64 " <<<"$output"
 }
 
 @test "no room for the state: a sentence, nothing half-made" {

@@ -61,7 +61,10 @@ TEST(kvm_demanded_in_vain_is_an_error_with_the_reason)
 	char why[160];
 
 	CHECK_EQ(choose(HV_ACCEL_KVM, f, &a, why, &e), -ENODEV);
-	CHECK_STR(e.text, "accelerator = \"kvm\" cannot be had: there is no /dev/kvm");
+	CHECK_STR(
+		e.text,
+		"accelerator = \"kvm\" cannot be had: there is no /dev/kvm: load the module "
+		"kvm_intel or kvm_amd, or set the key 'accelerator' to \"auto\" (without KVM it is slow)");
 	CHECK_EQ(a, HV_ACCEL_AUTO);
 }
 

@@ -307,7 +307,9 @@ TEST(missing_and_wrong_files_name_their_key)
 	scene_open(&s);
 	s.spec.kernel_path = "/no/such/kernel";
 	CHECK_EQ(build(&s, &e), -ENOENT);
-	CHECK_STR(e.text, "there is no guest kernel '/no/such/kernel' (key 'kernel')");
+	CHECK_STR(e.text,
+		  "there is no guest kernel '/no/such/kernel': run 'make guest' or install the "
+		  "guest image, or set the key 'kernel'");
 	err_clear(&e);
 	s.spec.kernel_path = s.initrd;
 	CHECK_EQ(build(&s, &e), -ENOEXEC);
@@ -316,7 +318,9 @@ TEST(missing_and_wrong_files_name_their_key)
 	s.spec.kernel_path = s.kernel;
 	s.spec.initrd_path = "/no/such/initrd";
 	CHECK_EQ(build(&s, &e), -ENOENT);
-	CHECK_STR(e.text, "there is no guest initrd '/no/such/initrd' (key 'initrd')");
+	CHECK_STR(e.text,
+		  "there is no guest initrd '/no/such/initrd': run 'make guest' or install the "
+		  "guest image, or set the key 'initrd'");
 	err_clear(&e);
 	s.spec.initrd_path = NULL;
 	s.spec.entropy_path = "/no/such/random";

@@ -171,7 +171,8 @@ TEST(a_missing_program_is_named_with_its_key)
 	CHECK_EQ(virtiofsd_start(s.v, &spec, &fd, &e), -ENOENT);
 	CHECK_STR(err_show(&e, sentence, sizeof sentence),
 		  "start virtiofsd: run virtiofsd '/no/such/virtiofsd' (key 'virtio_fs_daemon'): "
-		  "No such file or directory");
+		  "No such file or directory: install qemu-system-common (Debian 12) or virtiofsd, "
+		  "and let the key name it or be empty");
 	CHECK_EQ(fd, -1);
 	scene_close(&s);
 }

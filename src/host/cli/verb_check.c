@@ -12,6 +12,9 @@
 #include "host/cli/verb.h"
 #include "host/config/config.h"
 #include "host/hypervisor/hypervisor.h"
+#include "host/storage/virtiofsd_args.h"
+
+#define GUEST_IMAGE "run 'make guest' or install the guest image"
 
 enum verdict {
 	VERDICT_OK,
@@ -32,17 +35,26 @@ struct report {
 	int failures;
 };
 
-static void say(struct report *r, enum verdict verdict, const char *what, const char *text)
+/* @key: of the hypervisor, which was judged and says where its value came from; NULL for none. */
+static void say(struct report *r, enum verdict verdict, const char *what, const char *text,
+		const char *key)
 {
-	printf("%s  %-14s %s\n", verdict_names[verdict], what, text);
+	auto_free char *name =
+		key ? str_printf("hypervisor.%s.%s", r->config->hypervisor.name, key) : NULL;
+	const char *origin = name ? config_origin(r->config, name) : NULL;
+
+	printf("%s  %-14s %s", verdict_names[verdict], what, text);
+	if (origin)
+		printf(" [%s: %s]", name, origin);
+	printf("\n");
 	r->failures += verdict == VERDICT_FAIL;
 }
 
 static void check_config(struct report *r)
 {
-	say(r, VERDICT_OK, "configuration", r->config->path);
+	say(r, VERDICT_OK, "configuration", r->config->path, NULL);
 	for (size_t i = 0; i < r->config->warnings.n; i++)
-		say(r, VERDICT_WARN, "configuration", r->config->warnings.items[i]);
+		say(r, VERDICT_WARN, "configuration", r->config->warnings.items[i], NULL);
 }
 
 static void check_accelerator(struct report *r)
@@ -58,10 +70,11 @@ static void check_accelerator(struct report *r)
 	/* enum config_accelerator has the same order as enum hv_accel: auto, kvm, tcg. */
 	if (hv_accel_choose((enum hv_accel) r->config->hypervisor.accelerator, &facts, &chosen, why,
 			    sizeof why, &e) < 0) {
-		say(r, VERDICT_FAIL, "accelerator", err_show(&e, line, sizeof line));
+		say(r, VERDICT_FAIL, "accelerator", err_show(&e, line, sizeof line), "accelerator");
 		return;
 	}
-	say(r, chosen == HV_ACCEL_KVM ? VERDICT_OK : VERDICT_WARN, "accelerator", why);
+	say(r, chosen == HV_ACCEL_KVM ? VERDICT_OK : VERDICT_WARN, "accelerator", why,
+	    "accelerator");
 }
 
 /* A file that the configuration names must be there and readable. */
@@ -72,49 +85,66 @@ static void check_file(struct report *r, const char *what, const char *path, con
 	auto_free char *line = NULL;
 
 	if (fd >= 0) {
-		say(r, VERDICT_OK, what, path);
+		say(r, VERDICT_OK, what, path, key);
 		return;
 	}
-	line = path[0] ? str_printf("'%s': %s: %s, or set %s", path, strerror(errno), remedy, key)
-		       : str_printf("%s is not set: %s", key, remedy);
-	say(r, VERDICT_FAIL, what, line ? line : remedy);
+	line = path[0] ? str_printf("'%s': %s: %s, or set the key '%s'", path, strerror(errno),
+				    remedy, key)
+		       : str_printf("the key '%s' is not set: %s", key, remedy);
+	say(r, VERDICT_FAIL, what, line ? line : remedy, key);
 }
 
-/* A program is where the configuration says, or in one of the usual places. */
-static void check_program(struct report *r, const char *what, const char *path,
-			  const char *const *places, const char *key, const char *package)
+/* @found is what a sandbox would run, @e why there is nothing: the same search decides for both. */
+static void check_program(struct report *r, const char *what, const char *found,
+			  const struct err *e, const char *key)
 {
-	auto_free char *line = NULL;
+	char line[700];
 
-	if (path[0]) {
-		if (access(path, X_OK) == 0) {
-			say(r, VERDICT_OK, what, path);
-			return;
-		}
-	} else {
-		for (; *places; places++) {
-			if (access(*places, X_OK) == 0) {
-				say(r, VERDICT_OK, what, *places);
-				return;
-			}
-		}
-	}
-	line = str_printf("%s%sis not there: install %s, or set %s", path, path[0] ? " " : "",
-			  package, key);
-	say(r, VERDICT_FAIL, what, line ? line : package);
+	if (found)
+		say(r, VERDICT_OK, what, found, key);
+	else
+		say(r, VERDICT_FAIL, what, err_show(e, line, sizeof line), key);
+}
+
+static void check_hypervisor(struct report *r)
+{
+	const struct config_hypervisor *h = &r->config->hypervisor;
+	struct err e = {0};
+	auto_free char *found = hv_find_program(h->name, h->path, &e);
+
+	check_program(r, "hypervisor", found, &e, "path");
+}
+
+static void check_virtiofsd(struct report *r)
+{
+	const struct config_hypervisor *h = &r->config->hypervisor;
+	struct err e = {0};
+	auto_free char *found = NULL;
+
+	if (h->shared_fs != CONFIG_SHARED_FS_VIRTIO_FS)
+		return;
+	found = virtiofsd_find(h->virtio_fs_daemon, &e);
+	check_program(r, "virtiofsd", found, &e, "virtio_fs_daemon");
 }
 
 static void check_channel(struct report *r)
 {
-	bool vsock = access("/dev/vhost-vsock", R_OK | W_OK) == 0;
+	/* Opened and not only looked at: the node is there before the module is. */
+	auto_close int vsock = open("/dev/vhost-vsock", O_RDWR | O_CLOEXEC);
+	const char *key = "agent_channel";
 
-	if (vsock)
-		say(r, VERDICT_OK, "agent channel", "vsock");
+	if (r->config->hypervisor.channel == CONFIG_CHANNEL_VIRTIO_SERIAL)
+		say(r, VERDICT_OK, "agent channel", "virtio-serial", key);
+	else if (vsock >= 0)
+		say(r, VERDICT_OK, "agent channel", "vsock", key);
 	else if (r->config->hypervisor.channel == CONFIG_CHANNEL_VSOCK)
 		say(r, VERDICT_FAIL, "agent channel",
-		    "/dev/vhost-vsock cannot be opened: load the module vhost_vsock, or allow virtio-serial");
+		    "/dev/vhost-vsock cannot be opened: load the module vhost_vsock, or set the "
+		    "key 'agent_channel' to \"auto\"",
+		    key);
 	else
-		say(r, VERDICT_OK, "agent channel", "virtio-serial (there is no /dev/vhost-vsock)");
+		say(r, VERDICT_OK, "agent channel", "virtio-serial (there is no /dev/vhost-vsock)",
+		    key);
 }
 
 static void check_memory(struct report *r)
@@ -125,25 +155,20 @@ static void check_memory(struct report *r)
 
 	(void) snprintf(line, sizeof line, "%llu MiB of the host, %u MiB for each machine",
 			(unsigned long long) (have >> 20), r->config->hypervisor.default_memory);
-	say(r, have < need ? VERDICT_FAIL : VERDICT_OK, "memory", line);
+	say(r, have < need ? VERDICT_FAIL : VERDICT_OK, "memory", line, "default_memory");
 }
 
 static void check_root(struct report *r)
 {
 	if (geteuid() == 0)
-		say(r, VERDICT_OK, "user", "root");
+		say(r, VERDICT_OK, "user", "root", NULL);
 	else
 		say(r, VERDICT_FAIL, "user",
-		    "the sandbox server needs root for namespaces and mounts");
+		    "the sandbox server needs root for namespaces and mounts", NULL);
 }
 
 static int run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
-	static const char *const virtiofsd[] = {"/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd",
-						"/usr/bin/virtiofsd", NULL};
-	static const char *const qemu[] = {"/usr/bin/qemu-system-x86_64",
-					   "/usr/local/bin/qemu-system-x86_64",
-					   "/usr/bin/qemu-system-aarch64", NULL};
 	auto_ptr(config_free) struct config *config = NULL;
 	int r = config_load(cli->config, &config, e);
 
@@ -157,16 +182,10 @@ static int run(struct cli *cli, const void *values, int argc, char **argv, struc
 	check_config(&report);
 	check_root(&report);
 	check_accelerator(&report);
-	check_program(&report, "hypervisor", h->path, qemu, "hypervisor.qemu.path",
-		      "qemu-system-x86");
-	check_file(&report, "guest kernel", h->kernel, "hypervisor.qemu.kernel",
-		   "run 'make guest' or install the guest image");
-	check_file(&report, "guest initrd", h->initrd, "hypervisor.qemu.initrd",
-		   "run 'make guest' or install the guest image");
-	if (h->shared_fs == CONFIG_SHARED_FS_VIRTIO_FS)
-		check_program(&report, "virtiofsd", h->virtio_fs_daemon, virtiofsd,
-			      "hypervisor.qemu.virtio_fs_daemon",
-			      "qemu-system-common or virtiofsd");
+	check_hypervisor(&report);
+	check_file(&report, "guest kernel", h->kernel, "kernel", GUEST_IMAGE);
+	check_file(&report, "guest initrd", h->initrd, "initrd", GUEST_IMAGE);
+	check_virtiofsd(&report);
 	check_channel(&report);
 	check_memory(&report);
 	return report.failures > 0;

@@ -115,6 +115,19 @@ void hv_accel_probe(struct hv_accel_facts *ret)
 		ret->create_vm_error = errno;
 }
 
+/* What the administrator can do about a KVM that is not usable. */
+static const char *kvm_remedy(const struct hv_accel_facts *facts)
+{
+	if (facts->open_error == ENOENT)
+		return "load the module kvm_intel or kvm_amd";
+	if (facts->open_error)
+		return "let this user open it";
+	if (!facts->cpu_virt)
+		return "switch virtualisation on in the firmware, or nested virtualisation in the "
+		       "host of this machine";
+	return "look into the kernel's log";
+}
+
 static bool kvm_usable(const struct hv_accel_facts *facts, char *why, size_t why_bytes)
 {
 	if (facts->open_error == ENOENT)
@@ -155,7 +168,10 @@ int hv_accel_choose(enum hv_accel wanted, const struct hv_accel_facts *facts, en
 		return 0;
 	}
 	if (wanted == HV_ACCEL_KVM)
-		return err_say(e, ENODEV, "accelerator = \"kvm\" cannot be had: %s", no);
+		return err_say(e, ENODEV,
+			       "accelerator = \"kvm\" cannot be had: %s: %s, or set the key "
+			       "'accelerator' to \"auto\" (without KVM it is slow)",
+			       no, kvm_remedy(facts));
 	(void) snprintf(why, why_bytes, "TCG: %s", no);
 	*ret = HV_ACCEL_TCG;
 	return 0;

@@ -1,5 +1,6 @@
 #include "host/hypervisor/fake.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -130,10 +131,18 @@ static int fake_new(struct loop *loop, struct hv **ret, struct err *e)
 	return r;
 }
 
+static char *fake_find_program(const char *path, struct err *e)
+{
+	(void) path;
+	(void) err_say(e, ENOENT, "a fake machine runs no program");
+	return NULL;
+}
+
 static const struct hv_ops fake_ops = {
 	.name = "fake",
 	.features = HV_FEATURE_VIRTIO_FS | HV_FEATURE_9P | HV_FEATURE_DISKS,
 	.new = fake_new,
+	.find_program = fake_find_program,
 	.create = fake_create,
 	.start = fake_start,
 	.dial = fake_dial,

@@ -34,18 +34,33 @@ const char *hv_channel_name(enum hv_channel channel)
 	return (size_t) channel < HV_CHANNEL_MAX ? channel_names[channel] : "?";
 }
 
-int hv_new(const char *driver, struct loop *loop, struct hv **ret, struct err *e)
+static const struct hv_ops *find_driver(const char *name, struct err *e)
 {
 	char known[128] = "";
 
 	for (const struct hv_ops *const *p = hv_drivers; *p; p++) {
 		size_t n = strlen(known);
 
-		if (strcmp((*p)->name, driver) == 0)
-			return (*p)->new (loop, ret, e);
+		if (strcmp((*p)->name, name) == 0)
+			return *p;
 		(void) snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", (*p)->name);
 	}
-	return err_say(e, ENOENT, "unknown hypervisor '%s' (known: %s)", driver, known);
+	(void) err_say(e, ENOENT, "unknown hypervisor '%s' (known: %s)", name, known);
+	return NULL;
+}
+
+int hv_new(const char *driver, struct loop *loop, struct hv **ret, struct err *e)
+{
+	const struct hv_ops *ops = find_driver(driver, e);
+
+	return ops ? ops->new (loop, ret, e) : -ENOENT;
+}
+
+char *hv_find_program(const char *driver, const char *path, struct err *e)
+{
+	const struct hv_ops *ops = find_driver(driver, e);
+
+	return ops ? ops->find_program(path, e) : NULL;
 }
 
 void hv_free(struct hv *hv)

@@ -178,6 +178,10 @@ int hv_new(const char *driver, struct loop *loop, struct hv **ret, struct err *e
 void hv_free(struct hv *hv);
 AUTO_PTR(struct hv, hv_free)
 
+/* The program that a machine of @driver runs: @path (key 'path'), or where it is usually found if that
+ * is NULL or "". Freed by the caller. NULL with a sentence that says what to install or to set. */
+char *hv_find_program(const char *driver, const char *path, struct err *e);
+
 /* Calls @fn at most once, when the VMM ends without having been asked to by hv_stop(). May be
  * called while hv_stop() is on its way. */
 void hv_on_exit(struct hv *hv, hv_exit_fn fn, void *arg);
@@ -264,6 +268,7 @@ struct hv_ops {
 
 	/* Required. */
 	int (*new)(struct loop *loop, struct hv **ret, struct err *e);
+	char *(*find_program)(const char *path, struct err *e); /* as hv_find_program() */
 	int (*create)(struct hv *hv, const struct vm_spec *spec, struct err *e);
 	int (*start)(struct hv *hv, msec_t deadline, struct err *e);
 	int (*dial)(struct hv *hv, uint32_t port, msec_t deadline, int *ret_fd, struct err *e);

@@ -107,12 +107,17 @@ static int give_fdset(struct qemu_command *c, int take_fd)
 	return c->fdsets;
 }
 
-static int open_file(const char *path, int flags, const char *what, const char *key, struct err *e)
+#define GUEST_IMAGE "run 'make guest' or install the guest image"
+
+/* @remedy: what to do if it is missing, beside setting @key to another. */
+static int open_file(const char *path, const char *what, const char *key, const char *remedy,
+		     struct err *e)
 {
-	int fd = open(path, flags | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0 && errno == ENOENT)
-		return err_say(e, ENOENT, "there is no %s '%s' (key '%s')", what, path, key);
+		return err_say(e, ENOENT, "there is no %s '%s': %s, or set the key '%s'", what,
+			       path, remedy, key);
 	if (fd < 0)
 		return err_sys(e, errno, "open %s '%s' (key '%s')", what, path, key);
 	return fd;
@@ -136,7 +141,8 @@ static int check_kernel(int fd, const char *path, struct err *e)
 static int add_kernel(struct qemu_command *c, const struct vm_spec *spec, const char *cmdline,
 		      struct err *e)
 {
-	auto_close int kernel = open_file(spec->kernel_path, O_RDONLY, "guest kernel", "kernel", e);
+	auto_close int kernel =
+		open_file(spec->kernel_path, "guest kernel", "kernel", GUEST_IMAGE, e);
 
 	if (kernel < 0)
 		return kernel;
@@ -147,7 +153,7 @@ static int add_kernel(struct qemu_command *c, const struct vm_spec *spec, const 
 		return r;
 	addf(c, "-kernel", "/proc/self/fd/%d", give_fd(c, take_fd(&kernel)));
 	if (spec->initrd_path && *spec->initrd_path) {
-		int initrd = open_file(spec->initrd_path, O_RDONLY, "guest initrd", "initrd", e);
+		int initrd = open_file(spec->initrd_path, "guest initrd", "initrd", GUEST_IMAGE, e);
 
 		if (initrd < 0)
 			return initrd;
@@ -276,7 +282,8 @@ static int add_entropy(struct qemu_command *c, const struct vm_spec *spec,
 {
 	const char *path =
 		spec->entropy_path && *spec->entropy_path ? spec->entropy_path : "/dev/urandom";
-	int fd = open_file(path, O_RDONLY, "source of entropy", "entropy_source", e);
+	int fd =
+		open_file(path, "source of entropy", "entropy_source", "let it be /dev/urandom", e);
 
 	if (fd < 0)
 		return fd;

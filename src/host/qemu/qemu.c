@@ -24,16 +24,19 @@
 #define AGENT_PORT 1024
 
 /* The program as a path, so that what is missing is told before anything starts. */
-static char *find_program(const struct vm_spec *spec, const struct qemu_arch *arch, struct err *e)
+static char *qemu_find_program(const char *named, struct err *e)
 {
-	bool named = spec->vmm_path && *spec->vmm_path;
+	const struct qemu_arch *arch = qemu_arch_host();
 	const char *path = getenv("PATH");
 	size_t n;
 
-	if (named && access(spec->vmm_path, X_OK) == 0)
-		return strdup(spec->vmm_path);
-	if (named) {
-		(void) err_sys(e, errno, "run QEMU '%s' (key 'path')", spec->vmm_path);
+	if (named && *named) {
+		if (access(named, X_OK) == 0)
+			return strdup(named);
+		(void) err_say(e, errno,
+			       "run QEMU '%s' (key 'path'): %s: install %s, and let the key name "
+			       "it or be empty",
+			       named, strerror(errno), arch->package);
 		return NULL;
 	}
 	if (!path || !*path)
@@ -103,7 +106,7 @@ static int qemu_create(struct hv *hv, const struct vm_spec *spec, struct err *e)
 	if (!machine)
 		return -EINVAL;
 
-	auto_free char *program = find_program(spec, arch, e);
+	auto_free char *program = qemu_find_program(spec->vmm_path, e);
 
 	if (!program)
 		return -ENOENT;
@@ -240,6 +243,7 @@ static int qemu_new(struct loop *loop, struct hv **ret, struct err *e)
 const struct hv_ops hv_qemu = {
 	.name = "qemu",
 	.features = HV_FEATURE_VIRTIO_FS | HV_FEATURE_9P | HV_FEATURE_DISKS,
+	.find_program = qemu_find_program,
 	.new = qemu_new,
 	.create = qemu_create,
 	.start = qemu_start,

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/vhost.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -45,7 +46,10 @@ int vsock_reserve(uint32_t *ret_cid, struct err *e)
 	auto_close int fd = open("/dev/vhost-vsock", O_RDWR | O_CLOEXEC);
 
 	if (fd < 0)
-		return err_sys(e, errno, "open '/dev/vhost-vsock'");
+		return err_say(e, errno,
+			       "open '/dev/vhost-vsock': %s: load the module vhost_vsock, or set "
+			       "the key 'agent_channel' to \"auto\"",
+			       strerror(errno));
 
 	int r = take_cid(fd, ret_cid, e);
 

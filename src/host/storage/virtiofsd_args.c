@@ -12,6 +12,8 @@
 /* In every build of QEMU's own, for its --version; in none of the other's. */
 static const char c_mark[] = "QEMU Project developers";
 
+#define PACKAGES "qemu-system-common (Debian 12) or virtiofsd"
+
 static const char *const places[] = {
 	"/usr/libexec/virtiofsd",  /* the Rust one, Debian 13 and most others */
 	"/usr/lib/qemu/virtiofsd", /* Debian up to 12 */
@@ -58,7 +60,10 @@ char *virtiofsd_find(const char *program, struct err *e)
 	if (program && *program) {
 		if (access(program, X_OK) == 0)
 			return strdup(program);
-		(void) err_sys(e, errno, "run virtiofsd '%s' (key 'virtio_fs_daemon')", program);
+		(void) err_say(e, errno,
+			       "run virtiofsd '%s' (key 'virtio_fs_daemon'): %s: install " PACKAGES
+			       ", and let the key name it or be empty",
+			       program, strerror(errno));
 		return NULL;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(places); i++)
@@ -67,9 +72,8 @@ char *virtiofsd_find(const char *program, struct err *e)
 	found = find_in_path();
 	if (!found)
 		(void) err_say(e, ENOENT,
-			       "there is no virtiofsd: install qemu-system-common (Debian 12) or "
-			       "virtiofsd, or set the key 'virtio_fs_daemon', or "
-			       "shared_fs = \"virtio-9p\"");
+			       "there is no virtiofsd: install " PACKAGES
+			       ", or set the key 'virtio_fs_daemon', or shared_fs = \"virtio-9p\"");
 	return found;
 }
 
