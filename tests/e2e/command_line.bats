@@ -44,3 +44,16 @@ teardown() { common_teardown; }
 	[ "$rc" -eq 3 ]
 	run -1 grep -q got-URG "$WORK/out"
 }
+
+@test "container_pipe_size of the configuration is told to the agent" {
+	sed 's/^container_pipe_size = 0/container_pipe_size = 4096/' "$TREE/build/configuration.toml" >"$WORK/small.toml"
+	run kata --config "$WORK/small.toml" run --bundle "$(bundle b . cat /proc/cmdline)" c1
+	[ "$status" -eq 0 ]
+	[[ $output == *" agent.container_pipe_size=4096"* ]]
+}
+
+@test "env tells what is set and not supported" {
+	sed '/^\[hypervisor.qemu\]/a memory_slots = 3' "$TREE/build/configuration.toml" >"$WORK/slots.toml"
+	kata --config "$WORK/slots.toml" env | grep -q "^# not supported: hypervisor.qemu.memory_slots .*# $WORK/slots.toml:[0-9]"
+	kata --config "$WORK/slots.toml" env --json | jq -e '.settings["hypervisor.qemu.memory_slots"].supported == false'
+}

@@ -186,6 +186,10 @@ TEST(wrong_types_and_ranges_are_refused_with_file_and_line)
 		":2: hypervisor.qemu.accelerator: 'hvf' is none of auto, kvm, tcg");
 	refused("[agent.kata]\ndial_timeout_ms = 0", ERANGE,
 		":2: agent.kata.dial_timeout_ms: 0 is out of range (1 to 3600000)");
+	refused("[hypervisor.qemu]\nmemory_slots = -1", ERANGE,
+		":2: hypervisor.qemu.memory_slots: -1 is out of range (0 to 4294967295)");
+	refused("[hypervisor.qemu]\nblock_device_aio = \"fast\"", EINVAL,
+		":2: hypervisor.qemu.block_device_aio: 'fast' is none of threads, native, io_uring");
 	refused("[runtime]\ncreate_container_timeout = 3601", ERANGE,
 		":2: runtime.create_container_timeout: 3601 is out of range (1 to 3600)");
 	refused("[hypervisor.qemu]\nmemory_slots = \"many\"", EINVAL,
@@ -224,6 +228,12 @@ TEST(what_is_not_supported_yet_is_refused_by_name)
 		":2: runtime.experimental: not supported yet");
 	refused("[runtime]\nhypervisor_name = \"clh\"", ENOTSUP,
 		":2: runtime.hypervisor_name: 'clh' is not supported yet");
+	refused("[agent.kata]\nlog_port = 1026", ENOTSUP,
+		":2: agent.kata.log_port: not supported yet");
+	refused("[hypervisor.qemu]\ndisable_vhost_net = true", ENOTSUP,
+		":2: hypervisor.qemu.disable_vhost_net: not supported yet");
+	refused("[runtime]\ndan_conf = \"/etc/dans\"", ENOTSUP,
+		":2: runtime.dan_conf: not supported yet");
 	refused("[hypervisor.firecracker]\npath = \"/fc\"", ENOTSUP,
 		":1: hypervisor.firecracker: not supported yet");
 	refused("[runtime]\nhypervisor_name = \"xen\"", EINVAL,
@@ -265,10 +275,14 @@ TEST(what_is_done_differently_is_a_warning)
 {
 	auto_place struct place p =
 		place_with("[hypervisor.qemu]\nblock_device_driver = \"virtio-scsi\"\n[runtime]\n"
-			   "static_sandbox_resource_mgmt = false\n");
+			   "static_sandbox_resource_mgmt = false\nsandbox_cgroup_only = false\n"
+			   "log_level = \"trace\"\n");
 	auto_ptr(config_free) struct config *c = loaded(p.file);
 
-	CHECK_EQ(c->warnings.n, 2);
+	CHECK_EQ(c->warnings.n, 4);
+	CHECK(strstr(c->warnings.items[2], ":5: runtime.sandbox_cgroup_only: not supported yet: "));
+	CHECK_STR(c->warnings.items[3] + strlen(p.file),
+		  ":6: runtime.log_level: not supported yet: 'enable_debug' decides");
 	CHECK_STR(c->warnings.items[0] + strlen(p.file),
 		  ":2: hypervisor.qemu.block_device_driver: not supported yet: virtio-blk is used");
 	CHECK(c->runtime.static_sandbox_resource_mgmt);
@@ -384,6 +398,29 @@ TEST(a_copy_has_everything)
 	CHECK_STR(d->path, c->path);
 }
 
+static void list_unsupported(void *arg, const struct config_setting *s)
+{
+	char *names = arg;
+
+	if (s->value)
+		return;
+	(void) strcat(strcat(names, s->key), " ");
+	CHECK(strcmp(s->origin, "default") != 0);
+}
+
+TEST(what_was_set_without_effect_is_shown_as_such)
+{
+	auto_place struct place p =
+		place_with("[hypervisor.qemu]\nmemory_slots = 7\nenable_iommu = false\n"
+			   "[runtime]\nsandbox_cgroup_only = false\n");
+	auto_ptr(config_free) struct config *c = loaded(p.file);
+	char names[512] = "";
+
+	config_each(c, list_unsupported, names);
+	CHECK_STR(names, "hypervisor.qemu.memory_slots hypervisor.qemu.enable_iommu "
+			 "runtime.sandbox_cgroup_only ");
+}
+
 /* The upstream system's own files say what they ship. */
 static void upstream(const char *name, size_t warnings)
 {
@@ -408,8 +445,8 @@ static void upstream(const char *name, size_t warnings)
 
 TEST(upstream_files_load_but_for_the_image)
 {
-	upstream(DATA "upstream-qemu-runtime-rs.toml", 1);
-	upstream(DATA "upstream-qemu-go.toml", 2);
+	upstream(DATA "upstream-qemu-runtime-rs.toml", 2);
+	upstream(DATA "upstream-qemu-go.toml", 3);
 }
 
 TEST(every_key_of_the_upstream_system_is_known)

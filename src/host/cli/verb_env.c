@@ -19,13 +19,18 @@ static const struct option options[] = {
 static void show_line(void *arg, const struct config_setting *s)
 {
 	(void) arg;
-	printf("%-46s = %-40s # %s\n", s->key, s->value, s->origin);
+	if (!s->value)
+		printf("# not supported: %-29s # %s\n", s->key, s->origin);
+	else
+		printf("%-46s = %-40s # %s\n", s->key, s->value, s->origin);
 }
 
 static void show_json(void *arg, const struct config_setting *s)
 {
-	(void) json_object_set_new(arg, s->key,
-				   json_pack("{s:s, s:s}", "value", s->value, "origin", s->origin));
+	(void) json_object_set_new(
+		arg, s->key,
+		s->value ? json_pack("{s:s, s:s}", "value", s->value, "origin", s->origin)
+			 : json_pack("{s:b, s:s}", "supported", false, "origin", s->origin));
 }
 
 static void print_json(const struct config *config)

@@ -67,9 +67,9 @@ int config_apply(struct config *c, struct key_place place, const struct toml *va
 		r = apply_unsupported(c, p, origin, e);
 	} else if (r == 0) {
 		r = key_store(c, p.key, value, factor, e);
-		if (r == 0)
-			r = set_origin(c, p.number, origin, e);
 	}
+	if (r == 0)
+		r = set_origin(c, p.number, origin, e);
 	return err_wrap(e, r, "%s: %s", origin, key_full_name(place, c->hypervisor.name, name));
 }
 

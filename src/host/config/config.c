@@ -108,12 +108,13 @@ void config_each(const struct config *c, void (*show)(void *arg, const struct co
 	char name[KEY_NAME_BYTES];
 
 	for (struct key_place p = key_first(); p.key; p = key_next(p)) {
-		auto_free char *value = is_shown(p.key) ? key_show(c, p.key) : NULL;
+		bool honoured = is_shown(p.key);
+		auto_free char *value = honoured ? key_show(c, p.key) : NULL;
 		const struct config_setting s = {.key = key_full_name(p, c->hypervisor.name, name),
 						 .value = value,
 						 .origin = origin_of(c, p.number)};
 
-		if (value)
+		if (value || (!honoured && c->sources[p.number].origin))
 			show(arg, &s);
 	}
 }

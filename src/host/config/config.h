@@ -13,9 +13,10 @@
  *	defaults <- configuration.toml <- config.d/<x>.toml in name order <- annotations of one pod
  *
  * Every key that the compatible system knows is in one of the tables (table_<section>.c): honoured,
- * without effect (it qualifies a feature that is off), or refused with "not supported yet" unless
- *it has the value that asks for nothing. Types and ranges are checked with file and line. A key
- *that nobody knows is a warning. docs/configuration.md is printed from the same tables.
+ * without effect (it qualifies a feature that is off, or only tunes), or asks for what is not there:
+ * that is refused with "not supported yet", or where files that the upstream system ships do so,
+ * a warning. Types and ranges are checked with file and line. A key that nobody knows is a warning.
+ * docs/configuration.md is printed from the same tables.
  *
  * A struct config is read once and then only read: copy it (config_copy) before a pod's annotations
  * change it. Strings are never NULL; "" means not set.
@@ -111,6 +112,7 @@ struct config_agent {
 	uint32_t dial_timeout_ms;          /* pause between tries to connect */
 	uint32_t reconnect_timeout_ms;     /* how long to go on trying in all */
 	uint32_t create_container_timeout_ms;
+	uint32_t container_pipe_size; /* bytes; 0: the agent's choice */
 };
 
 /* [runtime] */
@@ -178,11 +180,12 @@ int config_annotate(struct config *c, const char *key, const char *value, struct
 /* One effective setting, as config_each() shows it. Borrowed, valid during the call. */
 struct config_setting {
 	const char *key;    /* "hypervisor.qemu.default_memory" */
-	const char *value;  /* as TOML */
+	const char *value;  /* as TOML; NULL: the key was set and is not supported */
 	const char *origin; /* "default", "/etc/.../configuration.toml:12", "annotation" */
 };
 
-/* Calls @show for every setting that is honoured, in the order of the tables. */
+/* Calls @show for every setting that is honoured, and for every other key that somebody set, in the
+ * order of the tables. */
 void config_each(const struct config *c, void (*show)(void *arg, const struct config_setting *s),
 		 void *arg);
 

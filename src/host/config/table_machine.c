@@ -151,6 +151,7 @@ static const struct key keys[] = {
 	{.name = "hypervisor_loglevel",
 	 .kind = KEY_INTEGER,
 	 .status = KEY_NO_EFFECT,
+	 .max = 3,
 	 .help = "Of VMMs other than QEMU."},
 	{.name = "extra_monitor_socket",
 	 .kind = KEY_STRING,

@@ -75,6 +75,13 @@ static const struct key share[] = {
 
 const struct key_table keys_share = {SECTION_HYPERVISOR, "Shared files", share, ARRAY_LEN(share)};
 
+static const struct key_word aio[] = {
+	{"threads", 0},
+	{"native", 0},
+	{"io_uring", 0},
+	{NULL, 0},
+};
+
 static const struct key block[] = {
 	{.name = "block_device_driver",
 	 .kind = KEY_STRING,
@@ -84,10 +91,13 @@ static const struct key block[] = {
 	 .help = "How a container's block devices are attached."},
 	{.name = "disable_block_device_use",
 	 .kind = KEY_BOOL,
-	 .status = KEY_NO_EFFECT,
-	 .help = "A root file system on a block device is shared, not passed on."},
+	 .status = KEY_INSTEAD,
+	 .preset = "true",
+	 .note = "a root file system on a block device is shared",
+	 .help = "Share a root file system on a block device instead of passing the device on."},
 	{.name = "block_device_aio",
 	 .kind = KEY_STRING,
+	 .words = aio,
 	 .status = KEY_NO_EFFECT,
 	 .help = "How QEMU does I/O on block devices; it takes its own choice."},
 	{.name = "block_device_cache_set",
@@ -131,6 +141,7 @@ static const struct key block[] = {
 	 .kind = KEY_INTEGER,
 	 .annotation = "block_device_queue_size",
 	 .status = KEY_NO_EFFECT,
+	 .max = UINT32_MAX,
 	 .help = "Requests in flight of a block device."},
 	{.name = "num_queues",
 	 .kind = KEY_INTEGER,
@@ -150,6 +161,7 @@ static const struct key block[] = {
 	{.name = "vhost_user_reconnect_timeout_sec",
 	 .kind = KEY_INTEGER,
 	 .status = KEY_NO_EFFECT,
+	 .max = UINT32_MAX,
 	 .help = "Qualifies `enable_vhost_user_store`."},
 	{.name = "disk_rate_limiter_bw_max_rate",
 	 .kind = KEY_INTEGER,

@@ -1,5 +1,6 @@
 /* The machine and its helpers: made, described, started. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -139,8 +140,23 @@ static void choose_user(struct vm_spec *vm)
 	vm->gid = stat("/dev/kvm", &st) == 0 && st.st_gid ? st.st_gid : (gid_t) vm->uid;
 }
 
+#define AGENT_PARAMS_BYTES 96
+
+/* What of [agent.kata] the agent has to know from its first moment. */
+static const char *agent_params(const struct config_agent *c, char buf[AGENT_PARAMS_BYTES])
+{
+	int n = snprintf(buf, AGENT_PARAMS_BYTES, "%s", c->enable_debug ? "agent.log=debug" : "");
+
+	if (c->container_pipe_size)
+		(void) snprintf(buf + n, AGENT_PARAMS_BYTES - (size_t) n,
+				"%sagent.container_pipe_size=%u", n ? " " : "",
+				c->container_pipe_size);
+	return set(buf);
+}
+
+/* @params is borrowed by @vm. */
 static void describe_machine(struct sandbox *sb, const struct guest_container *first,
-			     struct vm_spec *vm)
+			     char params[AGENT_PARAMS_BYTES], struct vm_spec *vm)
 {
 	static const char *const machines[] = {
 		[CONFIG_MACHINE_Q35] = "q35",
@@ -166,7 +182,7 @@ static void describe_machine(struct sandbox *sb, const struct guest_container *f
 		.memory_bytes = size.memory_bytes,
 		.kernel_path = c->kernel,
 		.initrd_path = set(c->initrd),
-		.agent_params = sb->config->agent.enable_debug ? "agent.log=debug" : NULL,
+		.agent_params = agent_params(&sb->config->agent, params),
 		.kernel_params = set(c->kernel_params),
 		.machine_type = machines[c->machine],
 		.machine_accelerators = set(c->machine_accelerators),
@@ -190,6 +206,7 @@ int machine_start(struct sandbox *sb, const struct guest_container *first, msec_
 {
 	struct making m = {.sb = sb};
 	auto_close int share_fd = -1;
+	char params[AGENT_PARAMS_BYTES];
 	struct vm_spec vm;
 	int r;
 
@@ -199,7 +216,7 @@ int machine_start(struct sandbox *sb, const struct guest_container *first, msec_
 			*e = m.err;
 		return m.r;
 	}
-	describe_machine(sb, first, &vm);
+	describe_machine(sb, first, params, &vm);
 	r = lend_share(sb, &vm.share, &share_fd, e);
 	if (r == 0)
 		r = hv_create(sb->hv, &vm, e);
