@@ -20,9 +20,8 @@
 #define FILE_CHUNK_BYTES 4096
 #define DIR_DEPTH_MAX    128
 
-/* @path is only for the sentence. */
-static int read_all(int fd, const char *path, size_t max_bytes, char **ret, size_t *ret_bytes,
-		    struct err *e)
+int file_read_fd(int fd, const char *name, size_t max_bytes, char **ret, size_t *ret_bytes,
+		 struct err *e)
 {
 	struct buf text;
 	ssize_t n;
@@ -36,11 +35,11 @@ static int read_all(int fd, const char *path, size_t max_bytes, char **ret, size
 	int r = n < 0 ? (int) n : 0;
 
 	if (r < 0 && r != -EMSGSIZE)
-		(void) err_sys(e, -r, "read '%s'", path);
+		(void) err_sys(e, -r, "read '%s'", name);
 	else if (buf_len(&text) > max_bytes)
-		r = err_say(e, EFBIG, "'%s' is larger than %zu bytes", path, max_bytes);
+		r = err_say(e, EFBIG, "'%s' is larger than %zu bytes", name, max_bytes);
 	else if ((r = buf_append(&text, "", 1)) < 0)
-		(void) err_sys(e, -r, "read '%s'", path);
+		(void) err_sys(e, -r, "read '%s'", name);
 	if (r < 0) {
 		buf_fini(&text);
 		return r;
@@ -58,7 +57,7 @@ int file_read(int dirfd, const char *path, size_t max_bytes, char **ret, size_t 
 
 	if (fd < 0)
 		return err_sys(e, errno, "open '%s'", path);
-	return read_all(fd, path, max_bytes, ret, ret_bytes, e);
+	return file_read_fd(fd, path, max_bytes, ret, ret_bytes, e);
 }
 
 int file_read_regular(int dirfd, const char *path, size_t max_bytes, char **ret, size_t *ret_bytes,
@@ -74,7 +73,7 @@ int file_read_regular(int dirfd, const char *path, size_t max_bytes, char **ret,
 		return err_sys(e, EISDIR, "read '%s'", path);
 	if (!S_ISREG(st.st_mode))
 		return err_say(e, EINVAL, "'%s' is not a regular file", path);
-	return read_all(fd, path, max_bytes, ret, ret_bytes, e);
+	return file_read_fd(fd, path, max_bytes, ret, ret_bytes, e);
 }
 
 int file_write(int dirfd, const char *path, const char *text, struct err *e)

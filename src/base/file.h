@@ -21,6 +21,10 @@ int file_read(int dirfd, const char *path, size_t max_bytes, char **ret, size_t 
 int file_read_regular(int dirfd, const char *path, size_t max_bytes, char **ret, size_t *ret_bytes,
 		      struct err *e);
 
+/* The same from a descriptor, to its end; @name is for the sentence. */
+int file_read_fd(int fd, const char *name, size_t max_bytes, char **ret, size_t *ret_bytes,
+		 struct err *e);
+
 /* Writes @text to a file that exists, in one write(): for /proc, /sys and cgroup files. */
 int file_write(int dirfd, const char *path, const char *text, struct err *e);
 

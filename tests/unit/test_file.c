@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "base/auto.h"
@@ -47,6 +48,22 @@ TEST(only_a_regular_file_is_read_when_that_is_wanted)
 	CHECK_EQ(file_read_regular(dir, "link", 100, &text, NULL, NULL), 0);
 	CHECK_STR(text, "12345");
 	CHECK_EQ(dir_remove(AT_FDCWD, folder, NULL), 0);
+}
+
+TEST(a_socket_is_read_to_its_end)
+{
+	auto_free char *text = NULL;
+	struct err e = {0};
+	int sv[2];
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv), 0);
+	CHECK_EQ(write(sv[0], "12345", 5), 5);
+	(void) close(sv[0]);
+	CHECK_EQ(file_read_fd(sv[1], "stdin", 5, &text, NULL, NULL), 0);
+	CHECK_STR(text, "12345");
+	(void) close(sv[1]);
+	CHECK_EQ(file_read_fd(-1, "stdin", 5, &text, NULL, &e), -EBADF);
+	CHECK_STR(e.text, "read 'stdin'");
 }
 
 TEST(a_relative_path_becomes_one_from_the_root)

@@ -157,8 +157,10 @@ static int from_options(const struct values *v, char **ret, struct err *e)
 
 static int from_file(const char *path, char **ret, struct err *e)
 {
-	return file_read(AT_FDCWD, strcmp(path, "-") == 0 ? "/dev/stdin" : path,
-			 OCI_DOCUMENT_MAX_BYTES, ret, NULL, e);
+	/* Not /dev/stdin, which cannot be opened when it is a socket. */
+	if (strcmp(path, "-") == 0)
+		return file_read_fd(STDIN_FILENO, "stdin", OCI_DOCUMENT_MAX_BYTES, ret, NULL, e);
+	return file_read(AT_FDCWD, path, OCI_DOCUMENT_MAX_BYTES, ret, NULL, e);
 }
 
 /* Checked on this side too, so that the sentence names the field and not only the failure. */
