@@ -57,3 +57,35 @@ teardown() { common_teardown; }
 	kata --config "$WORK/slots.toml" env | grep -q "^# not supported: hypervisor.qemu.memory_slots .*# $WORK/slots.toml:[0-9]"
 	kata --config "$WORK/slots.toml" env --json | jq -e '.settings["hypervisor.qemu.memory_slots"].supported == false'
 }
+
+@test "update reads its limits from a stdin that is a socket" {
+	run /usr/bin/python3 -c '
+import socket, subprocess, sys
+ours, theirs = socket.socketpair()
+ours.sendall(b"{\"pids\": {\"limit\": -7.5}}")
+ours.close()
+sys.exit(subprocess.run(sys.argv[1:], stdin=theirs).returncode)' "$TREE/build/kata-runtime" --root "$ROOT" update -r - c1
+	[ "$status" -eq 1 ]
+	[[ $output == *pids.limit* ]]
+}
+
+@test "--rootless is true, false or auto" {
+	kata --rootless auto list
+	kata --rootless=false list
+	run kata --rootless nonsense list
+	[ "$status" -eq 1 ]
+	[[ $output == *"--rootless is true, false or auto, not 'nonsense'"* ]]
+}
+
+@test "completion knows the value of every global option from a verb" {
+	eval "$(kata completion bash)"
+	for option in $(kata help | sed -n 's/^   --\([a-z-]*\) [A-Z].*/\1/p'); do
+		COMP_WORDS=(kata-runtime "--$option" state "") COMP_CWORD=3 COMPREPLY=()
+		_kata_runtime
+		[[ " ${COMPREPLY[*]} " == *" create "* ]] || {
+			echo "$option"
+			return 1
+		}
+	done
+	[ "$option" = criu ]
+}

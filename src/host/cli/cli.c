@@ -30,7 +30,8 @@ const struct option global_options[] = {
 	 "print where configurations are looked for", false},
 	{"systemd-cgroup", 0, OPTION_FLAG, 0, NULL, "cgroups live in the guest", true},
 	{"cgroup-manager", 0, OPTION_STRING, 0, "NAME", "cgroups live in the guest", true},
-	{"rootless", 0, OPTION_STRING, 0, "WORD", "true, false or auto", true},
+	{"rootless", 0, GLOBAL(STRING, rootless), "WORD",
+	 "true, false or auto (accepted, without effect)", false},
 	{"criu", 0, OPTION_STRING, 0, "PATH", "there is no checkpoint", true},
 	{"help", 'h', GLOBAL(FLAG, help), NULL, "print this", false},
 	{"version", 'v', GLOBAL(FLAG, version), NULL, "print the version", false},
@@ -83,6 +84,19 @@ static int open_log(const struct cli *cli, struct err *e)
 	}
 	log_open(fd, format, cli->debug ? LOG_DEBUG : LOG_INFO);
 	return 0;
+}
+
+static int check_rootless(const struct cli *cli, struct err *e)
+{
+	static const char *const words[] = {"true", "false", "auto", "1", "0", "t", "f"};
+
+	for (size_t i = 0; cli->rootless && i < ARRAY_LEN(words); i++)
+		if (strcmp(cli->rootless, words[i]) == 0)
+			return 0;
+	return cli->rootless
+		       ? err_say(e, EINVAL, "option --rootless is true, false or auto, not '%s'",
+				 cli->rootless)
+		       : 0;
 }
 
 /* The server works in the bundle's folder, where a relative path of our caller's means another file. */
@@ -154,6 +168,8 @@ static int run(struct cli *cli, int argc, char **argv, struct err *e)
 
 	int r = open_log(cli, e);
 
+	if (r == 0)
+		r = check_rootless(cli, e);
 	if (r == 0)
 		r = make_paths_absolute(cli, e);
 	if (r < 0)

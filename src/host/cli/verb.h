@@ -13,6 +13,7 @@ struct cli {
 	const char *log;     /* --log, or NULL for stderr only */
 	const char *log_format;
 	const char *config; /* --config or $KATA_CONF_FILE, absolute; or NULL */
+	const char *rootless;
 	bool debug;
 	bool show_config_paths;
 	bool help;

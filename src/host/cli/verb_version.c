@@ -31,6 +31,19 @@ static void print_options(const struct option *table, size_t n)
 		printf(" --%s", table[i].name);
 }
 
+/* The pattern of the global options whose value is the next word. */
+static void print_options_with_value(void)
+{
+	const char *bar = "";
+
+	for (size_t i = 0; i < n_global_options; i++) {
+		if (global_options[i].kind == OPTION_FLAG)
+			continue;
+		printf("%s--%s", bar, global_options[i].name);
+		bar = "|";
+	}
+}
+
 static int run_completion(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
 	(void) cli, (void) values;
@@ -42,8 +55,9 @@ static int run_completion(struct cli *cli, const void *values, int argc, char **
 	       "_kata_runtime()\n{\n"
 	       "\tlocal word=${COMP_WORDS[COMP_CWORD]} verb= i words\n"
 	       "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
-	       "\t\tcase ${COMP_WORDS[i]} in\n"
-	       "\t\t--root|--log|--log-format|--config|--kata-config|--criu|--rootless) ((i++)) ;;\n"
+	       "\t\tcase ${COMP_WORDS[i]} in\n\t\t");
+	print_options_with_value();
+	printf(") ((i++)) ;;\n"
 	       "\t\t-*) ;;\n"
 	       "\t\t*) verb=${COMP_WORDS[i]}; break ;;\n"
 	       "\t\tesac\n\tdone\n"
