@@ -106,6 +106,8 @@ no_state() {
 	wait_for 10 gone "$(cat "$WORK/exec.pid")"
 	[ "$(cat "$WORK/exec.out")" = exec ]
 	shim ps --format json c1 | jq -e 'length >= 1'
+	shim ps c1 -ef | grep -q "sleep 1000"
+	shim ps c1 -o pid,cmd | grep -q "sleep 1000"
 	shim pause c1
 	shim resume c1
 	echo '{"pids": {"limit": 50}}' | shim update --resources - c1

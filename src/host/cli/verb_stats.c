@@ -125,6 +125,8 @@ static const struct option ps_options[] = {
 	 false},
 };
 
+/* The words behind the id are options of the host's ps(1) for runc, which picks the container's
+ * processes out of what that prints. Ours are not among those: the guest makes the one table there is. */
 static int run_ps(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
 	const struct ps_values *v = values;
@@ -157,12 +159,12 @@ static int run_ps(struct cli *cli, const void *values, int argc, char **argv, st
 
 const struct verb verb_ps = {
 	.name = "ps",
-	.arguments = "ID",
+	.arguments = "ID [OPTIONS OF PS]",
 	.help = "list the processes of a container, as the guest numbers them",
 	.options = ps_options,
 	.n_options = ARRAY_LEN(ps_options),
 	.values_bytes = sizeof(struct ps_values),
 	.min_args = 1,
-	.max_args = 1,
+	.max_args = -1,
 	.run = run_ps,
 };
