@@ -89,3 +89,26 @@ sys.exit(subprocess.run(sys.argv[1:], stdin=theirs).returncode)' "$TREE/build/ka
 	done
 	[ "$option" = criu ]
 }
+
+has_lines() {
+	[ "$(wc -l <"$2")" -ge "$1" ]
+}
+
+# bats test_tags=box
+@test "events tells when the container runs out of memory, at once and to who comes later" {
+	dir=$(bundle b '.linux.resources.memory.limit = 33554432' sh -c \
+		'until [ -e /tmp/go ]; do sleep 0.1; done; dd if=/dev/zero of=/dev/null bs=128M count=1; exec sleep 1000')
+	kata run --bundle "$dir" --detach c1 </dev/null >/dev/null 2>&1
+	"$TREE/build/kata-runtime" --root "$ROOT" events --interval 1h c1 >"$WORK/events" 2>&1 &
+	watcher=$!
+	wait_for 30 grep -q '"type":"stats"' "$WORK/events"
+	run -1 grep -q oom "$WORK/events"
+	touch "$ROOTFS/tmp/go"
+	wait_for 60 grep -qx '{"type":"oom","id":"c1"}' "$WORK/events"
+	"$TREE/build/kata-runtime" --root "$ROOT" events --interval 100ms c1 >"$WORK/later" 2>&1 &
+	later=$!
+	wait_for 30 grep -qx '{"type":"oom","id":"c1"}' "$WORK/later"
+	wait_for 30 has_lines 4 "$WORK/later"
+	kill "$watcher" "$later"
+	kata delete --force c1
+}

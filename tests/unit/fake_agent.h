@@ -41,6 +41,7 @@ struct fake_agent {
 	const char *features[4];
 	char root[256], hostname[64];
 	struct ttrpc_call *unanswered;
+	struct ttrpc_call *oom; /* GetOOMEvent, until fake_oom() */
 	unsigned removed, signals_to_all;
 	int serve_fd; /* on its way from the worker to the loop */
 };
@@ -310,6 +311,22 @@ FAKE_HANDLER(fake_list)
 	ttrpc_reply(call, &l.base);
 }
 
+FAKE_HANDLER(fake_get_oom)
+{
+	FAKE_BEGIN(Grpc__GetOOMEventRequest);
+	CHECK(!a->oom); /* one question at a time */
+	a->oom = call;
+}
+
+/* The container has run out of memory. */
+static inline void fake_oom(struct fake_agent *a, const char *id)
+{
+	Grpc__OOMEvent event = GRPC__OOMEVENT__INIT;
+
+	event.container_id = (char *) id;
+	ttrpc_reply(take_ptr(a->oom), &event.base);
+}
+
 static const struct ttrpc_method fake_methods[] = {
 	{"CreateSandbox", fake_create_sandbox}, {"DestroySandbox", fake_destroy_sandbox},
 	{"GetGuestDetails", fake_details},      {"CreateContainer", fake_create},
@@ -320,6 +337,7 @@ static const struct ttrpc_method fake_methods[] = {
 	{"SignalProcess", fake_signal},         {"TtyWinResize", fake_resize},
 	{"PauseContainer", fake_pause},         {"ResumeContainer", fake_resume},
 	{"StatsContainer", fake_stats},         {"ListProcesses", fake_list},
+	{"GetOOMEvent", fake_get_oom},
 };
 static const struct ttrpc_service fake_service = {&grpc__agent_service__descriptor, fake_methods,
 						  sizeof fake_methods / sizeof fake_methods[0]};
@@ -338,6 +356,7 @@ static inline void fake_agent_fini(struct fake_agent *a)
 {
 	ttrpc_server_free(a->server);
 	ttrpc_drop(a->unanswered);
+	ttrpc_drop(a->oom);
 	for (size_t i = 0; i < FAKE_PROCESSES; i++) {
 		ttrpc_drop(a->processes[i].read);
 		ttrpc_drop(a->processes[i].wait);

@@ -339,6 +339,41 @@ TEST(an_exec_whose_last_waiter_was_told_is_forgotten)
 	down();
 }
 
+static void on_oom_wait_ended(void *arg, const struct sandbox_answer *a)
+{
+	*(int *) arg = a->r;
+}
+
+TEST(who_waits_is_told_of_a_lack_of_memory_and_of_the_end)
+{
+	int ended = 1;
+	struct sandbox_oom_wait w = {.done = on_done};
+	struct sandbox_oom_wait late = {.done = on_done};
+	struct sandbox_oom_wait next = {.done = on_oom_wait_ended, .arg = &ended, .seen = 1};
+
+	up();
+	CHECK_EQ(create("c1", NO_STREAMS), 0);
+	CHECK_EQ(sandbox_await_oom(here.sb, "c2", &w, NULL), -ENOENT);
+	CHECK_EQ(sandbox_await_oom(here.sb, "c1", &w, NULL), 0);
+	UNTIL(here.agent.oom);
+	fake_oom(&here.agent, "c1");
+	CHECK_EQ(outcome(), 0);
+	CHECK_EQ(here.answer.count, 1);
+	CHECK_EQ(sandbox_await_oom(here.sb, "c1", &late, NULL), 0);
+	CHECK_EQ(outcome(), 0);
+	CHECK_EQ(here.answer.count, 1);
+	/* One of a container that nobody knows is the guest's nonsense; it is asked again. */
+	UNTIL(here.agent.oom);
+	fake_oom(&here.agent, "nobody");
+	UNTIL(here.agent.oom);
+	CHECK_EQ(sandbox_await_oom(here.sb, "c1", &next, NULL), 0);
+	CHECK_EQ(kill_it("c1", "", 9), 0);
+	CHECK_EQ(wait_for("c1", ""), 137);
+	CHECK_EQ(delete_it("c1", ""), 0);
+	CHECK_EQ(ended, -ENOENT);
+	down();
+}
+
 TEST(a_size_asked_for_early_reaches_the_terminal_later)
 {
 	struct sandbox_stdio stdio = NO_STREAMS;

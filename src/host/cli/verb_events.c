@@ -8,6 +8,7 @@
 #include "host/cli/server.h"
 #include "host/cli/status.h"
 #include "host/cli/verb.h"
+#include "kata.pb-c.h"
 #include "task.pb-c.h"
 
 #define EVENTS_INTERVAL_MS     5000
@@ -60,6 +61,44 @@ static int parse_interval(const char *text, uint64_t *ret_ms, struct err *e)
 	return 0;
 }
 
+/* The line on which the server tells that the container has run out of memory. */
+struct oom_line {
+	struct server *server;
+	const char *id;
+	uint32_t seen;
+};
+
+static void await_oom(struct oom_line *line);
+
+static void oom_happened(void *arg, struct ttrpc_answer *answer)
+{
+	struct oom_line *line = arg;
+	const Kata__V1__AwaitOomResponse *a = (const void *) answer->response;
+
+	/* The container is gone, or the server is older than we are. */
+	if (answer->r < 0 || a->count <= line->seen)
+		return;
+	for (; line->seen < a->count; line->seen++)
+		printf("{\"type\":\"oom\",\"id\":\"%s\"}\n", line->id);
+	(void) fflush(stdout);
+	await_oom(line);
+}
+
+static void await_oom(struct oom_line *line)
+{
+	Kata__V1__AwaitOomRequest q = KATA__V1__AWAIT_OOM_REQUEST__INIT;
+	const struct ttrpc_request request = {
+		.service = &kata__v1__admin__descriptor,
+		.method = "AwaitOom",
+		.message = &q.base,
+		.deadline = CLOCK_NEVER,
+	};
+
+	q.id = (char *) line->id;
+	q.seen = line->seen;
+	(void) ttrpc_call(line->server->client, &request, oom_happened, line, NULL, NULL);
+}
+
 /* Until the container ends or the server hangs up, which is the ordinary end. */
 static int follow(struct server *s, const char *id, uint64_t interval_ms, struct err *e)
 {
@@ -88,6 +127,7 @@ static int run_events(struct cli *cli, const void *values, int argc, char **argv
 {
 	const struct events_values *v = values;
 	auto_server struct server s = SERVER_NONE;
+	struct oom_line line = {.server = &s, .id = argv[0]}; /* hears of the end of @s */
 	uint64_t interval_ms;
 	int r = parse_interval(v->interval, &interval_ms, e);
 
@@ -96,13 +136,16 @@ static int run_events(struct cli *cli, const void *values, int argc, char **argv
 		r = server_reach(cli, argv[0], "watch", &s, e);
 	if (r < 0)
 		return r;
-	return v->stats ? print_stats(&s, argv[0], e) : follow(&s, argv[0], interval_ms, e);
+	if (v->stats)
+		return print_stats(&s, argv[0], e);
+	await_oom(&line);
+	return follow(&s, argv[0], interval_ms, e);
 }
 
 const struct verb verb_events = {
 	.name = "events",
 	.arguments = "ID",
-	.help = "print the statistics of a container, once or again and again",
+	.help = "print statistics of a container again and again, and when it runs out of memory",
 	.options = events_options,
 	.n_options = ARRAY_LEN(events_options),
 	.values_bytes = sizeof(struct events_values),

@@ -9,6 +9,7 @@ void guest_container_free(struct guest_container *c)
 	if (!c)
 		return;
 	list_remove(&c->link);
+	oom_forget(c);
 	list_for_each (pos, &c->execs)
 		guest_process_free(container_of(pos, struct guest_process, link));
 	guest_process_free(c->init);

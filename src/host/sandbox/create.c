@@ -201,6 +201,8 @@ static void create_done(struct worker_job *job, int r, struct err *e)
 
 	if (j->is_first)
 		sb->state = r < 0 ? SANDBOX_ENDED : SANDBOX_READY;
+	if (j->is_first && r == 0)
+		oom_listen(sb);
 	c->init->busy = false;
 	if (r == 0)
 		r = create_end(c, e);
@@ -244,6 +246,7 @@ static int container_new(struct sandbox *sb, const struct sandbox_container *new
 		return err_sys(e, ENOMEM, "make a container");
 	list_init(&c->link);
 	list_init(&c->execs);
+	list_init(&c->oom_waits);
 	c->sb = sb;
 	c->id = strdup(new->id);
 	c->bundle = strdup(new->bundle);

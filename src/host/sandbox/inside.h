@@ -63,10 +63,12 @@ struct guest_container {
 	char *id;
 	char *bundle;
 	struct guest_process *init;
-	struct list execs;  /* struct guest_process */
-	Grpc__Spec *spec;   /* job's: as the guest gets it */
-	Grpc__Hooks *hooks; /* job's: those of the host; may be NULL */
-	bool in_guest;      /* job's: the agent knows it */
+	struct list execs;     /* struct guest_process */
+	Grpc__Spec *spec;      /* job's: as the guest gets it */
+	Grpc__Hooks *hooks;    /* job's: those of the host; may be NULL */
+	bool in_guest;         /* job's: the agent knows it */
+	uint32_t ooms;         /* how often it ran out of memory */
+	struct list oom_waits; /* struct sandbox_oom_wait */
 };
 
 struct sandbox {
@@ -87,6 +89,7 @@ struct sandbox {
 	struct stdio_promises promises;
 	bool knows_oci_1_2;
 	bool lists_processes;
+	struct loop_timer *oom_timer; /* until the agent is asked for the next */
 
 	/* Job's; the loop reads them once READY. */
 	struct config *config;
@@ -188,6 +191,14 @@ void guest_process_lost(struct guest_process *p);
 
 /* Tells the guest how large the terminal is, if that was asked for. */
 void guest_process_send_size(struct guest_process *p);
+
+/* ---- oom.c, loop ---- */
+
+/* From here on the agent is asked who has run out of memory; @sb->agent must be there. */
+void oom_listen(struct sandbox *sb);
+
+/* The container is going: nobody waits for it any more. */
+void oom_forget(struct guest_container *c);
 
 /* ---- calls.c, loop: one question to the agent and back ---- */
 

@@ -57,6 +57,7 @@ void sandbox_free(struct sandbox *sb)
 		return;
 	worker_free(sb->worker);
 	sandbox_end_processes(sb);
+	loop_timer_cancel(sb->oom_timer);
 	agent_client_free(sb->agent);
 	list_for_each (pos, &sb->containers)
 		guest_container_free(container_of(pos, struct guest_container, link));

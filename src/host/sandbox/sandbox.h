@@ -69,6 +69,7 @@ struct sandbox_answer {
 	uint32_t pid;         /* create, start: the VMM's, which stands for all of the machine */
 	uint32_t exit_status; /* wait, delete: the code, or 128 + signal */
 	struct timespec exited_at;
+	uint32_t count;   /* await_oom */
 	const void *data; /* what the guest has answered, packed as its message */
 	size_t bytes;
 };
@@ -154,6 +155,21 @@ struct sandbox_wait {
 int sandbox_wait(struct sandbox *sb, const char *id, const char *exec_id, struct sandbox_wait *w,
 		 struct err *e);
 void sandbox_wait_cancel(struct sandbox_wait *w);
+
+/* One who waits for a container to run out of memory. @done is called once, possibly from
+ * sandbox_await_oom(), with @count of the answer, or fails when the container is deleted; or never,
+ * after sandbox_await_oom_cancel(). */
+struct sandbox_oom_wait {
+	struct list link; /* private */
+	uint32_t seen;    /* how often it had happened when the caller last heard */
+	sandbox_done_fn done;
+	void *arg;
+};
+
+/* Returns 0, or -ENOENT when there is no such container; @done is then not called. */
+int sandbox_await_oom(struct sandbox *sb, const char *id, struct sandbox_oom_wait *w,
+		      struct err *e);
+void sandbox_await_oom_cancel(struct sandbox_oom_wait *w);
 
 /* What is known of a process, from memory. Strings are borrowed until the next turn of the loop. */
 struct sandbox_process {

@@ -3,6 +3,7 @@
 
 #include "agent.pb-c.h"
 #include "base/array.h"
+#include "host/shim/oom.h"
 #include "host/shim/server.h"
 #include "kata.pb-c.h"
 
@@ -61,6 +62,7 @@ static void describe(struct ttrpc_call *call, const ProtobufCMessage *request, v
 static const struct ttrpc_method methods[] = {
 	{"ListProcesses", list_processes},
 	{"Describe", describe},
+	{"AwaitOom", await_oom},
 };
 
 const struct ttrpc_service admin_service = {

@@ -1,0 +1,92 @@
+/*
+ * Who has run out of memory. The agent has no other way to tell than to answer a question, so one is
+ * always open while there is a machine.
+ */
+#include <errno.h>
+
+#include "base/log.h"
+#include "host/sandbox/inside.h"
+
+/* Between two questions: a guest that always answers at once must not keep us busy. What happens
+ * meanwhile the agent keeps. */
+#define OOM_PAUSE_MS 100
+
+/* Who is told may hang up, and others of the list with it: each time the first that is left. */
+static void tell(struct guest_container *c, const struct sandbox_answer *answer)
+{
+	struct list *first;
+
+	while ((first = list_first(&c->oom_waits))) {
+		struct sandbox_oom_wait *w = container_of(first, struct sandbox_oom_wait, link);
+
+		list_remove(&w->link);
+		w->done(w->arg, answer);
+	}
+}
+
+static void ask_again(void *arg)
+{
+	struct sandbox *sb = arg;
+
+	sb->oom_timer = NULL;
+	oom_listen(sb);
+}
+
+static void heard(void *arg, struct ttrpc_answer *answer)
+{
+	struct sandbox *sb = arg;
+	const Grpc__OOMEvent *event = (const void *) answer->response;
+
+	/* The line is closed, or it is an agent that cannot. */
+	if (answer->r < 0)
+		return;
+
+	struct guest_container *c = sandbox_find(sb, event->container_id, NULL);
+
+	if (c && c->ooms < UINT32_MAX) {
+		const struct sandbox_answer news = {.count = ++c->ooms};
+
+		if (c->ooms == 1)
+			log_warn("container '%s' has run out of memory", c->id);
+		tell(c, &news);
+	}
+	(void) loop_timer(sb->loop, clock_deadline(OOM_PAUSE_MS), ask_again, sb, &sb->oom_timer,
+			  NULL);
+}
+
+void oom_listen(struct sandbox *sb)
+{
+	if (sb->agent && !sb->broken)
+		(void) agent_call_begin(sb->agent, "GetOOMEvent", NULL, CLOCK_NEVER, heard, sb,
+					NULL, NULL);
+}
+
+void oom_forget(struct guest_container *c)
+{
+	struct sandbox_answer news = {.r = -ENOENT};
+
+	(void) err_say(&news.err, ENOENT, "container '%s' was deleted", c->id);
+	tell(c, &news);
+}
+
+int sandbox_await_oom(struct sandbox *sb, const char *id, struct sandbox_oom_wait *w, struct err *e)
+{
+	struct guest_container *c = sandbox_find(sb, id, e);
+
+	list_init(&w->link);
+	if (!c)
+		return -ENOENT;
+	if (c->ooms > w->seen) {
+		const struct sandbox_answer news = {.count = c->ooms};
+
+		w->done(w->arg, &news);
+	} else {
+		list_add(&c->oom_waits, &w->link);
+	}
+	return 0;
+}
+
+void sandbox_await_oom_cancel(struct sandbox_oom_wait *w)
+{
+	list_remove(&w->link);
+}
