@@ -4,11 +4,17 @@ BINDIR = $(DESTDIR)$(PREFIX)/bin
 SHAREDIR = $(DESTDIR)$(PREFIX)/share/kata-containers
 DEFAULTSDIR = $(DESTDIR)$(PREFIX)/share/defaults/kata-containers
 COMPLETIONDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+FOLDERS = $(BINDIR) $(SHAREDIR) $(DEFAULTSDIR) $(COMPLETIONDIR)
+# Which folders install has made, without DESTDIR: an empty one may also be somebody else's, such as /usr/local/bin.
+MADE = $(SHAREDIR)/made-folders
 
 ## make install         into PREFIX (/usr/local) below DESTDIR
 .PHONY: install
 install: all
-	install -d $(BINDIR) $(SHAREDIR) $(DEFAULTSDIR) $(COMPLETIONDIR)
+	@made=$$(for d in $(FOLDERS); do \
+			while [ "$$d" != "$(DESTDIR)" ] && [ ! -d "$$d" ]; do echo "$${d#$(DESTDIR)}"; d=$${d%/*}; done; \
+		done); \
+	install -d $(FOLDERS) && echo "$$made" >>$(MADE)
 	install -s -m 755 $(HOST_PROGRAMS) $(BINDIR)
 	install -m 644 $(B)/guest/vmlinux $(SHAREDIR)/vmlinux.container
 	install -m 644 $(B)/guest/initrd.img $(SHAREDIR)/kata-containers-initrd.img
@@ -20,6 +26,7 @@ install: all
 ## make uninstall       what make install put there
 .PHONY: uninstall
 uninstall:
+	@made=$$(LC_ALL=C sort -ru $(MADE) 2>/dev/null); \
 	rm -f $(HOST_PROGRAMS:$(B)/%=$(BINDIR)/%) $(COMPLETIONDIR)/kata-runtime $(DEFAULTSDIR)/configuration.toml \
-		$(SHAREDIR)/vmlinux.container $(SHAREDIR)/kata-containers-initrd.img
-	-rmdir --ignore-fail-on-non-empty $(SHAREDIR) $(DEFAULTSDIR) 2>/dev/null
+		$(SHAREDIR)/vmlinux.container $(SHAREDIR)/kata-containers-initrd.img $(MADE); \
+	for d in $$made; do rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$d" 2>/dev/null || true; done
