@@ -29,7 +29,7 @@ into() {
 	into install
 	into install
 	into uninstall
-	[ "$(cd "$D" && find . | sort | tail -1)" = .$P/bin ]
+	[ "$(cd "$D" && find . | sort | tail -1)" = ".$P/bin" ]
 	[ ! -e "$D$P/share" ]
 }
 
