@@ -53,11 +53,24 @@ static int check_names(const Grpc__Spec *spec, unsigned namespaces, struct err *
 	return 0;
 }
 
-/* The kernel reads what is left over of a mount's options, except those of a bind mount, which it
- * does not look at: there an unknown word would be ignored silently. */
-static int check_bind_options(const struct oci_mount_options *o, size_t i, struct err *e)
+static bool is_new_bind(const Grpc__Mount *m, const struct oci_mount_options *o)
 {
-	if (!(o->flags & MS_BIND) || (o->flags & MS_REMOUNT) || !o->data)
+	bool is_bind = o->flags & MS_BIND || (m->type && strcmp(m->type, "bind") == 0);
+
+	return is_bind && !(o->flags & MS_REMOUNT);
+}
+
+/* Sources are relative to the bundle: one that is missing would be the bundle itself, with
+ * config.json in it. The kernel reads what is left over of a mount's options, except those of a bind
+ * mount, which it does not look at: there an unknown word would be ignored silently. */
+static int check_bind(const Grpc__Mount *m, const struct oci_mount_options *o, size_t i,
+		      struct err *e)
+{
+	if (!is_new_bind(m, o))
+		return 0;
+	if (!m->source || !m->source[0])
+		return refuse(e, EINVAL, "mounts[%zu].source: is missing", i);
+	if (!o->data)
 		return 0;
 	return refuse(e, EINVAL, "mounts[%zu].options: '%.*s' is not an option of a bind mount", i,
 		      (int) strcspn(o->data, ","), o->data);
@@ -84,7 +97,7 @@ static int check_mount(const Grpc__Mount *m, size_t i, struct err *e)
 	r = oci_mount_options_parse(m->options, m->n_options, &o, e);
 	if (r < 0)
 		return err_wrap(e, r, "mounts[%zu].options", i);
-	r = check_bind_options(&o, i, e);
+	r = check_bind(m, &o, i, e);
 	oci_mount_options_fini(&o);
 	return r;
 }

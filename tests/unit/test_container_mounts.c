@@ -138,6 +138,17 @@ TEST(unknown_types_and_options_are_named)
 	bench_fini(&b);
 }
 
+TEST(a_bind_without_a_source_does_not_show_the_bundle)
+{
+	struct bench b;
+
+	bench_init(&b);
+	add_mount(&b, "bind", "", "/mnt", NULL, 0);
+	CHECK_EQ(create(&b), -EINVAL);
+	CHECK(strstr(b.err.text, "mounts[2].source: is missing"));
+	bench_fini(&b);
+}
+
 TEST(links_that_dangle_are_followed_inside)
 {
 	struct bench b;

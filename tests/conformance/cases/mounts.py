@@ -206,6 +206,8 @@ BINDS = [
          drive=with_submount, expect=Expect(
              "exit 0 mount /mnt: disk noatime,nodev,noexec,nosuid,rw private\n \n")),
     Case("bind/source_missing", edit=mounts(bind("/mnt", source="/no/such/source")), refused=True),
+    Case("bind/source_absent", edit=mounts({"destination": "/mnt", "options": ["bind"]}),
+         refused=True, expect=Expect(exit=1)),
     Case("bind/directory_on_file", edit=mounts(bind("/etc/passwd")), files=DATA, refused=True),
     Case("bind/file_on_directory", edit=mounts(bind("/etc", source="{bundle}/data/inside")),
          files=DATA, refused=True),

@@ -99,6 +99,11 @@ static int map_owners(const struct setup *s, const struct mount_entry *m, int fd
 int mount_entry_open_source(const struct setup *s, const struct mount_entry *m, struct err *e)
 {
 	const char *source = m->spec->source ? m->spec->source : "";
+
+	/* Joined to the bundle it would be the bundle. */
+	if (!source[0])
+		return err_say(e, EINVAL, "mounts[%zu].source: is missing", m->index);
+
 	auto_free char *path =
 		source[0] == '/' ? strdup(source) : str_printf("%s/%s", s->bundle, source);
 
