@@ -93,6 +93,19 @@ no_state() {
 	wait_for 10 no_state
 }
 
+# bats test_tags=podman
+@test "podman run --privileged: all devices of the machine, none of the host's" {
+	need_podman
+	run -0 run_in_pod --rm --privileged --rootfs "$ROOTFS" sh -c 'echo x >/dev/null && ls /dev'
+	[[ $output == *urandom* ]]
+	for disk in /sys/dev/block/*; do
+		name=$(sed -n 's/^DEVNAME=//p' "$disk/uevent")
+		[ -b "/dev/$name" ] || continue
+		if grep -qx "$name" <<<"$output"; then return 1; fi
+	done
+	wait_for 10 no_state
+}
+
 # What containerd's shim for runc calls, in its order.
 @test "the calls of containerd's runc shim" {
 	dir=$(bundle b . sh -c 'echo ready; exec sleep 1000')

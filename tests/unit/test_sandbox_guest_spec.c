@@ -1,5 +1,6 @@
 #include "tests/test.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -291,6 +292,69 @@ TEST(the_path_of_a_namespace_is_judged)
 	CHECK_EQ(mkfifo(pipe, 0600), 0);
 	sentence = str_printf("linux.namespaces[1].path: '%s' is no namespace", pipe);
 	network_by(pipe, -EINVAL, sentence);
+	down();
+}
+
+/* Numbers of a block device of this machine; skips where there is none. */
+static void find_disk(int *ret_major, int *ret_minor)
+{
+	DIR *list = opendir("/sys/dev/block");
+	const struct dirent *d = NULL;
+
+	while (list && (d = readdir(list)) && sscanf(d->d_name, "%d:%d", ret_major, ret_minor) != 2)
+		;
+	if (!d)
+		exit(TEST_SKIP);
+	closedir(list);
+}
+
+#define USUAL_DEVICES                                                               \
+	"{\"path\":\"/dev/null\",\"type\":\"c\",\"major\":1,\"minor\":3},"          \
+	"{\"path\":\"/dev/fuse\",\"type\":\"c\",\"major\":10,\"minor\":229},"       \
+	"{\"path\":\"/dev/nobodys\",\"type\":\"b\",\"major\":7,\"minor\":1048575}," \
+	"{\"path\":\"/dev/pipe\",\"type\":\"p\"}"
+
+TEST(devices_that_only_the_host_has_are_refused)
+{
+	auto_free char *linux = NULL;
+	struct err e = {0};
+	int major, minor;
+
+	up();
+	find_disk(&major, &minor);
+	CHECK_EQ(rewrite("\"devices\":[" USUAL_DEVICES "]", "", "", NULL), 0);
+	CHECK_EQ(spec->linux->n_devices, 4);
+	oci_spec_free(take_ptr(spec));
+	CHECK_EQ(share_drop(share, "c1", NULL), 0);
+
+	linux = str_printf(
+		"\"devices\":[" USUAL_DEVICES
+		",{\"path\":\"/dev/disk\",\"type\":\"b\",\"major\":%d,\"minor\":%d}],"
+		"\"resources\":{\"devices\":[{\"allow\":true,\"type\":\"b\",\"major\":%d,"
+		"\"minor\":%d,\"access\":\"rwm\"}]}",
+		major, minor, major, minor);
+	CHECK_EQ(rewrite(linux, "", "", &e), -ENOTSUP);
+	CHECK_STR(e.text, "linux.devices[4]: '/dev/disk' is a device of this host, which a virtual "
+			  "machine does not have");
+	down();
+}
+
+TEST(a_privileged_container_has_the_devices_of_its_machine)
+{
+	auto_free char *linux = NULL;
+	int major, minor;
+
+	up();
+	find_disk(&major, &minor);
+	linux = str_printf("\"devices\":[{\"path\":\"/dev/disk\",\"type\":\"b\",\"major\":%d,"
+			   "\"minor\":%d}," USUAL_DEVICES "],"
+			   "\"resources\":{\"devices\":[{\"allow\":false,\"access\":\"rwm\"},"
+			   "{\"allow\":true,\"access\":\"rwm\"}]}",
+			   major, minor);
+	CHECK_EQ(rewrite(linux, "", "", NULL), 0);
+	CHECK_EQ(spec->linux->n_devices, 4);
+	CHECK_STR(spec->linux->devices[0]->path, "/dev/null");
+	CHECK_STR(spec->linux->devices[3]->path, "/dev/pipe");
 	down();
 }
 

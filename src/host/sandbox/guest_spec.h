@@ -18,6 +18,9 @@
  *	hooks			all but startContainer are taken out: they run here
  *	linux.namespaces	network is taken out: the machine is the network namespace. A path
  *				must be a namespace of its type; joining any but a network is refused
+ *	linux.devices		what is the same in every kernel stays (null, tty, fuse), and numbers that
+ *				no device of this host has; the host's devices are refused, and taken
+ *				out with a warning when all of them were asked for (privileged)
  *	linux.cgroupsPath	made a plain path (systemd's slice:prefix:name included)
  *	linux.seccomp		taken out if the configuration says so
  *	labels			AppArmor and SELinux speak of this host's kernel; taken out, with a
@@ -58,6 +61,9 @@ int guest_mounts_make(const struct guest_rules *rules, Grpc__Spec *spec, struct 
 
 /* Judges the paths of namespaces and takes the network's out. The types are known. */
 int guest_namespaces_make(Grpc__Linux *linux, struct err *e);
+
+/* Judges the devices and takes those out that only this host has. The types are known. */
+int guest_devices_make(Grpc__Linux *linux, struct err *e);
 
 /* Makes the files and folders on which the agent will mount, and the working folder, in a root that
  * the guest will not be able to write to. @is_dir[i] tells what mounts[i] goes on. */

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from harness.bundle import DROP, file
@@ -34,6 +35,14 @@ LOOK = probe("open:/dev/nobodys")
 MKNOD = {"process.capabilities": {name: ["CAP_MKNOD"] for name in
                                   ("bounding", "effective", "permitted")}}
 
+
+
+def host_disk() -> dict[str, Any]:
+    """A node for a block device that this machine has."""
+    numbers = sorted(os.listdir("/sys/dev/block"))[0].split(":")
+    return device("/dev/disk", "b", *map(int, numbers))
+
+
 NODES = [
     # /dev/core is there where the kernel has /proc/kcore.
     Case("devices/directory", sh("/probe ls:/dev | grep -v /dev/core")),
@@ -54,6 +63,11 @@ NODES = [
     Case("devices/unbuffered_is_character", probe("stat:/dev/mine"),
          devices(device("/dev/mine", "u", 1, 3))),
     Case("devices/block", probe("stat:/dev/disk"), devices(device("/dev/disk", "b", 7, 200))),
+    Case("devices/of_the_host", edit=devices(host_disk()), refused=True, expect=Expect(exit=1)),
+    Case("devices/of_the_host_for_a_privileged", probe("stat:/dev/disk,/dev/null"), {
+        **devices(host_disk(), device("/dev/null", "c", 1, 3)),
+        "linux.resources.devices": [{"allow": True, "access": "rwm"}]},
+         expect=Expect("/dev/disk: ENOENT\n/dev/null: char 0666 0:0 1:3\n")),
     Case("devices/fifo", probe("stat:/dev/pipe"), devices(
         {"path": "/dev/pipe", "type": "p", "fileMode": 0o600})),
     Case("devices/in_a_new_directory", probe("stat:/dev/a/b/c,/dev/a"),
