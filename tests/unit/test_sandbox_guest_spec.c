@@ -295,6 +295,44 @@ TEST(the_path_of_a_namespace_is_judged)
 	down();
 }
 
+/* Whether what is mounted below the source after all is shown appears to the guest. */
+static bool hears(const char *linux, const char *words)
+{
+	auto_free char *mounts =
+		str_printf("{\"destination\":\"/d\",\"type\":\"bind\",\"source\":\"@/data\","
+			   "\"options\":[\"rbind\"%s]}",
+			   words);
+	auto_free char *sub = at("data/sub");
+
+	CHECK_EQ(rewrite(linux, mounts, "", NULL), 0);
+	CHECK_EQ(mount("none", sub, "tmpfs", 0, NULL), 0);
+	put("data/sub/later");
+
+	auto_free char *data = exported(spec->mounts[0]->source);
+	auto_free char *later = str_printf("%s/sub/later", data);
+	bool result = access(later, F_OK) == 0;
+
+	CHECK_EQ(umount2(sub, MNT_DETACH), 0);
+	oci_spec_free(take_ptr(spec));
+	CHECK_EQ(share_drop(share, "c1", NULL), 0);
+	return result;
+}
+
+TEST(propagation_from_the_host_is_what_was_asked_for)
+{
+	up();
+	CHECK(hears("", ""));
+	CHECK(hears("", ",\"rslave\""));
+	CHECK(hears("", ",\"rshared\""));
+	CHECK(!hears("", ",\"private\""));
+	CHECK(!hears("", ",\"rprivate\""));
+	CHECK(!hears("", ",\"runbindable\""));
+	CHECK(!hears("", ",\"rprivate\",\"rslave\""));
+	CHECK(!hears("\"rootfsPropagation\":\"rprivate\"", ""));
+	CHECK(hears("\"rootfsPropagation\":\"rprivate\"", ",\"rslave\""));
+	down();
+}
+
 /* Numbers of a block device of this machine; skips where there is none. */
 static void find_disk(int *ret_major, int *ret_minor)
 {

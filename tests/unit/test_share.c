@@ -180,6 +180,96 @@ TEST(a_process_started_earlier_sees_what_is_mounted_later)
 	done(folder);
 }
 
+/* Mounts something on the folder @name in @parent. */
+static void mount_below(const char *parent, const char *name)
+{
+	auto_free char *path = str_printf("%s/%s", parent, name);
+
+	CHECK_EQ(mount("later", path, "tmpfs", 0, NULL), 0);
+	put_file(path, "file", "text");
+}
+
+static bool shows_file(const char *parent, const char *name)
+{
+	auto_free char *path = str_printf("%s/%s/file", parent, name);
+
+	return access(path, F_OK) == 0;
+}
+
+TEST(what_the_host_mounts_later_appears_where_it_may)
+{
+	static const struct share_flags asked[] = {
+		{.recursive = true},
+		{.recursive = true, .apart = true},
+		{.recursive = true, .apart = true, .apart_children = true},
+	};
+	char folder[32], *guest[3], *seen[3];
+	struct share *share;
+
+	in_namespace(folder);
+	auto_free char *base = str_printf("%s/base", folder);
+	auto_free char *root = str_printf("%s/root", folder);
+	auto_free char *child = str_printf("%s/root/child", folder);
+	auto_free char *below = str_printf("%s/root/child/below", folder);
+	auto_free char *top = str_printf("%s/root/top", folder);
+	CHECK_EQ(mkdir(root, 0755), 0);
+	CHECK_EQ(mkdir(top, 0755), 0);
+	CHECK_EQ(mkdir(child, 0755), 0);
+	CHECK_EQ(mount("before", child, "tmpfs", 0, NULL), 0);
+	CHECK_EQ(mkdir(below, 0755), 0);
+	CHECK_EQ(share_open(base, "s1", &share, NULL), 0);
+
+	auto_close int fd = open_at(root, "");
+
+	for (size_t i = 0; i < 3; i++) {
+		CHECK_EQ(share_add(share, "c1", fd, "data", asked[i], &guest[i], NULL), 0);
+		seen[i] = exported(share, guest[i]);
+	}
+	mount_below(root, "top");
+	mount_below(child, "below");
+	for (size_t i = 0; i < 3; i++) {
+		auto_free char *inner = str_printf("%s/child", seen[i]);
+
+		CHECK_EQ(shows_file(seen[i], "top"), !asked[i].apart);
+		CHECK_EQ(shows_file(inner, "below"), !asked[i].apart_children);
+		free(guest[i]);
+		free(seen[i]);
+	}
+	fd = fd_close(fd);
+	CHECK_EQ(share_close(share, NULL), 0);
+	done(folder);
+}
+
+TEST(what_is_mounted_in_the_share_does_not_appear_at_the_source)
+{
+	char folder[32];
+	struct share *share;
+	char *guest;
+
+	in_namespace(folder);
+	auto_free char *base = str_printf("%s/base", folder);
+	auto_free char *root = str_printf("%s/root", folder);
+	auto_free char *point = str_printf("%s/root/point", folder);
+	CHECK_EQ(mkdir(root, 0755), 0);
+	CHECK_EQ(mkdir(point, 0755), 0);
+	CHECK_EQ(share_open(base, "s1", &share, NULL), 0);
+
+	auto_close int fd = open_at(root, "");
+
+	CHECK_EQ(share_add(share, "c1", fd, "rootfs", (struct share_flags){.exact_name = true},
+			   &guest, NULL),
+		 0);
+
+	auto_free char *seen = exported(share, guest);
+
+	mount_below(seen, "point");
+	CHECK(!shows_file(root, "point"));
+	free(guest);
+	fd = fd_close(fd);
+	CHECK_EQ(share_close(share, NULL), 0);
+	done(folder);
+}
+
 TEST(dropping_a_container_leaves_the_others)
 {
 	char folder[32];

@@ -10,6 +10,7 @@
 #include "base/array.h"
 #include "base/auto.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/userns.h"
 #include "host/sandbox/guest_spec.h"
 #include "oci/names.h"
@@ -135,6 +136,29 @@ static void forget_mapping(Grpc__Mount *m)
 	m->n_options = kept;
 }
 
+/* The words about propagation say what a container hears of the host, which is ours to arrange, and
+ * what the host hears of the container, which ends at the wall. As under runc a mount without a word is
+ * like the root. Who has parted from its peers does not come back by a later word. */
+static void judge_propagation(const Grpc__Mount *m, const Grpc__Linux *linux,
+			      const struct oci_mount_options *o, struct share_flags *flags)
+{
+	const char *root = linux->rootfspropagation;
+	unsigned long like_root = root ? oci_propagation_flags(root) : 0;
+	const unsigned long *words = o->n_propagation ? o->propagation : &like_root;
+	size_t n = o->n_propagation ?: 1;
+
+	for (size_t i = 0; i < n; i++) {
+		bool apart = words[i] & (MS_PRIVATE | MS_UNBINDABLE);
+
+		flags->apart |= apart;
+		flags->apart_children |= apart && words[i] & MS_REC;
+		if (o->n_propagation && words[i] & MS_SHARED)
+			log_warn(
+				"mounts: what the container mounts on '%s' is not seen by the host",
+				m->destination);
+	}
+}
+
 static int show(const struct guest_rules *rules, const Grpc__Linux *linux, Grpc__Mount *m,
 		int source_fd, const struct oci_mount_options *o, struct err *e)
 {
@@ -151,6 +175,7 @@ static int show(const struct guest_rules *rules, const Grpc__Linux *linux, Grpc_
 	int r = flags.mapped ? open_mappings(m, linux, &userns, e) : 0;
 
 	flags.userns_fd = userns;
+	judge_propagation(m, linux, o, &flags);
 	if (r == 0)
 		r = share_add(rules->share, rules->container_id, source_fd, m->destination, flags,
 			      &guest_path, e);

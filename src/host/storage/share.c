@@ -308,6 +308,24 @@ static int map_owners(int tree_fd, struct share_flags flags, struct err *e)
 		       : err_sys(e, errno, "map the owners of a mount");
 }
 
+static int set_propagation(int tree_fd, uint64_t propagation, bool recursive)
+{
+	struct mount_attr attr = {.propagation = propagation};
+	unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+
+	return mount_setattr(tree_fd, "", flags, &attr, sizeof attr) < 0 ? -errno : 0;
+}
+
+/* A clone is a peer of what it was made from: it would send as well as hear. */
+static int part(int tree_fd, struct share_flags flags, struct err *e)
+{
+	int r = set_propagation(tree_fd, MS_SLAVE, true);
+
+	if (r == 0 && (flags.apart || flags.apart_children))
+		r = set_propagation(tree_fd, MS_PRIVATE, flags.apart_children);
+	return r < 0 ? err_sys(e, -r, "part a mount from its source") : 0;
+}
+
 static int mount_entry(struct share *share, const struct entry *entry, int source_fd,
 		       struct share_flags flags, struct err *e)
 {
@@ -318,18 +336,18 @@ static int mount_entry(struct share *share, const struct entry *entry, int sourc
 
 	if (tree < 0)
 		return err_sys(e, errno, "clone a mount");
-	if (flags.readonly || flags.readonly_children) {
-		int r = set_readonly(tree, flags.readonly_children);
 
+	int r = part(tree, flags, e);
+
+	if (r == 0 && (flags.readonly || flags.readonly_children)) {
+		r = set_readonly(tree, flags.readonly_children);
 		if (r < 0)
 			return err_sys(e, -r, "make a mount read-only");
 	}
-
-	int r = flags.mapped || flags.mapped_children ? map_owners(tree, flags, e) : 0;
-
+	if (r == 0 && (flags.mapped || flags.mapped_children))
+		r = map_owners(tree, flags, e);
 	if (r == 0)
 		r = make_target(share, entry, &target, e);
-
 	if (r < 0)
 		return r;
 	r = put_mount(tree, target);

@@ -18,6 +18,9 @@
  *even one that was taken over, can write into volumes but cannot make, rename or replace a name of
  *ours. The guest mounts shared/ on SHARE_GUEST_PATH.
  *
+ * What the host mounts below a source later appears, too, unless it was asked not to. Nothing that is
+ * mounted in here appears at a source.
+ *
  * Mounts are made by descriptor: the source is opened once, its tree is cloned, is made read-only
  * while nobody can see it yet, and is then put into place.
  *
@@ -62,6 +65,8 @@ struct share_flags {
 	bool recursive;         /* with what is mounted below the source */
 	bool readonly;          /* the source itself */
 	bool readonly_children; /* and what is mounted below it */
+	bool apart;             /* what the host mounts below the source later does not appear */
+	bool apart_children;    /* nor below what is mounted below it */
 	bool mapped;            /* its files have other owners, by the mappings of userns_fd */
 	bool mapped_children;   /* and those of what is mounted below it */
 	int userns_fd;          /* borrowed; looked at when something is mapped */
