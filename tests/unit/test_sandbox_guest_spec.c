@@ -295,6 +295,52 @@ TEST(the_path_of_a_namespace_is_judged)
 	down();
 }
 
+TEST(an_overlay_is_mounted_here_and_shown)
+{
+	struct err e = {0};
+
+	up();
+	make("upper");
+	make("work");
+
+	int r = rewrite(
+		"",
+		"{\"destination\":\"/o\",\"type\":\"overlay\",\"source\":\"overlay\",\"options\":["
+		"\"nosuid\",\"lowerdir=@/data\",\"upperdir=@/upper,workdir=@/work\"]}",
+		"", &e);
+
+	/* A kernel without overlay. */
+	if (r == -ENODEV) {
+		down();
+		exit(TEST_SKIP);
+	}
+	CHECK_EQ(r, 0);
+
+	const Grpc__Mount *m = spec->mounts[0];
+	auto_free char *merged = exported(m->source);
+	auto_free char *file = str_printf("%s/file", merged);
+	auto_free char *upper = at("upper/file");
+	auto_free char *left = str_printf("%s/overlay", share_private_path(share));
+
+	CHECK_STR(m->type, "bind");
+	CHECK_EQ(m->n_options, 1);
+	CHECK_STR(m->options[0], "nosuid");
+	CHECK_EQ(truncate(file, 0), 0);
+	CHECK_EQ(access(upper, F_OK), 0);
+	CHECK_EQ(access(left, F_OK), -1);
+	oci_spec_free(take_ptr(spec));
+	CHECK_EQ(share_drop(share, "c1", NULL), 0);
+
+	CHECK_EQ(rewrite("",
+			 "{\"destination\":\"/o\",\"type\":\"overlay\",\"options\":["
+			 "\"lowerdir=@/data:data\"]}",
+			 "", &e),
+		 -EINVAL);
+	CHECK(strstr(e.text, "mounts[0]: options: 'lowerdir="));
+	CHECK(strstr(e.text, ":data' is not absolute"));
+	down();
+}
+
 /* Whether what is mounted below the source after all is shown appears to the guest. */
 static bool hears(const char *linux, const char *words)
 {

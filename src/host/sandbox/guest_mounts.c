@@ -214,6 +214,28 @@ static int make_bind(const struct guest_rules *rules, const Grpc__Linux *linux, 
 	return show(rules, linux, m, fd, o, e);
 }
 
+static int make_overlay(const struct guest_rules *rules, const Grpc__Linux *linux, Grpc__Mount *m,
+			const struct oci_mount_options *o, struct err *e)
+{
+	auto_free char *path = str_printf("%s/overlay", share_private_path(rules->share));
+
+	if (!path)
+		return err_sys(e, ENOMEM, "mount overlay");
+
+	int r = guest_overlay_mount(m, o, path, e);
+
+	if (r < 0)
+		return r;
+
+	auto_close int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	r = fd < 0 ? err_sys(e, errno, "open '%s'", path) : show(rules, linux, m, fd, o, e);
+	guest_overlay_unmount(path);
+	if (r == 0)
+		guest_overlay_forget_options(m);
+	return r;
+}
+
 static int make_mount(const struct guest_rules *rules, const Grpc__Linux *linux, Grpc__Mount *m,
 		      bool *ret_is_dir, struct err *e)
 {
@@ -226,6 +248,8 @@ static int make_mount(const struct guest_rules *rules, const Grpc__Linux *linux,
 	*ret_is_dir = true;
 	if (o.flags & MS_BIND || strcmp(type, "bind") == 0)
 		r = make_bind(rules, linux, m, &o, ret_is_dir, e);
+	else if (strcmp(type, "overlay") == 0 && !(o.flags & MS_REMOUNT))
+		r = make_overlay(rules, linux, m, &o, e);
 	else if (!is_guest_type(type))
 		r = err_say(e, ENOTSUP, "type '%s' is not supported yet", type);
 	oci_mount_options_fini(&o);

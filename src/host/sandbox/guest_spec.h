@@ -6,6 +6,8 @@
 #include "host/storage/share.h"
 #include "oci.pb-c.h"
 
+struct oci_mount_options;
+
 /*
  * From the spec that an engine wrote for this host to the spec that the agent works by.
  *
@@ -14,6 +16,8 @@
  *				mapped here, too. Sources below /proc and /sys and devices below /dev
  *				mean those of the guest
  *	mounts, tmpfs, proc,...	stay: the guest makes its own
+ *	mounts, overlay		mounted here, for the layers are folders of this host, and shown like a
+ *				bind mount
  *	mounts, other kinds	refused
  *	hooks			all but startContainer are taken out: they run here
  *	linux.namespaces	network is taken out: the machine is the network namespace. A path
@@ -58,6 +62,15 @@ char *guest_cgroups_path(const char *path, const char *container_id);
 
 /* Shows the root and the bind mounts. Call it before the mounts are rewritten in any other way. */
 int guest_mounts_make(const struct guest_rules *rules, Grpc__Spec *spec, struct err *e);
+
+/* Mounts the overlay @m, whose options are @o, on a new folder @path; and takes it away from there once
+ * it is shown. Errors name the part of the mount, not the mount. */
+int guest_overlay_mount(const Grpc__Mount *m, const struct oci_mount_options *o, const char *path,
+			struct err *e);
+void guest_overlay_unmount(const char *path);
+
+/* Leaves those options that a bind mount of it has, too. */
+void guest_overlay_forget_options(Grpc__Mount *m);
 
 /* Judges the paths of namespaces and takes the network's out. The types are known. */
 int guest_namespaces_make(Grpc__Linux *linux, struct err *e);
