@@ -16,6 +16,7 @@
 #include "base/array.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "oci/names.h"
 #include "oci/oci.h"
 
@@ -202,6 +203,19 @@ static struct container *container_new(struct container_host *host,
 	return c;
 }
 
+/* Engines give every container a profile where the host has AppArmor, and upstream's runtime hands it on.
+ * It means the host's kernel. SELinux labels are another matter: upstream sends one only when it was
+ * told that the guest should enforce it, and then the child refuses. */
+static void warn_of_profile(const struct container_config *config)
+{
+	const char *profile = config->spec->process ? config->spec->process->apparmorprofile : NULL;
+
+	if (profile && profile[0] && strcmp(profile, "unconfined") != 0)
+		log_warn("container '%s': ignoring process.apparmorProfile '%s': the guest has no "
+			 "AppArmor",
+			 config->id, profile);
+}
+
 int container_create(struct container_host *host, const struct container_config *config,
 		     container_done_fn done, void *arg, struct container **ret, struct err *e)
 {
@@ -219,6 +233,7 @@ int container_create(struct container_host *host, const struct container_config 
 	    (r = container_pack(&config->spec->base, &c->spec_fd, e)) < 0 ||
 	    (r = make_cgroup(c, config->spec, e)) < 0 || (r = container_spawn(c, config, e)) < 0)
 		return err_wrap(e, r, "make container '%s'", config->id);
+	warn_of_profile(config);
 	c->init.done = done;
 	c->init.done_arg = arg;
 	*ret = take_ptr(c);

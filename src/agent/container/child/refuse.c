@@ -27,8 +27,6 @@ int refuse_unsupported(struct setup *s, struct err *e)
 
 int refuse_unsupported_process(struct setup *s, struct err *e)
 {
-	if (given(s->process->apparmorprofile))
-		return err_say(e, ENOTSUP, "process.apparmorProfile: the guest has no AppArmor");
 	if (given(s->process->selinuxlabel))
 		return err_say(e, ENOTSUP, "process.selinuxLabel: the guest has no SELinux");
 	if (s->process->execcpuaffinity)
