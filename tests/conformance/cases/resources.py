@@ -31,6 +31,9 @@ MEMORY = [
          resources(memory={"limit": 64 * MIB, "swap": 96 * MIB})),
     Case("memory/swap_none", probe("memory", "swap"),
          resources(memory={"limit": 64 * MIB, "swap": 64 * MIB})),
+    # Ignored by both: what version 2 has is always a hierarchy.
+    Case("memory/no_hierarchy", probe("memory"),
+         resources(memory={"limit": 64 * MIB, "useHierarchy": False})),
     Case("memory/swap_below_limit", edit=resources(
         memory={"limit": 64 * MIB, "swap": 32 * MIB}), refused=True),
     Case("memory/enforced", sh(f"{EAT_64_MIB}; echo survived"), resources(
