@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "host/sandbox/hooks.h"
@@ -112,14 +113,14 @@ void notes_remove(struct sandbox *sb)
 		(void) unlink(path);
 }
 
-/* Kills a process if it still is the one that was noted. */
+/* Kills a process if it still is the one that was noted. The notes are of this boot. */
 static int end_process(const json_t *notes, const char *name, struct err *e)
 {
 	const json_t *note = json_object_get(notes, name);
 	pid_t pid = (pid_t) json_integer_value(json_object_get(note, "pid"));
 	uint64_t start = (uint64_t) json_integer_value(json_object_get(note, "start_time"));
 
-	if (pid <= 0 || start == 0 || !from_this_boot(notes))
+	if (pid <= 0 || start == 0)
 		return 0;
 
 	/* The descriptor first: then the start time is that of the process we hold. */
@@ -135,6 +136,16 @@ static int end_process(const json_t *notes, const char *name, struct err *e)
 	if (poll(&p, 1, DEATH_TIMEOUT_MS) == 0)
 		return err_say(e, ETIMEDOUT, "%s, process %d, does not die", name, pid);
 	return 0;
+}
+
+static int end_processes(const json_t *notes, struct err *e)
+{
+	static const char *const names[] = {"server", "vmm", "virtiofsd"};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(names); i++)
+		r = end_process(notes, names[i], e);
+	return r;
 }
 
 /* The empty folder on which the share was mounted. Its lock says that no server uses it: removing
@@ -206,11 +217,7 @@ int sandbox_clean_up(const char *state_dir, struct err *e)
 	json_t *notes = json_loads(text, 0, NULL);
 	const char *share = json_string_value(json_object_get(notes, "share"));
 
-	r = end_process(notes, "server", e);
-	if (r == 0)
-		r = end_process(notes, "vmm", e);
-	if (r == 0)
-		r = end_process(notes, "virtiofsd", e);
+	r = from_this_boot(notes) ? end_processes(notes, e) : 0;
 	if (r == 0 && share)
 		r = remove_folder(share, e);
 	if (r == 0)
