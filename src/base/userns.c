@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -84,4 +85,19 @@ int userns_make(const char *uid_map, const char *gid_map, int proc_fd, int *ret_
 	(void) syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 	(void) waitpid(child, NULL, 0);
 	return r;
+}
+
+int userns_map_mount(int mount_fd, int userns_fd, bool recursive, struct err *e)
+{
+	struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_IDMAP,
+		.userns_fd = (uint64_t) userns_fd,
+	};
+	unsigned how = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+
+	if (mount_setattr(mount_fd, "", how, &attr, sizeof attr) == 0)
+		return 0;
+	return errno == EINVAL
+		       ? err_say(e, ENOTSUP, "the kernel cannot map owners on this file system")
+		       : err_sys(e, errno, "map the owners of a mount");
 }

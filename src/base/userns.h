@@ -1,5 +1,7 @@
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 /**
@@ -12,3 +14,13 @@
  * does not take the mappings), -EPERM, or -errno.
  */
 int userns_make(const char *uid_map, const char *gid_map, int proc_fd, int *ret_fd, struct err *e);
+
+/**
+ * userns_map_mount() - give the files of a mount other owners
+ * @mount_fd:	a mount that is attached nowhere and has not been mapped
+ * @userns_fd:	the mappings, see userns_make(); borrowed
+ * @recursive:	and of what is mounted below it
+ *
+ * Returns 0, -ENOTSUP (the kernel cannot for this file system), or -errno.
+ */
+int userns_map_mount(int mount_fd, int userns_fd, bool recursive, struct err *e);

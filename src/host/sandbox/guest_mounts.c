@@ -87,28 +87,48 @@ static int make_shm(Grpc__Mount *m, const struct statfs *fs, struct err *e)
 	return r < 0 ? r : set_string(&m->source, "shm", e);
 }
 
-/* The mappings a mount wants, its own or those of the container's users, as a user namespace. */
-static int open_mappings(const Grpc__Mount *m, const Grpc__Linux *l, int *ret_fd, struct err *e)
+/* Mappings of users and groups, borrowed from the spec. */
+struct id_maps {
+	Grpc__LinuxIDMapping *const *uids, *const *gids;
+	size_t n_uids, n_gids;
+};
+
+/* Those a mount wants: its own, or those of the container's users. */
+static int find_mappings(const Grpc__Mount *m, const Grpc__Linux *l, struct id_maps *ret,
+			 struct err *e)
 {
 	bool own = m->n_uidmappings || m->n_gidmappings;
+	struct id_maps maps = {l->uidmappings, l->gidmappings, l->n_uidmappings, l->n_gidmappings};
+
+	if (own)
+		maps = (struct id_maps){m->uidmappings, m->gidmappings, m->n_uidmappings,
+					m->n_gidmappings};
+	if (!maps.n_uids || !maps.n_gids)
+		return err_say(e, EINVAL,
+			       own ? "uidMappings and gidMappings go together"
+				   : "idmap needs uidMappings and gidMappings");
+	*ret = maps;
+	return 0;
+}
+
+/* The same as a user namespace. */
+static int open_mappings(const Grpc__Mount *m, const Grpc__Linux *l, int *ret_userns, struct err *e)
+{
+	struct id_maps maps = {0};
 	auto_free char *uid_map = NULL, *gid_map = NULL;
 	auto_close int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	if (own && (!m->n_uidmappings || !m->n_gidmappings))
-		return err_say(e, EINVAL, "uidMappings and gidMappings go together");
-	if (!own && (!l->n_uidmappings || !l->n_gidmappings))
-		return err_say(e, EINVAL, "idmap needs uidMappings and gidMappings");
+	int r = find_mappings(m, l, &maps, e);
+
+	if (r < 0)
+		return r;
 	if (proc < 0)
 		return err_sys(e, errno, "open '/proc'");
-
-	int r = own ? oci_id_map_print(m->uidmappings, m->n_uidmappings, &uid_map, e)
-		    : oci_id_map_print(l->uidmappings, l->n_uidmappings, &uid_map, e);
-
+	r = oci_id_map_print(maps.uids, maps.n_uids, &uid_map, e);
 	if (r == 0)
-		r = own ? oci_id_map_print(m->gidmappings, m->n_gidmappings, &gid_map, e)
-			: oci_id_map_print(l->gidmappings, l->n_gidmappings, &gid_map, e);
+		r = oci_id_map_print(maps.gids, maps.n_gids, &gid_map, e);
 	if (r == 0)
-		r = userns_make(uid_map, gid_map, proc, ret_fd, e);
+		r = userns_make(uid_map, gid_map, proc, ret_userns, e);
 	return err_wrap(e, r, "uidMappings");
 }
 

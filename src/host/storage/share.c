@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/list.h"
+#include "base/userns.h"
 
 /* An id up to this length is its own name; with what is added to it below, and with the folders
  * above it, it stays clear of NAME_MAX and of the 108 bytes of a socket's path. */
@@ -293,21 +294,6 @@ static void remove_target(struct share *share, const struct entry *entry)
 	}
 }
 
-static int map_owners(int tree_fd, struct share_flags flags, struct err *e)
-{
-	struct mount_attr attr = {
-		.attr_set = MOUNT_ATTR_IDMAP,
-		.userns_fd = (uint64_t) flags.userns_fd,
-	};
-	unsigned how = AT_EMPTY_PATH | (flags.mapped_children ? AT_RECURSIVE : 0);
-
-	if (mount_setattr(tree_fd, "", how, &attr, sizeof attr) == 0)
-		return 0;
-	return errno == EINVAL
-		       ? err_say(e, ENOTSUP, "the kernel cannot map owners on this file system")
-		       : err_sys(e, errno, "map the owners of a mount");
-}
-
 static int set_propagation(int tree_fd, uint64_t propagation, bool recursive)
 {
 	struct mount_attr attr = {.propagation = propagation};
@@ -321,7 +307,7 @@ static int part(int tree_fd, struct share_flags flags, struct err *e)
 {
 	int r = set_propagation(tree_fd, MS_SLAVE, true);
 
-	if (r == 0 && (flags.apart || flags.apart_children))
+	if (r == 0 && flags.apart)
 		r = set_propagation(tree_fd, MS_PRIVATE, flags.apart_children);
 	return r < 0 ? err_sys(e, -r, "part a mount from its source") : 0;
 }
@@ -339,13 +325,13 @@ static int mount_entry(struct share *share, const struct entry *entry, int sourc
 
 	int r = part(tree, flags, e);
 
-	if (r == 0 && (flags.readonly || flags.readonly_children)) {
+	if (r == 0 && flags.readonly) {
 		r = set_readonly(tree, flags.readonly_children);
 		if (r < 0)
 			return err_sys(e, -r, "make a mount read-only");
 	}
-	if (r == 0 && (flags.mapped || flags.mapped_children))
-		r = map_owners(tree, flags, e);
+	if (r == 0 && flags.mapped)
+		r = userns_map_mount(tree, flags.userns_fd, flags.mapped_children, e);
 	if (r == 0)
 		r = make_target(share, entry, &target, e);
 	if (r < 0)

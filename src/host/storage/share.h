@@ -60,16 +60,17 @@ const char *share_path(const struct share *share);
 const char *share_export_path(const struct share *share);
 const char *share_private_path(const struct share *share);
 
+/* What is said of the children, of what is mounted below the source, is also said of the source. */
 struct share_flags {
-	bool exact_name;        /* <container>/<name>, and not a name that nobody has */
-	bool recursive;         /* with what is mounted below the source */
-	bool readonly;          /* the source itself */
-	bool readonly_children; /* and what is mounted below it */
-	bool apart;             /* what the host mounts below the source later does not appear */
-	bool apart_children;    /* nor below what is mounted below it */
-	bool mapped;            /* its files have other owners, by the mappings of userns_fd */
-	bool mapped_children;   /* and those of what is mounted below it */
-	int userns_fd;          /* borrowed; looked at when something is mapped */
+	bool exact_name; /* <container>/<name>, and not a name that nobody has */
+	bool recursive;  /* with what is mounted below the source */
+	bool readonly;   /* the source itself */
+	bool readonly_children;
+	bool apart; /* what the host mounts below the source later does not appear */
+	bool apart_children;
+	bool mapped; /* its files have other owners, by the mappings of userns_fd */
+	bool mapped_children;
+	int userns_fd; /* borrowed; looked at when something is mapped */
 };
 
 /**

@@ -86,13 +86,5 @@ int mount_map_ids(int mount_fd, bool recursive, Grpc__LinuxIDMapping *const *uid
 		r = userns_make(uid_map, gid_map, proc_fd, &ns, e);
 	if (r < 0)
 		return err_wrap(e, r, "map the owners of a mount");
-
-	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t) ns};
-
-	if (syscall(SYS_mount_setattr, mount_fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0),
-		    &attr, sizeof attr) < 0)
-		return errno == EINVAL ? err_say(e, ENOTSUP,
-						 "the kernel cannot map owners on this file system")
-				       : err_sys(e, errno, "map the owners of a mount");
-	return 0;
+	return userns_map_mount(mount_fd, ns, recursive, e);
 }
