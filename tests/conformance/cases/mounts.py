@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,6 +56,33 @@ def with_submount(container: Container) -> None:
     with _mounted(container.bundle / "data/sub"):
         result = container.run()
     container.say(f"exit {result.exit}", result.text, result.stderr.decode())
+
+
+def with_fifo_reader(container: Container) -> None:
+    """Runs the container while the host reads from data/fifo."""
+    fd = os.open(container.bundle / "data/fifo", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        result = container.run()
+        container.say(f"exit {result.exit}", result.text, "host read", os.read(fd, 100))
+    finally:
+        os.close(fd)
+
+
+def with_listener(container: Container) -> None:
+    """Runs the container while the host listens on data/socket."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.path.relpath(container.bundle / "data/socket"))
+        listener.listen()
+        result = container.run()
+    container.say(f"exit {result.exit}", result.text)
+
+
+def with_lock(container: Container) -> None:
+    """Runs the container while the host has a lock on data/inside."""
+    with open(container.bundle / "data/inside", encoding="utf-8") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        result = container.run()
+    container.say(f"exit {result.exit}", result.text)
 
 
 def shows(*paths: str) -> Callable[[Container], None]:
@@ -194,6 +223,15 @@ BINDS = [
          mounts(bind("/mnt/n", source="/dev/null"))),
     Case("bind/socket_and_fifo", probe("stat:/mnt/fifo"), mounts(bind("/mnt")),
          {"data/fifo": os.mkfifo}),
+    Case("bind/fifo_of_the_host", sh("timeout 2 sh -c 'echo x > /mnt/fifo'; echo $?"),
+         mounts(bind("/mnt")), {"data/fifo": os.mkfifo}, drive=with_fifo_reader,
+         expect=Expect("exit 0 143\n host read b''\n")),
+    Case("bind/socket_of_the_host", probe("connect:/mnt/socket"), mounts(bind("/mnt")),
+         {"data": directory()}, drive=with_listener,
+         expect=Expect("exit 0 connect /mnt/socket: ECONNREFUSED\n\n")),
+    Case("bind/lock_of_the_host", probe("lock:/mnt/inside"), mounts(bind("/mnt")), DATA,
+         drive=with_lock, expect=Expect("exit 0 lock /mnt/inside: ok\n\n")),
+    Case("bind/lock_of_its_own", probe("lock:/mnt/inside,/mnt/inside"), mounts(bind("/mnt")), DATA),
     Case("bind/recursive", sh("cat /mnt/sub/below"), mounts(bind("/mnt", "rbind")), DATA,
          drive=with_submount),
     Case("bind/not_recursive", sh("ls /mnt/sub | wc -l"), mounts(bind("/mnt", "bind")), DATA,

@@ -185,6 +185,8 @@ SCHEDULING = [
     Case("process/personality_unknown", probe("personality"),
          {"linux.personality": {"domain": "LINUX64"}}, reference=False, refused=True,
          expect=Expect(exit=1)),
+    Case("process/exec_cpu_affinity", edit={"process.execCPUAffinity": {"initial": "0"}},
+         reference=False, refused=True, expect=Expect(exit=1)),
     # The reference refuses labels on a host that has no such module.
     Case("process/apparmor_profile_without_apparmor", sh("echo ran"),
          {"process.apparmorProfile": "strict"}, expect=Expect("ran\n")),

@@ -43,6 +43,11 @@ MEMORY = [
              "/bin/tail", "-c", str(64 * MIB), "/dev/zero"]}),
     Case("memory/check_before_update", probe("memory"),
          resources(memory={"limit": 64 * MIB, "checkBeforeUpdate": True})),
+    # Only version 1 has these, and the guest has version 2.
+    *(Case(f"memory/{field}", edit=resources(memory={"limit": 64 * MIB, field: value}),
+           refused=True, expect=Expect(exit=1))
+      for field, value in (("swappiness", 10), ("kernel", 32 * MIB), ("kernelTCP", 32 * MIB),
+                           ("disableOOMKiller", True))),
 ]
 
 CPU = [
@@ -52,6 +57,8 @@ CPU = [
     Case("cpu/quota_and_period", probe("cpu"), resources(cpu={"quota": 25000, "period": 50000})),
     Case("cpu/quota_only", probe("cpu"), resources(cpu={"quota": 50000})),
     Case("cpu/quota_endless", probe("cpu"), resources(cpu={"quota": -1, "period": 50000})),
+    Case("cpu/realtime", edit=resources(cpu={"realtimeRuntime": 1000, "realtimePeriod": 100000}),
+         refused=True, expect=Expect(exit=1)),
     Case("cpu/period_bad", edit=resources(cpu={"quota": 50000, "period": 1}), refused=True),
     Case("cpuset/first", probe("cpuset"), resources(cpu={"cpus": "0", "mems": "0"})),
     Case("cpuset/no_such_cpu", edit=resources(cpu={"cpus": "4000"}), refused=True),

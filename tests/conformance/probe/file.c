@@ -7,8 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* One line of /proc/self/mountinfo, cut into its words. */
@@ -232,8 +235,33 @@ static void print_sysctl(char **args)
 	}
 }
 
+/* Whether each file can be locked. What was locked stays so: a file named twice is refused. */
+static void print_lock(char **args)
+{
+	for (; *args; args++) {
+		int fd = open(*args, O_RDONLY | O_CLOEXEC);
+		int r = fd < 0 ? -1 : flock(fd, LOCK_EX | LOCK_NB);
+		printf("lock %s: %s\n", *args, errno_name(r < 0 ? errno : 0));
+	}
+}
+
+/* Whether somebody listens on each socket. */
+static void print_connect(char **args)
+{
+	for (; *args; args++) {
+		struct sockaddr_un to = {.sun_family = AF_UNIX};
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		snprintf(to.sun_path, sizeof(to.sun_path), "%s", *args);
+		int r = connect(fd, (struct sockaddr *) &to, sizeof(to));
+		printf("connect %s: %s\n", *args, errno_name(r < 0 ? errno : 0));
+		close(fd);
+	}
+}
+
 const struct fact file_facts[] = {
-	{"mounts", print_mounts}, {"stat", print_stats}, {"open", print_open},
-	{"masked", print_masked}, {"make", print_make},  {"ls", print_ls},
-	{"sysctl", print_sysctl}, {NULL, NULL},
+	{"mounts", print_mounts},   {"stat", print_stats},
+	{"open", print_open},       {"masked", print_masked},
+	{"make", print_make},       {"ls", print_ls},
+	{"sysctl", print_sysctl},   {"lock", print_lock},
+	{"connect", print_connect}, {NULL, NULL},
 };
