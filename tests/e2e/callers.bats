@@ -106,6 +106,17 @@ no_state() {
 	wait_for 10 no_state
 }
 
+# bats test_tags=podman
+@test "podman run -v ...:O: an overlay of the volume" {
+	need_podman
+	mkdir "$WORK/data"
+	echo old >"$WORK/data/file"
+	run -0 run_in_pod --rm -v "$WORK/data:/mnt:O" --rootfs "$ROOTFS" sh -c 'cat /mnt/file; echo new >/mnt/file; cat /mnt/file'
+	[[ $output == *old*new* ]]
+	[ "$(cat "$WORK/data/file")" = old ]
+	wait_for 10 no_state
+}
+
 # What containerd's shim for runc calls, in its order.
 @test "the calls of containerd's runc shim" {
 	dir=$(bundle b . sh -c 'echo ready; exec sleep 1000')
