@@ -47,7 +47,9 @@ static void line_broke(void *arg, const struct err *e)
 	struct err why = *e;
 
 	(void) err_wrap(&why, 0, "the line to the agent broke");
-	sandbox_break(sb, &why);
+	/* Of a virtiofsd that has died there is more to tell. */
+	if (!sb->loss_timer)
+		loss_suspect(sb, &why);
 }
 
 /* What the agent says of itself; it is asked first, so that its answer is there before that of

@@ -84,8 +84,11 @@ struct sandbox {
 	struct agent_client
 		*agent; /* NULL: no line (yet); made and freed while a job waits for it */
 	bool broken;
-	struct err why;   /* what broke it */
-	bool knows_agent; /* it has said what it can do: */
+	struct err why;                /* what broke it */
+	struct loop_timer *loss_timer; /* something was lost, and the VMM may have the reason */
+	struct err loss;               /* with loss_timer: the reason if it has none */
+	struct loss_question *loss_question; /* with loss_timer: the worker waits for the reason */
+	bool knows_agent;                    /* it has said what it can do: */
 	struct stdio_promises promises;
 	bool knows_oci_1_2;
 	bool lists_processes;
@@ -130,6 +133,24 @@ void phase_end(struct sandbox *sb, const char *name);
  * meanwhile, that is the error. */
 int guest_ask(struct sandbox *sb, const char *method, const ProtobufCMessage *message,
 	      msec_t deadline, ProtobufCMessage **ret, struct err *e);
+
+/* ---- loss.c ---- */
+
+struct loss_question {
+	struct sandbox *sb;
+	struct err *e;
+	int r;
+};
+
+/* Breaks the sandbox because of @why, unless the VMM ends within a moment and says why. Loop. */
+void loss_suspect(struct sandbox *sb, const struct err *why);
+
+/* Of a call that failed with @r and @e: what really happened, if that is known or about to be.
+ * Returns what the call must. Worker. */
+int loss_find_reason(struct sandbox *sb, int r, struct err *e);
+
+/* Nothing more is to come: the sandbox is broken, or ends as it should. Loop. */
+void loss_settled(struct sandbox *sb);
 
 /* ---- machine.c, boot.c, teardown.c: jobs' steps ---- */
 

@@ -54,7 +54,7 @@ static void virtiofsd_is_gone(void *arg, const struct err *why)
 
 	if (sb->hv)
 		(void) hv_explain(sb->hv, &whole);
-	sandbox_break(sb, &whole);
+	loss_suspect(sb, &whole);
 }
 
 static void make_virtiofsd(void *arg)

@@ -56,6 +56,7 @@ void sandbox_free(struct sandbox *sb)
 	if (!sb)
 		return;
 	worker_free(sb->worker);
+	loop_timer_cancel(sb->loss_timer);
 	sandbox_end_processes(sb);
 	loop_timer_cancel(sb->oom_timer);
 	agent_client_free(sb->agent);
@@ -136,6 +137,7 @@ static void give_up(struct sandbox *sb, const struct err *why)
 		return;
 	sb->broken = true;
 	sb->why = *why;
+	loss_settled(sb);
 	(void) eventfd_write(sb->cancel_fd, 1);
 	sandbox_end_processes(sb);
 	if (sb->agent)

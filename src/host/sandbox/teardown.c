@@ -30,6 +30,7 @@ static void expect_end(void *arg)
 	struct sandbox *sb = arg;
 
 	sb->state = SANDBOX_ENDING; /* that the line breaks is no surprise any more */
+	loss_settled(sb);
 	worker_resume(sb->worker);
 }
 
