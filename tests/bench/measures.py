@@ -8,10 +8,10 @@ import re
 import shutil
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable
 
+from cpu import milliseconds_of
 from figures import Figures
 
 STREAM_BYTES = 128 << 20
@@ -72,9 +72,29 @@ class Bench:
         subprocess.run(command, check=True, stdin=stdin, stdout=stdout)
         return (time.monotonic() - began) * 1000
 
+    def tell(self, *command: str) -> str:
+        """What the command prints."""
+        return subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
+
+    def subject(self) -> dict[str, str]:
+        """What is measured: the commit that was built, and what the keeper's machine is."""
+        version = self.tell(*self.kata, "--version")
+        described = self.tell(*self.kata, "describe", KEEPER)
+        changed = self.tell("git", "-C", str(self.tree), "status", "--porcelain", "--", "src", "guest-image")
+        return {
+            "commit": _line_of(version, r"^commit: (.*)$") + (" with changes" if changed else ""),
+            "guest kernel": self.tell(*self.kata, "exec", KEEPER, "cat", "/proc/sys/kernel/osrelease").strip(),
+            "accelerator": _line_of(described, r"^accelerator\s+(.*)$"),
+        }
+
     def fresh(self) -> str:
         self.serial += 1
         return f"bench-{self.serial}"
+
+
+def _line_of(text: str, pattern: str) -> str:
+    match = re.search(pattern, text, re.M)
+    return match.group(1) if match else "unknown"
 
 
 def _processes(name: str) -> list[int]:
@@ -170,48 +190,11 @@ def run_true(bench: Bench) -> None:
     bench.figures.add("runc run true", bench.run(*bench.runc, "run", "--bundle", bundle, bench.fresh()))
 
 
-class _CpuWatch(threading.Thread):
-    """Nanoseconds on a CPU of every thread of the processes of one id, read until they are gone."""
-
-    def __init__(self, identity: str) -> None:
-        super().__init__()
-        self.identity, self.spent, self.stop = identity, {}, False
-
-    def run(self) -> None:
-        known: set[int] = set()
-        while not self.stop:
-            for name in ("containerd-shim-kata-v2", "kata-runtime"):
-                for pid in _processes(name):
-                    if pid not in known and self._is_ours(pid):
-                        known.add(pid)
-            for _ in range(10):
-                for pid in known:
-                    self._read(pid)
-                time.sleep(0.001)
-
-    def _is_ours(self, pid: int) -> bool:
-        try:
-            return self.identity in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-        except OSError:
-            return False
-
-    def _read(self, pid: int) -> None:
-        try:
-            for task in os.scandir(f"/proc/{pid}/task"):
-                with open(f"{task.path}/schedstat", encoding="ascii") as f:
-                    self.spent[int(task.name)] = int(f.read().split()[0])
-        except OSError:
-            pass
-
-
 def host_cpu(bench: Bench) -> None:
-    identity = bench.fresh()
-    watch = _CpuWatch(identity)
-    watch.start()
-    bench.run(*bench.kata, "run", "--bundle", str(bench.bundle("true")), identity)
-    watch.stop = True
-    watch.join()
-    bench.figures.add("host CPU of one run", sum(watch.spent.values()) / 1e6)
+    command = [*bench.kata, "run", "--bundle", str(bench.bundle("true")), bench.fresh()]
+    # The kernel keeps 15 bytes of a name.
+    names = {"kata-runtime", "containerd-shim-kata-v2"[:15]}
+    bench.figures.add("host CPU of one run", milliseconds_of(names, *command))
 
 
 def exec_true(bench: Bench) -> None:

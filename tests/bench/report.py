@@ -51,7 +51,7 @@ def machine() -> str:
     )
 
 
-def write_page(path: pathlib.Path, rows: dict[str, dict[str, Any]], rounds: int) -> None:
+def write_page(path: pathlib.Path, rows: dict[str, dict[str, Any]], rounds: int, subject: dict[str, str]) -> None:
     lines = [
         "# Performance",
         "",
@@ -59,6 +59,9 @@ def write_page(path: pathlib.Path, rows: dict[str, dict[str, Any]], rounds: int)
         f"{rounds} rounds after one that warmed up. Absolute times say little about another machine; the ratios do.",
         "",
         f"The machine: {machine()}.",
+        "",
+        f"What was measured: commit {subject['commit']}, with the guest kernel {subject['guest kernel']}. "
+        f"Accelerator: {subject['accelerator']}.",
         "",
     ]
     cells = _cells(rows)
@@ -70,8 +73,8 @@ def write_page(path: pathlib.Path, rows: dict[str, dict[str, Any]], rounds: int)
         "PID 1 on the serial console.",
         "- *run true*: from the start of the command to its end, everything included: the virtual machine, the "
         "container, and the removal of both.",
-        "- *host CPU*: user and system time of `kata-runtime` and the sandbox server together; QEMU and virtiofsd are "
-        "not in it.",
+        "- *host CPU*: user and system time of `kata-runtime` and the sandbox server together, from their first instruction "
+        "to their last; QEMU and virtiofsd are not in it.",
         "- *stdout*, *stdin*: a stream of 128 MiB out of, or into, a container, through a pipe.",
         "- *PSS* and *RSS* are read while a container sleeps. *Guest memory in use* is MemTotal less MemAvailable.",
         "",
