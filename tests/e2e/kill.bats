@@ -3,87 +3,16 @@
 # leaves nothing. The sandbox server says which step it takes; its line is the trigger.
 
 load lib/common
+load lib/kill
 
 setup() {
 	common_setup
-	mkfifo "$WORK/log"
-	exec 9<>"$WORK/log"
+	story_open
 }
 
 teardown() {
-	stop_log
-	exec 9>&-
+	story_close
 	common_teardown
-}
-
-logged() {
-	"$TREE/build/kata-runtime" --root "$ROOT" --log "$WORK/log" --debug "$@"
-}
-
-# wait_step STEP: reads the log up to it.
-wait_step() {
-	local line
-	while read -rt 60 line <&9; do
-		echo "$line" >>"$WORK/story"
-		[[ $line != *"step: $1\""* ]] || return 0
-	done
-	echo "the step '$1' was never taken" >&2
-	return 1
-}
-
-# From here on nobody waits for a step; the log must not fill up.
-let_log_go() {
-	sed -u '/^that is all$/q' <&9 >>"$WORK/story" 3>&- &
-	drain=$!
-}
-
-stop_log() {
-	[ -n "${drain:-}" ] || return 0
-	echo "that is all" >&9
-	wait "$drain"
-	drain=
-}
-
-# pid_of NAME: the first process of that name which this test has started.
-pid_of() {
-	local pid
-	while read -r pid; do
-		if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$1" ]; then
-			echo "$pid"
-			return 0
-		fi
-	done < <(sort -n "$FENCE/cgroup.procs")
-	return 1
-}
-
-# kill_at STEP VICTIM COMMAND...: the command's code is in $code, what it said in $WORK/err.
-kill_at() {
-	local step=$1 victim=$2 pid
-	shift 2
-	code=0
-	# exec: the process in the background is the command itself.
-	(exec "$TREE/build/kata-runtime" --root "$ROOT" --log "$WORK/log" --debug "$@") </dev/null >"$WORK/out" 2>"$WORK/err" 3>&- 9>&- &
-	local command=$!
-	wait_step "$step"
-	pid=$command
-	# At the very end it may be gone by itself.
-	[ "$victim" = kata-runtime ] || pid=$(pid_of "$victim") || [ "$step" = "say goodbye" ]
-	[ -z "$pid" ] || kill -9 "$pid" || [ "$step" = "say goodbye" ]
-	let_log_go
-	wait "$command" || code=$?
-	stop_log
-}
-
-# A command that was not killed itself says what happened, or ends as if it had been.
-clear_end() {
-	echo "$1 killed at '$2': $code, $(cat "$WORK/err")"
-	[ "$code" -eq 137 ] || { [ "$code" -ne 0 ] && [ "$(wc -l <"$WORK/err")" -eq 1 ]; }
-	[ "$code" -eq 137 ] || [ "$1" != containerd-shim ] || grep -q "sandbox server.* died" "$WORK/err"
-}
-
-nothing_after_delete() {
-	kata delete --force c1
-	leak_check
 }
 
 # run_killed VICTIM STEP...: a container each, that is killed while `run` makes it.

@@ -1,0 +1,91 @@
+# shellcheck shell=bash
+# Kills somebody with -9 at a step of a command. The sandbox server says in its log which step it takes; the log is a fifo
+# on descriptor 9, and the line is the trigger. Stands on lib/common; a test file calls story_open in setup() after
+# common_setup, and story_close in teardown() before common_teardown.
+
+story_open() {
+	mkfifo "$WORK/log"
+	exec 9<>"$WORK/log"
+}
+
+story_close() {
+	stop_log
+	exec 9>&-
+}
+
+logged() {
+	"$TREE/build/kata-runtime" --root "$ROOT" --log "$WORK/log" --debug "$@"
+}
+
+# wait_step STEP: reads the log up to it.
+wait_step() {
+	local line
+	while read -rt 60 line <&9; do
+		echo "$line" >>"$WORK/story"
+		[[ $line != *"step: $1\""* ]] || return 0
+	done
+	echo "the step '$1' was never taken" >&2
+	return 1
+}
+
+# From here on nobody waits for a step; the log must not fill up.
+let_log_go() {
+	sed -u '/^that is all$/q' <&9 >>"$WORK/story" 3>&- &
+	drain=$!
+}
+
+stop_log() {
+	[ -n "${drain:-}" ] || return 0
+	echo "that is all" >&9
+	wait "$drain"
+	drain=
+}
+
+# pid_of NAME: the first process of that name which this test has started.
+pid_of() {
+	local pid
+	while read -r pid; do
+		if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$1" ]; then
+			echo "$pid"
+			return 0
+		fi
+	done < <(sort -n "$FENCE/cgroup.procs")
+	return 1
+}
+
+# Whoever is to be killed there may be gone by itself.
+at_the_very_end() {
+	case $1 in
+	"say goodbye" | "stop the machine" | "remove the share") ;;
+	*) return 1 ;;
+	esac
+}
+
+# kill_at STEP VICTIM COMMAND...: the command's code is in $code, what it said in $WORK/err.
+kill_at() {
+	local step=$1 victim=$2 pid
+	shift 2
+	code=0
+	# exec: the process in the background is the command itself.
+	(exec "$TREE/build/kata-runtime" --root "$ROOT" --log "$WORK/log" --debug "$@") </dev/null >"$WORK/out" 2>"$WORK/err" 3>&- 9>&- &
+	local command=$!
+	wait_step "$step"
+	pid=$command
+	[ "$victim" = kata-runtime ] || pid=$(pid_of "$victim") || at_the_very_end "$step"
+	[ -z "$pid" ] || kill -9 "$pid" || at_the_very_end "$step"
+	let_log_go
+	wait "$command" || code=$?
+	stop_log
+}
+
+# A command that was not killed itself says what happened, or ends as if it had been.
+clear_end() {
+	echo "$1 killed at '$2': $code, $(cat "$WORK/err")"
+	[ "$code" -eq 137 ] || { [ "$code" -ne 0 ] && [ "$(wc -l <"$WORK/err")" -eq 1 ]; }
+	[ "$code" -eq 137 ] || [ "$1" != containerd-shim ] || grep -q "sandbox server.* died" "$WORK/err"
+}
+
+nothing_after_delete() {
+	kata delete --force c1
+	leak_check
+}
