@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -20,11 +21,22 @@
 	"console=ttyS0 quiet panic=-1 agent.server_addr=serial://agent.channel.0 agent.log=" \
 	"warn"
 
+static int make_disk(const char *path, struct err *e)
+{
+	auto_free char *command = str_printf("d=$(mktemp -d) && echo from the host >$d/greeting && "
+					     "truncate -s 8M %1$s && "
+					     "mke2fs -q -F -t ext4 -d $d %1$s && rm -r $d",
+					     path);
+
+	return system(command) == 0 ? 0 : err_say(e, EIO, "make the disk '%s'", path);
+}
+
 static int start_qemu(struct vm *vm, unsigned mb, struct err *e)
 {
 	auto_free char *line = str_printf("socket,id=agent,path=%s,server=on,wait=off", vm->socket);
 	auto_free char *memory = str_printf("%uM", mb);
 	auto_free char *console = str_printf("file:%s", vm->console);
+	auto_free char *disk = str_printf("file=%s,format=raw,if=none,id=disk", vm->disk);
 	const char *const argv[] = {
 		"qemu-system-x86_64",
 		"-M",
@@ -53,6 +65,10 @@ static int start_qemu(struct vm *vm, unsigned mb, struct err *e)
 		line,
 		"-device",
 		"virtserialport,chardev=agent,name=agent.channel.0",
+		"-drive",
+		disk,
+		"-device",
+		"virtio-blk-pci,drive=disk,addr=0x" VM_DISK_PCI_PATH,
 		NULL,
 	};
 	struct child_spec spec = {
@@ -112,8 +128,12 @@ int vm_open(struct vm *vm, unsigned mb, struct err *e)
 	(void) snprintf(vm->console, sizeof vm->console, "/tmp/test-agent-console-%d", getpid());
 	(void) snprintf(vm->socket, sizeof vm->socket, "/tmp/test-agent-line-%d", getpid());
 
+	(void) snprintf(vm->disk, sizeof vm->disk, "/tmp/test-agent-disk-%d", getpid());
+
 	int r = loop_new(&vm->loop, e);
 
+	if (r == 0)
+		r = make_disk(vm->disk, e);
 	if (r == 0)
 		r = start_qemu(vm, mb, e);
 	return r < 0 ? r : open_line(vm, e);
@@ -158,6 +178,7 @@ void vm_close(struct vm *vm, bool show)
 		fprintf(stderr, "---- console\n%s----\n", text);
 	(void) unlink(vm->console);
 	(void) unlink(vm->socket);
+	(void) unlink(vm->disk);
 }
 
 static struct ttrpc_request request_for(const char *method, const void *message)

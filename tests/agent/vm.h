@@ -18,8 +18,12 @@ struct vm {
 	struct ttrpc_client *agent;
 	char console[64]; /* a file */
 	char socket[64];  /* where QEMU offers the line */
+	char disk[64];    /* a file with ext4, the machine's only disk; has "greeting" in it */
 	bool prepared;    /* the sandbox is made, see box.h */
 };
+
+/* Where the disk is: the slot, as the agent's blk driver wants it. */
+#define VM_DISK_PCI_PATH "10"
 
 /* Boots the image in build/guest with @mb of memory and waits until the agent answers. */
 int vm_open(struct vm *vm, unsigned mb, struct err *e);

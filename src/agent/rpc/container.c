@@ -102,9 +102,10 @@ static void on_removed(void *arg, int r, const struct err *e)
 	struct member *m = arg;
 
 	m->removing = false;
-	tell(m, r, e);
 	if (r == 0)
-		member_free(m);
+		member_free(m); /* answers, but not before its storages are let go */
+	else
+		tell(m, r, e);
 }
 
 static void on_impatient(void *arg)

@@ -1,0 +1,94 @@
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/auto.h"
+#include "base/file.h"
+#include "tests/agent/box.h"
+
+/* A block device of the host in a container: by virtio-blk into the guest, by the agent's driver into the mount. */
+
+#define PLACE "/run/kata-containers/sandbox/storage/disk"
+
+static const char mount_json[] =
+	", {\"destination\": \"/d\", \"type\": \"bind\", \"source\": \"" PLACE
+	"\", \"options\": [\"rbind\"]}";
+
+static Grpc__Storage disk_at(const char *source)
+{
+	Grpc__Storage s = GRPC__STORAGE__INIT;
+
+	s.driver = (char *) "blk";
+	s.source = (char *) source;
+	s.fstype = (char *) "ext4";
+	s.mount_point = (char *) PLACE;
+	return s;
+}
+
+/* Runs @command in a container that has the disk at /d; its output must be @want. */
+static void run_with(struct vm *vm, const char *id, Grpc__Storage *disk, const char *command,
+		     const char *want)
+{
+	struct box_options o = {.storages = &disk, .n_storages = 1, .mounts_extra = mount_json};
+	struct run r;
+	int code = box_run(vm, id, command, &o, &r);
+
+	if (code != 0)
+		FAIL("'%s' ended with %d: %s", command, code, run_err(&r));
+	CHECK_STR(run_out(&r), want);
+	run_fini(&r);
+}
+
+/* What the disk has in @name. debugfs replays no journal: only an unmounted file system has it all. */
+static char *on_host(struct vm *vm, const char *name)
+{
+	auto_free char *command = str_printf("debugfs -R 'cat %s' %s 2>/dev/null", name, vm->disk);
+	FILE *out = popen(command, "re");
+	char line[128] = "";
+
+	CHECK(out);
+
+	bool any = fgets(line, sizeof line, out);
+
+	(void) pclose(out);
+	CHECK(any);
+	return strdup(line);
+}
+
+CASE(a_disk_of_the_host_is_read_and_written_and_let_go)
+{
+	Grpc__Storage disk = disk_at(VM_DISK_PCI_PATH);
+
+	box_prepare(vm);
+	run_with(vm, "disk", &disk, "cat /d/greeting; echo from the guest >/d/answer",
+		 "from the host\n");
+	/* Its last holder is gone, so the host may take it away: what was written is there. */
+	auto_free char *answer = on_host(vm, "answer");
+
+	CHECK_STR(answer, "from the guest\n");
+}
+
+CASE(a_disk_is_found_by_its_node_as_well_and_ro_is_kept)
+{
+	Grpc__Storage disk = disk_at("/dev/vda");
+	char *ro[] = {(char *) "ro"};
+
+	box_prepare(vm);
+	disk.options = ro;
+	disk.n_options = 1;
+	run_with(vm, "rodisk", &disk, "cat /d/greeting; echo >/d/more || echo refused",
+		 "from the host\nrefused\n");
+}
+
+CASE(a_disk_without_that_file_system_is_refused_by_name)
+{
+	Grpc__Storage disk = disk_at(VM_DISK_PCI_PATH), *list = &disk;
+	struct box_options o = {.storages = &list, .n_storages = 1};
+	struct err e = {0};
+
+	box_prepare(vm);
+	disk.fstype = (char *) "squashfs";
+	CHECK(box_create(vm, "wrongfs", "true", &o, &e) < 0);
+	if (!strstr(e.text, "mount squashfs") || !strstr(e.text, PLACE))
+		FAIL("it says '%s'", e.text);
+	CHECK_EQ(box_remove(vm, "wrongfs", 0, NULL), -ENOENT);
+}
