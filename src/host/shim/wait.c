@@ -10,7 +10,7 @@
 struct waiting {
 	struct sandbox_wait wait;
 	struct server *server;
-	struct ttrpc_call *call;
+	struct ttrpc_call *call; /* NULL: who asked is gone */
 	bool owner;
 	char *id;
 	char *exec_id;
@@ -36,7 +36,9 @@ static void ended(void *arg, const struct sandbox_answer *answer)
 	Containerd__Task__V2__WaitResponse a = CONTAINERD__TASK__V2__WAIT_RESPONSE__INIT;
 	Google__Protobuf__Timestamp exited_at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
 
-	if (answer->r < 0) {
+	if (!w->call) {
+		/* The wait was there to have the exec forgotten. */
+	} else if (answer->r < 0) {
 		ttrpc_fail_err(w->call, &answer->err);
 	} else {
 		exited_at.seconds = answer->exited_at.tv_sec;
@@ -48,18 +50,22 @@ static void ended(void *arg, const struct sandbox_answer *answer)
 	waiting_free(w);
 }
 
-/* The stand-in is dead: so must be what it stands for. */
+/* The stand-in is dead: so must be what it stands for. Of an exec nobody will ask for the end then, and without a wait it
+ * would be remembered as long as the container lives. */
 static void gone(void *arg)
 {
 	struct waiting *w = arg;
+	struct server *s = w->server;
 
-	sandbox_wait_cancel(&w->wait);
-	if (w->owner && !w->server->ending) {
-		log_info("who stands in for a process of '%s' is gone: killing it", w->id);
-		sandbox_kill(w->server->sandbox, w->id, w->exec_id, SIGKILL, false, ignore, NULL);
+	ttrpc_drop(take_ptr(w->call));
+	if (!w->owner || s->ending) {
+		sandbox_wait_cancel(&w->wait);
+		waiting_free(w);
+		return;
 	}
-	ttrpc_drop(w->call);
-	waiting_free(w);
+	log_info("who stands in for a process of '%s' is gone: killing it", w->id);
+	/* May end the wait, and with it @w. */
+	sandbox_kill(s->sandbox, w->id, w->exec_id, SIGKILL, false, ignore, NULL);
 }
 
 void wait_begin(struct server *s, struct ttrpc_call *call, const char *id, const char *exec_id,
