@@ -89,6 +89,18 @@ deep() {
 	[ "$n" -eq 17 ]
 }
 
+@test "a bad mount option: the sentence names the mount, wherever it was found" {
+	mount_of() {
+		bundle "$1" ".mounts += [{destination: \"/mnt\", type: \"$2\", source: \"/tmp\", options: $3}]" true
+	}
+	refused 1 "config\.json: mounts\[7\]\.options: 'nonsense' is not an option of a bind mount" kata run \
+		--bundle "$(mount_of host bind '["bind", "nonsense"]')" c1
+	refused 1 "mounts\[7\]\.options: 'size=5' is not an option" kata run --bundle "$(mount_of size bind '["bind", "size=5"]')" c1
+	# What only a file system can know its kernel says, in the guest.
+	refused 1 "mounts\[7\] on '/mnt': mount tmpfs .*Invalid argument" kata run --bundle "$(mount_of guest tmpfs '["nonsense"]')" c1
+	refused 1 "mounts\[7\]: type 'nonsense' is not supported" kata run --bundle "$(mount_of type nonsense '[]')" c1
+}
+
 @test "unknown fields are ignored" {
 	run kata run --bundle "$(bundle b '.unknown = {"a": [1, null]} | .process.unknown = 5 | .linux.unknown = "x"' echo ran)" c1
 	[ "$status" -eq 0 ]
