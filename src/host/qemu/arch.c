@@ -7,7 +7,8 @@
 #include "base/array.h"
 
 /*
- * Kernel parameters, and why each is here (figures in docs/hypervisor-qemu.md):
+ * Kernel parameters, and why each is here (more in docs/hypervisor-qemu.md, figures in
+ * docs/guest-image.md):
  *
  * panic=-1		a panic resets at once, QEMU runs with -no-reboot and ends: no pod hangs in one
  * cryptomgr.notests	the kernel tests its ciphers at every boot, though nobody asked
