@@ -98,6 +98,18 @@ echo_works() {
 	done
 }
 
+@test "disks of the host: read, written where that is allowed, told apart by their serial numbers" {
+	for kind in q35 microvm; do
+		{ echo "from host" && head -c 65536 /dev/zero; } >"$T/disk"
+		run machine disk "$kind" "$T/disk"
+		echo "$output"
+		[[ $output == *"disk ours: from host, written"* ]]
+		[[ $output == *"disk to-read: from host, not written"* ]]
+		[[ $output == *"descriptors left: 0"* ]]
+		[ "$(dd if="$T/disk" bs=1 skip=4096 count=5 status=none)" = guest ]
+	done
+}
+
 @test "kill -9 of us takes QEMU and virtiofsd with it" {
 	mkdir -p "$T/share"
 	machine wait q35 "$T/share" >"$T/told" &

@@ -11,6 +11,7 @@
  *	hang	the guest never answers: the deadline decides
  *	wait	starts, prints pids, waits for its own end by a signal
  *	share	the guest reads and writes in SHARE over virtio-fs
+ *	disk	SHARE is a file: the guest's first disk, and its second, which is read-only
  */
 #ifdef GUEST
 #include <dirent.h>
@@ -103,6 +104,28 @@ static void share(void)
 	sync();
 }
 
+/* Which of the two is vda the kernel decides: the serial number says it. */
+static void disk(const char *name)
+{
+	char path[64], serial[32] = "", text[32] = "";
+	FILE *f;
+
+	snprintf(path, sizeof path, "/sys/block/%s/serial", name);
+	f = fopen(path, "re");
+	if (!f || fscanf(f, "%20s", serial) != 1)
+		printf("%s has no serial\n", name);
+
+	snprintf(path, sizeof path, "/dev/%s", name);
+	int writable = open(path, O_RDWR | O_SYNC);
+	int fd = open(path, O_RDONLY);
+
+	if (pread(fd, text, 9, 0) == 9)
+		printf("disk %s: %s, ", serial, text);
+	printf("%s\n", pwrite(writable, "guest", 5, 4096) == 5 ? "written" : "not written");
+	close(writable);
+	close(fd);
+}
+
 static int on(const char *cmdline, const char *scene)
 {
 	const char *at = strstr(cmdline, "scene=");
@@ -128,6 +151,8 @@ int main(void)
 		echo();
 	else if (on(cmdline, "share"))
 		share();
+	else if (on(cmdline, "disk"))
+		disk("vda"), disk("vdb");
 	else if (on(cmdline, "panic"))
 		return 1; /* the end of PID 1 is the kernel's */
 	else if (on(cmdline, "reboot"))
@@ -156,6 +181,7 @@ struct test {
 	struct hv *hv;
 	struct virtiofsd *fs;
 	struct vm_spec spec;
+	struct vm_disk disks[2];
 	int ended;
 	char private_dir[40];
 };
@@ -212,6 +238,15 @@ static int lend_share(struct test *t, const char *source, struct err *e)
 	(void) rmdir(t->private_dir);
 	t->spec.share = (struct vm_share){.kind = VM_SHARE_VIRTIO_FS, .socket_fd = fd};
 	return r;
+}
+
+static int lend_disks(struct test *t, const char *path)
+{
+	t->disks[0] = (struct vm_disk){.id = "ours", .path = path, .fd = -1};
+	t->disks[1] = (struct vm_disk){.id = "to-read", .path = path, .fd = -1, .readonly = true};
+	t->spec.disks = t->disks;
+	t->spec.n_disks = 2;
+	return 0;
 }
 
 /* Sends while it receives, for the line holds less than that. */
@@ -280,6 +315,12 @@ static int run(struct test *t, const char *scene, struct err *e)
 	}
 	if (r == 0)
 		r = turn_until_ended(t, clock_deadline(60000), e);
+	if (strcmp(scene, "disk") == 0) {
+		char tail[4096] = "";
+
+		(void) hv_console_tail(t->hv, tail, sizeof tail);
+		printf("%s\n", tail);
+	}
 	return r < 0 ? hv_explain(t->hv, e) : 0;
 }
 
@@ -314,8 +355,12 @@ int main(int argc, char **argv)
 	hv_on_exit(t.hv, on_ended, &t);
 	virtiofsd_on_exit(t.fs, on_fs_ended, &t);
 
-	int r = argc > 5 ? lend_share(&t, argv[5], &e) : 0;
+	int r = 0;
 
+	if (argc > 5 && strcmp(argv[3], "disk") == 0)
+		r = lend_disks(&t, argv[5]);
+	else if (argc > 5)
+		r = lend_share(&t, argv[5], &e);
 	if (r == 0)
 		r = run(&t, argv[3], &e);
 	if (r < 0)
