@@ -53,8 +53,13 @@ killed_in_create() {
 		# The answer was faster: it was right when it was given.
 		echo "$2 killed at '$1': created"
 		[ "$1" = "answer create" ]
-		seen_to_end
-		refused kata start c1
+		if [ "$2" = kata-runtime ]; then
+			# It had ended by itself.
+			status_is created
+		else
+			seen_to_end
+			refused kata start c1
+		fi
 	else
 		clear_end "$2" "$1"
 	fi

@@ -56,7 +56,7 @@ pid_of() {
 # Whoever is to be killed there may be gone by itself.
 at_the_very_end() {
 	case $1 in
-	"say goodbye" | "stop the machine" | "remove the share") ;;
+	"answer create" | "say goodbye" | "stop the machine" | "remove the share") ;;
 	*) return 1 ;;
 	esac
 }
