@@ -558,6 +558,31 @@ TEST(if_the_line_breaks_the_machine_is_torn_down)
 	down();
 }
 
+static void die_of_a_panic(void *arg)
+{
+	(void) arg;
+	hv_fake_die(here.hv, "the guest kernel panicked");
+}
+
+TEST(a_machine_that_dies_behind_its_line_gives_the_reason)
+{
+	struct loop_timer *timer;
+
+	up();
+	CHECK_EQ(create("c1", NO_STREAMS), 0);
+	sandbox_start(here.sb, "c1", "", on_done, NULL);
+	ttrpc_server_free(here.agent.server);
+	here.agent.server = NULL;
+	/* The line is found broken at once; whoever is later, the reason is the same. */
+	CHECK_EQ(loop_timer(here.loop, clock_deadline(50), die_of_a_panic, NULL, &timer, NULL), 0);
+	CHECK(outcome() < 0);
+	CHECK(strstr(here.answer.err.text, "the guest kernel panicked") != NULL);
+	CHECK_EQ(wait_for("c1", ""), 137);
+	CHECK_EQ(delete_it("c1", ""), 0);
+	CHECK(sandbox_is_over(here.sb));
+	down();
+}
+
 TEST(who_hangs_up_while_it_is_made_gets_it_taken_away)
 {
 	struct sandbox_container c = {.id = "c1", .stdio = NO_STREAMS};
