@@ -66,12 +66,14 @@ kill_at() {
 	local step=$1 victim=$2 pid
 	shift 2
 	code=0
+	# Who runs already is looked up before: a delete can be through while one looks.
+	pid=$(pid_of "$victim") || pid=
 	# exec: the process in the background is the command itself.
 	(exec "$TREE/build/kata-runtime" --root "$ROOT" --log "$WORK/log" --debug "$@") </dev/null >"$WORK/out" 2>"$WORK/err" 3>&- 9>&- &
 	local command=$!
+	[ "$victim" != kata-runtime ] || pid=$command
 	wait_step "$step"
-	pid=$command
-	[ "$victim" = kata-runtime ] || pid=$(pid_of "$victim") || at_the_very_end "$step"
+	[ -n "$pid" ] || pid=$(pid_of "$victim") || at_the_very_end "$step"
 	[ -z "$pid" ] || kill -9 "$pid" || at_the_very_end "$step"
 	let_log_go
 	wait "$command" || code=$?
