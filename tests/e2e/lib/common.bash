@@ -62,10 +62,12 @@ kata() {
 	"$TREE/build/kata-runtime" --root "$ROOT" "$@"
 }
 
+# Its links are absolute, and name busybox as this host does.
 make_rootfs() {
-	mkdir -p "$1"/{bin,dev,etc,proc,sys,tmp,root}
+	mkdir -p "$1"/{bin,dev,etc,proc,sys,tmp,root,usr}
+	ln -s ../bin "$1/usr/bin"
 	cp /bin/busybox "$1/bin/"
-	/bin/busybox --list | sed '/^busybox$/d' | (cd "$1/bin" && xargs -n 1 ln -s busybox)
+	/bin/busybox --install -s "$1/bin"
 	echo 'root:x:0:0:root:/root:/bin/sh' >"$1/etc/passwd"
 }
 
