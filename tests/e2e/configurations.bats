@@ -114,6 +114,7 @@ make_guest_with_9p() {
 	by_9p=(shared_fs '"virtio-9p"' kernel "\"$TREE/build/guest-9p/vmlinux\"" initrd "\"$TREE/build/guest-9p/initrd.img\"")
 }
 
+# bats test_tags=host
 @test "files by 9p, without a virtiofsd" {
 	[ "$(uname -m)" = x86_64 ] || skip "the name of the kernel package is that of x86_64"
 	make_guest_with_9p
