@@ -162,9 +162,9 @@ static void client_broken(void *arg, const struct err *e)
 	client->busy++;
 	wire_free(client->wire);
 	client->wire = NULL;
-	finish_all(client, ECONNRESET, err_show(e, words, sizeof words));
 	if (!client->freed && client->on_closed)
 		client->on_closed(client->on_closed_arg, e);
+	finish_all(client, ECONNRESET, err_show(e, words, sizeof words));
 	leave(client);
 }
 

@@ -257,8 +257,9 @@ int ttrpc_call_take_fd(struct ttrpc_call *call, size_t index);
  * ---- Client ----
  *
  * Every call ends in exactly one call of its done function, or in ttrpc_cancel(). When the line
- * breaks, all calls that wait fail with -ECONNRESET, then on_closed is called; the client stays
- * dead and later calls fail at once. There is no reconnect.
+ * breaks, on_closed is called, then all calls that wait fail with -ECONNRESET, so that who is told
+ * of a call knows of the line already; the client stays dead and later calls fail at once. There is
+ * no reconnect.
  */
 struct ttrpc_client;
 struct ttrpc_pending;

@@ -564,19 +564,40 @@ static void die_of_a_panic(void *arg)
 	hv_fake_die(here.hv, "the guest kernel panicked");
 }
 
-TEST(a_machine_that_dies_behind_its_line_gives_the_reason)
+/* The line is found broken at once; whoever is later, the reason is the same. */
+static void lose_line_then_machine(void)
 {
 	struct loop_timer *timer;
 
-	up();
-	CHECK_EQ(create("c1", NO_STREAMS), 0);
-	sandbox_start(here.sb, "c1", "", on_done, NULL);
 	ttrpc_server_free(here.agent.server);
 	here.agent.server = NULL;
-	/* The line is found broken at once; whoever is later, the reason is the same. */
 	CHECK_EQ(loop_timer(here.loop, clock_deadline(50), die_of_a_panic, NULL, &timer, NULL), 0);
 	CHECK(outcome() < 0);
 	CHECK(strstr(here.answer.err.text, "the guest kernel panicked") != NULL);
+}
+
+TEST(a_machine_that_dies_behind_its_line_gives_the_reason)
+{
+	up();
+	CHECK_EQ(create("c1", NO_STREAMS), 0);
+	sandbox_start(here.sb, "c1", "", on_done, NULL);
+	lose_line_then_machine();
+	CHECK_EQ(wait_for("c1", ""), 137);
+	CHECK_EQ(delete_it("c1", ""), 0);
+	CHECK(sandbox_is_over(here.sb));
+	down();
+}
+
+TEST(an_exec_under_way_is_told_of_the_machine_and_not_of_the_line)
+{
+	struct sandbox_stdio none = NO_STREAMS;
+
+	up();
+	CHECK_EQ(create("c1", NO_STREAMS), 0);
+	CHECK_EQ(start("c1", ""), 0);
+	CHECK_EQ(sandbox_exec(here.sb, "c1", "e", process_of("\"stay\""), &none, NULL), 0);
+	sandbox_start(here.sb, "c1", "e", on_done, NULL);
+	lose_line_then_machine();
 	CHECK_EQ(wait_for("c1", ""), 137);
 	CHECK_EQ(delete_it("c1", ""), 0);
 	CHECK(sandbox_is_over(here.sb));

@@ -318,7 +318,7 @@ TEST(garbage_breaks_the_line)
 	CHECK_EQ(rig.done, 1);
 }
 
-TEST(a_broken_line_fails_all_calls_then_tells)
+TEST(a_broken_line_is_told_and_fails_all_calls)
 {
 	struct rig rig;
 
@@ -420,7 +420,7 @@ TEST(the_client_may_be_freed_while_the_line_breaks)
 	rig.peer = fd_close(rig.peer);
 	settle(rig.loop);
 	CHECK_EQ(rig.done, 10);
-	CHECK_EQ(rig.closed, 0);
+	CHECK_EQ(rig.closed, 1);
 	rig_close(&rig);
 }
 
@@ -440,9 +440,13 @@ TEST(the_client_may_be_freed_when_told_of_the_break)
 
 	rig_open(&rig);
 	ttrpc_client_on_closed(rig.client, free_on_closed, &rig);
+	for (int i = 0; i < 3; i++)
+		begin(&rig);
 	rig.peer = fd_close(rig.peer);
 	settle(rig.loop);
 	CHECK_EQ(rig.closed, 1);
+	CHECK_EQ(rig.done, 3);
+	CHECK_EQ(rig.last.r, -ECANCELED);
 	rig_close(&rig);
 }
 

@@ -5,9 +5,19 @@
 
 /* A question to the agent that one done function waits for. */
 struct question {
+	struct loss_wait wait;
+	struct sandbox *sb;
 	sandbox_done_fn done;
 	void *arg;
 };
+
+static void lost(struct loss_wait *w, const struct err *why)
+{
+	struct question *q = container_of(w, struct question, wait);
+
+	sandbox_refuse(q->done, q->arg, why);
+	free(q);
+}
 
 static void answered(void *arg, struct ttrpc_answer *answer)
 {
@@ -15,6 +25,8 @@ static void answered(void *arg, struct ttrpc_answer *answer)
 	struct sandbox_answer a = {.r = answer->r, .err = answer->err};
 	auto_free uint8_t *packed = NULL;
 
+	if (answer->r < 0 && loss_tells(q->sb, &q->wait))
+		return;
 	if (answer->response) {
 		a.bytes = protobuf_c_message_get_packed_size(answer->response);
 		packed = malloc(a.bytes ? a.bytes : 1);
@@ -57,7 +69,7 @@ void agent_ask(struct sandbox *sb, const char *method, const ProtobufCMessage *m
 	if (line && !q)
 		(void) err_sys(&e, ENOMEM, "ask the guest");
 	if (!e.code) {
-		*q = (struct question){.done = done, .arg = arg};
+		*q = (struct question){.wait.tell = lost, .sb = sb, .done = done, .arg = arg};
 		(void) ttrpc_call(line, &request, answered, q, NULL, &e);
 	}
 	if (e.code) {

@@ -88,6 +88,7 @@ struct sandbox {
 	struct loop_timer *loss_timer; /* something was lost, and the VMM may have the reason */
 	struct err loss;               /* with loss_timer: the reason if it has none */
 	struct loss_question *loss_question; /* with loss_timer: the worker waits for the reason */
+	struct list loss_waits;              /* struct loss_wait; with loss_timer */
 	bool knows_agent;                    /* it has said what it can do: */
 	struct stdio_promises promises;
 	bool knows_oci_1_2;
@@ -148,6 +149,16 @@ void loss_suspect(struct sandbox *sb, const struct err *why);
 /* Of a call that failed with @r and @e: what really happened, if that is known or about to be.
  * Returns what the call must. Worker. */
 int loss_find_reason(struct sandbox *sb, int r, struct err *e);
+
+/* One who is on the loop and was told that its call has failed. */
+struct loss_wait {
+	struct list link;
+	void (*tell)(struct loss_wait *w, const struct err *why);
+};
+
+/* The same as loss_find_reason() on the loop: true if @w->tell is called now or in a moment, false if
+ * the machine is well and the call failed for its own reasons. */
+bool loss_tells(struct sandbox *sb, struct loss_wait *w);
 
 /* Nothing more is to come: the sandbox is broken, or ends as it should. Loop. */
 void loss_settled(struct sandbox *sb);

@@ -55,11 +55,29 @@ int loss_find_reason(struct sandbox *sb, int r, struct err *e)
 	return q.r;
 }
 
+bool loss_tells(struct sandbox *sb, struct loss_wait *w)
+{
+	if (sb->broken)
+		w->tell(w, &sb->why);
+	else if (sb->loss_timer)
+		list_add(&sb->loss_waits, &w->link);
+	else
+		return false;
+	return true;
+}
+
 void loss_settled(struct sandbox *sb)
 {
 	struct loss_question *q = take_ptr(sb->loss_question);
+	struct list *first;
 
 	loop_timer_cancel(take_ptr(sb->loss_timer));
 	if (q)
 		answer(q);
+	while ((first = list_first(&sb->loss_waits))) {
+		struct loss_wait *w = container_of(first, struct loss_wait, link);
+
+		list_remove(&w->link);
+		w->tell(w, sb->broken ? &sb->why : &sb->loss);
+	}
 }

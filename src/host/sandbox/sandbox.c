@@ -35,6 +35,7 @@ int sandbox_new(const struct sandbox_options *options, struct sandbox **ret, str
 	sb->cancel_fd = -1;
 	sb->phase_began_us = options->began_us ? options->began_us : clock_now_us();
 	list_init(&sb->containers);
+	list_init(&sb->loss_waits);
 	(void) pthread_mutex_init(&sb->phases_lock, NULL);
 
 	int r = copy_options(sb, options, e);
