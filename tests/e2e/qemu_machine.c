@@ -255,7 +255,7 @@ static int echo(struct test *t, struct err *e)
 	auto_free char *out = malloc(ECHO_BYTES);
 	auto_free char *in = malloc(ECHO_BYTES);
 	auto_close int fd = -1;
-	int r = hv_dial(t->hv, 1024, clock_deadline(10000), &fd, e);
+	int r = hv_dial(t->hv, 1024, clock_deadline(100000), &fd, e);
 
 	if (r < 0 || !out || !in)
 		return r;
@@ -304,7 +304,7 @@ static int run(struct test *t, const char *scene, struct err *e)
 	if (strcmp(scene, "echo") == 0)
 		r = echo(t, e);
 	if (strcmp(scene, "hang") == 0) {
-		msec_t deadline = clock_deadline(20000);
+		msec_t deadline = clock_deadline(200000);
 		char tail[4096] = "";
 
 		/* The console says when there is nothing more to wait for. */
@@ -314,7 +314,7 @@ static int run(struct test *t, const char *scene, struct err *e)
 		return hv_explain(t->hv, e);
 	}
 	if (r == 0)
-		r = turn_until_ended(t, clock_deadline(60000), e);
+		r = turn_until_ended(t, clock_deadline(200000), e);
 	if (strcmp(scene, "disk") == 0) {
 		char tail[4096] = "";
 

@@ -372,9 +372,10 @@ TEST(the_users_parameters_come_last)
 	char buf[QEMU_CMDLINE_BYTES];
 
 	CHECK_EQ(cmdline(&spec, HV_ACCEL_TCG, HV_CHANNEL_SERIAL, buf), 0);
-	CHECK_STR(buf, "console=ttyS0 panic=-1 cryptomgr.notests pci=lastbus=0 quiet noreplace-smp "
-		       "tsc_early_khz=2300000 agent.server_addr=serial://agent.channel.0 "
-		       "agent.log=debug a=1 quiet=0");
+	CHECK_STR(buf,
+		  "console=ttyS0 panic=-1 cryptomgr.notests pci=lastbus=0 quiet noreplace-smp "
+		  "no_timer_check tsc_early_khz=2300000 agent.server_addr=serial://agent.channel.0 "
+		  "agent.log=debug a=1 quiet=0");
 	spec = (struct vm_spec){.debug = true};
 	CHECK_EQ(cmdline(&spec, HV_ACCEL_KVM, HV_CHANNEL_VSOCK, buf), 0);
 	CHECK_STR(buf, "console=ttyS0 panic=-1 cryptomgr.notests pci=lastbus=0");

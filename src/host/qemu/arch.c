@@ -15,6 +15,8 @@
  * pci=lastbus=0	q35 has one root bus, and ACPI tells it: without, the kernel knocks at each of the
  *		other 255 as well, 16,000 port accesses that KVM hands to QEMU one by one
  * noreplace-smp	TCG: each of some thousand patches of kernel text throws translations away
+ * no_timer_check	TCG: where the host is busy the timer's first ticks come late, and the kernel panics
+ *		of it ("IO-APIC + timer doesn't work"); under KVM it leaves the check out by itself
  *
  * Machine options switch off what no container sees: each device costs QEMU's start, the guest's
  * probing, and is attack surface.
@@ -56,7 +58,7 @@ static const struct qemu_arch archs[] = {
 		.program = "qemu-system-x86_64",
 		.package = "qemu-system-x86",
 		.kernel_params = "console=ttyS0 panic=-1 cryptomgr.notests",
-		.tcg_params = "noreplace-smp",
+		.tcg_params = "noreplace-smp no_timer_check",
 		/* TCG emulates "rep movsb" byte by byte: a guest that believes it to be fast copies
 		 * at a quarter of the speed. */
 		.tcg_cpu = "max,erms=off,fsrm=off",
