@@ -574,6 +574,9 @@ static void lose_line_then_machine(void)
 	CHECK_EQ(loop_timer(here.loop, clock_deadline(50), die_of_a_panic, NULL, &timer, NULL), 0);
 	CHECK(outcome() < 0);
 	CHECK(strstr(here.answer.err.text, "the guest kernel panicked") != NULL);
+	CHECK_EQ(wait_for("c1", ""), 137);
+	CHECK_EQ(delete_it("c1", ""), 0);
+	CHECK(sandbox_is_over(here.sb));
 }
 
 TEST(a_machine_that_dies_behind_its_line_gives_the_reason)
@@ -582,9 +585,6 @@ TEST(a_machine_that_dies_behind_its_line_gives_the_reason)
 	CHECK_EQ(create("c1", NO_STREAMS), 0);
 	sandbox_start(here.sb, "c1", "", on_done, NULL);
 	lose_line_then_machine();
-	CHECK_EQ(wait_for("c1", ""), 137);
-	CHECK_EQ(delete_it("c1", ""), 0);
-	CHECK(sandbox_is_over(here.sb));
 	down();
 }
 
@@ -598,9 +598,6 @@ TEST(an_exec_under_way_is_told_of_the_machine_and_not_of_the_line)
 	CHECK_EQ(sandbox_exec(here.sb, "c1", "e", process_of("\"stay\""), &none, NULL), 0);
 	sandbox_start(here.sb, "c1", "e", on_done, NULL);
 	lose_line_then_machine();
-	CHECK_EQ(wait_for("c1", ""), 137);
-	CHECK_EQ(delete_it("c1", ""), 0);
-	CHECK(sandbox_is_over(here.sb));
 	down();
 }
 

@@ -90,13 +90,13 @@ static int check_rootless(const struct cli *cli, struct err *e)
 {
 	static const char *const words[] = {"true", "false", "auto", "1", "0", "t", "f"};
 
-	for (size_t i = 0; cli->rootless && i < ARRAY_LEN(words); i++)
+	if (!cli->rootless)
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		if (strcmp(cli->rootless, words[i]) == 0)
 			return 0;
-	return cli->rootless
-		       ? err_say(e, EINVAL, "option --rootless is true, false or auto, not '%s'",
-				 cli->rootless)
-		       : 0;
+	return err_say(e, EINVAL, "option --rootless is true, false or auto, not '%s'",
+		       cli->rootless);
 }
 
 /* The server works in the bundle's folder, where a relative path of our caller's means another file. */

@@ -14,8 +14,6 @@
 #include "host/hypervisor/hypervisor.h"
 #include "host/storage/virtiofsd_args.h"
 
-#define GUEST_IMAGE "run 'make guest' or install the guest image"
-
 enum verdict {
 	VERDICT_OK,
 	VERDICT_WARN,
@@ -139,9 +137,7 @@ static void check_channel(struct report *r)
 		say(r, VERDICT_OK, "agent channel", "vsock", key);
 	else if (r->config->hypervisor.channel == CONFIG_CHANNEL_VSOCK)
 		say(r, VERDICT_FAIL, "agent channel",
-		    "/dev/vhost-vsock cannot be opened: load the module vhost_vsock, or set the "
-		    "key 'agent_channel' to \"auto\"",
-		    key);
+		    "/dev/vhost-vsock cannot be opened: " HV_REMEDY_VSOCK, key);
 	else
 		say(r, VERDICT_OK, "agent channel", "virtio-serial (there is no /dev/vhost-vsock)",
 		    key);
@@ -183,8 +179,8 @@ static int run(struct cli *cli, const void *values, int argc, char **argv, struc
 	check_root(&report);
 	check_accelerator(&report);
 	check_hypervisor(&report);
-	check_file(&report, "guest kernel", h->kernel, "kernel", GUEST_IMAGE);
-	check_file(&report, "guest initrd", h->initrd, "initrd", GUEST_IMAGE);
+	check_file(&report, "guest kernel", h->kernel, "kernel", HV_REMEDY_IMAGE);
+	check_file(&report, "guest initrd", h->initrd, "initrd", HV_REMEDY_IMAGE);
 	check_virtiofsd(&report);
 	check_channel(&report);
 	check_memory(&report);

@@ -178,6 +178,10 @@ int hv_new(const char *driver, struct loop *loop, struct hv **ret, struct err *e
 void hv_free(struct hv *hv);
 AUTO_PTR(struct hv, hv_free)
 
+/* What to do about what is missing on the host, for sentences. */
+#define HV_REMEDY_IMAGE "run 'make guest' or install the guest image"
+#define HV_REMEDY_VSOCK "load the module vhost_vsock, or set the key 'agent_channel' to \"auto\""
+
 /* The program that a machine of @driver runs: @path (key 'path'), or where it is usually found if that
  * is NULL or "". Freed by the caller. NULL with a sentence that says what to install or to set. */
 char *hv_find_program(const char *driver, const char *path, struct err *e);

@@ -107,8 +107,6 @@ static int give_fdset(struct qemu_command *c, int take_fd)
 	return c->fdsets;
 }
 
-#define GUEST_IMAGE "run 'make guest' or install the guest image"
-
 /* @remedy: what to do if it is missing, beside setting @key to another. */
 static int open_file(const char *path, const char *what, const char *key, const char *remedy,
 		     struct err *e)
@@ -142,7 +140,7 @@ static int add_kernel(struct qemu_command *c, const struct vm_spec *spec, const 
 		      struct err *e)
 {
 	auto_close int kernel =
-		open_file(spec->kernel_path, "guest kernel", "kernel", GUEST_IMAGE, e);
+		open_file(spec->kernel_path, "guest kernel", "kernel", HV_REMEDY_IMAGE, e);
 
 	if (kernel < 0)
 		return kernel;
@@ -153,7 +151,8 @@ static int add_kernel(struct qemu_command *c, const struct vm_spec *spec, const 
 		return r;
 	addf(c, "-kernel", "/proc/self/fd/%d", give_fd(c, take_fd(&kernel)));
 	if (spec->initrd_path && *spec->initrd_path) {
-		int initrd = open_file(spec->initrd_path, "guest initrd", "initrd", GUEST_IMAGE, e);
+		int initrd =
+			open_file(spec->initrd_path, "guest initrd", "initrd", HV_REMEDY_IMAGE, e);
 
 		if (initrd < 0)
 			return initrd;

@@ -13,6 +13,7 @@
 
 #include "base/auto.h"
 #include "base/fd.h"
+#include "host/hypervisor/hypervisor.h"
 
 /* 0 to 2 are reserved: hypervisor, local, host. */
 #define CID_MIN   3
@@ -46,9 +47,7 @@ int vsock_reserve(uint32_t *ret_cid, struct err *e)
 	auto_close int fd = open("/dev/vhost-vsock", O_RDWR | O_CLOEXEC);
 
 	if (fd < 0)
-		return err_say(e, errno,
-			       "open '/dev/vhost-vsock': %s: load the module vhost_vsock, or set "
-			       "the key 'agent_channel' to \"auto\"",
+		return err_say(e, errno, "open '/dev/vhost-vsock': %s: " HV_REMEDY_VSOCK,
 			       strerror(errno));
 
 	int r = take_cid(fd, ret_cid, e);

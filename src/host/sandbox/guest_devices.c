@@ -79,17 +79,18 @@ int guest_devices_make(Grpc__Linux *linux, struct err *e)
 	bool privileged = is_privileged(linux->resources);
 	size_t kept = 0;
 
-	for (size_t i = 0; i < linux->n_devices && !privileged; i++)
-		if (is_hosts(linux->devices[i]))
+	for (size_t i = 0; i < linux->n_devices; i++) {
+		Grpc__LinuxDevice *d = linux->devices[i];
+
+		if (!is_hosts(d))
+			linux->devices[kept++] = d;
+		else if (privileged)
+			grpc__linux_device__free_unpacked(d, NULL);
+		else
 			return err_say(e, ENOTSUP,
 				       "linux.devices[%zu]: '%s' is a device of this host, which a "
 				       "virtual machine does not have",
-				       i, linux->devices[i]->path);
-	for (size_t i = 0; i < linux->n_devices; i++) {
-		if (is_hosts(linux->devices[i]))
-			grpc__linux_device__free_unpacked(linux->devices[i], NULL);
-		else
-			linux->devices[kept++] = linux->devices[i];
+				       i, d->path);
 	}
 	if (kept < linux->n_devices)
 		log_warn("ignoring %zu of linux.devices: devices of this host, and a privileged "

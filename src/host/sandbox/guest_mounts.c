@@ -140,20 +140,30 @@ static void drop_mappings(Grpc__LinuxIDMapping ***list, size_t *n)
 	*n = 0;
 }
 
-/* Owners are mapped here, where the kernel knows how to for the file system; the guest is not told. */
-static void forget_mapping(Grpc__Mount *m)
+static void drop_options(Grpc__Mount *m, bool (*is_to_go)(char *word))
 {
 	size_t kept = 0;
 
-	drop_mappings(&m->uidmappings, &m->n_uidmappings);
-	drop_mappings(&m->gidmappings, &m->n_gidmappings);
 	for (size_t i = 0; i < m->n_options; i++) {
-		if (strcmp(m->options[i], "idmap") == 0 || strcmp(m->options[i], "ridmap") == 0)
+		if (is_to_go(m->options[i]))
 			free(m->options[i]);
 		else
 			m->options[kept++] = m->options[i];
 	}
 	m->n_options = kept;
+}
+
+static bool is_about_owners(char *word)
+{
+	return strcmp(word, "idmap") == 0 || strcmp(word, "ridmap") == 0;
+}
+
+/* Owners are mapped here, where the kernel knows how to for the file system; the guest is not told. */
+static void forget_mapping(Grpc__Mount *m)
+{
+	drop_mappings(&m->uidmappings, &m->n_uidmappings);
+	drop_mappings(&m->gidmappings, &m->n_gidmappings);
+	drop_options(m, is_about_owners);
 }
 
 /* The words about propagation say what a container hears of the host, which is ours to arrange, and
@@ -252,7 +262,7 @@ static int make_overlay(const struct guest_rules *rules, const Grpc__Linux *linu
 	r = fd < 0 ? err_sys(e, errno, "open '%s'", path) : show(rules, linux, m, fd, o, e);
 	guest_overlay_unmount(path);
 	if (r == 0)
-		guest_overlay_forget_options(m);
+		drop_options(m, guest_overlay_has_option);
 	return r;
 }
 

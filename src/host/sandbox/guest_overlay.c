@@ -73,24 +73,11 @@ void guest_overlay_unmount(const char *path)
 	(void) rmdir(path);
 }
 
-static bool is_overlays_own(char *word)
+bool guest_overlay_has_option(char *word)
 {
 	struct oci_mount_options o = {0};
 	bool own = oci_mount_options_parse(&word, 1, &o, NULL) == 0 && o.data;
 
 	oci_mount_options_fini(&o);
 	return own;
-}
-
-void guest_overlay_forget_options(Grpc__Mount *m)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < m->n_options; i++) {
-		if (is_overlays_own(m->options[i]))
-			free(m->options[i]);
-		else
-			m->options[kept++] = m->options[i];
-	}
-	m->n_options = kept;
 }

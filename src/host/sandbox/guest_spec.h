@@ -69,8 +69,8 @@ int guest_overlay_mount(const Grpc__Mount *m, const struct oci_mount_options *o,
 			struct err *e);
 void guest_overlay_unmount(const char *path);
 
-/* Leaves those options that a bind mount of it has, too. */
-void guest_overlay_forget_options(Grpc__Mount *m);
+/* Whether an option is the overlay's own: a bind mount of it does not have it. */
+bool guest_overlay_has_option(char *word);
 
 /* Judges the paths of namespaces and takes the network's out. The types are known. */
 int guest_namespaces_make(Grpc__Linux *linux, struct err *e);

@@ -87,9 +87,8 @@ struct sandbox {
 	struct err why;                /* what broke it */
 	struct loop_timer *loss_timer; /* something was lost, and the VMM may have the reason */
 	struct err loss;               /* with loss_timer: the reason if it has none */
-	struct loss_question *loss_question; /* with loss_timer: the worker waits for the reason */
-	struct list loss_waits;              /* struct loss_wait; with loss_timer */
-	bool knows_agent;                    /* it has said what it can do: */
+	struct list loss_waits;        /* struct loss_wait; with loss_timer */
+	bool knows_agent;              /* it has said what it can do: */
 	struct stdio_promises promises;
 	bool knows_oci_1_2;
 	bool lists_processes;
@@ -136,12 +135,6 @@ int guest_ask(struct sandbox *sb, const char *method, const ProtobufCMessage *me
 	      msec_t deadline, ProtobufCMessage **ret, struct err *e);
 
 /* ---- loss.c ---- */
-
-struct loss_question {
-	struct sandbox *sb;
-	struct err *e;
-	int r;
-};
 
 /* Breaks the sandbox because of @why, unless the VMM ends within a moment and says why. Loop. */
 void loss_suspect(struct sandbox *sb, const struct err *why);

@@ -24,37 +24,6 @@ void loss_suspect(struct sandbox *sb, const struct err *why)
 		nobody_knows_better(sb);
 }
 
-/* If the machine broke, that is the reason, and not that the line was closed because of it. */
-static void answer(struct loss_question *q)
-{
-	struct sandbox *sb = q->sb;
-
-	if (sb->broken) {
-		q->r = -sb->why.code;
-		if (q->e)
-			*q->e = sb->why;
-	}
-	worker_resume(sb->worker);
-}
-
-static void ask(void *arg)
-{
-	struct loss_question *q = arg;
-
-	if (q->sb->loss_timer)
-		q->sb->loss_question = q; /* loss_settled() answers */
-	else
-		answer(q);
-}
-
-int loss_find_reason(struct sandbox *sb, int r, struct err *e)
-{
-	struct loss_question q = {.sb = sb, .e = e, .r = r};
-
-	worker_on_loop(sb->worker, ask, &q);
-	return q.r;
-}
-
 bool loss_tells(struct sandbox *sb, struct loss_wait *w)
 {
 	if (sb->broken)
@@ -68,16 +37,48 @@ bool loss_tells(struct sandbox *sb, struct loss_wait *w)
 
 void loss_settled(struct sandbox *sb)
 {
-	struct loss_question *q = take_ptr(sb->loss_question);
 	struct list *first;
 
 	loop_timer_cancel(take_ptr(sb->loss_timer));
-	if (q)
-		answer(q);
 	while ((first = list_first(&sb->loss_waits))) {
 		struct loss_wait *w = container_of(first, struct loss_wait, link);
 
 		list_remove(&w->link);
 		w->tell(w, sb->broken ? &sb->why : &sb->loss);
 	}
+}
+
+/* The worker, which sleeps meanwhile. */
+struct question {
+	struct loss_wait wait;
+	struct sandbox *sb;
+	struct err *e;
+	int r;
+};
+
+/* The machine broke: that is the reason, and not that the line was closed because of it. */
+static void answer(struct loss_wait *w, const struct err *why)
+{
+	struct question *q = container_of(w, struct question, wait);
+
+	q->r = -why->code;
+	if (q->e)
+		*q->e = *why;
+	worker_resume(q->sb->worker);
+}
+
+static void ask(void *arg)
+{
+	struct question *q = arg;
+
+	if (!loss_tells(q->sb, &q->wait))
+		worker_resume(q->sb->worker);
+}
+
+int loss_find_reason(struct sandbox *sb, int r, struct err *e)
+{
+	struct question q = {.wait.tell = answer, .sb = sb, .e = e, .r = r};
+
+	worker_on_loop(sb->worker, ask, &q);
+	return q.r;
 }
