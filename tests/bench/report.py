@@ -76,7 +76,7 @@ def write_page(path: pathlib.Path, rows: dict[str, dict[str, Any]], rounds: int,
         "- *host CPU*: user and system time of `kata-runtime` and the sandbox server together, from their first instruction "
         "to their last; QEMU and virtiofsd are not in it.",
         "- *exec*: from the start of the command to its end, five in a row in each round, in turn with runc's. The first "
-        "finds caches that are seconds old, in the guest and here: the maximum is likely one of those.",
+        "finds caches that are seconds old, in the guest and here.",
         "- *stdout*, *stdin*: a stream of 128 MiB out of, or into, a container, through a pipe.",
         "- *PSS* and *RSS* are read while a container sleeps. *Guest memory in use* is MemTotal less MemAvailable.",
         "",
