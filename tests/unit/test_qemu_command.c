@@ -160,6 +160,50 @@ TEST(microvm_has_its_devices_on_another_bus)
 }
 #endif
 
+#if defined(__x86_64__)
+/* Bytes in the file that QEMU finds as "/proc/self/fd/N". */
+static int64_t file_size_behind(const struct scene *s, const char *path)
+{
+	int as = atoi(path + strlen("/proc/self/fd/"));
+	struct stat st;
+
+	for (size_t i = 0; i < s->c.n_fds; i++)
+		if (s->c.fds[i].as == as && fstat(s->c.fds[i].fd, &st) == 0)
+			return st.st_size;
+	return -1;
+}
+
+/* A QEMU in bin has its firmware in share/qemu beside it. */
+TEST(the_fastest_firmware_is_taken_where_qemu_has_it)
+{
+	char program[96], firmware[96], folder[96];
+	struct scene s;
+
+	scene_open(&s);
+	for (size_t i = 0; i < 3; i++) {
+		(void) snprintf(folder, sizeof folder, "%s/%s", s.dir,
+				(const char *[]){"bin", "share", "share/qemu"}[i]);
+		CHECK_EQ(mkdir(folder, 0700), 0);
+	}
+	make_file(program, sizeof program, s.dir, "bin/qemu", "#!");
+	s.choice.program = program;
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK(!option(&s, "-bios", ""));
+	make_file(firmware, sizeof firmware, s.dir, "share/qemu/qboot.rom", "fast");
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK(option(&s, "-bios", "/proc/self/fd/"));
+	/* What the administrator names comes first; other machine types have theirs. */
+	s.spec.firmware_path = s.disk;
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK_EQ(file_size_behind(&s, option(&s, "-bios", "/proc/self/fd/")), 3);
+	s.spec.firmware_path = NULL;
+	s.choice.machine = qemu_machine_find(s.choice.arch, "microvm", NULL);
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK(!option(&s, "-bios", ""));
+	scene_close(&s);
+}
+#endif
+
 TEST(an_unknown_machine_is_named_with_the_known_ones)
 {
 	struct err e = {0};
@@ -323,6 +367,13 @@ TEST(missing_and_wrong_files_name_their_key)
 		  "guest image, or set the key 'initrd'");
 	err_clear(&e);
 	s.spec.initrd_path = NULL;
+	s.spec.firmware_path = "/no/such/firmware";
+	CHECK_EQ(build(&s, &e), -ENOENT);
+	CHECK_STR(
+		e.text,
+		"there is no firmware '/no/such/firmware': install it, or set the key 'firmware'");
+	err_clear(&e);
+	s.spec.firmware_path = NULL;
 	s.spec.entropy_path = "/no/such/random";
 	CHECK_EQ(build(&s, &e), -ENOENT);
 	CHECK(strstr(e.text, "key 'entropy_source'"));

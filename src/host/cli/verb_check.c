@@ -181,6 +181,8 @@ static int run(struct cli *cli, const void *values, int argc, char **argv, struc
 	check_hypervisor(&report);
 	check_file(&report, "guest kernel", h->kernel, "kernel", HV_REMEDY_IMAGE);
 	check_file(&report, "guest initrd", h->initrd, "initrd", HV_REMEDY_IMAGE);
+	if (*h->firmware)
+		check_file(&report, "firmware", h->firmware, "firmware", HV_REMEDY_FIRMWARE);
 	check_virtiofsd(&report);
 	check_channel(&report);
 	check_memory(&report);

@@ -73,6 +73,7 @@ struct config_hypervisor {
 	char *name; /* "qemu" */
 	char *path; /* the VMM's program; "" searches for it */
 	char *kernel;
+	char *firmware;
 	char *initrd;
 	char *kernel_params;        /* appended to ours */
 	uint32_t machine;           /* enum config_machine */

@@ -75,9 +75,10 @@ static const struct key keys[] = {
 	 .help = "dm-verity hashes of `image`."},
 	{.name = "firmware",
 	 .kind = KEY_STRING,
-	 .status = KEY_NOT_YET,
+	 .to = KEY_TO(hypervisor.firmware),
 	 .preset = "\"\"",
-	 .help = "A firmware file; the guest's kernel is booted directly."},
+	 .help = "A firmware file for QEMU's `-bios`. Empty: qboot where QEMU brings it, which has "
+		 "the guest's kernel running some 0.2 s earlier than QEMU's own choice."},
 	{.name = "firmware_volume",
 	 .kind = KEY_STRING,
 	 .status = KEY_NOT_YET,

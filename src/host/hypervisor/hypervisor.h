@@ -123,6 +123,7 @@ struct vm_spec {
 
 	const char *kernel_path;   /* an ELF vmlinux with a PVH note boots fastest; bzImage works */
 	const char *initrd_path;   /* NULL: none */
+	const char *firmware_path; /* NULL: what starts the kernel fastest */
 	const char *agent_params;  /* "agent.log=debug ...", after the driver's own, or NULL */
 	const char *kernel_params; /* the user's, last: they win; or NULL */
 
@@ -179,8 +180,9 @@ void hv_free(struct hv *hv);
 AUTO_PTR(struct hv, hv_free)
 
 /* What to do about what is missing on the host, for sentences. */
-#define HV_REMEDY_IMAGE "run 'make guest' or install the guest image"
-#define HV_REMEDY_VSOCK "load the module vhost_vsock, or set the key 'agent_channel' to \"auto\""
+#define HV_REMEDY_IMAGE    "run 'make guest' or install the guest image"
+#define HV_REMEDY_FIRMWARE "install it"
+#define HV_REMEDY_VSOCK    "load the module vhost_vsock, or set the key 'agent_channel' to \"auto\""
 
 /* The program that a machine of @driver runs: @path (key 'path'), or where it is usually found if that
  * is NULL or "". Freed by the caller. NULL with a sentence that says what to install or to set. */

@@ -18,6 +18,9 @@
  * no_timer_check	TCG: where the host is busy the timer's first ticks come late, and the kernel panics
  *		of it ("IO-APIC + timer doesn't work"); under KVM it leaves the check out by itself
  *
+ * qboot does nothing but find the kernel and start it; SeaBIOS first looks for what a PC could boot
+ * from.
+ *
  * Machine options switch off what no container sees: each device costs QEMU's start, the guest's
  * probing, and is attack surface.
  */
@@ -29,6 +32,7 @@ static const struct qemu_machine x86_machines[] = {
 		.bus = "pci",
 		.no_legacy = "disable-legacy=on",
 		.params = "pci=lastbus=0",
+		.firmware = "qboot.rom",
 	},
 	{
 		/* ACPI, because Debian's kernels find virtio-mmio only there. */

@@ -15,7 +15,7 @@ struct qemu_machine {
 	const char *no_legacy; /* to a device that could also be the old kind of virtio */
 	const char *global;    /* of -global; NULL: none */
 	const char *params;    /* to the guest kernel */
-	const char *firmware;  /* of -bios; NULL: the machine's own */
+	const char *firmware;  /* that is better than QEMU's own choice; NULL: none */
 };
 
 struct qemu_arch {

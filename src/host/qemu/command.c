@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -162,6 +163,32 @@ static int add_kernel(struct qemu_command *c, const struct vm_spec *spec, const 
 	return 0;
 }
 
+/* What a QEMU in PREFIX/bin brings is in PREFIX/share/qemu. Returns a descriptor, or -1 where it is not. */
+static int open_own_firmware(const struct qemu_choice *choice)
+{
+	auto_free char *program = realpath(choice->program, NULL);
+	auto_free char *path = NULL;
+
+	if (!program || !choice->machine->firmware)
+		return -1;
+	path = str_printf("%s/../share/qemu/%s", dirname(program), choice->machine->firmware);
+	return path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+}
+
+static int add_firmware(struct qemu_command *c, const struct vm_spec *spec,
+			const struct qemu_choice *choice, struct err *e)
+{
+	const char *named =
+		spec->firmware_path && *spec->firmware_path ? spec->firmware_path : NULL;
+	int fd = named ? open_file(named, "firmware", "firmware", HV_REMEDY_FIRMWARE, e)
+		       : open_own_firmware(choice);
+
+	if (fd < 0)
+		return named ? fd : 0;
+	addf(c, "-bios", "/proc/self/fd/%d", give_fd(c, fd));
+	return 0;
+}
+
 /*
  * A file of @bytes that lives in memory, for the guest's. Its size is sealed: who shares the file
  * cannot cut it off under QEMU.
@@ -238,8 +265,6 @@ static int add_machine(struct qemu_command *c, const struct vm_spec *spec,
 	addf(c, "-m", "%" PRIu64 "M", spec->memory_bytes / MIB);
 	if (choice->machine->global)
 		addf(c, "-global", "%s", choice->machine->global);
-	if (choice->machine->firmware)
-		addf(c, "-bios", "%s", choice->machine->firmware);
 	return add_memory(c, spec, shared, e);
 }
 
@@ -412,6 +437,8 @@ int qemu_command_build(struct qemu_command *c, const struct vm_spec *spec,
 
 	if (r == 0)
 		r = add_kernel(c, spec, choice->cmdline, e);
+	if (r == 0)
+		r = add_firmware(c, spec, choice, e);
 	if (r == 0)
 		r = add_channel(c, choice, e);
 	if (r == 0)

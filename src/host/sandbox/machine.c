@@ -182,6 +182,7 @@ static void describe_machine(struct sandbox *sb, const struct guest_container *f
 		.memory_bytes = size.memory_bytes,
 		.kernel_path = c->kernel,
 		.initrd_path = set(c->initrd),
+		.firmware_path = set(c->firmware),
 		.agent_params = agent_params(&sb->config->agent, params),
 		.kernel_params = set(c->kernel_params),
 		.machine_type = machines[c->machine],
