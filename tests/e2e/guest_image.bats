@@ -56,6 +56,17 @@ tiny_kernel() {
 	gcc -nostdlib -static -Wl,--build-id=none -o "$T/tiny" "$T/tiny.s"
 }
 
+@test "a module has nothing left for the function tracer and the unwinder" {
+	local module
+	for module in "$T"/image/parts/modules/*.ko; do
+		run -1 grep -E '__fentry__|__mcount_loc|orc_unwind' <(readelf -SrW "$module")
+	done
+	# Every function of a module that had the calls begins with the no-op now.
+	[ "$(objdump -d "$T/image/parts/modules/fuse.ko" | grep -c 'nopl   0x0(%rax,%rax,1)')" -gt 250 ]
+	run -1 guest-image/drop-fentry README.md
+	[ "$output" = "drop-fentry: 'README.md': not an ELF file for x86_64" ]
+}
+
 @test "the same inputs give the same bytes, whatever the path, the time and the umask" {
 	mkdir -p "$T/elsewhere/and deeper"
 	cp "$T/init" "$T/elsewhere/and deeper/agent"
