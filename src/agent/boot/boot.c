@@ -161,12 +161,21 @@ static int open_channel(struct boot *b, struct err *e)
 	return r;
 }
 
+/* What we ignore, containers are born ignoring, so each resets it (container/child/main.c). The kernel
+ * starts its PID 1 with nothing ignored; somebody else may not. */
+static void set_signals(bool is_init)
+{
+	for (int s = 1; s < _NSIG && !is_init; s++)
+		(void) signal(s, SIG_DFL); /* some refuse, rightly */
+	(void) signal(SIGPIPE, SIG_IGN);
+}
+
 static int start(struct boot *b, struct err *e)
 {
 	static const int endings[] = {SIGTERM, SIGINT, SIGPWR};
 	int r = loop_new(&b->loop, e);
 
-	(void) signal(SIGPIPE, SIG_IGN);
+	set_signals(b->is_init);
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(endings); i++)
 		r = loop_signal(b->loop, endings[i], on_signal, b, e);
 	if (r == 0)

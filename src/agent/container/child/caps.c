@@ -60,10 +60,14 @@ int set_bounding_caps(struct setup *s, struct err *e)
 
 	if (r < 0)
 		return r;
-	/* The kernel says where its capabilities end; a file in /proc could lie. */
-	for (int cap = 0; cap < 64 && prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
-		if (!(keep >> cap & 1) && prctl(PR_CAPBSET_DROP, cap) < 0)
-			return err_sys(e, errno, "set process.capabilities.bounding");
+	for (int cap = 0; cap < 64; cap++) {
+		if (keep >> cap & 1 || prctl(PR_CAPBSET_DROP, cap) == 0)
+			continue;
+		/* The kernel says where its capabilities end; a file in /proc could lie. */
+		if (errno == EINVAL)
+			break;
+		return err_sys(e, errno, "set process.capabilities.bounding");
+	}
 	return 0;
 }
 

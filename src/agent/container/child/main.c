@@ -11,13 +11,13 @@
 #include "agent/container/container.h"
 #include "base/file.h"
 
-/* The agent's own signals are not the workload's. */
+/* The agent's own signals are not the workload's. It ignores one (see boot.c), and handles none by a
+ * function. */
 static void reset_signals(void)
 {
 	sigset_t none;
 
-	for (int s = 1; s < _NSIG; s++)
-		(void) signal(s, SIG_DFL); /* some refuse, rightly */
+	(void) signal(SIGPIPE, SIG_DFL);
 	(void) sigemptyset(&none);
 	(void) sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -26,6 +26,13 @@ static int try(const char *path)
 	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
 }
 
+/* The first folder of an entry of PATH. */
+struct top {
+	const char *dir;
+	size_t bytes;
+	bool missing;
+};
+
 static const char *path_of(const Grpc__Process *p)
 {
 	for (size_t i = 0; i < p->n_env; i++)
@@ -34,12 +41,38 @@ static const char *path_of(const Grpc__Process *p)
 	return "";
 }
 
+/*
+ * Whether a folder of PATH lies below one at the top that does not exist. An image without /usr would
+ * else be asked for it once for each folder below: the host does not let the guest remember what is
+ * not there, and each question goes all the way.
+ */
+static bool top_is_missing(const char *dir, size_t bytes, struct top *last)
+{
+	size_t n = bytes && dir[0] == '/' ? 1 + strcspn(dir + 1, "/:") : 0;
+
+	if (n == 0 || n >= bytes)
+		return false;
+	if (n != last->bytes || strncmp(dir, last->dir, n) != 0) {
+		auto_free char *top = strndup(dir, n);
+
+		*last = (struct top){dir, n, top && access(top, F_OK) < 0 && errno == ENOENT};
+	}
+	return last->missing;
+}
+
 static int search(struct setup *s, const char *name, struct err *e)
 {
 	const char *dirs = path_of(s->process);
+	struct top last = {0};
 
 	while (*dirs) {
 		size_t bytes = strcspn(dirs, ":");
+
+		if (top_is_missing(dirs, bytes, &last)) {
+			dirs += bytes + (dirs[bytes] == ':');
+			continue;
+		}
+
 		auto_free char *path = bytes ? str_printf("%.*s/%s", (int) bytes, dirs, name)
 					     : str_printf("./%s", name);
 
