@@ -14,16 +14,17 @@
  * "no such file or directory" and "permission denied" in them to choose an exit code.
  */
 
-/* 0 when it can be executed. */
+/* 0 when it can be executed. The path is walked once: each link in it is a question to the host. */
 static int try(const char *path)
 {
+	auto_close int fd = open(path, O_PATH | O_CLOEXEC);
 	struct stat st;
 
-	if (stat(path, &st) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	if (S_ISDIR(st.st_mode))
 		return -EISDIR;
-	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
+	return faccessat(fd, "", X_OK, AT_EACCESS | AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
 /* The first folder of an entry of PATH. */
