@@ -21,7 +21,7 @@ int fd_set_nonblock(int fd, bool on);
 int fd_set_cloexec(int fd, bool on);
 
 /* Most descriptors that travel in one message. */
-#define FD_PASS_MAX 8
+#define FD_PASS_MAX 16
 
 /* Sends @bytes (at least one) and @n_fds descriptors over a unix socket in one message. The
  * descriptors still belong to the caller. Returns the bytes sent or -errno. */

@@ -2,7 +2,7 @@
 
 /*
  * What tests of the container layer stand on. Containers are made for real, on this machine: it needs root, a kernel with cgroup2 somewhere, and a
- * static busybox. The child of the container layer is this very program, executed again.
+ * static busybox. The zygote of the container layer is this very program, executed again.
  */
 #include "agent/container/container.h"
 
@@ -28,11 +28,11 @@
 #define PATIENCE_MS 20000
 #define BUSYBOX     "/bin/busybox"
 
-/* Before test.h's main() takes "init" for the name of a test. */
-__attribute__((constructor)) static void become_child(int argc, char **argv)
+/* Before test.h's main() takes "zygote" for the name of a test. */
+__attribute__((constructor)) static void become_zygote(int argc, char **argv)
 {
-	if (argc > 1 && strcmp(argv[1], CONTAINER_CHILD_ARG) == 0)
-		_exit(container_child_main(argc, argv));
+	if (argc > 1 && strcmp(argv[1], CONTAINER_ZYGOTE_ARG) == 0)
+		_exit(container_zygote_main());
 }
 
 /* A specification that tests change before they use it. */

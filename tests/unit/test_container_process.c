@@ -1,6 +1,11 @@
 /* The processes of a container: what they get, hooks, terminals, more of them, their ends. */
 #include "container_bench.h"
 
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "agent/container/worker.h"
+
 TEST(the_working_folder_is_made_and_entered)
 {
 	struct bench b;
@@ -290,6 +295,41 @@ TEST(a_second_process_joins_the_container)
 	CHECK_EQ(container_process_signal(container_init(b.c), SIGTERM, NULL), 0);
 	wait_for(&b, &b.exited, 1);
 	CHECK_EQ(WEXITSTATUS(b.status), 3);
+	destroy(&b);
+	bench_fini(&b);
+}
+
+TEST(a_process_has_no_descriptors_but_its_own)
+{
+	struct bench b;
+
+	bench_init(&b);
+	/* The last one is what ls reads the folder by. */
+	set_args(&b, "busybox ls /proc/self/fd | busybox tr '\\n' ' '; exec busybox sleep 100");
+	must(&b, create(&b));
+	must(&b, start(&b));
+	CHECK_EQ(exec(&b, "busybox ls /proc/self/fd | busybox tr '\\n' ' '"), 0);
+	CHECK_STR(b.said, "0 1 2 3 ");
+	destroy(&b);
+	bench_fini(&b);
+}
+
+/* Nothing of the workload's can reach it, but the guest's memory may run out. */
+TEST(a_zygote_that_was_killed_is_replaced)
+{
+	struct bench b;
+
+	bench_init(&b);
+	set_args(&b, "exec busybox sleep 100");
+	must(&b, create(&b));
+	must(&b, start(&b));
+
+	struct zygote *z = &b.host->zygote;
+	siginfo_t info;
+
+	CHECK_EQ(syscall(SYS_pidfd_send_signal, z->pidfd, SIGKILL, NULL, 0), 0);
+	CHECK_EQ(waitid(P_PIDFD, (id_t) z->pidfd, &info, WEXITED), 0);
+	CHECK_EQ(exec(&b, "exit 3"), 3);
 	destroy(&b);
 	bench_fini(&b);
 }

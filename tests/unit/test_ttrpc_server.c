@@ -3,6 +3,8 @@
 #include <sys/resource.h>
 #include <sys/un.h>
 
+#include "base/array.h"
+
 #define AGENT  "grpc.AgentService"
 #define HEALTH "grpc.Health"
 
@@ -605,17 +607,20 @@ TEST(descriptors_nobody_claims_do_not_pile_up)
 	struct bench b;
 	int sv[2], before;
 	auto_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int fds[] = {null, null, null, null, null};
+	int fds[FD_PASS_MAX / 2 + 1]; /* twice as many are too many */
+
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		fds[i] = null;
 
 	bench_open(&b);
 	ttrpc_server_allow_fds(b.server);
 	socket_pair(sv);
 	CHECK_EQ(ttrpc_server_serve(b.server, sv[1], NULL), 0);
 	before = test_open_fds();
-	CHECK_EQ(fd_send(sv[0], "\0", 1, fds, 5), 1);
+	CHECK_EQ(fd_send(sv[0], "\0", 1, fds, ARRAY_LEN(fds)), 1);
 	settle(b.loop);
-	CHECK_EQ(test_open_fds(), before + 5);
-	CHECK_EQ(fd_send(sv[0], "\0", 1, fds, 5), 1);
+	CHECK_EQ(test_open_fds(), before + (int) ARRAY_LEN(fds));
+	CHECK_EQ(fd_send(sv[0], "\0", 1, fds, ARRAY_LEN(fds)), 1);
 	settle(b.loop);
 	CHECK_EQ(b.connections, 1);
 	CHECK_EQ(test_open_fds(), before - 1);

@@ -1,13 +1,12 @@
 #pragma once
 
+#include <stdint.h>
+
 /*
- * What a child of the agent finds when it begins:
- *
- *	kata-agent init KIND ID BUNDLE NUMBER
- *
- * NUMBER is the personality for CHILD_INIT and CHILD_EXEC*; for hooks it is the pid of the
- * container's init as the agent sees it, or 0. And these descriptors, of which the optional ones are
- * closed when they are not used.
+ * What a child of the agent finds when it begins: the arguments of container_child_run(), of which
+ * the number is the personality for CHILD_INIT and CHILD_EXEC*, and for hooks the pid of the
+ * container's init as the agent sees it, or 0; and these descriptors, of which the optional ones are
+ * closed when they are not used. No other is open.
  */
 #define CHILD_CONTROL    3 /* the handshake */
 #define CHILD_JOB        4 /* memfd: a packed Grpc__Spec; for CHILD_EXEC a packed Grpc__Process */
@@ -15,6 +14,8 @@
 #define CHILD_IPC_NS     6 /* CHILD_INIT, optional: the pod's */
 #define CHILD_UTS_NS     7 /* CHILD_INIT, optional: the pod's */
 #define CHILD_INIT_PIDFD 8 /* CHILD_EXEC: the container's init, whose namespaces are joined */
+
+#define CHILD_FD_END 9
 
 #define CHILD_FD_MAX 12
 
@@ -29,7 +30,5 @@ enum child_kind {
 	CHILD_KIND_MAX,
 };
 
-const char *child_kind_name(enum child_kind kind);
-
-/* CHILD_KIND_MAX when unknown. */
-enum child_kind child_kind_from_name(const char *name);
+/* The whole life of a child. Returns the exit code of one that has failed. */
+int container_child_run(enum child_kind kind, const char *id, const char *bundle, uint32_t number);

@@ -20,10 +20,10 @@
  *init ended STOPPED ◄───────┴────────────────────┴─────────────┘ │ container_remove, then
  *container_free
  *
- * A process of a container is made by cloning the agent and executing it again as "kata-agent init"
- * (or "exec", "hooks"); that child does everything which needs the container's namespaces, step by
- * step, and talks to the agent over a socket (child/handshake.h). Nothing here blocks the loop:
- *calls that take time return at once and end with a callback.
+ * A process of a container is made by the zygote (zygote.h), a helper that has the agent's program
+ * and nothing of its memory; that child does everything which needs the container's namespaces, step
+ * by step, and talks to the agent over a socket (handshake.h). Nothing here blocks the loop: calls
+ * that take time return at once and end with a callback.
  *
  * Threads: all calls and callbacks on the loop's thread. A callback may call anything here,
  * container_free() and container_process_free() included.
@@ -41,15 +41,15 @@
  *  - /proc, /sys, /dev (devtmpfs), /dev/pts, /run, and cgroup2 on /sys/fs/cgroup are mounted;
  *  - loopback is up;
  *  - stdin, stdout, stderr of the agent are open;
- *  - main() calls container_child_main() when its first argument is CONTAINER_CHILD_ARG, before
+ *  - main() calls container_zygote_main() when its first argument is CONTAINER_ZYGOTE_ARG, before
  *    anything else.
  */
 
-/* argv[1] of the agent executed again. */
-#define CONTAINER_CHILD_ARG "init"
+/* argv[1] of the agent executed again, see zygote.h. */
+#define CONTAINER_ZYGOTE_ARG "zygote"
 
-/* The whole life of a child; never returns to the agent's own main. Returns the exit code. */
-int container_child_main(int argc, char **argv);
+/* The whole life of the zygote; returns its exit code. */
+int container_zygote_main(void);
 
 struct container;
 

@@ -1,12 +1,8 @@
 #include "agent/container/worker.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sched.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -16,100 +12,6 @@
 #include "agent/container/container.h"
 #include "base/array.h"
 #include "base/fd.h"
-
-static const char *const kind_names[] = {
-	[CHILD_INIT] = "init",
-	[CHILD_EXEC] = "exec",
-	[CHILD_EXEC_USERNS] = "exec-userns",
-	[CHILD_CREATE_HOOKS] = "create-hooks",
-	[CHILD_POSTSTART_HOOKS] = "poststart-hooks",
-	[CHILD_POSTSTOP_HOOKS] = "poststop-hooks",
-};
-TABLE_COVERS(kind_names, CHILD_KIND_MAX);
-
-const char *child_kind_name(enum child_kind kind)
-{
-	return kind_names[kind];
-}
-
-enum child_kind child_kind_from_name(const char *name)
-{
-	enum child_kind kind = 0;
-
-	while (kind < CHILD_KIND_MAX && strcmp(kind_names[kind], name) != 0)
-		kind++;
-	return kind;
-}
-
-void worker_spec_add_fd(struct worker_spec *spec, int fd, int as)
-{
-	assert(spec->n_fds < CHILD_FD_MAX);
-	if (fd >= 0)
-		spec->fds[spec->n_fds++] = (struct child_fd){.fd = fd, .as = as};
-}
-
-/* The clone: the same memory as the agent, so it only moves descriptors and executes. */
-static _Noreturn void become_child(const struct container_host *host,
-				   const struct worker_spec *spec, int control)
-{
-	char number[16];
-	const char *argv[] = {"kata-agent", CONTAINER_CHILD_ARG, kind_names[spec->kind],
-			      spec->id,     spec->bundle,        number,
-			      NULL};
-	char *const no_env[] = {NULL};
-	int exe = host->exe_fd;
-	struct err err = {0};
-
-	(void) snprintf(number, sizeof number, "%u", spec->number);
-	if (child_arrange_fds(spec->fds, spec->n_fds, &exe, &err) == 0) {
-		control = CHILD_CONTROL;
-		(void) syscall(SYS_execveat, exe, "", argv, no_env, AT_EMPTY_PATH);
-		(void) err_sys(&err, errno, "execute the agent again");
-	}
-	(void) handshake_tell(control, STEP_FAILED, 0, -1, &err, NULL);
-	_exit(1);
-}
-
-static pid_t clone_child(const struct worker_spec *spec, int *ret_pidfd)
-{
-	struct clone_args args = {
-		.flags = CLONE_PIDFD | (spec->new_pid_ns ? CLONE_NEWPID : 0) |
-			 (spec->cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0),
-		.pidfd = (uint64_t) (uintptr_t) ret_pidfd,
-		.exit_signal = SIGCHLD,
-		.cgroup = spec->cgroup_fd >= 0 ? (uint64_t) spec->cgroup_fd : 0,
-	};
-
-	return (pid_t) syscall(SYS_clone3, &args, sizeof args);
-}
-
-/* Clones, in another pid namespace if so asked. What the agent makes later is in its own again. */
-static int make_process(struct container_host *host, const struct worker_spec *spec, int control,
-			pid_t *ret_pid, int *ret_pidfd, struct err *e)
-{
-	if (spec->pid_ns >= 0 && setns(spec->pid_ns, CLONE_NEWPID) < 0)
-		return err_sys(e, errno, "join a pid namespace");
-
-	pid_t pid = clone_child(spec, ret_pidfd);
-	int saved = errno;
-
-	if (pid == 0)
-		become_child(host, spec, control);
-	if (spec->pid_ns >= 0 && setns(host->pid_ns_fd, CLONE_NEWPID) < 0) {
-		int r = err_sys(e, errno, "leave a pid namespace");
-
-		if (pid > 0)
-			(void) kill(pid, SIGKILL);
-		return r;
-	}
-	/* What clone says in a pid namespace whose init has ended. */
-	if (pid < 0 && saved == ENOMEM && spec->pid_ns >= 0)
-		return err_say(e, ESRCH, "the pid namespace has ended");
-	if (pid < 0)
-		return err_sys(e, saved, "make a process");
-	*ret_pid = pid;
-	return 0;
-}
 
 static void worker_maybe_ended(struct worker *w)
 {
@@ -194,7 +96,6 @@ static void on_control(void *arg, uint32_t events)
 int worker_start(struct worker *w, struct container_host *host, const struct worker_spec *spec,
 		 const struct worker_events *events, void *arg, struct err *e)
 {
-	struct worker_spec full = *spec;
 	int pair[2];
 
 	*w = WORKER_NONE;
@@ -204,15 +105,6 @@ int worker_start(struct worker *w, struct container_host *host, const struct wor
 	auto_close int ours = pair[0];
 	auto_close int theirs = pair[1];
 
-	for (int i = 0; i < 3; i++) {
-		size_t n = 0;
-
-		while (n < full.n_fds && full.fds[n].as != i)
-			n++;
-		if (n == full.n_fds)
-			worker_spec_add_fd(&full, host->null_fd, i);
-	}
-	worker_spec_add_fd(&full, theirs, CHILD_CONTROL);
 	*w = (struct worker){
 		.host = host, .pidfd = -1, .control = -1, .events = events, .arg = arg};
 
@@ -223,7 +115,7 @@ int worker_start(struct worker *w, struct container_host *host, const struct wor
 	r = loop_watch(host->loop, ours, EPOLLIN, on_control, w, &w->watch, e);
 	if (r < 0)
 		return r;
-	r = make_process(host, &full, theirs, &w->pid, &w->pidfd, e);
+	r = zygote_make(&host->zygote, spec, theirs, &w->pid, &w->pidfd, e);
 	w->control = take_fd(&ours);
 	if (r == 0)
 		r = reaper_expect(host->reaper, w->pid, on_reaped, w, e);

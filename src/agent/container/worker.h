@@ -3,9 +3,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "agent/container/child.h"
 #include "agent/container/handshake.h"
-#include "base/child.h"
+#include "agent/container/zygote.h"
 #include "base/loop.h"
 #include "base/reaper.h"
 
@@ -19,28 +18,7 @@ struct container_host {
 	struct loop *loop;
 	struct reaper *reaper;
 	struct cgroup_root *cgroups;
-	int exe_fd;    /* the agent's own file, on a read-only mount that nobody else can reach */
-	int pid_ns_fd; /* the agent's own pid namespace */
-	int null_fd;
-};
-
-/**
- * struct worker_spec - how to make one; all borrowed
- * @kind:	with @id, @bundle and @number the arguments of the child, see child.h
- * @new_pid_ns:	clone into a pid namespace of its own
- * @pid_ns:	namespace or pidfd whose pid namespace the child is made in; -1: the agent's
- * @cgroup_fd:	-1: the agent's
- * @fds:	CHILD_JOB ... and 0, 1, 2 for those not /dev/null; -1 entries are skipped
- */
-struct worker_spec {
-	enum child_kind kind;
-	const char *id, *bundle;
-	uint32_t number;
-	bool new_pid_ns;
-	int pid_ns;
-	int cgroup_fd;
-	struct child_fd fds[CHILD_FD_MAX];
-	size_t n_fds;
+	struct zygote zygote;
 };
 
 struct worker_events {
@@ -65,8 +43,6 @@ struct worker {
 };
 
 #define WORKER_NONE ((struct worker){.pidfd = -1, .control = -1})
-
-void worker_spec_add_fd(struct worker_spec *spec, int fd, int as);
 
 /* Makes the process. On failure *@w is WORKER_NONE. */
 int worker_start(struct worker *w, struct container_host *host, const struct worker_spec *spec,

@@ -11,17 +11,6 @@
 #include "agent/container/container.h"
 #include "base/file.h"
 
-/* The agent's own signals are not the workload's. It ignores one (see boot.c), and handles none by a
- * function. */
-static void reset_signals(void)
-{
-	sigset_t none;
-
-	(void) signal(SIGPIPE, SIG_DFL);
-	(void) sigemptyset(&none);
-	(void) sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static int read_job(struct setup *s, struct err *e)
 {
 	bool is_exec = s->kind == CHILD_EXEC || s->kind == CHILD_EXEC_USERNS;
@@ -82,22 +71,19 @@ static int run(struct setup *s, struct err *e)
 	}
 }
 
-int container_child_main(int argc, char **argv)
+int container_child_run(enum child_kind kind, const char *id, const char *bundle, uint32_t number)
 {
-	struct setup s = {.proc_fd = -1, .root_fd = -1, .hook_state = -1};
+	struct setup s = {
+		.kind = kind,
+		.id = id,
+		.bundle = bundle,
+		.number = number,
+		.proc_fd = -1,
+		.root_fd = -1,
+		.hook_state = -1,
+	};
 	struct err err = {0};
-	uint64_t number;
 
-	/* kata-agent init KIND ID BUNDLE NUMBER */
-	if (argc != 6 || num_parse_u64(argv[5], &number) < 0)
-		return 2;
-	s.kind = child_kind_from_name(argv[2]);
-	s.id = argv[3];
-	s.bundle = argv[4];
-	s.number = (uint32_t) number;
-	if (s.kind == CHILD_KIND_MAX)
-		return 2;
-	reset_signals();
 	if (run(&s, &err) == 0)
 		return 0;
 	(void) handshake_tell(CHILD_CONTROL, STEP_FAILED, 0, -1, &err, NULL);
