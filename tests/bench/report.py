@@ -70,7 +70,7 @@ def write_page(path: pathlib.Path, rows: dict[str, dict[str, Any]], rounds: int,
     lines += [
         "",
         "- *bare boot*: QEMU with the same kernel, initrd, memory and accelerator, from its start to the first line of "
-        "PID 1 on the serial console.",
+        "PID 1 on the serial console; with the firmware that QEMU takes by itself, and with the one that the runtime prefers.",
         "- *run true*: from the start of the command to its end, everything included: the virtual machine, the "
         "container, and the removal of both.",
         "- *host CPU*: user and system time of `kata-runtime` and the sandbox server together, from their first instruction "
