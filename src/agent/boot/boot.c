@@ -161,8 +161,8 @@ static int open_channel(struct boot *b, struct err *e)
 	return r;
 }
 
-/* What we ignore, containers are born ignoring, so each resets it (container/child/main.c). The kernel
- * starts its PID 1 with nothing ignored; somebody else may not. */
+/* What we ignore, containers are born ignoring: container/child/zygote.c resets it. The kernel starts
+ * its PID 1 with nothing ignored; somebody else may not. */
 static void set_signals(bool is_init)
 {
 	for (int s = 1; s < _NSIG && !is_init; s++)

@@ -15,9 +15,9 @@
 #define CHILD_UTS_NS     7 /* CHILD_INIT, optional: the pod's */
 #define CHILD_INIT_PIDFD 8 /* CHILD_EXEC: the container's init, whose namespaces are joined */
 
-#define CHILD_FD_END 9
+#define CHILD_FD_END 9 /* behind the last */
 
-#define CHILD_FD_MAX 12
+#define CHILD_FD_MAX 12 /* of one child, stdin, stdout and stderr included */
 
 /* What it is made for. */
 enum child_kind {

@@ -71,7 +71,7 @@ int zygote_make(struct zygote *z, const struct worker_spec *spec, int control, p
  * The request as it goes over the socket, cut off behind the text: the id and the bundle, each with
  * its NUL. The descriptors are the child's, then the pid namespace, then the cgroup.
  */
-#define ZYGOTE_TEXT_MAX 8192
+#define ZYGOTE_TEXT_MAX 6144
 
 struct zygote_request {
 	uint32_t kind; /* enum child_kind */

@@ -168,7 +168,7 @@ int container_zygote_main(void)
 	if (n.sock < 0 || n.pid_ns_fd < 0)
 		return 1;
 	for (;;) {
-		struct zygote_request req;
+		struct zygote_request req = {0}; /* nothing of the last one */
 		struct parcel p = {0};
 		ssize_t bytes = fd_recv(n.sock, &req, sizeof req, p.fds, &p.n);
 
