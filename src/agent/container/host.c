@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "agent/cgroup/cgroup.h"
 #include "agent/container/worker.h"

@@ -1,16 +1,12 @@
 #include "agent/container/worker.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "agent/container/container.h"
-#include "base/array.h"
 #include "base/fd.h"
 
 static void worker_maybe_ended(struct worker *w)

@@ -6,12 +6,10 @@
 #include <linux/mount.h>
 #include <linux/sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/container/container.h"
@@ -187,14 +185,6 @@ int zygote_make(struct zygote *z, const struct worker_spec *spec, int control, p
 	struct note note;
 	auto_close int pidfd = -1;
 
-	for (int i = 0; i < 3; i++) {
-		size_t n = 0;
-
-		while (n < full.n_fds && full.fds[n].as != i)
-			n++;
-		if (n == full.n_fds)
-			worker_spec_add_fd(&full, z->null_fd, i);
-	}
 	worker_spec_add_fd(&full, control, CHILD_CONTROL);
 
 	int r = ask(z, &full, e);

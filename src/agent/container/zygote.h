@@ -29,7 +29,7 @@
  */
 struct zygote {
 	int exe_fd;  /* the agent's own file, on a mount that nobody else can reach */
-	int null_fd; /* its stdin, stdout and stderr, and a child's where the spec has none */
+	int null_fd; /* its stdin, stdout and stderr; a child keeps those the spec has not */
 	int sock;    /* -1: not started, or lost */
 	int pidfd;
 };

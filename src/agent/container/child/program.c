@@ -65,14 +65,12 @@ static int search(struct setup *s, const char *name, struct err *e)
 {
 	const char *dirs = path_of(s->process);
 	struct top last = {0};
+	size_t bytes;
 
-	while (*dirs) {
-		size_t bytes = strcspn(dirs, ":");
-
-		if (top_is_missing(dirs, bytes, &last)) {
-			dirs += bytes + (dirs[bytes] == ':');
+	for (; *dirs; dirs += bytes + (dirs[bytes] == ':')) {
+		bytes = strcspn(dirs, ":");
+		if (top_is_missing(dirs, bytes, &last))
 			continue;
-		}
 
 		auto_free char *path = bytes ? str_printf("%.*s/%s", (int) bytes, dirs, name)
 					     : str_printf("./%s", name);
@@ -83,7 +81,6 @@ static int search(struct setup *s, const char *name, struct err *e)
 			s->program = take_ptr(path);
 			return 0;
 		}
-		dirs += bytes + (dirs[bytes] == ':');
 	}
 	return err_say(e, ENOENT, "exec: \"%s\": executable file not found in $PATH", name);
 }
