@@ -86,3 +86,15 @@ says() {
 	[ "$(cat "$WORK/volume/file")" = after ]
 	[ "${lines[1]}" = "$(sha256sum <"$WORK/volume/large")" ]
 }
+
+# The machine goes right behind its last container, and what is mapped is written when the kernel likes.
+@test "what a killed program had mapped has reached the host" {
+	local volume=$WORK/volume
+	mkdir "$volume"
+	gcc -std=gnu17 -D_GNU_SOURCE -O2 -static -o "$volume/writer" "$BATS_TEST_DIRNAME/mapped_writer.c"
+	dir=$(bundle b '.mounts += [{destination: "/volume", type: "bind", source: "'"$volume"'", options: ["rbind", "rw"]}]' \
+		sh -c '/volume/writer /volume/file 20000000; exit $?')
+	run kata run --bundle "$dir" c
+	[ "$status" -eq 137 ]
+	cmp "$volume/file" <(head -c 20000000 /dev/zero | tr '\0' x)
+}

@@ -63,6 +63,18 @@ TEST(a_port_is_found_by_its_name)
 	fake_close(&f);
 }
 
+TEST(a_block_device_of_any_kind_is_a_disk)
+{
+	struct fake f;
+
+	fake_open(&f);
+	CHECK(!devices_any_disk(f.devices));
+	put(&f, "sys/class/net/eth0/x", "");
+	put(&f, "sys/block/loop0/size", "0");
+	CHECK(devices_any_disk(f.devices));
+	fake_close(&f);
+}
+
 TEST(a_disk_is_found_at_its_pci_path)
 {
 	struct fake f;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/auto.h"
@@ -68,6 +69,9 @@ enum device_kind {
  * or -EINVAL when @key makes no sense. */
 int device_find(struct devices *d, enum device_kind kind, const char *key,
 		char ret[DEVICE_PATH_MAX], struct err *e);
+
+/* Whether the machine has a block device of whatever kind, with a driver. */
+bool devices_any_disk(const struct devices *d);
 
 struct device_wait {
 	struct list link;

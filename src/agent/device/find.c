@@ -53,6 +53,14 @@ static int first_entry(const char *folder, const char *prefix, char ret[DEVICE_P
 	return r;
 }
 
+bool devices_any_disk(const struct devices *d)
+{
+	char folder[DEVICE_PATH_MAX], any[DEVICE_PATH_MAX];
+
+	return path_print(folder, "%s/block", d->places.sys) == 0 &&
+	       first_entry(folder, "", any) == 0;
+}
+
 static bool port_is_called(int ports, const char *port, const char *name)
 {
 	char file[DEVICE_PATH_MAX];

@@ -157,14 +157,24 @@ void sandbox_create(struct rpc *rpc, struct ttrpc_call *call, const void *reques
 	storages_acquire(rpc->storages, &order, on_storages, rpc, &rpc->sandbox_job);
 }
 
+/* The host may switch the machine off with the next answer. A disk must be clean by then. Without one
+ * there is nothing to lose: folders of the host are written through, and by a process that ends what
+ * it has mapped, too; the rest is memory. Unmounting those would take its time for nothing. */
+static void let_storages_go(struct rpc *rpc)
+{
+	if (!devices_any_disk(rpc->config.devices))
+		return;
+	storage_hold_free(take_ptr(rpc->hold));
+	sync();
+}
+
 static void end(struct rpc *rpc)
 {
 	struct ttrpc_call *call = take_ptr(rpc->sandbox_call);
 
 	loop_timer_cancel(take_ptr(rpc->end_timer));
 	members_free(rpc);
-	storage_hold_free(take_ptr(rpc->hold));
-	sync();
+	let_storages_go(rpc);
 	answer(call, 0, NULL);
 	if (ttrpc_server_flush(rpc->server, clock_deadline(SANDBOX_GOODBYE_MS)) < 0)
 		log_warn("ignoring that the host does not hear the last answer");
