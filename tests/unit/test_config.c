@@ -288,6 +288,35 @@ TEST(what_is_done_differently_is_a_warning)
 	CHECK(c->runtime.static_sandbox_resource_mgmt);
 }
 
+/* What the files that the upstream system ships have asks for nothing. */
+TEST(what_tunes_and_is_not_there_is_a_warning)
+{
+	static const struct {
+		const char *key, *shipped, *other;
+	} keys[] = {
+		{"[hypervisor.qemu]\noverhead_vcpus", "0.2", "0.5"},
+		{"[hypervisor.qemu]\noverhead_memory", "32", "64"},
+		{"[hypervisor.qemu]\ndefault_maxmemory", "0", "4096"},
+		{"[hypervisor.qemu]\nmemory_slots", "10", "3"},
+		{"[hypervisor.qemu]\nblock_device_aio", "\"io_uring\"", "\"native\""},
+		{"[hypervisor.qemu]\nqueue_size", "128", "64"},
+		{"[hypervisor.qemu]\ndefault_bridges", "1", "5"},
+		{"[agent.kata]\nhealth_check_request_timeout_ms", "90000", "1000"},
+	};
+
+	for (size_t i = 0; i < 2 * ARRAY_LEN(keys); i++) {
+		bool is_shipped = i % 2 == 0;
+		auto_free char *text =
+			str_printf("%s = %s\n", keys[i / 2].key,
+				   is_shipped ? keys[i / 2].shipped : keys[i / 2].other);
+		auto_place struct place p = place_with(text);
+		auto_ptr(config_free) struct config *c = loaded(p.file);
+
+		CHECK_EQ(c->warnings.n, !is_shipped);
+		CHECK(is_shipped || strstr(c->warnings.items[0], ": not supported yet: "));
+	}
+}
+
 TEST(old_names_and_units_mean_the_new_ones)
 {
 	auto_place struct place p =
