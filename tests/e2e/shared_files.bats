@@ -16,14 +16,18 @@ says() {
 	[ "$(kata exec c "$@" 2>&1 </dev/null)" = "$text" ]
 }
 
+# with_volume ARG...: a bundle that runs that and sees $WORK/volume as /volume.
+with_volume() {
+	bundle b '.mounts += [{destination: "/volume", type: "bind", source: "'"$WORK/volume"'", options: ["rbind", "rw"]}]' "$@"
+}
+
 # Everything in one machine: each boots for seconds.
 @test "what the host changes, the container sees" {
 	local volume=$WORK/volume
 	mkdir "$volume"
 	echo one >"$volume/file"
 	echo target >"$volume/target"
-	dir=$(bundle b '.mounts += [{destination: "/volume", type: "bind", source: "'"$volume"'", options: ["rbind", "rw"]}]' \
-		sleep 1000)
+	dir=$(with_volume sleep 1000)
 	kata run --detach --bundle "$dir" c </dev/null >/dev/null 2>&1
 	says one cat /volume/file
 
@@ -79,8 +83,7 @@ says() {
 @test "what the container changes, the host sees at once" {
 	mkdir "$WORK/volume"
 	echo before >"$WORK/volume/file"
-	dir=$(bundle b '.mounts += [{destination: "/volume", type: "bind", source: "'"$WORK/volume"'", options: ["rbind", "rw"]}]' \
-		sh -c 'cat /volume/file; echo after >/volume/file; head -c 5000000 /dev/urandom >/volume/large; sha256sum </volume/large')
+	dir=$(with_volume sh -c 'cat /volume/file; echo after >/volume/file; head -c 5000000 /dev/urandom >/volume/large; sha256sum </volume/large')
 	run kata run --bundle "$dir" c
 	[ "${lines[0]}" = before ]
 	[ "$(cat "$WORK/volume/file")" = after ]
@@ -92,8 +95,7 @@ says() {
 	local volume=$WORK/volume
 	mkdir "$volume"
 	gcc -std=gnu17 -D_GNU_SOURCE -O2 -static -o "$volume/writer" "$BATS_TEST_DIRNAME/mapped_writer.c"
-	dir=$(bundle b '.mounts += [{destination: "/volume", type: "bind", source: "'"$volume"'", options: ["rbind", "rw"]}]' \
-		sh -c '/volume/writer /volume/file 20000000; exit $?')
+	dir=$(with_volume sh -c '/volume/writer /volume/file 20000000; exit $?')
 	run kata run --bundle "$dir" c
 	[ "$status" -eq 137 ]
 	cmp "$volume/file" <(head -c 20000000 /dev/zero | tr '\0' x)

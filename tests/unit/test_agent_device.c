@@ -70,6 +70,7 @@ TEST(a_block_device_of_any_kind_is_a_disk)
 	fake_open(&f);
 	CHECK(!devices_any_disk(f.devices));
 	put(&f, "sys/class/net/eth0/x", "");
+	CHECK(!devices_any_disk(f.devices));
 	put(&f, "sys/block/loop0/size", "0");
 	CHECK(devices_any_disk(f.devices));
 	fake_close(&f);
