@@ -76,7 +76,8 @@ NAMESPACES = [
     Case("namespace/uts_absent", sh("test -n \"$(hostname)\" && echo named"),
          {**without("uts"), "hostname": DROP}),
     Case("namespace/network_absent", sh("ip link show lo | grep -c UP"), without("network")),
-    Case("namespace/cgroup_absent", probe("grouppath"), without("cgroup")),
+    Case("namespace/cgroup_absent", probe("grouppath"), without("cgroup"),
+         expect=Expect(stdout="cgroup is shown as the root: yes\n")),
     Case("namespace/unknown", edit={"linux.namespaces": namespaces("nosuch")}, refused=True),
     Case("namespace/path_missing", edit={
         "linux.namespaces": namespaces(network="/no/such/namespace")}, refused=True),

@@ -110,6 +110,11 @@ OTHERS = [
     Case("cgroups_path/seen_without_namespace",
          sh("sed 's/.*://' /proc/self/cgroup | grep -o '[^/]*-group' | sort -u"),
          {"linux.cgroupsPath": "/{id}-group",
+          "linux.namespaces": namespaces(drop=["cgroup"])},
+         expect=Expect(stdout="")),
+    Case("cgroups_path/limit_seen_without_namespace",
+         sh("cd /sys/fs/cgroup; cat memory.max 2>/dev/null || cat memory/memory.limit_in_bytes"),
+         {**resources(memory={"limit": 64 * MIB}),
           "linux.namespaces": namespaces(drop=["cgroup"])}),
 ]
 

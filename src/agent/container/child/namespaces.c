@@ -185,6 +185,12 @@ int enter_namespaces(struct setup *s, struct err *e)
 	if (r < 0)
 		return r;
 	s->namespaces = plan.listed;
+	/* A container always has a cgroup namespace here, because programs read their own limits at
+	 * the top of /sys/fs/cgroup. Engines on hosts with cgroup v1 do not ask for one: there
+	 * runc binds the container's own groups, which the one tree of cgroup v2 cannot do without
+	 * /proc/self/cgroup naming a path that is not there. */
+	if (!(plan.listed & CLONE_NEWCGROUP))
+		plan.fresh |= CLONE_NEWCGROUP;
 	if (!(plan.listed & CLONE_NEWNS))
 		return err_say(
 			e, ENOTSUP,
