@@ -13,12 +13,14 @@
  * makes a new edge, a hang-up makes one, and a stream that nobody reads costs nothing.
  *
  * A process that prints line by line would cost a message per line. So the first bytes after a
- * silence are handed out at once, but few bytes right behind others wait for a millisecond.
+ * silence are handed out at once, but few bytes right behind others wait for a millisecond, and for
+ * longer, up to a bound that no eye sees, while such a flow goes on.
  */
 
 /* So many bytes are worth a message, whenever they come. */
-#define OUTPUT_GATHER_BYTES 2048
-#define OUTPUT_GATHER_MS    1
+#define OUTPUT_GATHER_BYTES  2048
+#define OUTPUT_GATHER_MS     1
+#define OUTPUT_GATHER_MAX_MS 8
 
 /* A read from a terminal gives at most 4 KiB; several are gathered into one reply. */
 #define OUTPUT_TTY_BYTES 32768
@@ -142,11 +144,24 @@ static void stop_gathering(struct output *o)
 		loop_watch_events(o->watch, EPOLLIN | EPOLLET);
 }
 
+static bool are_few(const struct output *o)
+{
+	int there = 0;
+
+	return ioctl(o->fd, FIONREAD, &there) == 0 && there > 0 && there < OUTPUT_GATHER_BYTES;
+}
+
+/* The next wait is longer only if this one was too short to gather a message, because a writer that
+ * fills the pipe meanwhile is held up. */
 static void on_gathered(void *arg)
 {
 	struct output *o = arg;
 
 	o->gather = NULL; /* the loop has freed it */
+	if (!are_few(o))
+		o->gather_ms = OUTPUT_GATHER_MS;
+	else if (o->gather_ms < OUTPUT_GATHER_MAX_MS)
+		o->gather_ms *= 2;
 	stop_gathering(o);
 	pump(o);
 }
@@ -154,16 +169,16 @@ static void on_gathered(void *arg)
 /* Whether what there is should wait for more. */
 static bool gathers(struct output *o)
 {
-	int there = 0;
-
 	if (o->gather)
 		return true;
-	if (o->settled || clock_now_us() - o->answered_us >= OUTPUT_GATHER_MS * 1000ULL)
+	if (o->settled || o->answered_us == 0)
 		return false;
-	if (ioctl(o->fd, FIONREAD, &there) < 0 || there <= 0 || there >= OUTPUT_GATHER_BYTES)
+	if (clock_now_us() - o->answered_us >= o->gather_ms * 1000ULL) {
+		o->gather_ms = OUTPUT_GATHER_MS; /* a silence: the next bytes begin another flow */
 		return false;
-	if (loop_timer(o->loop, clock_deadline(OUTPUT_GATHER_MS), on_gathered, o, &o->gather,
-		       NULL) < 0)
+	}
+	if (!are_few(o) ||
+	    loop_timer(o->loop, clock_deadline(o->gather_ms), on_gathered, o, &o->gather, NULL) < 0)
 		return false;
 	loop_watch_events(o->watch, EPOLLET);
 	return true;
@@ -204,6 +219,7 @@ int output_init(struct output *o, struct loop *loop, int take_fd, bool is_tty, s
 	o->loop = loop;
 	o->fd = -1;
 	o->is_tty = is_tty;
+	o->gather_ms = OUTPUT_GATHER_MS;
 	if (take_fd < 0)
 		return 0;
 

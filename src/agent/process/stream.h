@@ -24,6 +24,7 @@ struct output {
 	struct list parked;        /* struct process_read */
 	uint64_t answered_us;      /* when bytes were last handed out */
 	struct loop_timer *gather; /* set while more bytes are waited for */
+	unsigned gather_ms;        /* how long that is; grows while a flow of few bytes goes on */
 	struct loop_watch *watch;
 	void (*moved)(struct output *o); /* owed_bytes or the end of file changed */
 };
