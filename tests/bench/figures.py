@@ -29,6 +29,8 @@ PLAN: dict[str, Figure] = {
     "stdout, blocks of 1 KiB": Figure("MB/s"),
     "stdin": Figure("MB/s", budget=50, least=True),
     "stdin, blocks of 1 KiB": Figure("MB/s"),
+    "line on a terminal": Figure("us", peer="runc line on a terminal"),
+    "runc line on a terminal": Figure("us"),
     "sandbox server PSS": Figure("KiB", budget=3 * 1024),
     "QEMU PSS": Figure("KiB"),
     "virtiofsd PSS": Figure("KiB"),

@@ -15,6 +15,7 @@ from cpu import milliseconds_of
 from figures import Figures
 
 STREAM_BYTES = 128 << 20
+TERMINAL_LINES = 30000
 KEEPER = "keeper"  # the container that sleeps while others are measured against it
 
 
@@ -39,7 +40,7 @@ class Bench:
         for folder in ("bin", "proc", "sys", "dev", "tmp"):
             (self.rootfs / folder).mkdir(parents=True)
         shutil.copy("/bin/busybox", self.rootfs / "bin/busybox")
-        for applet in ("sh", "true", "sleep", "cat", "dd", "head", "wc", "grep"):
+        for applet in ("sh", "true", "sleep", "cat", "dd", "head", "wc", "grep", "seq"):
             (self.rootfs / "bin" / applet).symlink_to("busybox")
 
     def bundle(self, *args: str) -> pathlib.Path:
@@ -254,6 +255,28 @@ def streams(bench: Bench) -> None:
     bench.figures.add("stdin, blocks of 1 KiB", _stdin(bench, 1 << 10, STREAM_BYTES >> 2))
 
 
+def _terminal(command: list[str]) -> float:
+    """Microseconds a line, of a program that prints TERMINAL_LINES on a terminal, one write each."""
+    script = f"echo; exec seq 1 {TERMINAL_LINES}"
+    master, slave = os.openpty()
+    with subprocess.Popen([*command, "sh", "-c", script], stdin=slave, stdout=slave, stderr=slave,
+                          start_new_session=True):
+        os.close(slave)
+        os.read(master, 1)
+        began = time.monotonic()
+        tail = b""
+        while f"\n{TERMINAL_LINES}\r\n".encode() not in tail:
+            tail = (tail + os.read(master, 1 << 16))[-64:]
+        took = time.monotonic() - began
+        os.close(master)
+    return took / TERMINAL_LINES * 1e6
+
+
+def terminal_lines(bench: Bench) -> None:
+    bench.figures.add("line on a terminal", _terminal([*bench.kata, "exec", "-t", KEEPER]))
+    bench.figures.add("runc line on a terminal", _terminal([*bench.runc, "exec", "-t", KEEPER]))
+
+
 def memory(bench: Bench) -> None:
     server = _keeper_server(bench)
     bench.figures.add("sandbox server PSS", _pss_kib(server))
@@ -312,7 +335,7 @@ MEASURES: list[Callable[[Bench], None]] = [
     *[bare_boot, run_true] * 3,
     host_cpu,
     *[exec_true] * 5,
-    streams, memory, sizes,
+    streams, terminal_lines, memory, sizes,
 ]
 
 # A reader that stops early must not end the bench.
