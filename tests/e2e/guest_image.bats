@@ -231,6 +231,57 @@ tiny_kernel() {
 	[[ $output == *"'../x' is not the name of a Debian package"* ]]
 }
 
+# deb NAME FOLDER: a Debian package of what is in the folder, in $T/debs.
+deb() {
+	mkdir -p "$2/DEBIAN" "$T/debs"
+	printf 'Package: %s\nVersion: 7.2.13-1\nArchitecture: amd64\nMaintainer: nobody <nobody@localhost>\nDescription: a test\n' \
+		"$1" >"$2/DEBIAN/control"
+	dpkg-deb -b "$2" "$T/debs/$1_7.2.13-1_amd64.deb" >/dev/null
+}
+
+# apt that knows one kernel, whose packages are those in $T/debs. $1: what linux-image-7.2-cloud depends on.
+fake_apt() {
+	mkdir -p "$T/bin"
+	cat >"$T/bin/apt-cache" <<-EOF
+		#!/bin/sh
+		case "\$*" in
+		*depends*linux-image-cloud) echo "  Depends: linux-image-7.2-cloud" ;;
+		*depends*linux-image-7.2-cloud) for p in $1; do echo "  Depends: \$p"; done ;;
+		esac
+	EOF
+	cat >"$T/bin/apt-get" <<-EOF
+		#!/bin/sh
+		while [ "\$1" != download ]; do shift; done
+		shift
+		for p; do cp $T/debs/"\$p"_*.deb . || exit 1; done
+	EOF
+	chmod +x "$T/bin/apt-get" "$T/bin/apt-cache"
+}
+
+@test "a kernel whose packages are split is put together" {
+	rm -rf "$T/debs" "$T/split"
+	mkdir -p "$T/split/image" "$T/split/binary/lib/modules/7.2-cloud" "$T/split/modules/lib/modules/7.2-cloud/kernel"
+	echo the kernel >"$T/split/binary/lib/modules/7.2-cloud/vmlinuz"
+	echo a module >"$T/split/modules/lib/modules/7.2-cloud/kernel/some.txt"
+	deb linux-image-7.2-cloud "$T/split/image"
+	deb linux-binary-7.2-cloud "$T/split/binary"
+	deb linux-modules-7.2-cloud "$T/split/modules"
+	fake_apt "linux-base linux-binary-7.2-cloud linux-modules-7.2-cloud"
+	PATH=$T/bin:$PATH run -0 guest-image/fetch-kernel linux-image-cloud "$T/fetched" x86_64
+	[ "$(cat "$T/fetched/linux-image-cloud.x86_64/boot/vmlinuz-7.2-cloud")" = "the kernel" ]
+	[ "$(cat "$T/fetched/linux-image-cloud.x86_64/lib/modules/7.2-cloud/kernel/some.txt")" = "a module" ]
+	grep -qx 'linux-image-7.2-cloud 7.2.13-1 amd64' "$T/fetched/linux-image-cloud.x86_64/package"
+}
+
+@test "a kernel package without a kernel is a sentence" {
+	rm -rf "$T/debs" "$T/split"
+	mkdir -p "$T/split/image"
+	deb linux-image-7.2-cloud "$T/split/image"
+	fake_apt linux-base
+	PATH=$T/bin:$PATH run -1 guest-image/fetch-kernel linux-image-cloud "$T/none" x86_64
+	[[ $output == *"has no kernel modules inside"* ]]
+}
+
 @test "an agent that could not run as PID 1 is refused" {
 	run -1 image --agent /bin/ls --out "$T/bad"
 	[[ $output == *"linked dynamically"* ]]
