@@ -108,6 +108,10 @@ tiny_kernel() {
 	[ "$(stat -c %s "$T/real/initrd.img")" -le $((3 * 1024 * 1024)) ]
 }
 
+@test "the initrd is whole pages" {
+	[ $(($(stat -c %s "$T/image/initrd.img") % 4096)) -eq 0 ]
+}
+
 @test "the kernel carries the note by which QEMU enters it directly" {
 	readelf -hW "$T/image/vmlinux" | grep -q 'Type: *EXEC'
 	readelf -nW "$T/image/vmlinux" | grep -qE 'Xen .*0x00000012'

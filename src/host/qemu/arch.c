@@ -19,7 +19,11 @@
  *		of it ("IO-APIC + timer doesn't work"); under KVM it leaves the check out by itself
  *
  * qboot does nothing but find the kernel and start it; SeaBIOS first looks for what a PC could boot
- * from.
+ * from. On microvm SeaBIOS 1.17 also breaks boots: it leaves the ACPI tables in the last page of
+ * memory, and QEMU puts the end of the initrd into that page, because it keeps room for the tables
+ * on the PC machines only. Whether a table is overwritten depends on the size of the initrd modulo
+ * 4096, and the kernel then hangs after "ACPI: Core revision". guest-image/build rounds the size up,
+ * because an initrd of whole pages ends below the last page.
  *
  * Machine options switch off what no container sees: each device costs QEMU's start, the guest's
  * probing, and is attack surface.
@@ -41,6 +45,7 @@ static const struct qemu_machine x86_machines[] = {
 		.bus = "device",
 		.global = "virtio-mmio.force-legacy=off",
 		.params = "",
+		.firmware = "qboot.rom",
 	},
 	{.name = NULL},
 };
