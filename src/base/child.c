@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -55,7 +56,16 @@ static int reset_signals(struct err *e)
 	return 0;
 }
 
-static int become(const struct child_spec *spec, int *report_fd, pid_t parent, struct err *e)
+/* Nobody reads the report any more. Who asks has closed its own copy of the reading end; getppid() does
+ * not tell, because it is 0 in a pid namespace whose parent is outside. */
+static bool parent_is_gone(int report_fd)
+{
+	struct pollfd p = {.fd = report_fd, .events = 0};
+
+	return poll(&p, 1, 0) > 0 && p.revents & POLLERR;
+}
+
+static int become(const struct child_spec *spec, int *report_fd, struct err *e)
 {
 	int r = reset_signals(e);
 
@@ -76,7 +86,7 @@ static int become(const struct child_spec *spec, int *report_fd, pid_t parent, s
 	if (spec->die_with_parent) {
 		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 			return err_sys(e, errno, "ask to die with the parent");
-		if (getppid() != parent)
+		if (parent_is_gone(*report_fd))
 			return err_say(e, ESRCH, "the parent is gone");
 	}
 	if (spec->envp)
@@ -101,11 +111,19 @@ static int read_report(int fd, struct err *e)
 	return -story.code;
 }
 
+/* As fork(), which has no word for it; but glibc knows nothing of it, so that the child must not lock:
+ * it has only system calls to make anyway. */
+static pid_t fork_in_pid_namespace(void)
+{
+	struct clone_args args = {.flags = CLONE_NEWPID, .exit_signal = SIGCHLD};
+
+	return (pid_t) syscall(SYS_clone3, &args, sizeof args);
+}
+
 int child_start(const struct child_spec *spec, struct child *ret, struct err *e)
 {
 	int p[2];
 	struct child c = CHILD_NONE;
-	pid_t parent = getpid();
 
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return err_sys(e, errno, "start '%s'", spec->path);
@@ -113,13 +131,14 @@ int child_start(const struct child_spec *spec, struct child *ret, struct err *e)
 	auto_close int rd = p[0];
 	auto_close int wr = p[1];
 
-	c.pid = fork();
+	c.pid = spec->new_pid_namespace ? fork_in_pid_namespace() : fork();
 	if (c.pid < 0)
 		return err_sys(e, errno, "start '%s'", spec->path);
 	if (c.pid == 0) {
 		struct err story = {0};
 
-		(void) become(spec, &wr, parent, &story);
+		rd = fd_close(rd);
+		(void) become(spec, &wr, &story);
 		(void) fd_write_all(wr, &story, sizeof story);
 		_exit(127);
 	}

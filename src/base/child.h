@@ -34,7 +34,10 @@ struct child_spec {
 	const char *cwd;            /* NULL inherits */
 	const struct child_fd *fds; /* every other descriptor from 3 on is closed */
 	size_t n_fds;
-	bool new_session;     /* setsid() */
+	bool new_session; /* setsid() */
+	/* It is the first process of a pid namespace: it sees and reaches nobody else, and all that it
+	 * starts ends with it. Signals that it sends to itself have no effect without a handler. */
+	bool new_pid_namespace;
 	bool die_with_parent; /* SIGKILL when the *thread* that starts it ends */
 	/* Runs in the child last before exec, for what this struct has no word for. May be NULL.
 	 * It must only make system calls; what it returns and puts in @e is the start's failure. */

@@ -142,7 +142,7 @@ static gid_t kvm_group(void)
 	return st.st_gid;
 }
 
-int confine_prepare(struct confine *c, const struct vm_spec *spec, enum hv_accel accel,
+int qemu_confine_prepare(struct qemu_confine *c, const struct vm_spec *spec, enum hv_accel accel,
 		    const char *program, const int *fds, size_t n_fds, struct err *e)
 {
 	int r = make_ruleset(spec, accel, program, fds, n_fds, &c->ruleset_fd, e);
@@ -163,22 +163,22 @@ int confine_prepare(struct confine *c, const struct vm_spec *spec, enum hv_accel
 		c->cgroup_fds[i] = fcntl(spec->cgroup_fds[i], F_DUPFD_CLOEXEC, 0);
 		if (c->cgroup_fds[i] < 0) {
 			r = err_sys(e, errno, "take over a cgroup's descriptor");
-			confine_fini(c);
+			qemu_confine_fini(c);
 			return r;
 		}
 	}
 	return 0;
 }
 
-void confine_fini(struct confine *c)
+void qemu_confine_fini(struct qemu_confine *c)
 {
 	fd_close(c->ruleset_fd);
 	for (size_t i = 0; i < c->n_cgroup_fds; i++)
 		fd_close(c->cgroup_fds[i]);
-	*c = CONFINE_NONE;
+	*c = QEMU_CONFINE_NONE;
 }
 
-static int join_cgroups(const struct confine *c, struct err *e)
+static int join_cgroups(const struct qemu_confine *c, struct err *e)
 {
 	for (size_t i = 0; i < c->n_cgroup_fds; i++)
 		if (write(c->cgroup_fds[i], "0", 1) != 1)
@@ -186,7 +186,7 @@ static int join_cgroups(const struct confine *c, struct err *e)
 	return 0;
 }
 
-static int change_user(const struct confine *c, struct err *e)
+static int change_user(const struct qemu_confine *c, struct err *e)
 {
 	if (c->uid == 0 || c->uid == geteuid())
 		return 0;
@@ -199,9 +199,9 @@ static int change_user(const struct confine *c, struct err *e)
 	return 0;
 }
 
-int confine_enter(void *arg, struct err *e)
+int qemu_confine_enter(void *arg, struct err *e)
 {
-	const struct confine *c = arg;
+	const struct qemu_confine *c = arg;
 	const struct rlimit no_core = {0};
 	int r = join_cgroups(c, e);
 

@@ -15,7 +15,7 @@
  * Made in two halves: what can fail for a reason worth a sentence is prepared in the parent; the
  * child only makes system calls.
  */
-struct confine {
+struct qemu_confine {
 	int ruleset_fd; /* Landlock; -1 where the kernel has none */
 	uid_t uid;      /* 0: stay */
 	gid_t gid;
@@ -26,14 +26,14 @@ struct confine {
 	size_t n_cgroup_fds;
 };
 
-#define CONFINE_NONE ((struct confine){.ruleset_fd = -1, .kvm_gid = (gid_t) -1})
+#define QEMU_CONFINE_NONE ((struct qemu_confine){.ruleset_fd = -1, .kvm_gid = (gid_t) -1})
 
-/* @c is CONFINE_NONE. @fds: what QEMU gets; it opens some of them again
+/* @c is QEMU_CONFINE_NONE. @fds: what QEMU gets; it opens some of them again
  * by /proc/self/fd (kernel, initrd). */
-int confine_prepare(struct confine *c, const struct vm_spec *spec, enum hv_accel accel,
+int qemu_confine_prepare(struct qemu_confine *c, const struct vm_spec *spec, enum hv_accel accel,
 		    const char *program, const int *fds, size_t n_fds, struct err *e);
 
-void confine_fini(struct confine *c);
+void qemu_confine_fini(struct qemu_confine *c);
 
 /* In the child: struct child_spec's prepare function; @arg is the struct. */
-int confine_enter(void *arg, struct err *e);
+int qemu_confine_enter(void *arg, struct err *e);

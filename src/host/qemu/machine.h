@@ -24,7 +24,7 @@ struct qemu {
 
 	/* The worker's. */
 	struct qemu_command command;
-	struct confine confine;
+	struct qemu_confine confine;
 	int vhost_fd; /* holds the guest's context id until QEMU does */
 	int agent_fd; /* serial: our end until somebody dials */
 

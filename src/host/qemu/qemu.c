@@ -86,13 +86,13 @@ static int confine(struct qemu *q, const struct vm_spec *spec, const char *progr
 
 	for (size_t i = 0; i < q->command.n_fds; i++)
 		fds[i] = q->command.fds[i].fd;
-	return confine_prepare(&q->confine, spec, q->info.accel, program, fds, q->command.n_fds, e);
+	return qemu_confine_prepare(&q->confine, spec, q->info.accel, program, fds, q->command.n_fds, e);
 }
 
 static void forget_spec(struct qemu *q)
 {
 	qemu_command_fini(&q->command);
-	confine_fini(&q->confine);
+	qemu_confine_fini(&q->confine);
 	q->vhost_fd = fd_close(q->vhost_fd);
 }
 
@@ -221,7 +221,7 @@ static int qemu_new(struct loop *loop, struct hv **ret, struct err *e)
 		return err_sys(e, ENOMEM, "make a machine");
 	q->hv.ops = &hv_qemu;
 	q->loop = loop;
-	q->confine = CONFINE_NONE;
+	q->confine = QEMU_CONFINE_NONE;
 	q->vhost_fd = q->agent_fd = q->console_fd = -1;
 	q->info.driver = hv_qemu.name;
 	(void) pthread_mutex_init(&q->lock, NULL);

@@ -81,7 +81,7 @@ static int spawn(struct qemu *q, const struct far_ends *far, struct err *e)
 		.cwd = "/", /* it looks for firmware there, too: never in somebody's folder */
 		.fds = fds,
 		.n_fds = n,
-		.prepare = confine_enter,
+		.prepare = qemu_confine_enter,
 		.prepare_arg = &q->confine,
 	};
 	int r = subprocess_start(&q->process, &spec, e);
@@ -140,7 +140,7 @@ int qemu_start(struct hv *hv, msec_t deadline, struct err *e)
 	memcpy(q->info.version, version, sizeof version);
 	pthread_mutex_unlock(&q->lock);
 	qemu_command_fini(&q->command);
-	confine_fini(&q->confine);
+	qemu_confine_fini(&q->confine);
 	q->vhost_fd = fd_close(q->vhost_fd); /* QEMU has it, and with it the context id */
 	subprocess_watch(&q->process);
 	return 0;
