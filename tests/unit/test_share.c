@@ -7,6 +7,8 @@
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -132,6 +134,110 @@ TEST(read_only_is_enforced_here)
 	CHECK_EQ(open(seen, O_WRONLY | O_CLOEXEC), -1);
 	CHECK_EQ(errno, EROFS);
 	free(guest);
+	CHECK_EQ(share_close(share, NULL), 0);
+	done(folder);
+}
+
+/* Opens @name below @parent; returns 0 or the errno. */
+static int try_open(const char *parent, const char *name, int flags)
+{
+	auto_free char *path = str_printf("%s/%s", parent, name);
+	auto_close int fd = open(path, flags | O_CLOEXEC, 0644);
+
+	return fd < 0 ? errno : 0;
+}
+
+TEST(read_only_holds_for_what_is_mounted_below_the_source)
+{
+	char folder[32], *guest;
+	struct share *share;
+
+	in_namespace(folder);
+	auto_free char *base = str_printf("%s/base", folder);
+	auto_free char *source = str_printf("%s/source", folder);
+	auto_free char *child = str_printf("%s/source/child", folder);
+	CHECK_EQ(mkdir(source, 0755), 0);
+	CHECK_EQ(mkdir(child, 0755), 0);
+	CHECK_EQ(mount("below", child, "tmpfs", 0, NULL), 0);
+	CHECK_EQ(share_open(base, "s1", &share, NULL), 0);
+
+	auto_close int fd = open_at(source, "");
+
+	CHECK_EQ(share_add(share, "c1", fd, "data",
+			   (struct share_flags){.recursive = true, .readonly = true}, &guest, NULL),
+		 0);
+
+	auto_free char *seen = exported(share, guest);
+
+	CHECK_EQ(try_open(seen, "new", O_WRONLY | O_CREAT), EROFS);
+	CHECK_EQ(try_open(seen, "child/new", O_WRONLY | O_CREAT), EROFS);
+	CHECK_EQ(try_open(source, "child/new", O_WRONLY | O_CREAT), 0);
+	free(guest);
+	fd = fd_close(fd);
+	CHECK_EQ(share_close(share, NULL), 0);
+	done(folder);
+}
+
+/* A program and a device node in @folder. */
+static void put_traps(const char *folder)
+{
+	auto_free char *program = str_printf("%s/program", folder);
+	auto_free char *node = str_printf("%s/node", folder);
+
+	put_file(folder, "program", "#!/bin/sh\n");
+	CHECK_EQ(chmod(program, 04755), 0);
+	CHECK_EQ(mknod(node, S_IFCHR | 0666, makedev(1, 3)), 0);
+	CHECK_EQ(access(program, X_OK), 0);
+	CHECK_EQ(try_open(folder, "node", O_RDONLY), 0);
+}
+
+static void check_tame(const char *folder)
+{
+	auto_free char *program = str_printf("%s/program", folder);
+	struct statvfs fs;
+
+	CHECK_EQ(access(program, X_OK), -1);
+	CHECK_EQ(errno, EACCES);
+	CHECK_EQ(try_open(folder, "node", O_RDONLY), EACCES);
+	CHECK_EQ(statvfs(folder, &fs), 0);
+	CHECK_EQ(fs.f_flag & (ST_NODEV | ST_NOSUID | ST_NOEXEC), ST_NODEV | ST_NOSUID | ST_NOEXEC);
+}
+
+TEST(devices_set_uid_bits_and_programs_mean_nothing_in_the_share)
+{
+	char folder[32], *root, *volume;
+	struct share *share;
+
+	in_namespace(folder);
+	auto_free char *base = str_printf("%s/base", folder);
+	auto_free char *source = str_printf("%s/source", folder);
+	auto_free char *child = str_printf("%s/source/child", folder);
+	CHECK_EQ(mkdir(source, 0755), 0);
+	CHECK_EQ(mkdir(child, 0755), 0);
+	CHECK_EQ(mount("below", child, "tmpfs", 0, NULL), 0);
+	put_traps(source);
+	put_traps(child);
+	CHECK_EQ(share_open(base, "s1", &share, NULL), 0);
+
+	auto_close int fd = open_at(source, "");
+	const struct share_flags plain = {.recursive = true};
+	const struct share_flags named = {.recursive = true, .exact_name = true};
+
+	CHECK_EQ(share_add(share, "c1", fd, "rootfs", named, &root, NULL), 0);
+	CHECK_EQ(share_add(share, "c1", fd, "data", plain, &volume, NULL), 0);
+
+	auto_free char *in_root = exported(share, root);
+	auto_free char *in_volume = exported(share, volume);
+	auto_free char *below = str_printf("%s/child", in_volume);
+	auto_free char *other_side = str_printf("%s/mounts/c1/rootfs", share_path(share));
+
+	check_tame(in_root);
+	check_tame(in_volume);
+	check_tame(below);
+	check_tame(other_side);
+	free(root);
+	free(volume);
+	fd = fd_close(fd);
 	CHECK_EQ(share_close(share, NULL), 0);
 	done(folder);
 }

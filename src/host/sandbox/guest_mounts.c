@@ -192,12 +192,10 @@ static void judge_propagation(const Grpc__Mount *m, const Grpc__Linux *linux,
 static int show(const struct guest_rules *rules, const Grpc__Linux *linux, Grpc__Mount *m,
 		int source_fd, const struct oci_mount_options *o, struct err *e)
 {
-	bool all_readonly = o->rec_attr_set & MOUNT_ATTR_RDONLY;
 	auto_close int userns = -1;
 	struct share_flags flags = {
 		.recursive = o->flags & MS_REC,
-		.readonly = o->flags & MS_RDONLY || all_readonly,
-		.readonly_children = all_readonly,
+		.readonly = o->flags & MS_RDONLY || o->rec_attr_set & MOUNT_ATTR_RDONLY,
 		.mapped = o->idmap || o->ridmap || m->n_uidmappings || m->n_gidmappings,
 		.mapped_children = o->ridmap,
 	};

@@ -148,12 +148,22 @@ static int put_mount(int tree_fd, int target_fd)
 		       : 0;
 }
 
-static int set_readonly(int tree_fd, bool recursive)
+/*
+ * What holds of every mount in the share, on this side of the wall, however it was mounted on the host:
+ * whoever serves it only reads and writes, so that a device node, a set-uid bit or a program in it means
+ * nothing here. The guest's kernel runs programs and opens nodes by the flags of its own mounts.
+ * Read-only is said of the mounts below, too, because the guest can take it off its own mount.
+ */
+static int tame(int tree_fd, bool readonly)
 {
-	struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
-	unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+	struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC |
+			    (readonly ? MOUNT_ATTR_RDONLY : 0),
+	};
 
-	return mount_setattr(tree_fd, "", flags, &attr, sizeof attr) < 0 ? -errno : 0;
+	return mount_setattr(tree_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) < 0
+		       ? -errno
+		       : 0;
 }
 
 /* shared/ is mounts/ once more, read-only. */
@@ -165,7 +175,7 @@ static int make_export(int mounts_fd, int shared_fd, struct err *e)
 	if (tree < 0)
 		return err_sys(e, errno, "clone a mount");
 
-	int r = set_readonly(tree, false);
+	int r = tame(tree, true);
 
 	if (r == 0)
 		r = put_mount(tree, shared_fd);
@@ -174,7 +184,7 @@ static int make_export(int mounts_fd, int shared_fd, struct err *e)
 
 static int make_tree(struct share *share, struct err *e)
 {
-	if (mount("kata", share->path, "tmpfs", MS_NOSUID | MS_NODEV, SHARE_TMPFS_OPTIONS) < 0)
+	if (mount("kata", share->path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, SHARE_TMPFS_OPTIONS) < 0)
 		return err_sys(e, errno, "mount a tmpfs on '%s'", share->path);
 	share->mounted = true;
 	if (mount(NULL, share->path, NULL, MS_SHARED, NULL) < 0)
@@ -325,12 +335,12 @@ static int mount_entry(struct share *share, const struct entry *entry, int sourc
 
 	int r = part(tree, flags, e);
 
-	if (r == 0 && flags.readonly) {
-		r = set_readonly(tree, flags.readonly_children);
-		if (r < 0)
-			return err_sys(e, -r, "make a mount read-only");
-	}
-	if (r == 0 && flags.mapped)
+	if (r < 0)
+		return r;
+	r = tame(tree, flags.readonly);
+	if (r < 0)
+		return err_sys(e, -r, "limit what a mount may do");
+	if (flags.mapped)
 		r = userns_map_mount(tree, flags.userns_fd, flags.mapped_children, e);
 	if (r == 0)
 		r = make_target(share, entry, &target, e);

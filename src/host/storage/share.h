@@ -15,14 +15,14 @@
  *
  * The two are peers: what is mounted below mounts/ appears below shared/, in our namespace and in
  * those of processes that were started from it, with the flags it was mounted with. So a guest,
- *even one that was taken over, can write into volumes but cannot make, rename or replace a name of
- *ours. The guest mounts shared/ on SHARE_GUEST_PATH.
+ * even one that was taken over, can write into volumes but cannot make, rename or replace a name of
+ * ours. The guest mounts shared/ on SHARE_GUEST_PATH.
  *
  * What the host mounts below a source later appears, too, unless it was asked not to. Nothing that is
  * mounted in here appears at a source.
  *
- * Mounts are made by descriptor: the source is opened once, its tree is cloned, is made read-only
- * while nobody can see it yet, and is then put into place.
+ * Mounts are made by descriptor: the source is opened once, its tree is cloned, loses devices, set-uid
+ * bits and programs and is made read-only while nobody can see it yet, and is then put into place.
  *
  * When the server dies by whatever cause, its namespace goes and with it every mount. An empty
  * folder <base>/<sandbox> stays. A living server holds a lock (flock) on it, because removing a
@@ -60,12 +60,12 @@ const char *share_path(const struct share *share);
 const char *share_export_path(const struct share *share);
 const char *share_private_path(const struct share *share);
 
-/* What is said of the children, of what is mounted below the source, is also said of the source. */
+/* What is said of the children, of what is mounted below the source, is also said of the source. Whatever
+ * the flags are, every mount gets nodev, nosuid and noexec on this side of the wall. */
 struct share_flags {
 	bool exact_name; /* <container>/<name>, and not a name that nobody has */
 	bool recursive;  /* with what is mounted below the source */
-	bool readonly;   /* the source itself */
-	bool readonly_children;
+	bool readonly;   /* the source and what is mounted below it now */
 	bool apart; /* what the host mounts below the source later does not appear */
 	bool apart_children;
 	bool mapped; /* its files have other owners, by the mappings of userns_fd */

@@ -1,0 +1,85 @@
+#!/usr/bin/env bats
+# What the share is on this side of the wall: what whoever serves it, taken over or not, can do with what is in it, and what a
+# container's root cannot take back by mounting again.
+
+load lib/common
+
+setup() {
+	common_setup
+	VOLUME=$WORK/volume
+	mkdir "$VOLUME"
+}
+
+teardown() {
+	local point
+	for point in $(awk -v "dir=$VOLUME/" 'index($5, dir) == 1 {print $5}' /proc/self/mountinfo | sort -r); do
+		umount "$point"
+	done
+	common_teardown
+}
+
+# bind DESTINATION SOURCE OPTION...: a mount for a bundle's filter.
+bind() {
+	local destination=$1 source=$2 IFS=,
+	shift 2
+	echo "{destination: \"$destination\", type: \"bind\", source: \"$source\", options: (\"$*\" | split(\",\"))}"
+}
+
+# As privileged as a container can be; the filter of a bundle.
+mighty='.process.capabilities |= with_entries(.value += ["CAP_SYS_ADMIN", "CAP_MKNOD"]) | .linux.resources.devices = [{allow: true, access: "rwm"}]'
+
+start() {
+	kata run --detach --bundle "$1" c </dev/null >"$WORK/log" 2>&1
+}
+
+# The processes of virtiofsd, the one that serves last.
+servers() {
+	jq -r .virtiofsd.pid "$ROOT/c/sandbox.json"
+	cat "/proc/$(jq -r .virtiofsd.pid "$ROOT/c/sandbox.json")/task/"*/children
+}
+
+# What virtiofsd sees under a path of the share.
+served() {
+	local pid
+	pid=$(servers | xargs -n 1 | tail -n 1)
+	echo "/proc/$pid/root/$1"
+}
+
+@test "a device node in a writable volume or the root is none to virtiofsd, and one to the guest where it may be" {
+	local volume root node
+	dir=$(bundle b "$mighty | .mounts += [$(bind /volume "$VOLUME" rbind rw)]" sleep 1000)
+	start "$dir"
+	root=$(served c/rootfs)
+	volume=$(echo "$(served "")"c-*-volume)
+	mknod "$VOLUME/disk" b 7 0
+	mknod "$ROOTFS/disk" b 7 0
+	mknod "$ROOTFS/null" c 1 3
+	for node in "$volume/disk" "$root/disk" "$root/null"; do
+		[ -e "$node" ]
+		run dd if="$node" of=/dev/null count=1
+		[[ $status -ne 0 && $output == *"Permission denied"* ]]
+	done
+	# The guest's flags decide in the guest: nodes on its own file systems and on a root without nodev, programs, set-uid.
+	kata exec c sh -c 'mknod /dev/mine c 1 3 && echo x >/dev/mine && echo x >/null'
+	cp "$ROOTFS/bin/busybox" "$VOLUME/busybox"
+	[ "$(kata exec c /volume/busybox echo ran)" = ran ]
+	kata kill c KILL
+	kata delete --force c
+}
+
+@test "ro on a recursive bind holds for what is mounted below, whatever the container's root mounts again" {
+	mkdir "$VOLUME/below"
+	mount -t tmpfs below "$VOLUME/below"
+	echo host >"$VOLUME/below/file"
+	dir=$(bundle b "$mighty | .mounts += [$(bind /volume "$VOLUME" rbind ro)]" sleep 1000)
+	start "$dir"
+	[ "$(kata exec c cat /volume/below/file)" = host ]
+	kata exec c sh -c 'mount -o remount,bind,rw /volume; mount -o remount,bind,rw /volume/below; mount -o remount,rw /volume' || true
+	run kata exec c sh -c 'echo guest >/volume/file'
+	[[ $status -ne 0 && $output == *"Read-only file system"* ]]
+	run kata exec c sh -c 'echo guest >/volume/below/file'
+	[[ $status -ne 0 && $output == *"Read-only file system"* ]]
+	[ "$(cat "$VOLUME/below/file")" = host ]
+	kata kill c KILL
+	kata delete --force c
+}
