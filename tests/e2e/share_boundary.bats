@@ -83,3 +83,18 @@ served() {
 	kata kill c KILL
 	kata delete --force c
 }
+
+# The folders of an older version of ours, open to everybody.
+@test "another user cannot hold the lock that cleaning up takes" {
+	local server holder
+	mkdir -p -m 755 "$SHARES"
+	chmod 755 /run/kata-containers "${SHARES%/*}" "$SHARES"
+	start "$(bundle b . sleep 1000)"
+	[ "$(stat -c '%a %u' /run/kata-containers "${SHARES%/*}" "$SHARES" "$SHARES/c" | uniq)" = "700 0" ]
+	run setpriv --reuid 1000 --regid 1000 --clear-groups flock --nonblock "$SHARES/c" true
+	[[ $status -ne 0 && $output == *"Permission denied"* ]]
+	server=$(jq .server.pid "$ROOT/c/sandbox.json")
+	kill -9 "$server"
+	wait_for 10 gone "$server"
+	kata delete --force c
+}

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/file.h>
@@ -430,6 +431,76 @@ TEST(a_folder_that_another_server_holds_is_left_to_it)
 	CHECK_EQ(share_close(share, NULL), 0);
 	CHECK_EQ(access(taken, F_OK), 0);
 	other = fd_close(other);
+	done(folder);
+}
+
+static mode_t mode_of(const char *path)
+{
+	struct stat st;
+
+	CHECK_EQ(stat(path, &st), 0);
+	return st.st_mode & 07777;
+}
+
+/* Tries to take the folder's lock as a user who is not root; returns 0 or the errno. */
+static int lock_as_somebody(const char *path)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (setgroups(0, NULL) < 0 || setgid(1000) < 0 || setuid(1000) < 0)
+			_exit(255);
+
+		int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		_exit(fd < 0 ? errno : flock(fd, LOCK_EX | LOCK_NB) < 0 ? errno : 0);
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+TEST(nobody_else_can_hold_the_lock_of_a_share_not_even_in_a_base_that_was_open)
+{
+	char folder[32];
+	struct share *share;
+
+	in_namespace(folder);
+	auto_free char *base = str_printf("%s/base", folder);
+	auto_free char *left = str_printf("%s/s1", base);
+	auto_free char *fresh = str_printf("%s/fresh", folder);
+
+	CHECK_EQ(dir_make(left, 0755, NULL), 0);
+	CHECK_EQ(lock_as_somebody(left), 0);
+	CHECK_EQ(share_open(base, "s1", &share, NULL), 0);
+	CHECK_EQ(mode_of(base), 0700);
+	CHECK_EQ(lock_as_somebody(left), EACCES);
+	/* What remains when a server is killed: the folder below the mount. */
+	CHECK_EQ(umount2(left, MNT_DETACH), 0);
+	CHECK_EQ(mode_of(left), 0700);
+	CHECK_EQ(mount("again", left, "tmpfs", 0, NULL), 0);
+	CHECK_EQ(share_close(share, NULL), 0);
+
+	CHECK_EQ(share_open(fresh, "s1", &share, NULL), 0);
+	CHECK_EQ(mode_of(fresh), 0700);
+	CHECK_EQ(share_close(share, NULL), 0);
+	done(folder);
+}
+
+TEST(a_base_of_another_user_is_refused)
+{
+	char folder[32], sentence[640];
+	struct share *share;
+	struct err e = {0};
+
+	in_namespace(folder);
+	auto_free char *base = str_printf("%s/base", folder);
+
+	CHECK_EQ(mkdir(base, 0700), 0);
+	CHECK_EQ(chown(base, 1000, 1000), 0);
+	CHECK_EQ(share_open(base, "s1", &share, &e), -EPERM);
+	CHECK(strstr(err_show(&e, sentence, sizeof sentence), "belongs to user 1000"));
 	done(folder);
 }
 

@@ -11,6 +11,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include "base/array.h"
 #include "base/file.h"
 #include "base/list.h"
 #include "base/userns.h"
@@ -96,18 +97,48 @@ static void share_free(struct share *share)
 	free(share);
 }
 
+/* Makes the folder @path ours alone, whoever made it: an older version of ours made it for everybody.
+ * *@ret_fd may be NULL. */
+static int close_folder(const char *path, int *ret_fd, struct err *e)
+{
+	auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(e, errno, "open '%s'", path);
+	if (st.st_uid != geteuid())
+		return err_say(e, EPERM, "'%s' belongs to user %u: remove it", path, st.st_uid);
+	if (st.st_mode & 077 && fchmod(fd, 0700) < 0)
+		return err_sys(e, errno, "close '%s' to others", path);
+	if (ret_fd)
+		*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+/* Makes the folders above all shares. Only we may enter them, because who can open one of ours can hold
+ * its lock, and nobody could clean up. Of a test's base only the last is ours. */
+static int make_base(const char *base, struct err *e)
+{
+	static const char *const ours[] = {"/run/kata-containers", "/run/kata-containers/shared"};
+	int r = dir_make(base, 0700, e);
+
+	for (size_t i = 0; r == 0 && strcmp(base, SHARE_BASE) == 0 && i < ARRAY_LEN(ours); i++)
+		r = close_folder(ours[i], NULL, e);
+	return r < 0 ? r : close_folder(base, NULL, e);
+}
+
 /* Makes the folder and locks it. Returns -EWOULDBLOCK when a living server has it. */
 static int lock_folder(const char *path, int *ret_fd, struct err *e)
 {
-	int r = dir_make(path, 0755, e);
+	auto_close int fd = -1;
+
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return err_sys(e, errno, "make folder '%s'", path);
+
+	int r = close_folder(path, &fd, e);
 
 	if (r < 0)
 		return r;
-
-	auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	if (fd < 0)
-		return err_sys(e, errno, "open '%s'", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return err_sys(e, errno, "lock '%s'", path);
 	*ret_fd = take_fd(&fd);
@@ -215,8 +246,10 @@ int share_open(const char *base, const char *sandbox_id, struct share **ret, str
 	share->lock_fd = share->mounts_fd = -1;
 	list_init(&share->entries);
 
-	int r = choose_folder(share, base, sandbox_id, e);
+	int r = make_base(base, e);
 
+	if (r == 0)
+		r = choose_folder(share, base, sandbox_id, e);
 	if (r == 0) {
 		share->export_path = str_printf("%s/shared", share->path);
 		share->private_path = str_printf("%s/private", share->path);

@@ -27,6 +27,7 @@
  * When the server dies by whatever cause, its namespace goes and with it every mount. An empty
  * folder <base>/<sandbox> stays. A living server holds a lock (flock) on it, because removing a
  * folder takes away what is mounted on it in any namespace: who cleans up must take the lock first.
+ * The folder and those above it are closed to other users, who could hold the lock for ever.
  *
  * Threads: one at a time; the sandbox's worker.
  */
@@ -46,7 +47,7 @@ int share_namespace_enter(int *ret_host_ns, struct err *e);
 
 /**
  * share_open() - make the empty tree
- * @base:	SHARE_BASE, or a test's folder; made if missing
+ * @base:	SHARE_BASE, or a test's folder; made if missing, and closed to others if not
  * @sandbox_id:	names the folder, shortened when it is long
  */
 int share_open(const char *base, const char *sandbox_id, struct share **ret, struct err *e);
