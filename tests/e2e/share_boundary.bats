@@ -98,3 +98,43 @@ served() {
 	wait_for 10 gone "$server"
 	kata delete --force c
 }
+
+# The value that is written is the one that is there, so that a failure of this test changes nothing here.
+@test "what is of the kernel is the guest's, however it is spelled and wherever it is mounted" {
+	local file before mode path
+	file=vm/stat_interval
+	before=$(cat /proc/sys/$file)
+	mkdir "$VOLUME/proc"
+	mount -t proc proc "$VOLUME/proc"
+	ln -s /proc/sys "$WORK/link"
+	mknod "$WORK/zero" c 1 5
+	mode=$(stat -c %a /dev/loop-control)
+	dir=$(bundle b "$mighty | .mounts += [$(bind /one //proc/sys rbind), $(bind /two "$WORK/link" rbind),
+		$(bind /three "$VOLUME/proc/sys" bind), $(bind /tree "$VOLUME" rbind), $(bind /host / rbind),
+		$(bind /devices //dev/ rbind), $(bind /zero "$WORK/zero" bind)]" sleep 1000)
+	start "$dir"
+	for path in /one /two /three; do
+		kata exec c sh -c "echo 77 >$path/$file && cat /proc/sys/$file" >"$WORK/out"
+		[ "$(cat "$WORK/out")" = 77 ]
+		[ "$(cat /proc/sys/$file)" = "$before" ]
+		kata exec c sh -c "echo 5 >$path/$file"
+	done
+	for path in /tree/proc/self /host/proc/self /host/sys/kernel /host/dev/null; do
+		run kata exec c test -e $path
+		[ "$status" -eq 1 ]
+	done
+	kata exec c test -d /host/usr
+	kata exec c sh -c 'head -c 3 /zero | wc -c; chmod 666 /devices/zero; ls /devices | grep -c "^loop\|^sd\|^vda" || true' >"$WORK/out"
+	[ "$(cat "$WORK/out")" = $'3\n0' ]
+	[ "$(stat -c %a /dev/loop-control)" = "$mode" ]
+	kata kill c KILL
+	kata delete --force c
+}
+
+@test "a root and a source that the guest has no equal of are refused with a sentence" {
+	mknod "$WORK/disk" b 7 0
+	run kata run --bundle "$(bundle b1 ".mounts += [$(bind /disk "$WORK/disk" bind)]" true)" c
+	[[ $status -ne 0 && $output == *"mounts["*"source: '$WORK/disk': block devices are not supported yet"* ]]
+	run kata run --bundle "$(bundle b2 '.root.path = "//proc/self"' true)" c
+	[[ $status -ne 0 && $output == *"root.path '//proc/self': "*" is of this host's kernel"* ]]
+}

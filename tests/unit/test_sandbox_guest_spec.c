@@ -152,6 +152,74 @@ TEST(the_root_and_bind_mounts_are_shown_and_the_rest_stays)
 	down();
 }
 
+/* What the guest is told of a recursive bind mount of that source. */
+static void source_becomes(const char *source, const char *want)
+{
+	auto_free char *mount =
+		str_printf("{\"destination\":\"/d\",\"type\":\"bind\",\"source\":\"%s\","
+			   "\"options\":[\"rbind\"]}",
+			   source);
+
+	CHECK_EQ(rewrite("", mount, "", NULL), 0);
+	CHECK_STR(spec->mounts[0]->source, want);
+	oci_spec_free(take_ptr(spec));
+	CHECK_EQ(share_drop(share, "c1", NULL), 0);
+}
+
+TEST(what_is_the_kernels_is_the_guests_however_it_is_spelled)
+{
+	up();
+	auto_free char *link = at("data/link");
+	auto_free char *sub = at("data/sub");
+
+	CHECK_EQ(symlink("/proc/sys/fs", link), 0);
+	CHECK_EQ(mount("p", sub, "proc", 0, NULL), 0);
+	source_becomes("//proc/sys/fs", "/proc/sys/fs");
+	source_becomes("/proc/../proc/sys//fs/", "/proc/sys/fs");
+	source_becomes("@/data/link", "/proc/sys/fs");
+	source_becomes("@/data/sub/sys/fs", "/proc/sys/fs");
+	source_becomes("/sys/fs/cgroup", "/sys/fs/cgroup");
+	source_becomes("//dev/null", "/dev/null");
+	CHECK_EQ(umount2(sub, MNT_DETACH), 0);
+	down();
+}
+
+TEST(what_the_kernel_has_below_a_source_or_the_root_is_not_shown)
+{
+	up();
+	auto_free char *sub = at("data/sub");
+	auto_free char *in_root = at("bundle/rootfs/etc");
+
+	CHECK_EQ(mount("p", sub, "proc", 0, NULL), 0);
+	CHECK_EQ(mount("p", in_root, "proc", 0, NULL), 0);
+	CHECK_EQ(rewrite("",
+			 "{\"destination\":\"/d\",\"type\":\"bind\",\"source\":\"@/data\","
+			 "\"options\":[\"rbind\"]},"
+			 "{\"destination\":\"/h\",\"type\":\"bind\",\"source\":\"/\","
+			 "\"options\":[\"rbind\"]}",
+			 "", NULL),
+		 0);
+
+	static const char *const inside[] = {"self",     "proc/self",  "sub/self",
+					     "etc/self", "sys/kernel", "dev/null"};
+	auto_free char *root_path = exported(spec->root->path);
+	auto_free char *data = exported(spec->mounts[0]->source);
+	auto_free char *host = exported(spec->mounts[1]->source);
+	const char *const shown[] = {root_path, data, host};
+	auto_free char *file = str_printf("%s/file", data);
+
+	for (size_t i = 0; i < sizeof shown / sizeof *shown; i++)
+		for (size_t k = 0; k < sizeof inside / sizeof *inside; k++) {
+			auto_free char *path = str_printf("%s/%s", shown[i], inside[k]);
+
+			CHECK_EQ(access(path, F_OK), -1);
+		}
+	CHECK_EQ(access(file, F_OK), 0);
+	CHECK_EQ(umount2(sub, MNT_DETACH), 0);
+	CHECK_EQ(umount2(in_root, MNT_DETACH), 0);
+	down();
+}
+
 TEST(sources_are_relative_to_the_bundle)
 {
 	up();

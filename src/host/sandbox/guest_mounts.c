@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/userns.h"
 #include "host/sandbox/guest_spec.h"
+#include "host/storage/kernel_files.h"
 #include "oci/names.h"
 #include "oci/oci.h"
 
@@ -29,19 +30,6 @@ static bool is_guest_type(const char *type)
 		if (strcmp(type, guest_types[i]) == 0)
 			return true;
 	return false;
-}
-
-static bool starts_with(const char *text, const char *prefix)
-{
-	return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
-/* Whether a source is the kernel's own, so that it means the guest's kernel. */
-static bool is_kernels(const char *source, mode_t mode)
-{
-	return strcmp(source, "/proc") == 0 || starts_with(source, "/proc/") ||
-	       strcmp(source, "/sys") == 0 || starts_with(source, "/sys/") ||
-	       (starts_with(source, "/dev/") && S_ISCHR(mode));
 }
 
 static int set_string(char **where, const char *text, struct err *e)
@@ -232,11 +220,14 @@ static int make_bind(const struct guest_rules *rules, const Grpc__Linux *linux, 
 	if (fd < 0 || fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
 		return err_sys(e, errno, "source '%s'", source);
 	*ret_is_dir = S_ISDIR(st.st_mode);
-	if (is_kernels(source, st.st_mode))
-		return set_string(&m->source, source, e);
-	if (S_ISBLK(st.st_mode))
-		return err_say(e, ENOTSUP, "source '%s': block devices are not supported yet",
-			       source);
+
+	auto_free char *place = NULL;
+	int r = kernel_files_place(fd, source, &place, e);
+
+	if (r < 0)
+		return err_wrap(e, r, "source");
+	if (place)
+		return set_string(&m->source, place, e);
 	if (strcmp(m->destination, "/dev/shm") == 0 && fs.f_type == TMPFS_MAGIC && *ret_is_dir)
 		return make_shm(m, &fs, e);
 	return show(rules, linux, m, fd, o, e);

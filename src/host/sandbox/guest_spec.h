@@ -13,8 +13,8 @@ struct oci_mount_options;
  *
  *	root.path		the root is shown through the share; its guest path
  *	mounts, bind		shown through the share; source becomes the guest path. Owners are
- *				mapped here, too. Sources below /proc and /sys and devices below /dev
- *				mean those of the guest
+ *				mapped here, too. Files of the kernel and device nodes, by whatever
+ *				path, mean those of the guest (host/storage/kernel_files.h)
  *	mounts, tmpfs, proc,...	stay: the guest makes its own
  *	mounts, overlay		mounted here, for the layers are folders of this host, and shown like a
  *				bind mount

@@ -14,7 +14,9 @@
 #include "base/array.h"
 #include "base/file.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "base/userns.h"
+#include "host/storage/kernel_files.h"
 
 /* An id up to this length is its own name; with what is added to it below, and with the folders
  * above it, it stays clear of NAME_MAX and of the 108 bytes of a socket's path. */
@@ -215,7 +217,8 @@ static int make_export(int mounts_fd, int shared_fd, struct err *e)
 
 static int make_tree(struct share *share, struct err *e)
 {
-	if (mount("kata", share->path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, SHARE_TMPFS_OPTIONS) < 0)
+	if (mount("kata", share->path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		  SHARE_TMPFS_OPTIONS) < 0)
 		return err_sys(e, errno, "mount a tmpfs on '%s'", share->path);
 	share->mounted = true;
 	if (mount(NULL, share->path, NULL, MS_SHARED, NULL) < 0)
@@ -355,6 +358,22 @@ static int part(int tree_fd, struct share_flags flags, struct err *e)
 	return r < 0 ? err_sys(e, -r, "part a mount from its source") : 0;
 }
 
+/* Takes the files of the kernel out of the clone of a tree that has any. */
+static int drop_kernels(struct share *share, int source_fd, int *tree_fd, struct err *e)
+{
+	auto_free char *stage = str_printf("%s/stage", share->private_path);
+	size_t n;
+	int r = stage ? kernel_files_below(source_fd, &n, e)
+		      : err_sys(e, ENOMEM, "show a folder to the guest");
+
+	if (r < 0 || n == 0)
+		return r;
+	log_warn("what this host's kernel has mounted below a folder is not shown to the guest "
+		 "(%zu mounts), and what is mounted there later is not either",
+		 n);
+	return kernel_files_leave_out(tree_fd, stage, e);
+}
+
 static int mount_entry(struct share *share, const struct entry *entry, int source_fd,
 		       struct share_flags flags, struct err *e)
 {
@@ -368,6 +387,8 @@ static int mount_entry(struct share *share, const struct entry *entry, int sourc
 
 	int r = part(tree, flags, e);
 
+	if (r == 0 && flags.recursive)
+		r = drop_kernels(share, source_fd, &tree, e);
 	if (r < 0)
 		return r;
 	r = tame(tree, flags.readonly);
@@ -386,6 +407,17 @@ static int mount_entry(struct share *share, const struct entry *entry, int sourc
 		return err_sys(e, -r, "mount on '%s' in '%s'", entry->name, share->path);
 	}
 	return 0;
+}
+
+/* Whoever asked for it: the kernel's files are not shown. */
+static int refuse_kernels(int source_fd, const char *name, struct err *e)
+{
+	auto_free char *place = NULL;
+	int r = kernel_files_place(source_fd, name, &place, e);
+
+	if (r == 0 && place)
+		return err_say(e, ENOTSUP, "'%s' is of this host's kernel", name);
+	return r;
 }
 
 int share_add(struct share *share, const char *container_id, int source_fd, const char *name,
@@ -410,7 +442,10 @@ int share_add(struct share *share, const char *container_id, int source_fd, cons
 	if (!guest_path)
 		return err_sys(e, ENOMEM, "show a folder to the guest");
 
-	int r = mount_entry(share, entry, source_fd, flags, e);
+	int r = refuse_kernels(source_fd, name, e);
+
+	if (r == 0)
+		r = mount_entry(share, entry, source_fd, flags, e);
 
 	if (r < 0)
 		return r;

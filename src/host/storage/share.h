@@ -67,7 +67,7 @@ struct share_flags {
 	bool exact_name; /* <container>/<name>, and not a name that nobody has */
 	bool recursive;  /* with what is mounted below the source */
 	bool readonly;   /* the source and what is mounted below it now */
-	bool apart; /* what the host mounts below the source later does not appear */
+	bool apart;      /* what the host mounts below the source later does not appear */
 	bool apart_children;
 	bool mapped; /* its files have other owners, by the mappings of userns_fd */
 	bool mapped_children;
@@ -81,7 +81,8 @@ struct share_flags {
  * @name:	a path of which the last word is used
  * @ret_guest_path: its path in the guest; freed by the caller
  *
- * Returns 0, -EEXIST (an exact name is taken), or -errno.
+ * Files of the host's kernel are refused, and left out of a tree that has such below it
+ * (kernel_files.h). Returns 0, -EEXIST (an exact name is taken), -ENOTSUP, or -errno.
  */
 int share_add(struct share *share, const char *container_id, int source_fd, const char *name,
 	      struct share_flags flags, char **ret_guest_path, struct err *e);

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+/*
+ * The mounts of this process's namespace, as /proc/self/mountinfo lists them (proc(5)).
+ */
+struct mount_line {
+	int id, parent;
+	unsigned major, minor;
+	char *root;  /* the folder of the file system that is mounted */
+	char *point; /* where, as this process sees it */
+	char *type;  /* of the file system */
+};
+
+struct mountinfo {
+	char *text;
+	struct mount_line *lines; /* their words are in text */
+	size_t n;
+};
+
+/* The caller ends it with mountinfo_fini(). */
+int mountinfo_read(struct mountinfo *ret, struct err *e);
+
+/* Accepts a zeroed struct. */
+void mountinfo_fini(struct mountinfo *m);
+
+/* The mount that @line is mounted on; NULL for the root of the namespace. */
+const struct mount_line *mountinfo_parent(const struct mountinfo *m, const struct mount_line *line);
+
+/* The mount that the open file @fd is in. NULL: it is in none of this namespace. */
+const struct mount_line *mountinfo_of(const struct mountinfo *m, int fd);
