@@ -107,7 +107,7 @@ TEST(data_outlives_the_descriptor_while_attributes_agree)
 	char args[512];
 
 	args_of(VIRTIOFSD_C, &spec, args, sizeof args);
-	CHECK(strstr(args, " -ocache=always,timeout=1 "));
+	CHECK(strstr(args, " -ocache=always,timeout=0 "));
 	args_of(VIRTIOFSD_RUST, &spec, args, sizeof args);
 	CHECK(strstr(args, " --cache=auto "));
 }

@@ -34,8 +34,10 @@ static const struct key share[] = {
 	 .words = caches,
 	 .to = KEY_TO(hypervisor.virtio_fs_cache),
 	 .preset = "\"auto\"",
-	 .help = "What the guest may keep of shared files; with `auto` it sees what the host "
-		 "changes after a second at most."},
+	 .help = "What the guest may keep of shared files. `auto`: their data, and it asks each time "
+		 "whether they are the same (the Rust virtiofsd: each second); `never`: nothing, "
+		 "and a file cannot be mapped for writing; `always`: everything, for files that "
+		 "the host does not change."},
 	{.name = "virtio_fs_queue_size",
 	 .kind = KEY_U32,
 	 .to = KEY_TO(hypervisor.virtio_fs_queue_size),

@@ -24,14 +24,15 @@ static const char *const places[] = {
 /*
  * cache= of each flavour; NULL: cannot.
  *
- * "auto" of the C one makes the guest throw away what it has of a file whenever the file is opened, so
- * every program is read again each time it is executed: two thirds of the time of an exec. What is
- * wanted is what the guest's kernel does by itself if it is let: ask for the attributes again when they
- * are a second old, and throw the data away when size or time of change are others. Two words say so.
- * The Rust one has no option for the time.
+ * "auto" lets the guest keep the data of a file, and has it ask what a name means and whether the
+ * file is still the same each time it is used: what the host renames or replaces is another file at
+ * once, because who writes into the one that was replaced loses what he wrote. The C one's own word
+ * for it also throws the data away whenever the file is opened, so every program would be read again
+ * each time it is executed: two thirds of the time of an exec. Two other words say what is wanted. The
+ * Rust one has no option for the time; the guest believes a name for a second there.
  */
 static const char *const cache_words[][2] = {
-	[VIRTIOFSD_CACHE_AUTO] = {"always,timeout=1", "auto"},
+	[VIRTIOFSD_CACHE_AUTO] = {"always,timeout=0", "auto"},
 	[VIRTIOFSD_CACHE_NEVER] = {"none", "never"},
 	[VIRTIOFSD_CACHE_METADATA] = {NULL, "metadata"},
 	[VIRTIOFSD_CACHE_ALWAYS] = {"always", "always"},
