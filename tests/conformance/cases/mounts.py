@@ -131,6 +131,8 @@ TYPES = [
         "mounts+": [mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev")]}),
     Case("mounts/tmpfs", probe("mounts:/mnt", "make:/mnt", "stat:/mnt"),
          mounts(tmpfs("/mnt"))),
+    Case("mounts/tmpfs_without_a_folder", probe("stat:/made,/made/here,/home"),
+         mounts(tmpfs("/made/here"), tmpfs("/home")), {"rootfs/home/x": file("x", 0o600)}),
     Case("mounts/tmpfs_size", sh("/probe mounts:/mnt; head -c 2000000 /dev/zero > /mnt/x; "
                                  "wc -c < /mnt/x"), mounts(tmpfs("/mnt", "size=1m"))),
     Case("mounts/tmpfs_owner_and_mode", probe("mounts:/mnt", "stat:/mnt"),

@@ -117,7 +117,9 @@ static bool says_mode(const char *data)
 }
 
 /* A tmpfs has the mode of the folder that it covers, unless the options say another. As under runc
- * it is given by chmod, so that the options read as they were written. */
+ * it is given by chmod, so that the options read as they were written. Where there was no folder it
+ * keeps the kernel's own (01777), because a program expects to write there and the folder that was
+ * made for the mount says nothing. */
 static int give_mode(const struct setup *s, const struct mount_entry *m, mode_t mode, struct err *e)
 {
 	auto_close int fd = reopen(s, m, e);
@@ -171,9 +173,17 @@ static int call_mount(const struct mount_entry *m, int target, unsigned long fla
 	return err_sys(e, errno, "mount %s '%s'", type, source);
 }
 
+static bool is_there(const struct setup *s, const struct mount_entry *m)
+{
+	auto_close int fd = resolve(s->root_fd, m->path, 0, NULL);
+
+	return fd >= 0;
+}
+
 static int mount_filesystem(struct setup *s, const struct mount_entry *m, struct err *e)
 {
 	bool is_tmpfs = is_type(m, "tmpfs");
+	bool takes_mode = is_tmpfs && !says_mode(m->options.data) && is_there(s, m);
 	unsigned long flags = m->options.flags;
 	auto_close int target = open_target(s, m, -1, e);
 	int r = target < 0 ? target : mount_entry_check_proc(s, m, target, e);
@@ -205,7 +215,7 @@ static int mount_filesystem(struct setup *s, const struct mount_entry *m, struct
 	} else {
 		r = call_mount(m, target, flags, data, e);
 	}
-	if (r == 0 && is_tmpfs && !says_mode(data))
+	if (r == 0 && takes_mode)
 		r = give_mode(s, m, covered.st_mode, e);
 	if (r < 0 || !needs_change(m))
 		return r;
