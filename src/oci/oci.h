@@ -77,6 +77,18 @@ int oci_spec_print(const Grpc__Spec *spec, char **ret, struct err *e);
 int oci_process_print(const Grpc__Process *process, char **ret, struct err *e);
 int oci_resources_print(const Grpc__LinuxResources *resources, char **ret, struct err *e);
 
+/*
+ * A spec is read and checked once, when a container is made, and saved where only its owner can
+ * write. Whatever comes later - exec, hooks, cleaning up - uses the saved one, because the bundle may
+ * have been changed by somebody who may not say what runs as us.
+ *
+ * oci_spec_save() writes it into the folder @dirfd, as a whole or not at all. oci_spec_saved() reads
+ * it back; the caller frees it. -ENOENT when none was saved.
+ */
+#define OCI_SAVED_NAME "spec.json"
+int oci_spec_save(int dirfd, const Grpc__Spec *spec, struct err *e);
+int oci_spec_saved(int dirfd, Grpc__Spec **ret, struct err *e);
+
 /**
  * oci_spec_check() - does a spec make sense?
  *

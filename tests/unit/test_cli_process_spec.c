@@ -14,7 +14,7 @@ static const char config[] =
 	" \"user\": { \"uid\": 7, \"gid\": 8 },"
 	" \"capabilities\": { \"bounding\": [ \"CAP_KILL\" ] } } }";
 
-/* A container whose bundle holds the config above. */
+/* A container that was made of the config above. */
 static void make_container(struct state_dir *dir)
 {
 	CHECK(mkdtemp(root));
@@ -28,7 +28,7 @@ static void make_container(struct state_dir *dir)
 	};
 
 	CHECK_EQ(record_write(dir, &record, NULL), 0);
-	CHECK_EQ(file_replace(dir->fd, "config.json", config, strlen(config), 0600, NULL), 0);
+	CHECK_EQ(file_replace(dir->fd, OCI_SAVED_NAME, config, strlen(config), 0600, NULL), 0);
 }
 
 static void remove_container(struct state_dir *dir)

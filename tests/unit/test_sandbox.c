@@ -240,6 +240,37 @@ TEST(a_container_lives_from_create_to_delete)
 	down();
 }
 
+/* Somebody changed the bundle between the check and the create. */
+TEST(the_checked_spec_is_the_one_that_is_used)
+{
+	static const char checked[] =
+		"{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"rootfs\"},\"hostname\":\"checked\","
+		"\"process\":{\"cwd\":\"/\",\"args\":[\"stay\"],\"user\":{\"uid\":0,\"gid\":0}},"
+		"\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"mount\"},{\"type\":\"uts\"}]}}";
+
+	up();
+	write_text(here.folder, OCI_SAVED_NAME, checked);
+	CHECK_EQ(create("s1", NO_STREAMS), 0);
+	CHECK_STR(here.agent.hostname, "checked");
+	CHECK_EQ(delete_it("s1", ""), 0);
+	down();
+}
+
+TEST(a_spec_that_nobody_has_saved_is_saved)
+{
+	auto_free char *path = NULL;
+	auto_free char *text = NULL;
+
+	up();
+	path = str_printf("%s/" OCI_SAVED_NAME, here.folder);
+	CHECK_EQ(create("s1", NO_STREAMS), 0);
+	CHECK_EQ(file_read(AT_FDCWD, path, 4096, &text, NULL, NULL), 0);
+	/* The host's form, not the guest's, in which the root is a path of the share. */
+	CHECK(strstr(text, "\"path\":\"rootfs\"") != NULL);
+	CHECK_EQ(delete_it("s1", ""), 0);
+	down();
+}
+
 TEST(output_comes_before_the_end)
 {
 	int in, out;

@@ -20,25 +20,16 @@ static int read_file(const char *path, Grpc__Process **ret, struct err *e)
 	return err_wrap(e, r, "%s", path);
 }
 
-/* The container's own process, out of its bundle: a copy of its own that may be changed. */
+/* The container's own process, as it was when the container was made: a copy that may be changed. */
 static int inherit(const struct state_dir *dir, Grpc__Process **ret, struct err *e)
 {
-	auto_record struct record record = {0};
 	auto_ptr(oci_spec_free) Grpc__Spec *spec = NULL;
-	int r = record_read(dir, &record, e);
+	int r = oci_spec_saved(dir->fd, &spec, e);
 
-	if (r < 0)
-		return r;
-
-	auto_free char *config = str_printf("%s/config.json", record.bundle);
-
-	if (!config)
-		return err_sys(e, ENOMEM, "read bundle");
-	r = oci_spec_read(config, &spec, e);
 	if (r < 0)
 		return r;
 	if (!spec->process)
-		return err_say(e, EINVAL, "%s: process: is missing", config);
+		return err_say(e, EINVAL, "container '%s': process: is missing", dir->id);
 	*ret = take_ptr(spec->process);
 	(*ret)->terminal = false;
 	(*ret)->has_terminal = true;

@@ -8,6 +8,7 @@
 /*
  * One folder per container below --root: that it exists means that the id is taken.
  *
+ *	spec.json	the checked spec: config.json is read once, by create
  *	state.json	what the CLI knows (struct record), written when create has succeeded
  *	shim.sock	where the sandbox server answers
  *	sandbox.json	the sandbox server's own notes, for cleaning up after its death

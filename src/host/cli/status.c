@@ -76,11 +76,8 @@ static int look(const struct state_dir *dir, struct shown *s, struct err *e)
 	if (r == -ENOENT)
 		return err_clear(e), 0;
 
-	auto_free char *config = str_printf("%s/config.json", s->record.bundle);
-
-	/* The annotations; the bundle may be gone or changed, which is no reason not to answer. */
-	if (config)
-		(void) oci_spec_read(config, &s->spec, NULL);
+	/* The annotations; that they cannot be read is no reason not to answer. */
+	(void) oci_spec_saved(dir->fd, &s->spec, NULL);
 	s->state.status = status_of(dir);
 	s->state.pid = s->state.status == OCI_STOPPED ? 0 : s->record.pid;
 	s->state.bundle = s->record.bundle;

@@ -249,7 +249,9 @@ static int make(struct making *m, struct err *e)
 		r = state_dir_make(m->cli->root, m->id, &m->dir, e);
 	if (r < 0)
 		return r;
-	r = server_start(m->cli, &m->dir, m->bundle, &m->server, e);
+	r = oci_spec_save(m->dir.fd, m->spec, e);
+	if (r == 0)
+		r = server_start(m->cli, &m->dir, m->bundle, &m->server, e);
 	if (r < 0) {
 		undo_folder(m);
 		return r;

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -27,16 +28,38 @@ static int read_config(struct container_job *j, struct err *e)
 	return 0;
 }
 
-static int read_spec(struct guest_container *c, struct err *e)
+static int read_bundle(struct guest_container *c, struct err *e)
 {
 	auto_free char *path = str_printf("%s/config.json", c->bundle);
 
-	if (!path)
-		return err_sys(e, ENOMEM, "read config.json");
+	return path ? oci_spec_read(path, &c->spec, e) : err_sys(e, ENOMEM, "read config.json");
+}
 
-	int r = oci_spec_read(path, &c->spec, e);
+/* What was saved and checked when the container was asked for wins over the bundle, which may have
+ * been changed since. Without a saved one this is the one time that the bundle is read. */
+static int read_spec(struct guest_container *c, struct err *e)
+{
+	const struct sandbox_options *o = &c->sb->options;
+	auto_close int dir = -1;
+	int r;
 
-	return r < 0 ? r : oci_spec_check(c->spec, e);
+	if (!o->state_dir || strcmp(o->id, c->id) != 0) {
+		r = read_bundle(c, e);
+		return r < 0 ? r : oci_spec_check(c->spec, e);
+	}
+	dir = open(o->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return err_sys(e, errno, "open '%s'", o->state_dir);
+
+	bool saved = faccessat(dir, OCI_SAVED_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+
+	r = saved ? oci_spec_saved(dir, &c->spec, e) : read_bundle(c, e);
+	if (r == 0)
+		r = oci_spec_check(c->spec, e);
+	/* The guest's form of it is made in place: later is too late. */
+	if (r == 0 && !saved)
+		r = oci_spec_save(dir, c->spec, e);
+	return r;
 }
 
 /* What the guest needs to see of the host. */

@@ -168,18 +168,25 @@ static int remove_folder(const char *path, struct err *e)
 	return 0;
 }
 
-/* The poststop hooks of the container that the server was made for. It cannot run them any more, and
- * what they undo would stay. */
-static void run_hooks(const json_t *notes)
+/* The poststop hooks of the container that the server was made for, as they were when it was made.
+ * It cannot run them any more, and what they undo would stay. */
+static void run_hooks(const char *state_dir, const json_t *notes)
 {
 	auto_ptr(oci_spec_free) Grpc__Spec *spec = NULL;
 	const char *bundle = json_string_value(json_object_get(notes, "bundle"));
 	const char *id = json_string_value(json_object_get(notes, "id"));
-	auto_free char *path = bundle && id ? str_printf("%s/config.json", bundle) : NULL;
+	auto_close int dir = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_free char *state = NULL;
 	struct err e = {0};
 
-	if (!path || oci_spec_read(path, &spec, &e) < 0 || !spec->hooks)
+	if (dir < 0 || !bundle || !id)
+		return;
+	if (oci_spec_saved(dir, &spec, &e) < 0) {
+		if (e.code != ENOENT)
+			log_err(LOG_WARN, &e, "ignoring the poststop hooks");
+		return;
+	}
+	if (!spec->hooks)
 		return;
 
 	const struct oci_state s = {
@@ -221,7 +228,7 @@ int sandbox_clean_up(const char *state_dir, struct err *e)
 	if (r == 0 && share)
 		r = remove_folder(share, e);
 	if (r == 0)
-		run_hooks(notes);
+		run_hooks(state_dir, notes);
 	json_decref(notes);
 	if (r == 0 && unlink(path) < 0 && errno != ENOENT)
 		r = err_sys(e, errno, "remove '%s'", path);
