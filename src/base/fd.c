@@ -122,3 +122,14 @@ ssize_t fd_recv(int sock, void *data, size_t bytes, int *fds, size_t *ret_n_fds)
 	}
 	return n;
 }
+
+int fd_peer_uid(int fd, uid_t *ret)
+{
+	struct ucred who;
+	socklen_t size = sizeof who;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0)
+		return -errno;
+	*ret = who.uid;
+	return 0;
+}

@@ -30,3 +30,7 @@ ssize_t fd_send(int sock, const void *data, size_t bytes, const int *fds, size_t
 /* Receives bytes and descriptors. @fds has room for FD_PASS_MAX; those received are close-on-exec
  * and belong to the caller. Returns the bytes received, 0 at end of file, or -errno. */
 ssize_t fd_recv(int sock, void *data, size_t bytes, int *fds, size_t *ret_n_fds);
+
+/* The user at the other end of a connected unix socket; of one that listened, who made it listen. The
+ * kernel has noted it then. Returns 0 or -errno. */
+int fd_peer_uid(int fd, uid_t *ret);

@@ -42,7 +42,7 @@ static void on_connect(void *arg, uint32_t events)
 	struct listener *l = arg;
 
 	(void) events;
-	if (l->server->n_connections >= TTRPC_CONNECTIONS_MAX) {
+	if (l->server->n_connections >= l->server->max_connections) {
 		pause_listening(l, false);
 		return;
 	}
@@ -50,6 +50,8 @@ static void on_connect(void *arg, uint32_t events)
 	auto_close int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd >= 0) {
+		if (l->server->on_accept && !l->server->on_accept(l->server->on_accept_arg, fd))
+			return;
 		if (ttrpc_server_serve(l->server, fd, NULL) == 0)
 			(void) take_fd(&fd); /* otherwise the peer sees its connection end */
 		return;

@@ -28,6 +28,7 @@ int ttrpc_server_new(struct loop *loop, const struct ttrpc_service *const *servi
 		.services = services,
 		.n_services = n_services,
 		.arg = arg,
+		.max_connections = TTRPC_CONNECTIONS_MAX,
 	};
 	list_init(&server->listeners);
 	list_init(&server->connections);
@@ -59,6 +60,18 @@ void ttrpc_server_free(struct ttrpc_server *server)
 void ttrpc_server_allow_fds(struct ttrpc_server *server)
 {
 	server->allows_fds = true;
+}
+
+void ttrpc_server_on_accept(struct ttrpc_server *server, bool (*fn)(void *arg, int fd), void *arg)
+{
+	server->on_accept = fn;
+	server->on_accept_arg = arg;
+}
+
+void ttrpc_server_limit(struct ttrpc_server *server, size_t max)
+{
+	assert(max > 0 && max < TTRPC_CONNECTIONS_MAX);
+	server->max_connections = max;
 }
 
 void ttrpc_server_on_connections(struct ttrpc_server *server,

@@ -15,7 +15,9 @@ struct ttrpc_server {
 	bool allows_fds;
 	struct list listeners;
 	struct list connections;
-	size_t n_connections;
+	size_t n_connections, max_connections;
+	bool (*on_accept)(void *arg, int fd);
+	void *on_accept_arg;
 	void (*on_connections)(void *arg, size_t connections);
 	void *on_connections_arg;
 };

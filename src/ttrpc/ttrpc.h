@@ -181,6 +181,16 @@ void ttrpc_server_stop_listening(struct ttrpc_server *server);
 /* Serves one connected stream. On failure @take_fd still belongs to the caller. */
 int ttrpc_server_serve(struct ttrpc_server *server, int take_fd, struct err *e);
 
+/**
+ * ttrpc_server_on_accept() - judge who has connected to a listening socket
+ * @fn:		gets the connected socket, borrowed, before anything is read from it; false: it is closed.
+ *		It may not free the server
+ */
+void ttrpc_server_on_accept(struct ttrpc_server *server, bool (*fn)(void *arg, int fd), void *arg);
+
+/* Serves at most @max connections at a time, which is less than TTRPC_CONNECTIONS_MAX. */
+void ttrpc_server_limit(struct ttrpc_server *server, size_t max);
+
 /* From now on new connections over unix sockets may send descriptors along with requests. Only
  * where the peer is trusted to fill our descriptor table: never towards a guest. */
 void ttrpc_server_allow_fds(struct ttrpc_server *server);

@@ -29,3 +29,45 @@ server_pid() {
 	kata delete --force c1
 	[ "$(cat "$dir/poststop")" = checked ]
 }
+
+# stay ID FILTER: a container that stays, its server's log in $WORK/log.
+stay() {
+	kata --log "$WORK/log" run -d --bundle "$(bundle "b-$1" "${2:-.}" sleep 1000)" "$1" </dev/null >/dev/null 2>&1
+}
+
+@test "nobody else reaches a server's socket, and who does is not served" {
+	stay c1
+	[ "$(stat -c %a "$ROOT" "$ROOT/c1" "$ROOT/c1/shim.sock" | xargs)" = "700 700 600" ]
+	run setpriv --reuid 65534 --regid 65534 --clear-groups ls "$ROOT"
+	[ "$status" -ne 0 ]
+	# Even when somebody has opened everything.
+	chmod 755 "$WORK" "$ROOT" "$ROOT/c1"
+	chmod 777 "$ROOT/c1/shim.sock"
+	for _ in 1 2 3; do
+		python3 -c 'import os, socket, sys
+os.setresuid(65534, 65534, 65534)
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+try:
+    assert s.recv(1) == b""
+except ConnectionResetError:
+    pass' "$ROOT/c1/shim.sock"
+	done
+	grep 'refused a connection of process [0-9]* of user 65534' "$WORK/log"
+	[ "$(kata state c1 | jq -r .status)" = running ]
+	# What was opened is closed again by whoever may.
+	[ "$(stat -c %a "$ROOT/c1")" = 700 ]
+}
+
+@test "who lives where a machine's file server does is refused, once in the log" {
+	stay c1
+	pid=$(jq .virtiofsd.pid "$ROOT/c1/sandbox.json")
+	inside=$(pgrep -P "$pid" | head -1)
+	for _ in 1 2; do
+		run nsenter -t "${inside:-$pid}" -p "$TREE/build/kata-runtime" --root "$ROOT" kill c1 KILL
+		echo "$output"
+		[ "$status" -ne 0 ]
+	done
+	grep 'refused a connection.*belongs to a machine' "$WORK/log"
+	[ "$(kata state c1 | jq -r .status)" = running ]
+}

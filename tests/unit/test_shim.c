@@ -34,6 +34,7 @@ static struct {
 	struct loop *loop;
 	struct ttrpc_client *client;
 	int host_ns;
+	bool lone;
 } here;
 
 static int make_hv(void *arg, struct loop *loop, struct hv **ret, struct err *e)
@@ -149,6 +150,7 @@ static void up(uint32_t first_ms)
 	auto_free char *config = str_printf("%s/configuration.toml", here.folder);
 	struct server_options o = {
 		.id = "s1",
+		.lone = here.lone,
 		.host_mount_ns = here.host_ns,
 		.share_base = base,
 		.config_path = config,
@@ -304,6 +306,62 @@ TEST(a_container_is_made_run_and_removed_over_the_socket)
 	CHECK_EQ(shut_down(false), 0);
 	fd_close(p[0]);
 	null = fd_close(null);
+	down();
+}
+
+TEST(the_server_of_a_lone_container_makes_no_second_one)
+{
+	here.lone = true;
+	up(0);
+	dial();
+	CHECK_EQ(create("c1", NULL), 0);
+	CHECK_EQ(create("c2", NULL), -EBUSY);
+	CHECK_EQ(delete_it("c2", ""), -ENOENT);
+	CHECK_EQ(delete_it("c1", ""), 0);
+	CHECK_EQ(create("c1", NULL), -EBUSY);
+	down();
+}
+
+TEST(a_pod_may_have_a_second_container)
+{
+	up(0);
+	dial();
+	CHECK_EQ(create("c1", NULL), 0);
+	CHECK_EQ(create("c2", NULL), 0);
+	CHECK_EQ(delete_it("c1", ""), 0);
+	CHECK_EQ(delete_it("c2", ""), 0);
+	down();
+}
+
+/* Connects as another user, who can reach the socket, and waits to be hung up on. */
+static void be_another_user(void)
+{
+	char byte;
+	auto_close int fd = -1;
+
+	if (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0)
+		_exit(1);
+	fd = connect_it();
+	_exit(read(fd, &byte, 1) <= 0 ? 0 : 1);
+}
+
+TEST(another_user_is_not_served_and_ends_nothing)
+{
+	int status;
+
+	up(0);
+	CHECK_EQ(chmod(here.folder, 0755), 0);
+	CHECK_EQ(chmod(here.socket, 0777), 0);
+
+	pid_t pid = fork();
+
+	if (pid == 0)
+		be_another_user();
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+	dial();
+	CHECK_EQ(create("c1", NULL), 0);
+	CHECK_EQ(delete_it("c1", ""), 0);
 	down();
 }
 

@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/child.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "kata.pb-c.h"
 #include "task.pb-c.h"
@@ -37,9 +39,28 @@ static int server_listen(const struct state_dir *dir, int *ret_fd, struct err *e
 
 	if (fd < 0)
 		return err_sys(e, errno, "make a socket");
+	/* What bind() makes takes this mode; nobody else gets between it and a chmod(). */
+	if (fchmod(fd, 0600) < 0)
+		return err_sys(e, errno, "make a socket");
 	if (bind(fd, (struct sockaddr *) &a, sizeof a) < 0 || listen(fd, 16) < 0)
 		return err_sys(e, errno, "listen on '%s/" SERVER_SOCKET "'", dir->path);
 	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+/* What a verb sends - environments, descriptors - is for us or root only. The kernel remembers who
+ * made the socket listen. */
+static int check_server(int fd, const char *id, struct err *e)
+{
+	uid_t uid;
+	int r = fd_peer_uid(fd, &uid);
+
+	if (r < 0)
+		return err_sys(e, -r, "ask whose sandbox server serves '%s'", id);
+	if (uid != 0 && uid != geteuid())
+		return err_say(e, EPERM,
+			       "the sandbox server of '%s' is user %u's, who is neither root nor us",
+			       id, uid);
 	return 0;
 }
 
@@ -54,8 +75,10 @@ int server_connect(const struct state_dir *dir, struct server *ret, struct err *
 	if (connect(fd, (struct sockaddr *) &a, sizeof a) < 0)
 		return err_sys(e, errno, "connect to the sandbox server of '%s'", dir->id);
 
-	int r = loop_new(&s.loop, e);
+	int r = check_server(fd, dir->id, e);
 
+	if (r == 0)
+		r = loop_new(&s.loop, e);
 	if (r == 0)
 		r = ttrpc_client_new(s.loop, fd, &s.client, e);
 	if (r < 0)

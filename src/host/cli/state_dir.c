@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "oci/oci.h"
@@ -30,7 +31,7 @@ static int fill(const char *root, const char *id, struct state_dir *ret, struct 
 int state_dir_make(const char *root, const char *id, struct state_dir *ret, struct err *e)
 {
 	struct state_dir dir;
-	int r = dir_make(root, 0711, e);
+	int r = dir_make(root, 0700, e);
 
 	if (r == 0)
 		r = fill(root, id, &dir, e);
@@ -54,6 +55,21 @@ int state_dir_make(const char *root, const char *id, struct state_dir *ret, stru
 	return 0;
 }
 
+/* A root that others can write to, such as /tmp, may hold folders that are not ours. */
+static int check_owner(const struct state_dir *dir, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(dir->fd, &st) < 0)
+		return err_sys(e, errno, "look at folder '%s'", dir->path);
+	if (st.st_uid != 0 && st.st_uid != geteuid())
+		return err_say(e, EPERM, "folder '%s' is user %u's, who is neither root nor us",
+			       dir->path, st.st_uid);
+	if ((st.st_mode & 077) != 0 && fchmod(dir->fd, 0700) < 0)
+		return err_sys(e, errno, "close folder '%s' to others", dir->path);
+	return 0;
+}
+
 int state_dir_open(const char *root, const char *id, struct state_dir *ret, struct err *e)
 {
 	struct state_dir dir;
@@ -67,6 +83,11 @@ int state_dir_open(const char *root, const char *id, struct state_dir *ret, stru
 	if (dir.fd < 0) {
 		r = errno == ENOENT ? err_say(e, ENOENT, "container '%s' does not exist", id)
 				    : err_sys(e, errno, "open folder '%s'", dir.path);
+		state_dir_close(&dir);
+		return r;
+	}
+	r = check_owner(&dir, e);
+	if (r < 0) {
 		state_dir_close(&dir);
 		return r;
 	}

@@ -88,6 +88,17 @@ int terminal_send(const char *path, int master, struct err *e)
 	(void) strcpy(a.sun_path, path);
 	if (connect(fd, (struct sockaddr *) &a, sizeof a) < 0)
 		return err_sys(e, errno, "connect to console socket '%s'", path);
+
+	/* Who has the master has the container's terminal. */
+	uid_t uid;
+	int r = fd_peer_uid(fd, &uid);
+
+	if (r < 0)
+		return err_sys(e, -r, "ask whose console socket '%s' is", path);
+	if (uid != 0 && uid != geteuid())
+		return err_say(e, EPERM,
+			       "console socket '%s' is user %u's, who is neither root nor us", path,
+			       uid);
 	if ((errno = ptsname_r(master, name, sizeof name)) != 0)
 		return err_sys(e, errno, "name the terminal");
 

@@ -206,6 +206,11 @@ uint32_t sandbox_vmm_pid(struct sandbox *sb)
 	return (uint32_t) info.pid;
 }
 
+uint32_t sandbox_file_server_pid(struct sandbox *sb)
+{
+	return sb->virtiofsd ? (uint32_t) virtiofsd_pid(sb->virtiofsd) : 0;
+}
+
 void sandbox_describe(struct sandbox *sb, struct sandbox_description *ret)
 {
 	struct hv_info info = {.driver = ""};

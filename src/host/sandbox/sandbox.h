@@ -205,6 +205,9 @@ void sandbox_describe(struct sandbox *sb, struct sandbox_description *ret);
 
 uint32_t sandbox_vmm_pid(struct sandbox *sb);
 
+/* virtiofsd's; 0 when there is none. */
+uint32_t sandbox_file_server_pid(struct sandbox *sb);
+
 /* Gives up what is being created, and takes the machine away with all that is in it. */
 void sandbox_abort(struct sandbox *sb, const char *why);
 

@@ -2,12 +2,16 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/array.h"
 #include "base/log.h"
 
 /* The last answers must get out before the process ends. */
 #define FLUSH_TIMEOUT_MS 2000
+#define SERVER_PROGRAM   "containerd-shim-kata-v2"
+/* Who is refused may try again and again. */
+#define REFUSALS_LOGGED_MAX 16
 
 static void end(struct server *s)
 {
@@ -56,6 +60,44 @@ static void nobody_came(void *arg)
 	}
 }
 
+static void log_refusal(struct server *s, const struct peer *peer, const struct err *why)
+{
+	if (s->refused.uid == peer->uid && s->refused.pid == peer->pid && s->refusals > 0)
+		return;
+	s->refused = *peer;
+	if (s->refusals == REFUSALS_LOGGED_MAX)
+		return;
+	s->refusals++;
+	log_warn("refused a connection of process %d of user %u: %s%s", peer->pid, peer->uid,
+		 why->text,
+		 s->refusals == REFUSALS_LOGGED_MAX ? "; the next ones are not logged" : "");
+}
+
+static bool may_connect(void *arg, int fd)
+{
+	struct server *s = arg;
+	const pid_t helpers[] = {
+		(pid_t) sandbox_vmm_pid(s->sandbox),
+		(pid_t) sandbox_file_server_pid(s->sandbox),
+	};
+	const struct peer_rules rules = {
+		.owner = geteuid(),
+		.server_name = SERVER_PROGRAM,
+		.helpers = helpers,
+		.n_helpers = ARRAY_LEN(helpers),
+	};
+	struct peer peer;
+	struct err e = {0};
+
+	if (peer_judge(fd, &rules, &peer, &e) == 0)
+		return true;
+	if (peer.gone)
+		connections_changed(s, s->connections);
+	else
+		log_refusal(s, &peer, &e);
+	return false;
+}
+
 static int make_sandbox(struct server *s, const struct server_options *o, struct err *e)
 {
 	const struct sandbox_options so = {
@@ -85,6 +127,7 @@ int server_new(struct loop *loop, const struct server_options *o, int take_liste
 	if (!s)
 		return err_sys(e, ENOMEM, "make a server");
 	s->loop = loop;
+	s->lone = o->lone;
 
 	int r = make_sandbox(s, o, e);
 
@@ -95,6 +138,7 @@ int server_new(struct loop *loop, const struct server_options *o, int take_liste
 	if (r < 0)
 		return r;
 	ttrpc_server_allow_fds(s->ttrpc);
+	ttrpc_server_on_accept(s->ttrpc, may_connect, s);
 	ttrpc_server_on_connections(s->ttrpc, connections_changed, s);
 	r = ttrpc_server_listen(s->ttrpc, take_listen_fd, e);
 	if (r < 0)

@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "host/sandbox/sandbox.h"
+#include "host/shim/peer.h"
 #include "ttrpc/ttrpc.h"
 
 /* The server: a sandbox, and those who talk to it. Private to host/shim. */
@@ -13,6 +14,9 @@ struct server {
 	struct ttrpc_server *ttrpc;
 	struct loop_timer *first_timer; /* until somebody creates something */
 	size_t connections;
+	bool lone;           /* there never is more than one container */
+	unsigned refusals;   /* of peers that were logged */
+	struct peer refused; /* the last one */
 	bool created; /* somebody has asked for a container */
 	bool shutdown_asked;
 	bool ending;
@@ -24,6 +28,7 @@ struct server_options {
 	const char *state_dir;
 	int host_mount_ns;
 	uint64_t began_us;
+	bool lone; /* of a lone container: the first Create is the only one */
 
 	/* For tests: see sandbox.h. */
 	const char *share_base;

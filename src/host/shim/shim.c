@@ -17,6 +17,8 @@
 #include "host/storage/share.h"
 
 #define LISTEN_FD_VARIABLE "KATA_RUNTIME_BIND_FD"
+/* What kata-runtime calls its containers' servers. */
+#define LONE_NAMESPACE "kata-runtime"
 
 /* Two threads that allocate little: one arena does, and what is large goes back to the system. */
 static void stay_small(void)
@@ -83,6 +85,7 @@ static int serve(const struct shim_options *o, uint64_t began_us, struct err *e)
 		.state_dir = o->state_dir,
 		.host_mount_ns = host_ns,
 		.began_us = began_us,
+		.lone = strcmp(o->namespace, LONE_NAMESPACE) == 0,
 	};
 
 	r = server_new(loop, &so, listen_fd, &server, e);

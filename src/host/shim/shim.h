@@ -10,8 +10,9 @@
  * It answers containerd's task service and kata.v1.Admin on a unix socket that it inherits, and
  * owns one sandbox. docs/sandbox-server.md is the contract with whoever starts it.
  *
- * Threads: the loop, and the sandbox's worker. Whom it distrusts: whoever can reach the socket may
- * do with the sandbox what he likes, but not crash the server or make it grow without bound.
+ * Threads: the loop, and the sandbox's worker. Whom it distrusts: who connects, until peer.h has judged
+ * him; then he may do with the sandbox what he likes, but not crash the server or make it grow
+ * without bound.
  */
 
 /* The whole program. Returns its exit code. */

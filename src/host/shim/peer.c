@@ -1,0 +1,181 @@
+#include "host/shim/peer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/array.h"
+#include "base/auto.h"
+#include "base/file.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* Linux 6.5 */
+#endif
+
+#define STAT_MAX_BYTES 4096
+/* A chain of parents that is longer than this is somebody's game. */
+#define PARENTS_MAX 256
+
+/* "/proc/PID/NAME" of a link of namespaces: what identifies it. False when it cannot be told. */
+static bool namespace_of(pid_t pid, const char *name, struct stat *ret)
+{
+	char path[64];
+
+	(void) snprintf(path, sizeof path, "/proc/%d/ns/%s", pid, name);
+	return stat(path, ret) == 0;
+}
+
+/* Both are known, and they differ. */
+static bool differs(pid_t a, pid_t b, const char *name)
+{
+	struct stat x, y;
+
+	return namespace_of(a, name, &x) && namespace_of(b, name, &y) &&
+	       (x.st_ino != y.st_ino || x.st_dev != y.st_dev);
+}
+
+static bool lives_elsewhere(pid_t child, pid_t parent)
+{
+	static const char *const names[] = {"user", "pid", "net"};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (differs(child, parent, names[i]))
+			return true;
+	return false;
+}
+
+/* In the user or pid namespace of a helper that is not ours too. Network namespaces do not count:
+ * containers may share one with the host's own programs. */
+static bool lives_with(pid_t pid, pid_t helper)
+{
+	static const struct {
+		const char *peer, *helper;
+	} names[] = {{"user", "user"}, {"pid", "pid"}, {"pid", "pid_for_children"}};
+	struct stat its, theirs, ours;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (namespace_of(pid, names[i].peer, &its) &&
+		    namespace_of(helper, names[i].helper, &theirs) &&
+		    namespace_of(getpid(), names[i].peer, &ours) && its.st_ino == theirs.st_ino &&
+		    its.st_dev == theirs.st_dev && its.st_ino != ours.st_ino)
+			return true;
+	return false;
+}
+
+/* 0: none, or it cannot be told. */
+static pid_t parent_of(pid_t pid)
+{
+	char path[32];
+	auto_free char *text = NULL;
+
+	(void) snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	if (file_read(AT_FDCWD, path, STAT_MAX_BYTES, &text, NULL, NULL) < 0)
+		return 0;
+
+	/* "PID (NAME) STATE PPID": the name may hold anything. */
+	const char *rest = strrchr(text, ')');
+
+	return rest && strlen(rest) > 4 ? (pid_t) strtol(rest + 4, NULL, 10) : 0;
+}
+
+static bool runs(pid_t pid, const char *name)
+{
+	char path[32], program[PATH_MAX];
+
+	(void) snprintf(path, sizeof path, "/proc/%d/exe", pid);
+
+	ssize_t n = readlink(path, program, sizeof program - 1);
+
+	if (n < 0)
+		return false;
+	program[n] = '\0';
+
+	/* One that was replaced on the disk while it runs has " (deleted)" behind its name. */
+	const char *slash = strrchr(program, '/');
+	size_t bytes = strlen(name);
+
+	return slash && strncmp(slash + 1, name, bytes) == 0 &&
+	       (slash[1 + bytes] == '\0' || slash[1 + bytes] == ' ');
+}
+
+static bool is_helper(const struct peer_rules *rules, pid_t pid)
+{
+	for (size_t i = 0; i < rules->n_helpers; i++)
+		if (rules->helpers[i] > 0 && rules->helpers[i] == pid)
+			return true;
+	return false;
+}
+
+static bool belongs_to_a_machine(const struct peer_rules *rules, pid_t pid)
+{
+	for (size_t i = 0; i < rules->n_helpers; i++)
+		if (rules->helpers[i] > 0 && lives_with(pid, rules->helpers[i]))
+			return true;
+	for (int i = 0; i < PARENTS_MAX; i++) {
+		pid_t parent = parent_of(pid);
+
+		if (is_helper(rules, pid))
+			return true;
+		if (parent <= 0)
+			return false;
+		if (runs(parent, rules->server_name) && lives_elsewhere(pid, parent))
+			return true;
+		pid = parent;
+	}
+	return true;
+}
+
+/* A descriptor of the very process that connected, so that its number cannot become another's. Before
+ * Linux 6.5 the number is all there is. */
+static int peer_pidfd(int fd, pid_t pid)
+{
+	int pidfd = -1;
+	socklen_t size = sizeof pidfd;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) == 0)
+		return pidfd;
+	if (errno != ENOPROTOOPT)
+		return -1;
+	return (int) syscall(SYS_pidfd_open, pid, 0);
+}
+
+static bool has_ended(int pidfd)
+{
+	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+
+	return pidfd < 0 || poll(&p, 1, 0) != 0;
+}
+
+int peer_judge(int fd, const struct peer_rules *rules, struct peer *ret, struct err *e)
+{
+	struct ucred who;
+	socklen_t size = sizeof who;
+
+	*ret = (struct peer){.uid = (uid_t) -1};
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0)
+		return err_sys(e, EACCES, "ask who has connected");
+	*ret = (struct peer){.uid = who.uid, .pid = who.pid};
+	if (who.uid != rules->owner)
+		return err_say(e, EACCES, "only user %u may", rules->owner);
+	if (who.pid == 0)
+		return 0;
+
+	auto_close int pidfd = peer_pidfd(fd, who.pid);
+	bool refused = belongs_to_a_machine(rules, who.pid);
+
+	/* Now that it is known to be alive still, what was read was read of it. */
+	if (has_ended(pidfd)) {
+		ret->gone = true;
+		return err_say(e, ESRCH, "it has ended");
+	}
+	return refused ? err_say(e, EACCES, "it belongs to a machine") : 0;
+}
