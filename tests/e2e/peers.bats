@@ -71,3 +71,21 @@ except ConnectionResetError:
 	grep 'refused a connection.*belongs to a machine' "$WORK/log"
 	[ "$(kata state c1 | jq -r .status)" = running ]
 }
+
+@test "what the caller's environment holds goes nowhere" {
+	filter='.hooks.createRuntime = [{"path": "/bin/sh", "args": ["sh", "-c", "cat /proc/self/environ >environment"]}]'
+	TOKEN=for-nobody-else stay c1 "$filter"
+	for who in server vmm virtiofsd; do
+		pid=$(jq ".$who.pid" "$ROOT/c1/sandbox.json")
+		! tr '\0' '\n' <"/proc/$pid/environ" | grep '^TOKEN=' || return 1
+	done
+	[ -f "$WORK/b-c1/environment" ]
+	! grep -a TOKEN "$WORK/b-c1/environment" || return 1
+	[ "$(tr '\0' '\n' <"/proc/$(server_pid c1)/environ" | cut -d= -f1 | sort | xargs)" = "KATA_RUNTIME_BIND_FD PATH" ]
+	kata delete --force c1
+	TOKEN=for-nobody-else stay c2 '.hooks.poststop = [{"path": "/bin/sh", "args": ["sh", "-c", "cat /proc/self/environ >environment"]}]'
+	kill -9 "$(server_pid c2)"
+	TOKEN=for-nobody-else kata delete --force c2
+	[ -f "$WORK/b-c2/environment" ]
+	! grep -a TOKEN "$WORK/b-c2/environment" || return 1
+}

@@ -72,6 +72,20 @@ TEST(a_hook_has_its_own_environment_if_it_says_so)
 	CHECK_EQ(dir_remove(AT_FDCWD, folder, NULL), 0);
 }
 
+/* The caller's environment may hold what is nobody else's business. */
+TEST(a_hook_without_an_environment_gets_none)
+{
+	struct hooks_run run = prestart();
+	char *args[3];
+	Grpc__Hook hook = shell("test -z \"$TOKEN$HOME\"", args);
+	Grpc__Hook *hooks[] = {&hook};
+
+	CHECK_EQ(setenv("TOKEN", "secret", 1), 0);
+	CHECK_EQ(setenv("HOME", "/root", 1), 0);
+	CHECK_EQ(hooks_run(&run, hooks, 1, NULL), 0);
+	CHECK_EQ(dir_remove(AT_FDCWD, folder, NULL), 0);
+}
+
 TEST(a_failing_hook_is_told_with_its_words_and_ends_the_row)
 {
 	struct hooks_run run = prestart();

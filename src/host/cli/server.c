@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/child.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -106,6 +107,34 @@ static void find_program(char path[static PATH_MAX])
 	(void) strcpy(path, SERVER_PROGRAM);
 }
 
+/* The caller's environment may hold tokens that are none of the server's business, nor of what runs
+ * below it. It keeps where programs are found, its configuration, and a user's own /run. */
+static const char *const inherited[] = {"PATH", "KATA_CONF_FILE", "XDG_RUNTIME_DIR"};
+
+#define ENVIRONMENT_MAX (ARRAY_LEN(inherited) + 2)
+
+static void free_environment(char *(*env)[ENVIRONMENT_MAX])
+{
+	for (size_t i = 0; i < ENVIRONMENT_MAX; i++)
+		free((*env)[i]);
+}
+
+/* What is listed, and @more unless it is NULL. */
+static int make_environment(const char *more, char *env[static ENVIRONMENT_MAX], struct err *e)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(inherited); i++) {
+		const char *value = getenv(inherited[i]);
+
+		if (value && !(env[n++] = str_printf("%s=%s", inherited[i], value)))
+			return err_sys(e, ENOMEM, "make an environment");
+	}
+	if (more && !(env[n] = strdup(more)))
+		return err_sys(e, ENOMEM, "make an environment");
+	return 0;
+}
+
 int server_clean_up(const struct cli *cli, const struct state_dir *dir, struct err *e)
 {
 	char program[PATH_MAX];
@@ -115,7 +144,14 @@ int server_clean_up(const struct cli *cli, const struct state_dir *dir, struct e
 		"delete",       NULL};
 	auto_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	const struct child_fd fds[] = {{null, 0}, {null, 1}, {STDERR_FILENO, 2}};
-	const struct child_spec spec = {.path = program, .argv = argv, .fds = fds, .n_fds = 3};
+	__attribute__((cleanup(free_environment))) char *env[ENVIRONMENT_MAX] = {NULL};
+	const struct child_spec spec = {
+		.path = program,
+		.argv = argv,
+		.envp = (const char *const *) env,
+		.fds = fds,
+		.n_fds = 3,
+	};
 	struct child c = CHILD_NONE;
 	int status = 0;
 
@@ -126,8 +162,10 @@ int server_clean_up(const struct cli *cli, const struct state_dir *dir, struct e
 		return err_sys(e, errno, "open '/dev/null'");
 	find_program(program);
 
-	int r = child_start(&spec, &c, e);
+	int r = make_environment(NULL, env, e);
 
+	if (r == 0)
+		r = child_start(&spec, &c, e);
 	if (r == 0)
 		r = child_wait(&c, clock_deadline(SHUTDOWN_TIMEOUT_MS), &status, e);
 	child_kill(&c);
@@ -146,6 +184,7 @@ static int spawn(const struct cli *cli, const struct state_dir *dir, const char 
 	size_t n = 7;
 	auto_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	auto_close int log = -1;
+	__attribute__((cleanup(free_environment))) char *env[ENVIRONMENT_MAX] = {NULL};
 	struct child c = CHILD_NONE;
 
 	if (null < 0)
@@ -174,20 +213,20 @@ static int spawn(const struct cli *cli, const struct state_dir *dir, const char 
 	const struct child_spec spec = {
 		.path = program,
 		.argv = argv,
+		.envp = (const char *const *) env,
 		.cwd = bundle,
 		.fds = fds,
 		.n_fds = 4,
 		.new_session = true,
 	};
-	char number[8];
+	char listening[32];
 
-	(void) snprintf(number, sizeof number, "%d", SERVER_LISTEN_FD);
-	if (setenv("KATA_RUNTIME_BIND_FD", number, 1) < 0)
-		return err_sys(e, errno, "set an environment variable");
+	(void) snprintf(listening, sizeof listening, "KATA_RUNTIME_BIND_FD=%d", SERVER_LISTEN_FD);
 
-	int r = child_start(&spec, &c, e);
+	int r = make_environment(listening, env, e);
 
-	(void) unsetenv("KATA_RUNTIME_BIND_FD");
+	if (r == 0)
+		r = child_start(&spec, &c, e);
 	if (r < 0)
 		return err_wrap(e, r, "start the sandbox server");
 	fd_close(c.pidfd); /* it ends on its own terms; whoever is our subreaper collects it */

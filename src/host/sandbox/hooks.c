@@ -73,7 +73,7 @@ static int start(const struct hooks_run *run, const Grpc__Hook *hook, int output
 	const struct child_spec spec = {
 		.path = hook->path,
 		.argv = hook->n_args > 0 ? argv : just_path,
-		.envp = hook->n_env > 0 ? envp : NULL,
+		.envp = envp,
 		.fds = fds,
 		.n_fds = 3,
 		.new_session = true,

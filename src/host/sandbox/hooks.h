@@ -8,7 +8,8 @@
 
 /*
  * The OCI hooks that run on the host. Each gets the state document on its standard input and the
- * bundle as working folder; its output is kept for the error if it fails.
+ * bundle as working folder, and the environment that it names, which is none if it names none: ours
+ * is our caller's. Its output is kept for the error if it fails.
  *
  * Threads: the sandbox's worker; blocks until the last hook has ended.
  */
