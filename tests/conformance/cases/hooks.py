@@ -86,7 +86,7 @@ CASES = [
     case("arguments_and_environment", hooks(createRuntime=[
         on_host("kind", "a b", "", "*", env=["X=value with blanks", "Y=2"])])),
     case("environment_absent", hooks(createRuntime=[{"path": "/bin/sh", "args": [
-        "sh", "-c", "echo $CONFORMANCE > {bundle}/trace"]}])),
+        "sh", "-c", "echo $CONFORMANCE > {bundle}/trace"]}]), life(trace="\n", **RAN)),
     case("start_container_inside", hooks(startContainer=[in_container("startContainer")])),
     case("start_container_twice", hooks(startContainer=[
         in_container("one"), in_container("two")])),
