@@ -43,6 +43,15 @@ int fd_read_all(int fd, void *data, size_t bytes)
 	return 0;
 }
 
+int fd_open_standard(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		/* The lowest free number is given, and all below are open. */
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return -errno;
+	return 0;
+}
+
 int fd_set_nonblock(int fd, bool on)
 {
 	int flags = fcntl(fd, F_GETFL);

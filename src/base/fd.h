@@ -16,6 +16,11 @@ int fd_write_all(int fd, const void *data, size_t bytes);
  */
 int fd_read_all(int fd, void *data, size_t bytes);
 
+/* The first thing of a program: what of descriptors 0, 1 and 2 its caller has closed becomes /dev/null,
+ * because the next socket or file would else take the number, and be read and written as a standard
+ * stream. Returns 0 or -errno. */
+int fd_open_standard(void);
+
 /* Both return 0 or -errno. */
 int fd_set_nonblock(int fd, bool on);
 int fd_set_cloexec(int fd, bool on);

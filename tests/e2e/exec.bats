@@ -97,3 +97,16 @@ teardown_file() {
 	run kata update --memory nonsense c1
 	[ "$status" -eq 1 ]
 }
+
+@test "what of the standard streams the caller has closed is /dev/null" {
+	code=0
+	timeout 60 "$TREE/build/kata-runtime" --root "$ROOT" exec c1 sh -c 'echo out; echo err >&2; cat; exit 4' 0<&- 1>&- 2>&- || code=$?
+	[ "$code" -eq 4 ]
+	[ "$(kata exec c1 sh -c 'echo out; echo err >&2' 0<&- 2>&-)" = out ]
+	[ "$(kata exec c1 sh -c 'echo out; echo err >&2' 2>&1 1>&-)" = err ]
+	kata exec -d c1 true 0<&- 1>&- 2>&-
+	dir=$(bundle closed . sleep 1000)
+	kata run -d --bundle "$dir" c2 0<&- 1>&- 2>&-
+	[ "$(kata state c2 | jq -r .status)" = running ]
+	kata delete --force c2
+}

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/child.h"
 #include "base/fd.h"
@@ -97,4 +98,22 @@ TEST(descriptors_travel_with_bytes)
 	fd_close(null);
 	fd_close(sv[0]);
 	fd_close(sv[1]);
+}
+
+TEST(a_standard_stream_that_was_closed_is_dev_null_and_the_others_stay)
+{
+	int in = dup(0);
+	struct stat before, null, now;
+
+	CHECK(in > 2);
+	CHECK_EQ(fstat(1, &before), 0);
+	CHECK_EQ(stat("/dev/null", &null), 0);
+	close(0);
+	CHECK_EQ(fd_open_standard(), 0);
+	CHECK_EQ(fstat(0, &now), 0);
+	CHECK_EQ(now.st_rdev, null.st_rdev);
+	CHECK_EQ(fstat(1, &now), 0);
+	CHECK_EQ(now.st_ino, before.st_ino);
+	CHECK_EQ(dup2(in, 0), 0);
+	close(in);
 }

@@ -8,6 +8,7 @@
 
 #include "base/array.h"
 #include "base/auto.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/version.h"
@@ -201,8 +202,12 @@ int cli_main(int argc, char **argv)
 	struct cli cli = {.program = "kata-runtime", .root = DEFAULT_ROOT, .failure_code = 1};
 	struct err e = {0};
 	char sentence[640];
-	int r = run(&cli, argc, argv, &e);
+	int r = fd_open_standard();
 
+	if (r < 0)
+		r = err_sys(&e, -r, "open '/dev/null'");
+	else
+		r = run(&cli, argc, argv, &e);
 	free(cli.own_root);
 	free(cli.own_config);
 	if (r >= 0)

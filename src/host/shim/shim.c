@@ -139,8 +139,12 @@ int shim_main(int argc, char **argv)
 
 	stay_small();
 
-	int r = shim_options_parse(argc, argv, &o, &e);
+	int r = fd_open_standard();
 
+	if (r < 0)
+		r = err_sys(&e, -r, "open '/dev/null'");
+	else
+		r = shim_options_parse(argc, argv, &o, &e);
 	if (r == 0) {
 		open_log(&o);
 		r = act(&o, began_us, &e);
