@@ -92,3 +92,53 @@ make_steps=("make the share" "start virtiofsd" "start the machine" "reach the ag
 		nothing_after_delete
 	done
 }
+
+state_is_empty() {
+	[ -z "$(ls -A "$ROOT")" ]
+}
+
+# stop_at STEP SIGNAL: run gets the signal there, and nothing of the container is left, without a delete.
+stop_at() {
+	local command
+	code=0
+	env --default-signal=INT "$TREE/build/kata-runtime" --root "$ROOT" --log "$WORK/log" --debug run --bundle "$WORK/b" c1 </dev/null >"$WORK/out" 2>"$WORK/err" 3>&- 9>&- &
+	command=$!
+	wait_step "$1"
+	kill -s "$2" "$command"
+	let_log_go
+	wait "$command" || code=$?
+	stop_log
+	echo "$2 at '$1': $code, $(cat "$WORK/err")"
+	[ "$code" -gt 128 ]
+	wait_for 30 state_is_empty
+	leak_check
+}
+
+@test "a signal to run while it makes the container leaves nothing, the id least of all" {
+	bundle b . sleep 1000 >/dev/null
+	stop_at "start the machine" INT
+	stop_at "reach the agent" TERM
+	stop_at "create the container" HUP
+	stop_at "start virtiofsd" KILL
+	stop_at "reach the agent" KILL
+	stop_at "answer create" KILL
+	stop_at "start the container" KILL
+}
+
+@test "a signal to exec while the process is made ends it" {
+	bundle b . sleep 1000 >/dev/null
+	logged run -d --bundle "$WORK/b" c1 </dev/null >/dev/null 2>&1 9>&-
+	only_one() { [ "$(kata exec c1 ps | grep -c '[s]leep')" -eq 1 ]; }
+	for signal in TERM KILL; do
+		env --default-signal=INT "$TREE/build/kata-runtime" --root "$ROOT" --log "$WORK/log" --debug exec c1 sleep 2000 </dev/null >/dev/null 2>&1 3>&- 9>&- &
+		command=$!
+		wait_step exec
+		kill -s "$signal" "$command"
+		code=0
+		wait "$command" || code=$?
+		[ "$code" -gt 128 ]
+		wait_for 30 only_one
+	done
+	let_log_go
+	nothing_after_delete
+}

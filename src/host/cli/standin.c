@@ -123,7 +123,7 @@ static int watch_signals(struct standin *s, struct err *e)
 
 int standin_begin(struct standin *s, struct err *e)
 {
-	static const struct ttrpc_pair owner = {"kata-owner", "1"};
+	const struct ttrpc_pair owner = {"kata-owner", s->removes ? "run" : "1"};
 	Containerd__Task__V2__WaitRequest q = CONTAINERD__TASK__V2__WAIT_REQUEST__INIT;
 	const struct ttrpc_request request = {
 		.service = &containerd__task__v2__task__descriptor,

@@ -24,6 +24,7 @@ struct standin {
 	const char *exec_id; /* "" for the container's first process */
 	int tty;             /* whose size changes are passed on; borrowed; -1 for none */
 	bool owns_session;   /* be the session leader of @tty, so that its signals come here */
+	bool removes;        /* the container goes with us: run, which nobody would delete after */
 
 	/* private */
 	bool done;

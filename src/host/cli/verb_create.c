@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "host/cli/delete.h"
+#include "host/cli/interrupt.h"
 #include "host/cli/pid_file.h"
 #include "host/cli/server.h"
 #include "host/cli/standin.h"
@@ -81,6 +82,7 @@ struct making {
 	Grpc__Spec *spec;
 	struct state_dir dir;
 	struct server server;
+	struct interrupt interrupt;
 	int master; /* of the terminal that goes over the console socket, or -1 */
 	int slave;
 };
@@ -88,6 +90,7 @@ struct making {
 static void making_fini(struct making *m)
 {
 	oci_spec_free(m->spec);
+	interrupt_unwatch(&m->interrupt);
 	server_close(&m->server);
 	state_dir_close(&m->dir);
 	fd_close(m->master);
@@ -169,8 +172,14 @@ static int send_create(struct making *m, struct err *e)
 	q.stdin = (char *) "fd:0";
 	q.stdout = (char *) "fd:1";
 	q.stderr = (char *) (q.terminal ? "" : "fd:2");
-	r = server_task_fds(&m->server, "Create", &q.base, clock_deadline(CREATE_TIMEOUT_MS), fds,
-			    3, e);
+	r = interrupt_watch(&m->interrupt, &m->server, m->id, e);
+	if (r == 0)
+		r = server_task_fds(&m->server, "Create", &q.base,
+				    clock_deadline(CREATE_TIMEOUT_MS), fds, 3, e);
+	interrupt_unwatch(&m->interrupt);
+	/* One that came too late to stop it. */
+	if (r == 0 && m->interrupt.signo)
+		r = err_say(e, EINTR, "given up on a signal");
 	if (r == 0 && m->v->console_socket)
 		r = terminal_send(m->v->console_socket, m->master, e);
 	m->master = fd_close(m->master);
@@ -224,7 +233,8 @@ static void undo(struct making *m)
 {
 	struct err e = {0};
 
-	server_close(&m->server);
+	/* Our own line stays until then: a server that everybody has left before the container was
+	 * published removes the folder itself. */
 	if (delete_container(m->cli, &m->dir, true, &e) < 0)
 		log_err(LOG_WARN, &e, "ignoring what is left of a container that was not made");
 }
@@ -245,6 +255,8 @@ static int make(struct making *m, struct err *e)
 {
 	int r = check(m, e);
 
+	if (r == 0)
+		interrupt_hold(&m->interrupt);
 	if (r == 0)
 		r = state_dir_make(m->cli->root, m->id, &m->dir, e);
 	if (r < 0)
@@ -302,11 +314,13 @@ static int attend(struct making *m, struct err *e)
 		.id = m->id,
 		.exec_id = "",
 		.tty = tty ? STDIN_FILENO : -1,
+		.removes = !m->v->keep,
 	};
-	int r = publish(m, getpid(), e);
+	/* In this order, so that there is no moment at which our end would go unseen. */
+	int r = standin_begin(&s, e);
 
 	if (r == 0)
-		r = standin_begin(&s, e);
+		r = publish(m, getpid(), e);
 	if (r == 0 && tty)
 		r = terminal_raw(STDIN_FILENO, &terminal, e);
 	if (r == 0)
@@ -338,6 +352,7 @@ static int make_and_leave(const struct cli *cli, const struct values *v, const c
 		.id = id,
 		.detached = detached,
 		.dir = STATE_DIR_NONE,
+		.interrupt = INTERRUPT_NONE,
 		.master = -1,
 		.slave = -1,
 	};
@@ -346,6 +361,7 @@ static int make_and_leave(const struct cli *cli, const struct values *v, const c
 	if (r == 0)
 		r = detached ? hand_over(&m, start, e) : attend(&m, e);
 	making_fini(&m);
+	interrupt_die(&m.interrupt);
 	return r;
 }
 

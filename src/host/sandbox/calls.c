@@ -102,17 +102,22 @@ void sandbox_kill(struct sandbox *sb, const char *id, const char *exec_id, uint3
 	static const struct ttrpc_pair to_one = {"kata-signal", "one"};
 	static const struct ttrpc_pair to_all = {"kata-signal", "all"};
 	Grpc__SignalProcessRequest signal = GRPC__SIGNAL_PROCESS_REQUEST__INIT;
-	struct sandbox_answer dead_already = {0};
+	struct sandbox_answer done_already = {0};
 	struct err e = {0};
 	struct guest_process *p = sandbox_find_process(sb, id, exec_id, &e);
 
 	if (p && p->status == OCI_CREATING && signo == SIGKILL) {
 		sandbox_abort(sb, "killed while it was being created");
-		done(arg, &dead_already);
+		done(arg, &done_already);
 		return;
 	}
 	if (p && p->status == OCI_STOPPED && must_die(signo)) {
-		done(arg, &dead_already);
+		done(arg, &done_already);
+		return;
+	}
+	if (p && p->spec && !p->io && p->busy) { /* kept until it is there */
+		p->early_signals |= 1ULL << (signo - 1);
+		done(arg, &done_already);
 		return;
 	}
 	if (p && (p->status == OCI_CREATING || p->status == OCI_STOPPED || (p->spec && !p->io)))

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -55,6 +56,23 @@ static void starting_free(struct starting *s)
 	free(s);
 }
 
+static void ignore(void *arg, const struct sandbox_answer *answer)
+{
+	(void) arg, (void) answer;
+}
+
+static void send_early_signals(struct guest_process *p)
+{
+	for (uint32_t signo = 1; p->early_signals; signo++) {
+		uint64_t bit = 1ULL << (signo - 1);
+
+		if (p->early_signals & bit)
+			sandbox_kill(p->container->sb, p->container->id, p->exec_id, signo, false,
+				     ignore, NULL);
+		p->early_signals &= ~bit;
+	}
+}
+
 static void started(void *arg, const struct sandbox_answer *answer)
 {
 	struct starting *s = arg;
@@ -68,12 +86,16 @@ static void started(void *arg, const struct sandbox_answer *answer)
 	if (a.r == 0 && p) {
 		guest_process_started(p);
 		guest_process_send_size(p);
+		send_early_signals(p);
 	}
 	if (a.r < 0)
 		(void) err_wrap(&a.err, a.r, "start process '%s' in container '%s'", s->exec_id,
 				s->id);
 	a.pid = sandbox_vmm_pid(s->sb);
 	s->done(s->arg, &a);
+	/* Whoever wanted it is gone. */
+	if (a.r < 0 && p && p->early_signals & (1ULL << (SIGKILL - 1)))
+		guest_process_free(p);
 	starting_free(s);
 }
 

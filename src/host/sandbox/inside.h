@@ -45,6 +45,7 @@ struct guest_process {
 	enum oci_status status; /* of a first process: the container's */
 	bool busy;              /* something is under way that needs it */
 	bool killed;            /* SIGKILL was sent */
+	uint64_t early_signals; /* exec: 1 << (number - 1) came while it was made */
 	char *in, *out, *err;   /* as the request said */
 	bool terminal;
 	Grpc__Process *spec;       /* exec: what to run */

@@ -6,6 +6,7 @@
 
 #include "base/array.h"
 #include "base/log.h"
+#include "host/shim/orphan.h"
 
 /* The last answers must get out before the process ends. */
 #define FLUSH_TIMEOUT_MS 2000
@@ -23,6 +24,7 @@ void server_consider(struct server *s)
 {
 	if (s->ending || !s->sandbox || !sandbox_is_idle(s->sandbox))
 		return;
+	orphan_consider(s);
 	if (!s->created) {
 		/* Who connected has gone again, or nobody ever came. */
 		if (s->connections == 0 && !s->first_timer)
@@ -46,6 +48,8 @@ static void connections_changed(void *arg, size_t connections)
 		loop_timer_cancel(s->first_timer);
 		s->first_timer = NULL;
 	}
+	if (connections == 0)
+		orphan_left_alone(s);
 	server_consider(s);
 }
 
@@ -56,6 +60,8 @@ static void nobody_came(void *arg)
 	s->first_timer = NULL;
 	if (!s->created) {
 		log_info("nobody has created anything: ending");
+		if (s->connections == 0)
+			orphan_left_alone(s);
 		end(s);
 	}
 }
@@ -129,8 +135,10 @@ int server_new(struct loop *loop, const struct server_options *o, int take_liste
 	s->loop = loop;
 	s->lone = o->lone;
 
-	int r = make_sandbox(s, o, e);
+	int r = orphan_init(&s->orphan, o->id, o->state_dir, e);
 
+	if (r == 0)
+		r = make_sandbox(s, o, e);
 	if (r == 0)
 		r = ttrpc_server_new(loop, services, ARRAY_LEN(services), s, &s->ttrpc, e);
 	if (r == 0)
@@ -165,5 +173,7 @@ void server_free(struct server *s)
 	/* Those who wait are told before what they wait for goes. */
 	ttrpc_server_free(s->ttrpc);
 	sandbox_free(s->sandbox);
+	orphan_remove_folder(&s->orphan);
+	orphan_fini(&s->orphan);
 	free(s);
 }

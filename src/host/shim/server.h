@@ -8,6 +8,15 @@
 
 /* The server: a sandbox, and those who talk to it. Private to host/shim. */
 
+/* See orphan.h. */
+struct orphan {
+	char *folder; /* NULL: none */
+	int fd;       /* of the folder: it, and not what may have its name later */
+	char *id;
+	bool found;
+	bool deleting;
+};
+
 struct server {
 	struct loop *loop;
 	struct sandbox *sandbox;
@@ -20,6 +29,7 @@ struct server {
 	bool created; /* somebody has asked for a container */
 	bool shutdown_asked;
 	bool ending;
+	struct orphan orphan;
 };
 
 struct server_options {

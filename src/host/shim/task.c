@@ -302,9 +302,7 @@ HANDLER(task_update, Containerd__Task__V2__UpdateTaskRequest)
 
 HANDLER(task_wait, Containerd__Task__V2__WaitRequest)
 {
-	const char *owner = ttrpc_call_metadata(call, "kata-owner");
-
-	wait_begin(s, call, q->id, q->exec_id, owner && strcmp(owner, "1") == 0);
+	wait_begin(s, call, q->id, q->exec_id, ttrpc_call_metadata(call, "kata-owner"));
 }
 
 static void stats_come(void *arg, const struct sandbox_answer *answer)

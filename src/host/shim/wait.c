@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "host/shim/orphan.h"
 #include "task.pb-c.h"
 
 struct waiting {
@@ -12,6 +13,7 @@ struct waiting {
 	struct server *server;
 	struct ttrpc_call *call; /* NULL: who asked is gone */
 	bool owner;
+	bool removes;
 	char *id;
 	char *exec_id;
 };
@@ -50,6 +52,24 @@ static void ended(void *arg, const struct sandbox_answer *answer)
 	waiting_free(w);
 }
 
+static void note_success(void *arg, const struct sandbox_answer *answer)
+{
+	*(bool *) arg = answer->r == 0;
+}
+
+/* An exec that was announced and never started: nobody will start it. True: @w is gone with it. */
+static bool forget_unstarted(struct waiting *w)
+{
+	struct sandbox *sb = w->server->sandbox;
+	struct sandbox_process p;
+	bool forgotten = false;
+
+	if (w->exec_id[0] && sandbox_state(sb, w->id, w->exec_id, &p, NULL) == 0 &&
+	    p.status == OCI_CREATED)
+		sandbox_delete(sb, w->id, w->exec_id, note_success, &forgotten);
+	return forgotten;
+}
+
 /* The stand-in is dead: so must be what it stands for. Of an exec nobody will ask for the end then, and without a wait it
  * would be remembered as long as the container lives. */
 static void gone(void *arg)
@@ -64,12 +84,19 @@ static void gone(void *arg)
 		return;
 	}
 	log_info("who stands in for a process of '%s' is gone: killing it", w->id);
+	if (forget_unstarted(w))
+		return;
+
+	bool removes = w->removes;
+
 	/* May end the wait, and with it @w. */
 	sandbox_kill(s->sandbox, w->id, w->exec_id, SIGKILL, false, ignore, NULL);
+	if (removes)
+		orphan_found(s);
 }
 
 void wait_begin(struct server *s, struct ttrpc_call *call, const char *id, const char *exec_id,
-		bool owner)
+		const char *owner)
 {
 	struct waiting *w = calloc(1, sizeof *w);
 	struct err e = {0};
@@ -81,10 +108,11 @@ void wait_begin(struct server *s, struct ttrpc_call *call, const char *id, const
 	}
 	w->wait.done = ended;
 	w->wait.arg = w;
-	w->wait.is_last = owner;
+	w->owner = owner != NULL;
+	w->removes = owner && strcmp(owner, "run") == 0;
+	w->wait.is_last = w->owner;
 	w->server = s;
 	w->call = call;
-	w->owner = owner;
 	ttrpc_call_on_gone(call, gone, w);
 	if (sandbox_wait(s->sandbox, id, exec_id, &w->wait, &e) < 0) {
 		ttrpc_call_on_gone(call, NULL, NULL);

@@ -1,0 +1,88 @@
+#include "host/shim/orphan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+
+/* As in host/cli/state_dir.c. */
+#define RECORD "state.json"
+
+int orphan_init(struct orphan *o, const char *id, const char *folder, struct err *e)
+{
+	*o = (struct orphan){.fd = -1};
+	if (!folder)
+		return 0;
+	o->folder = strdup(folder);
+	o->id = strdup(id);
+	if (!o->folder || !o->id)
+		return err_sys(e, ENOMEM, "make a server");
+	o->fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return o->fd < 0 ? err_sys(e, errno, "open folder '%s'", folder) : 0;
+}
+
+void orphan_fini(struct orphan *o)
+{
+	free(o->folder);
+	free(o->id);
+	fd_close(o->fd);
+}
+
+static bool is_published(const struct orphan *o)
+{
+	return faccessat(o->fd, RECORD, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
+void orphan_left_alone(struct server *s)
+{
+	if (s->orphan.folder && !is_published(&s->orphan))
+		orphan_found(s);
+}
+
+void orphan_found(struct server *s)
+{
+	if (!s->orphan.folder || s->orphan.found)
+		return;
+	log_info("who made '%s' is gone: removing it", s->orphan.id);
+	s->orphan.found = true;
+	orphan_consider(s);
+}
+
+static void deleted(void *arg, const struct sandbox_answer *answer)
+{
+	struct server *s = arg;
+
+	if (answer->r < 0)
+		log_err(LOG_WARN, &answer->err, "ignoring, while an orphan is removed");
+	server_consider(s);
+}
+
+void orphan_consider(struct server *s)
+{
+	struct orphan *o = &s->orphan;
+	struct sandbox_process p;
+
+	if (!o->found || o->deleting || s->ending || !sandbox_is_idle(s->sandbox) ||
+	    sandbox_state(s->sandbox, o->id, "", &p, NULL) < 0)
+		return;
+	if (p.status != OCI_CREATED && p.status != OCI_STOPPED)
+		return; /* its end is on its way */
+	o->deleting = true;
+	sandbox_delete(s->sandbox, o->id, "", deleted, s);
+}
+
+void orphan_remove_folder(struct orphan *o)
+{
+	struct stat ours, there;
+	struct err e = {0};
+
+	if (!o->found || fstat(o->fd, &ours) < 0 || lstat(o->folder, &there) < 0 ||
+	    ours.st_dev != there.st_dev || ours.st_ino != there.st_ino)
+		return;
+	if (dir_remove(AT_FDCWD, o->folder, &e) < 0)
+		log_err(LOG_WARN, &e, "ignoring, while an orphan is removed");
+}
