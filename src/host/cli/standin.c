@@ -2,14 +2,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
+#include <malloc.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/array.h"
 #include "base/fd.h"
+#include "host/cli/room.h"
 #include "host/cli/terminal.h"
+#include "host/cli/title.h"
 #include "task.pb-c.h"
 
 #define KERNEL_RTMIN 32 /* signal(7) */
@@ -190,24 +197,56 @@ static int let_go(const int *keep, size_t n, struct err *e)
 	return 0;
 }
 
+static int choose_session(const struct standin *s, struct err *e)
+{
+	if ((s->owns_session || s->apart) && setsid() < 0)
+		return err_sys(e, errno, "lead a session");
+	if (s->owns_session && ioctl(s->tty, TIOCSCTTY, 0) < 0)
+		return err_sys(e, errno, "lead the session of the terminal");
+	return 0;
+}
+
+/* From a fork of the CLI to somebody who waits in an empty room. @dir's folder is closed. */
+static int settle(struct standin *s, struct state_dir *dir, int report_fd, struct err *e)
+{
+	const int keep[] = {dir->fd, report_fd, s->tty};
+	int r = let_go(keep, ARRAY_LEN(keep), e);
+
+	(void) prctl(PR_SET_NAME, "kata-container");
+	/* What others leave behind in our pid namespace is ours to collect: the kernel does. */
+	(void) signal(SIGCHLD, SIG_IGN);
+	if (r == 0)
+		r = choose_session(s, e);
+	if (r == 0)
+		r = server_connect(dir, s->server, e);
+	if (r < 0)
+		return r;
+	dir->fd = fd_close(dir->fd);
+	title_set(s->args, s->n_args);
+	r = room_enter(s->server, s->id, e);
+	if (r == 0)
+		r = standin_begin(s, e);
+	(void) malloc_trim(0);
+	return r < 0 ? r : room_lock(e);
+}
+
 /* The life of the forked process. Says on @report_fd how it began: a struct err with or without a
  * code. */
 static void stand_in(const struct state_dir *dir, const struct standin *form, int report_fd)
 {
-	const int keep[] = {dir->fd, report_fd, form->tty};
 	struct server server = SERVER_NONE;
+	struct state_dir folder = *dir;
 	struct standin s = *form;
 	struct err e = {0};
-	int r = let_go(keep, ARRAY_LEN(keep), &e);
 
-	(void) prctl(PR_SET_NAME, "kata-container");
 	s.server = &server;
-	if (r == 0 && s.owns_session && (setsid() < 0 || ioctl(s.tty, TIOCSCTTY, 0) < 0))
-		r = err_sys(&e, errno, "lead the session of the terminal");
-	if (r == 0)
-		r = server_connect(dir, &server, &e);
-	if (r == 0)
-		r = standin_begin(&s, &e);
+	/* Ours, for the CLI's words go when the title comes. */
+	s.id = strdup(form->id);
+	folder.id = (char *) s.id;
+
+	int r = s.id ? settle(&s, &folder, report_fd, &e)
+		     : err_sys(&e, ENOMEM, "stand in for the container");
+
 	(void) fd_write_all(report_fd, &e, sizeof e);
 	fd_close(report_fd);
 	if (r < 0)
@@ -227,7 +266,12 @@ int standin_fork(const struct state_dir *dir, const struct standin *s, pid_t *re
 
 	auto_close int rd = p[0];
 	auto_close int wr = p[1];
-	pid_t pid = fork();
+	/* The first process of a pid namespace is in it from its beginning only. */
+	struct clone_args args = {
+		.flags = CLONE_NEWPID | CLONE_NEWCGROUP,
+		.exit_signal = SIGCHLD,
+	};
+	pid_t pid = (pid_t) syscall(SYS_clone3, &args, sizeof args);
 
 	if (pid < 0)
 		return err_sys(e, errno, "make the process that stands in for the container");
@@ -238,6 +282,8 @@ int standin_fork(const struct state_dir *dir, const struct standin *s, pid_t *re
 	struct err story;
 	int r = fd_read_all(rd, &story, sizeof story);
 
+	if (r < 0 || story.code)
+		standin_end(pid);
 	if (r < 0)
 		return err_sys(e, r == -ENODATA ? ECHILD : -r,
 			       "hear from the process that stands in for the container");
@@ -248,4 +294,13 @@ int standin_fork(const struct state_dir *dir, const struct standin *s, pid_t *re
 	}
 	*ret_pid = pid;
 	return 0;
+}
+
+void standin_end(pid_t pid)
+{
+	if (pid <= 0)
+		return;
+	(void) kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
 }

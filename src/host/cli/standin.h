@@ -16,7 +16,13 @@
  * process in the guest (the sandbox server sees it hang up). It owns no stream of the container.
  *
  *	create, run -d, exec -d		standin_fork(): a child of the caller's session
- *	run, exec			standin_begin() and standin_finish(): the CLI itself
+ *	run, exec --pid-file		the same, and it ends before the CLI does: standin_end()
+ *	run, exec			standin_begin() and standin_finish(): the CLI itself, whose pid
+ *					is told nobody
+ *
+ * A pid that is told means the container: what a caller does to it, such as joining its namespaces or
+ * looking at its root, he does to the host's view of the container. So one that is forked lives in an
+ * empty room (room.h).
  */
 struct standin {
 	struct server *server;
@@ -25,6 +31,9 @@ struct standin {
 	int tty;             /* whose size changes are passed on; borrowed; -1 for none */
 	bool owns_session;   /* be the session leader of @tty, so that its signals come here */
 	bool removes;        /* the container goes with us: run, which nobody would delete after */
+	bool apart;          /* be in a session of one's own: the keys of the caller's terminal are his */
+	char *const *args;   /* what it stands for, for ps(1) */
+	size_t n_args;
 
 	/* private */
 	bool done;
@@ -42,6 +51,9 @@ int standin_finish(struct standin *s, struct err *e);
 void standin_resize(struct standin *s);
 
 /* Forks a process that does both over a connection of its own and exits with the code. Returns when
- * it waits. Its pid is the caller's to publish, not to wait for. */
+ * it waits. Its pid is the caller's to publish. */
 int standin_fork(const struct state_dir *dir, const struct standin *s, pid_t *ret_pid,
 		 struct err *e);
+
+/* What @pid stood for has ended, or must: it ends as well, and is collected. No-op for 0. */
+void standin_end(pid_t pid);

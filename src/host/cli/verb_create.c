@@ -291,6 +291,8 @@ static int hand_over(struct making *m, bool start, struct err *e)
 		.exec_id = "",
 		.tty = m->slave,
 		.owns_session = m->slave >= 0,
+		.args = m->spec->process->args,
+		.n_args = m->spec->process->n_args,
 	};
 	pid_t pid = 0;
 	int r = standin_fork(&m->dir, &s, &pid, e);
@@ -302,6 +304,22 @@ static int hand_over(struct making *m, bool start, struct err *e)
 	if (r < 0)
 		undo(m);
 	return r;
+}
+
+/* The pid that is told is that of a stand-in here, too: it means the container, and we are the host's. */
+static int publish_other(struct making *m, pid_t *ret_pid, struct err *e)
+{
+	const struct standin s = {
+		.id = m->id,
+		.exec_id = "",
+		.tty = -1,
+		.apart = true,
+		.args = m->spec->process->args,
+		.n_args = m->spec->process->n_args,
+	};
+	int r = standin_fork(&m->dir, &s, ret_pid, e);
+
+	return r < 0 ? r : publish(m, *ret_pid, e);
 }
 
 /* Stays until the container ends, with the user's terminal in its hands. */
@@ -316,21 +334,24 @@ static int attend(struct making *m, struct err *e)
 		.tty = tty ? STDIN_FILENO : -1,
 		.removes = !m->v->keep,
 	};
+	pid_t pid = 0;
 	/* In this order, so that there is no moment at which our end would go unseen. */
 	int r = standin_begin(&s, e);
 
 	if (r == 0)
-		r = publish(m, getpid(), e);
+		r = publish_other(m, &pid, e);
 	if (r == 0 && tty)
 		r = terminal_raw(STDIN_FILENO, &terminal, e);
 	if (r == 0)
 		r = send_start(m, e);
 	if (r < 0) {
+		standin_end(pid);
 		undo(m);
 		return r;
 	}
 	standin_resize(&s);
 	r = standin_finish(&s, e);
+	standin_end(pid);
 	terminal_restore(&terminal);
 	if (m->v->keep && r >= 0)
 		return r;

@@ -155,6 +155,26 @@ static void forget(struct making *m)
 			   NULL);
 }
 
+/* A pid that is told means the process in the container, and not us. */
+static int publish_other(struct making *m, pid_t *ret_pid, struct err *e)
+{
+	const struct standin s = {
+		.id = m->id,
+		.exec_id = m->exec_id,
+		.tty = -1,
+		.apart = true,
+		.args = m->process->args,
+		.n_args = m->process->n_args,
+	};
+
+	if (!m->v->pid_file)
+		return 0;
+
+	int r = standin_fork(&m->dir, &s, ret_pid, e);
+
+	return r < 0 ? r : pid_file_write(m->v->pid_file, *ret_pid, e);
+}
+
 static int attend(struct making *m, struct err *e)
 {
 	auto_terminal struct terminal terminal = TERMINAL_NONE;
@@ -165,7 +185,8 @@ static int attend(struct making *m, struct err *e)
 		.exec_id = m->exec_id,
 		.tty = tty ? STDIN_FILENO : -1,
 	};
-	int r = m->v->pid_file ? pid_file_write(m->v->pid_file, getpid(), e) : 0;
+	pid_t pid = 0;
+	int r = publish_other(m, &pid, e);
 
 	if (r == 0)
 		r = standin_begin(&s, e);
@@ -177,6 +198,7 @@ static int attend(struct making *m, struct err *e)
 		standin_resize(&s);
 		r = standin_finish(&s, e);
 	}
+	standin_end(pid);
 	forget(m);
 	return r;
 }
@@ -188,6 +210,8 @@ static int hand_over(struct making *m, struct err *e)
 		.exec_id = m->exec_id,
 		.tty = m->slave,
 		.owns_session = m->slave >= 0,
+		.args = m->process->args,
+		.n_args = m->process->n_args,
 	};
 	pid_t pid = 0;
 	int r = standin_fork(&m->dir, &s, &pid, e);

@@ -5,6 +5,7 @@
 
 #include "base/array.h"
 #include "host/cli/server.h"
+#include "host/cli/state_dir.h"
 #include "host/cli/verb.h"
 #include "kata.pb-c.h"
 
@@ -17,6 +18,18 @@ static const struct option ps_options[] = {
 	 false},
 };
 
+/* Engines look numbers up among the host's processes (docker top gives them to ps), so they get that of
+ * the process which stands in for the container on the host; the guest's would hit anybody. */
+static int print_pids(const struct state_dir *dir, struct err *e)
+{
+	auto_record struct record record = {0};
+	int r = record_read(dir, &record, e);
+
+	if (r == 0)
+		printf("[%d]\n", record.pid);
+	return r;
+}
+
 /* The words behind the id are options of the host's ps(1) for runc, which picks the container's
  * processes out of what that prints. Ours are not among those: the guest makes the one table there is. */
 static int run_ps(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
@@ -25,6 +38,7 @@ static int run_ps(struct cli *cli, const void *values, int argc, char **argv, st
 	const char *format = v->format ? v->format : "table";
 	Kata__V1__ListProcessesRequest q = KATA__V1__LIST_PROCESSES_REQUEST__INIT;
 	auto_ptr(ttrpc_message_free) ProtobufCMessage *m = NULL;
+	auto_state_dir struct state_dir dir = STATE_DIR_NONE;
 	auto_server struct server s = SERVER_NONE;
 
 	(void) argc;
@@ -37,6 +51,10 @@ static int run_ps(struct cli *cli, const void *values, int argc, char **argv, st
 	q.format = (char *) format;
 	if (r == 0)
 		r = server_admin(&s, "ListProcesses", &q.base, &m, e);
+	if (r == 0 && strcmp(format, "json") == 0) {
+		r = state_dir_open(cli->root, argv[0], &dir, e);
+		return r < 0 ? r : print_pids(&dir, e);
+	}
 	if (r < 0)
 		return r;
 
@@ -52,7 +70,7 @@ static int run_ps(struct cli *cli, const void *values, int argc, char **argv, st
 const struct verb verb_ps = {
 	.name = "ps",
 	.arguments = "ID [OPTIONS OF PS]",
-	.help = "list the processes of a container, as the guest numbers them",
+	.help = "list the processes of a container: a table as the guest numbers them, json as the host does",
 	.options = ps_options,
 	.n_options = ARRAY_LEN(ps_options),
 	.values_bytes = sizeof(struct ps_values),

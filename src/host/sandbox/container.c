@@ -16,6 +16,7 @@ void guest_container_free(struct guest_container *c)
 	oci_spec_free(c->spec);
 	if (c->hooks)
 		grpc__hooks__free_unpacked(c->hooks, NULL);
+	room_close(c);
 	free(c->id);
 	free(c->bundle);
 	free(c);
@@ -104,7 +105,7 @@ void guest_container_start(struct guest_container *c, sandbox_done_fn done, void
 
 /* ---- Delete ---- */
 
-static void remove_from_guest(struct guest_container *c)
+void remove_from_guest(struct guest_container *c)
 {
 	Grpc__RemoveContainerRequest remove = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
 	struct err e = {0};
@@ -119,6 +120,15 @@ static void remove_from_guest(struct guest_container *c)
 	c->in_guest = false;
 }
 
+/* On the loop, which hands it out. */
+static void close_room(void *arg)
+{
+	struct guest_container *c = arg;
+
+	room_close(c);
+	worker_resume(c->sb->worker);
+}
+
 static int delete_run(struct worker_job *job, struct err *e)
 {
 	struct container_job *j = container_of(job, struct container_job, job);
@@ -127,6 +137,7 @@ static int delete_run(struct worker_job *job, struct err *e)
 	int r = 0;
 
 	remove_from_guest(c);
+	worker_on_loop(sb->worker, close_room, c);
 	if (j->is_last)
 		teardown(sb);
 	else if (sb->share)

@@ -15,6 +15,9 @@ struct container_job {
 	char *config_path;
 };
 
+/* Has the agent forget it, if it knows it; a failure is logged. Worker. */
+void remove_from_guest(struct guest_container *c);
+
 /* NULL when out of memory. */
 struct container_job *container_job_new(struct guest_container *c, sandbox_done_fn done, void *arg);
 void container_job_free(struct container_job *j);

@@ -72,6 +72,7 @@ static int lend(struct guest_container *c, struct err *e)
 		.share = sb->share,
 		.terminal = c->init->terminal,
 		.drop_seccomp = sb->config->runtime.disable_guest_seccomp,
+		.ret_net_ns = &c->net_ns,
 	};
 
 	return guest_spec_make(&rules, c->spec, &c->hooks, e);
@@ -168,6 +169,8 @@ static int create_steps(struct container_job *j, struct err *e)
 		r = hooks_before(c, e);
 	if (r == 0)
 		r = create_in_guest(c, e);
+	if (r == 0)
+		r = room_make(c, e);
 	if (r == 0 && j->is_first)
 		phase_end(c->sb, "container");
 	return r;
@@ -180,6 +183,9 @@ static void undo_create(struct container_job *j)
 	struct err e = {0};
 
 	hooks_stopped(c);
+	room_close(c);
+	if (!j->is_first)
+		remove_from_guest(c);
 	if (j->is_first)
 		teardown(c->sb);
 	else if (c->sb->share && share_drop(c->sb->share, c->id, &e) < 0)
@@ -271,6 +277,8 @@ static int container_new(struct sandbox *sb, const struct sandbox_container *new
 	list_init(&c->execs);
 	list_init(&c->oom_waits);
 	c->sb = sb;
+	c->net_ns = -1;
+	c->view = VIEW_NONE;
 	c->id = strdup(new->id);
 	c->bundle = strdup(new->bundle);
 	if (!c->id || !c->bundle)

@@ -21,8 +21,8 @@ static void remove_namespace(Grpc__Linux *linux, size_t i)
 		(linux->n_namespaces - i) * sizeof *linux->namespaces);
 }
 
-/* Whether @path is a namespace of the type that it stands for. */
-static int check_path(const char *path, int type, struct err *e)
+/* Opens @path, which must be a namespace of the type that it stands for. */
+static int open_path(const char *path, int type, int *ret_fd, struct err *e)
 {
 	/* It may be anything: a pipe would make us wait. */
 	auto_close int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -37,14 +37,16 @@ static int check_path(const char *path, int type, struct err *e)
 	if (found != type)
 		return err_say(e, EINVAL, "'%s' is a %s namespace, not a %s namespace", path,
 			       oci_namespace_type(found) ?: "different", oci_namespace_type(type));
+	*ret_fd = take_fd(&fd);
 	return 0;
 }
 
 /* The network is the one thing that a machine can have of a namespace of the host; all others are the
  * kernel's that runs the process. */
-static int judge(const Grpc__LinuxNamespace *ns, int type, struct err *e)
+static int judge(const Grpc__LinuxNamespace *ns, int type, int *ret_net_ns, struct err *e)
 {
-	int r = check_path(ns->path, type, e);
+	auto_close int fd = -1;
+	int r = open_path(ns->path, type, &fd, e);
 
 	if (r < 0)
 		return r;
@@ -53,10 +55,12 @@ static int judge(const Grpc__LinuxNamespace *ns, int type, struct err *e)
 			       ns->path);
 	log_warn("linux.namespaces: the interfaces of '%s' are not brought into the machine yet",
 		 ns->path);
+	if (ret_net_ns && *ret_net_ns < 0)
+		*ret_net_ns = take_fd(&fd);
 	return 0;
 }
 
-int guest_namespaces_make(Grpc__Linux *linux, struct err *e)
+int guest_namespaces_make(Grpc__Linux *linux, int *ret_net_ns, struct err *e)
 {
 	/* Backwards, so that errors have the document's numbers. */
 	for (size_t i = linux->n_namespaces; i-- > 0;) {
@@ -64,7 +68,7 @@ int guest_namespaces_make(Grpc__Linux *linux, struct err *e)
 		int type = oci_namespace_flag(ns->type);
 
 		if (ns->path && ns->path[0]) {
-			int r = judge(ns, type, e);
+			int r = judge(ns, type, ret_net_ns, e);
 
 			if (r < 0)
 				return err_wrap(e, r, "linux.namespaces[%zu].path", i);

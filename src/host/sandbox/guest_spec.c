@@ -98,7 +98,7 @@ static void drop_label(char **label, const char *field)
 
 static int fix_linux(const struct guest_rules *rules, Grpc__Linux *linux, struct err *e)
 {
-	int r = guest_namespaces_make(linux, e);
+	int r = guest_namespaces_make(linux, rules->ret_net_ns, e);
 
 	if (r == 0)
 		r = guest_devices_make(linux, e);

@@ -41,6 +41,7 @@ struct guest_rules {
 	struct share *share; /* gets the mounts */
 	bool terminal;       /* as the engine said when it asked for the container */
 	bool drop_seccomp;
+	int *ret_net_ns; /* the network namespace that the spec names, the caller's; else left alone */
 };
 
 /**
@@ -72,8 +73,8 @@ void guest_overlay_unmount(const char *path);
 /* Whether an option is the overlay's own: a bind mount of it does not have it. */
 bool guest_overlay_has_option(char *word);
 
-/* Judges the paths of namespaces and takes the network's out. The types are known. */
-int guest_namespaces_make(Grpc__Linux *linux, struct err *e);
+/* Judges the paths of namespaces and takes the network's out, which is opened. The types are known. */
+int guest_namespaces_make(Grpc__Linux *linux, int *ret_net_ns, struct err *e);
 
 /* Judges the devices and takes those out that only this host has. The types are known. */
 int guest_devices_make(Grpc__Linux *linux, struct err *e);

@@ -16,6 +16,7 @@
 #include "host/sandbox/stdio.h"
 #include "host/sandbox/worker.h"
 #include "host/storage/share.h"
+#include "host/storage/view.h"
 #include "host/storage/virtiofsd.h"
 #include "ttrpc/ttrpc.h"
 
@@ -68,6 +69,8 @@ struct guest_container {
 	Grpc__Spec *spec;      /* job's: as the guest gets it */
 	Grpc__Hooks *hooks;    /* job's: those of the host; may be NULL */
 	bool in_guest;         /* job's: the agent knows it */
+	int net_ns;            /* job's: the network namespace that the spec names, or -1 */
+	struct view view;      /* job's until created, then the loop's: where its stand-ins live */
 	uint32_t ooms;         /* how often it ran out of memory */
 	struct list oom_waits; /* struct sandbox_oom_wait */
 };
@@ -190,6 +193,14 @@ struct host_size host_size(void);
 /* How large a machine for a lone container must be. @linux may be NULL. */
 struct machine_size machine_size(const struct config_hypervisor *config, const Grpc__Linux *linux,
 				 const struct host_size *host);
+
+/* ---- room.c ---- */
+
+/* Makes c->view. The agent has made the mount points. Worker. */
+int room_make(struct guest_container *c, struct err *e);
+
+/* Lets go of it and of c->net_ns, before the mounts that it shows are taken away. */
+void room_close(struct guest_container *c);
 
 /* ---- container.c ---- */
 

@@ -185,6 +185,12 @@ struct sandbox_process {
 int sandbox_state(struct sandbox *sb, const char *id, const char *exec_id,
 		  struct sandbox_process *ret, struct err *e);
 
+/* The namespaces in which the processes live that stand in for those of a container on this side, in
+ * the order in which they are to be joined (enum view_namespace of view.h). Borrowed until the next
+ * turn of the loop. Returns 0, -ENOENT or -EBUSY. */
+int sandbox_room(struct sandbox *sb, const char *id, const int **ret_fds, size_t *ret_n,
+		 struct err *e);
+
 /* What the machine is made of and where the time went. */
 #define SANDBOX_PHASES_MAX 8
 

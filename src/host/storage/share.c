@@ -455,6 +455,28 @@ int share_add(struct share *share, const char *container_id, int source_fd, cons
 	return 0;
 }
 
+int share_clone(struct share *share, const char *guest_path, int *ret_fd, struct err *e)
+{
+	struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+		.propagation = MS_SLAVE,
+	};
+	size_t n = strlen(SHARE_GUEST_PATH "/");
+
+	if (strncmp(guest_path, SHARE_GUEST_PATH "/", n) != 0)
+		return err_say(e, EINVAL, "'%s' is not in the share", guest_path);
+
+	auto_close int tree = open_tree(share->mounts_fd, guest_path + n,
+					OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE |
+						AT_SYMLINK_NOFOLLOW);
+
+	if (tree < 0 ||
+	    mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) < 0)
+		return err_sys(e, errno, "clone the mount '%s'", guest_path + n);
+	*ret_fd = take_fd(&tree);
+	return 0;
+}
+
 static int unmount_entry(struct share *share, struct entry *entry, struct err *e)
 {
 	auto_free char *path = str_printf("%s/mounts/%s", share->path, entry->name);

@@ -87,6 +87,14 @@ struct share_flags {
 int share_add(struct share *share, const char *container_id, int source_fd, const char *name,
 	      struct share_flags flags, char **ret_guest_path, struct err *e);
 
+/**
+ * share_clone() - what the guest sees under a path, once more
+ * @guest_path:	as share_add() gave it
+ * @ret_fd:	a mount that is attached nowhere; it follows the share's, as does what is mounted below it.
+ *		nodev, nosuid and noexec for who looks from the host's side; the caller's
+ */
+int share_clone(struct share *share, const char *guest_path, int *ret_fd, struct err *e);
+
 /* Takes away all of a container's mounts; every one is tried. Returns 0 or the first failure. */
 int share_drop(struct share *share, const char *container_id, struct err *e);
 

@@ -1,0 +1,114 @@
+#include "host/cli/room.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include "base/array.h"
+#include "base/fd.h"
+#include "base/privilege.h"
+#include "host/storage/view.h"
+#include "kata.pb-c.h"
+
+/* The descriptors come over a socket of their own, for an answer carries none. */
+static int ask_for_room(struct server *server, const char *id, struct view *ret, struct err *e)
+{
+	Kata__V1__RoomRequest q = KATA__V1__ROOM_REQUEST__INIT;
+	int p[2], fds[FD_PASS_MAX];
+	size_t n_fds = 0;
+	char byte;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, p) < 0)
+		return err_sys(e, errno, "make a socket");
+
+	auto_close int ours = p[0];
+	auto_close int theirs = p[1];
+	const struct ttrpc_request request = {
+		.service = &kata__v1__admin__descriptor,
+		.method = "Room",
+		.message = &q.base,
+		.deadline = clock_deadline(SERVER_TIMEOUT_MS),
+		.fds = &theirs,
+		.n_fds = 1,
+	};
+
+	q.id = (char *) id;
+
+	int r = ttrpc_call_wait(server->client, &request, NULL, e);
+
+	if (r < 0)
+		return r;
+	theirs = fd_close(theirs);
+
+	ssize_t n = fd_recv(ours, &byte, 1, fds, &n_fds);
+
+	for (size_t i = 0; n == 1 && n_fds == VIEW_NAMESPACES && i < n_fds; i++)
+		ret->fds[i] = fds[i];
+	for (size_t i = 0; ret->fds[0] < 0 && i < n_fds; i++)
+		(void) fd_close(fds[i]);
+	return ret->fds[0] < 0 ? err_sys(e, n < 0 ? (int) -n : EPROTO, "receive namespaces") : 0;
+}
+
+static int join(const struct view *view, struct err *e)
+{
+	for (size_t i = 0; i < VIEW_NAMESPACES; i++)
+		if (setns(view->fds[i], view_namespace_types[i]) < 0)
+			return err_sys(e, errno, "join a namespace of the container");
+	if (unshare(CLONE_NEWNS) < 0)
+		return err_sys(e, errno, "make a mount namespace");
+	return 0;
+}
+
+/* What engines look a process up in. Processes only, and read-only: sysctls are the host's, and a link
+ * that the guest has made can lead whoever writes "into the container" to /proc. A container without
+ * a folder for it has none; nor has one where the host's own is masked, as in a container. */
+static int mount_proc(struct err *e)
+{
+	auto_close int place = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	auto_close int fs = place < 0 ? -1 : fsopen("proc", FSOPEN_CLOEXEC);
+
+	if (place < 0)
+		return 0;
+	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "subset", "pid", 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return errno == EPERM ? 0 : err_sys(e, errno, "make a procfs");
+
+	auto_close int tree = fsmount(fs, FSMOUNT_CLOEXEC,
+				      MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+					      MOUNT_ATTR_NOEXEC);
+
+	if (tree < 0)
+		return errno == EPERM ? 0 : err_sys(e, errno, "make a procfs");
+	if (move_mount(tree, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return err_sys(e, errno, "mount '/proc'");
+	return 0;
+}
+
+int room_enter(struct server *server, const char *id, struct err *e)
+{
+	struct view view = VIEW_NONE;
+	int r = ask_for_room(server, id, &view, e);
+
+	if (r == 0)
+		r = join(&view, e);
+	if (r == 0)
+		r = mount_proc(e);
+	view_close(&view);
+	return r;
+}
+
+int room_lock(struct err *e)
+{
+	int r = privilege_limit(0, e);
+
+	if (r == 0)
+		r = privilege_seal(e);
+	/* Who shares the pid namespace may not reach the host's program through /proc/1/exe, nor trace:
+	 * that takes CAP_SYS_PTRACE then. */
+	if (r == 0 && prctl(PR_SET_DUMPABLE, 0) < 0)
+		r = err_sys(e, errno, "forbid to be traced");
+	return r;
+}

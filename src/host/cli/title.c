@@ -1,0 +1,63 @@
+#include "host/cli/title.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/file.h"
+
+/* Where proc(5) has arg_start, arg_end, env_start, env_end in /proc/PID/stat; the second is the name, in
+ * parentheses, and can hold anything. */
+#define FIELD_AFTER_NAME 3
+#define FIELD_ARG_START  48
+
+/* The words, and the environment that the kernel has put behind them. */
+struct area {
+	char *begin;
+	size_t words_bytes; /* of the words alone */
+	size_t bytes;
+};
+
+static int find_area(struct area *ret)
+{
+	auto_free char *text = NULL;
+	unsigned long long v[4];
+
+	if (file_read(AT_FDCWD, "/proc/self/stat", 4096, &text, NULL, NULL) < 0)
+		return -ENOENT;
+
+	char *at = strrchr(text, ')');
+
+	for (int field = FIELD_AFTER_NAME; at && field <= FIELD_ARG_START; field++)
+		at = strchr(at + 1, ' ');
+	if (!at || sscanf(at, " %llu %llu %llu %llu", &v[0], &v[1], &v[2], &v[3]) != 4 || !v[0] ||
+	    v[1] <= v[0])
+		return -ENOENT;
+	ret->begin = (char *) (uintptr_t) v[0];
+	ret->words_bytes = (size_t) (v[1] - v[0]);
+	ret->bytes = (size_t) ((v[2] == v[1] && v[3] > v[2] ? v[3] : v[1]) - v[0]);
+	return 0;
+}
+
+void title_set(char *const *args, size_t n)
+{
+	struct area area = {0};
+	size_t used = 0;
+	/* Joined elsewhere first: @args may lie in what is overwritten. */
+	auto_free char *title = find_area(&area) == 0 ? calloc(1, area.bytes) : NULL;
+
+	if (!title)
+		return;
+	for (size_t i = 0; i < n && used + 1 < area.bytes; i++) {
+		int added = snprintf(title + used, area.bytes - used, "%s%s", i ? " " : "", args[i]);
+
+		used += added < 0 ? 0 : (size_t) added;
+	}
+	/* Where the words do not end with a NUL any more, the kernel shows the text up to the first one. */
+	if (used + 1 < area.words_bytes)
+		title[area.words_bytes - 1] = ' ';
+	memcpy(area.begin, title, area.bytes);
+}

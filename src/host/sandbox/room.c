@@ -1,0 +1,90 @@
+/* The host's view of a container, for who joins its process on this side: see view.h. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "host/sandbox/inside.h"
+
+static bool is_lent(const char *source)
+{
+	return source && strncmp(source, SHARE_GUEST_PATH "/", strlen(SHARE_GUEST_PATH "/")) == 0;
+}
+
+static int clone_mounts(struct guest_container *c, struct view_mount *mounts, struct err *e)
+{
+	const Grpc__Spec *spec = c->spec;
+
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		const Grpc__Mount *m = spec->mounts[i];
+
+		mounts[i].destination = m->destination;
+		if (!is_lent(m->source))
+			continue;
+
+		int r = share_clone(c->sb->share, m->source, &mounts[i].tree_fd, e);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int make(struct guest_container *c, struct view_mount *mounts, struct err *e)
+{
+	auto_close int root_fd = -1;
+	int r = share_clone(c->sb->share, c->spec->root->path, &root_fd, e);
+
+	if (r == 0)
+		r = clone_mounts(c, mounts, e);
+	if (r < 0)
+		return r;
+
+	const struct view_spec view = {
+		.scratch = share_private_path(c->sb->share),
+		.root_fd = root_fd,
+		.mounts = mounts,
+		.n_mounts = c->spec->n_mounts,
+		.hostname = c->spec->hostname,
+		.net_fd = c->net_ns,
+	};
+
+	return view_make(&view, &c->view, e);
+}
+
+int room_make(struct guest_container *c, struct err *e)
+{
+	size_t n = c->spec->n_mounts;
+	auto_free struct view_mount *mounts = calloc(n + 1, sizeof *mounts);
+
+	if (!mounts)
+		return err_sys(e, ENOMEM, "make the host's view of the container");
+	for (size_t i = 0; i < n; i++)
+		mounts[i].tree_fd = -1;
+	log_debug("step: make the host's view");
+
+	int r = make(c, mounts, e);
+
+	for (size_t i = 0; i < n; i++)
+		(void) fd_close(mounts[i].tree_fd);
+	return r;
+}
+
+void room_close(struct guest_container *c)
+{
+	view_close(&c->view);
+	c->net_ns = fd_close(c->net_ns);
+}
+
+int sandbox_room(struct sandbox *sb, const char *id, const int **ret_fds, size_t *ret_n,
+		 struct err *e)
+{
+	const struct guest_container *c = sandbox_find(sb, id, e);
+
+	if (!c)
+		return -ENOENT;
+	if (c->view.fds[VIEW_MNT] < 0)
+		return err_say(e, EBUSY, "container '%s' is being made or removed", id);
+	*ret_fds = c->view.fds;
+	*ret_n = VIEW_NAMESPACES;
+	return 0;
+}
