@@ -62,6 +62,7 @@ has_no_rights() {
 	grep -qE '^CapPrm:\s0+$' "/proc/$pid/status"
 	grep -qE '^CapBnd:\s0+$' "/proc/$pid/status"
 	grep -qE '^NoNewPrivs:\s1$' "/proc/$pid/status"
+	grep -qE '^Seccomp:\s2$' "/proc/$pid/status"
 	[ "$(tr -d '\0' <"/proc/$pid/environ")" = "" ]
 	[ "$(readlink "/proc/$pid/cwd")" = / ]
 	# Nothing but its line to the server, what it waits with, and no file or folder.

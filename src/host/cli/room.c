@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -100,7 +102,39 @@ int room_enter(struct server *server, const char *id, struct err *e)
 	return r;
 }
 
-int room_lock(struct err *e)
+/* To wait, to hear of signals, to talk over the line that is open, to end. Nothing opens, makes, sends
+ * anything else, or runs. */
+#define LEFT(call)                              \
+	{                                       \
+		(call), CONFINE_ALLOW, 0, 0, {} \
+	}
+static const struct confine_rule left[] = {
+	LEFT("epoll_wait"), LEFT("epoll_pwait"), LEFT("epoll_pwait2"), LEFT("epoll_ctl"),
+	LEFT("poll"), LEFT("ppoll"), LEFT("read"), LEFT("write"), LEFT("sendmsg"),
+	LEFT("recvmsg"), LEFT("close"), LEFT("shutdown"), LEFT("clock_gettime"), LEFT("getpid"),
+	LEFT("futex"), LEFT("brk"), LEFT("munmap"), LEFT("madvise"), LEFT("mremap"),
+	LEFT("rt_sigprocmask"), LEFT("rt_sigreturn"), LEFT("restart_syscall"), LEFT("exit"),
+	LEFT("exit_group"),
+	/* Memory for data. */
+	{"mmap", CONFINE_ALLOW, 0, 1, {{2, PROT_EXEC, 0}}},
+	{"mprotect", CONFINE_ALLOW, 0, 1, {{2, PROT_EXEC, 0}}},
+	/* The size of the terminal. */
+	{"ioctl", CONFINE_ALLOW, 0, 1, {{1, CONFINE_INT, TIOCGWINSZ}}},
+};
+
+int room_filter(struct confine_filter *ret, struct err *e)
+{
+	static const struct confine_filter_spec spec = {
+		.whose = "the process that stands in for the container",
+		.otherwise = CONFINE_REFUSE,
+		.code = EPERM,
+		.tables = {{left, ARRAY_LEN(left)}},
+	};
+
+	return confine_filter_build(ret, &spec, e);
+}
+
+int room_lock(const struct confine_filter *filter, struct err *e)
 {
 	int r = privilege_limit(0, e);
 
@@ -110,5 +144,5 @@ int room_lock(struct err *e)
 	 * that takes CAP_SYS_PTRACE then. */
 	if (r == 0 && prctl(PR_SET_DUMPABLE, 0) < 0)
 		r = err_sys(e, errno, "forbid to be traced");
-	return r;
+	return r < 0 ? r : confine_filter_enter(filter, e);
 }

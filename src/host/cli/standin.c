@@ -19,6 +19,8 @@
 #include "host/cli/title.h"
 #include "task.pb-c.h"
 
+#define auto_filter __attribute__((cleanup(confine_filter_fini)))
+
 #define KERNEL_RTMIN 32 /* signal(7) */
 
 /*
@@ -207,7 +209,8 @@ static int choose_session(const struct standin *s, struct err *e)
 }
 
 /* From a fork of the CLI to somebody who waits in an empty room. @dir's folder is closed. */
-static int settle(struct standin *s, struct state_dir *dir, int report_fd, struct err *e)
+static int settle(struct standin *s, struct state_dir *dir, const struct confine_filter *filter,
+		  int report_fd, struct err *e)
 {
 	const int keep[] = {dir->fd, report_fd, s->tty};
 	int r = let_go(keep, ARRAY_LEN(keep), e);
@@ -227,12 +230,13 @@ static int settle(struct standin *s, struct state_dir *dir, int report_fd, struc
 	if (r == 0)
 		r = standin_begin(s, e);
 	(void) malloc_trim(0);
-	return r < 0 ? r : room_lock(e);
+	return r < 0 ? r : room_lock(filter, e);
 }
 
 /* The life of the forked process. Says on @report_fd how it began: a struct err with or without a
  * code. */
-static void stand_in(const struct state_dir *dir, const struct standin *form, int report_fd)
+static void stand_in(const struct state_dir *dir, const struct standin *form,
+		     const struct confine_filter *filter, int report_fd)
 {
 	struct server server = SERVER_NONE;
 	struct state_dir folder = *dir;
@@ -244,7 +248,7 @@ static void stand_in(const struct state_dir *dir, const struct standin *form, in
 	s.id = strdup(form->id);
 	folder.id = (char *) s.id;
 
-	int r = s.id ? settle(&s, &folder, report_fd, &e)
+	int r = s.id ? settle(&s, &folder, filter, report_fd, &e)
 		     : err_sys(&e, ENOMEM, "stand in for the container");
 
 	(void) fd_write_all(report_fd, &e, sizeof e);
@@ -259,8 +263,12 @@ static void stand_in(const struct state_dir *dir, const struct standin *form, in
 int standin_fork(const struct state_dir *dir, const struct standin *s, pid_t *ret_pid,
 		 struct err *e)
 {
+	auto_filter struct confine_filter filter = {0};
 	int p[2];
+	int r = room_filter(&filter, e);
 
+	if (r < 0)
+		return r;
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return err_sys(e, errno, "make the process that stands in for the container");
 
@@ -276,11 +284,12 @@ int standin_fork(const struct state_dir *dir, const struct standin *s, pid_t *re
 	if (pid < 0)
 		return err_sys(e, errno, "make the process that stands in for the container");
 	if (pid == 0)
-		stand_in(dir, s, wr);
+		stand_in(dir, s, &filter, wr);
 	wr = fd_close(wr);
 
 	struct err story;
-	int r = fd_read_all(rd, &story, sizeof story);
+
+	r = fd_read_all(rd, &story, sizeof story);
 
 	if (r < 0 || story.code)
 		standin_end(pid);
