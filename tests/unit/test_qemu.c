@@ -2,11 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/landlock.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
+#include "base/array.h"
 #include "base/auto.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -20,7 +19,12 @@
 #define GREET                                                                                        \
 	"printf '{\"QMP\":{\"version\":{\"qemu\":{\"micro\":1,\"minor\":2,\"major\":8}}}}\\n' >&3\n" \
 	"read line <&3\n"                                                                            \
-	"printf '{\"return\":{},\"id\":1}\\n' >&3\n"
+	"printf '{\"return\":{},\"id\":1}\\n' >&3\n"                                                 \
+	"read line <&3\n"                                                                            \
+	"printf '{\"return\":{},\"id\":2}\\n' >&3\n"
+
+/* It has no program to run any more: its root is empty. */
+#define IDLE "while read line <&5; do :; done\nwhile read line <&3; do :; done\n"
 
 struct scene {
 	char dir[32], program[64], kernel[64];
@@ -110,7 +114,7 @@ TEST(a_start_tells_what_came_of_it)
 	struct scene s;
 	struct hv_info info;
 
-	scene_open(&s, GREET "exec sleep 1000\n");
+	scene_open(&s, GREET IDLE);
 	CHECK_EQ(create_and_start(&s, 20000, NULL), 0);
 	hv_describe(s.hv, &info);
 	CHECK_STR(info.driver, "qemu");
@@ -132,7 +136,7 @@ TEST(free_ends_what_runs)
 	struct scene s;
 	struct hv_info info;
 
-	scene_open(&s, GREET "exec sleep 1000\n");
+	scene_open(&s, GREET IDLE);
 	CHECK_EQ(create_and_start(&s, 20000, NULL), 0);
 	hv_describe(s.hv, &info);
 	scene_close(&s);
@@ -147,7 +151,7 @@ TEST(the_agents_line_goes_both_ways_and_exists_once)
 	char buf[8] = "";
 	int none = -1;
 
-	scene_open(&s, GREET "read word <&5; printf \"$word$word\" >&5; exec sleep 1000\n");
+	scene_open(&s, GREET "read word <&5; printf \"$word$word\" >&5; " IDLE);
 	CHECK_EQ(create_and_start(&s, 20000, NULL), 0);
 	CHECK_EQ(hv_dial(s.hv, 1025, CLOCK_NEVER, &none, NULL), -EOPNOTSUPP);
 	CHECK_EQ(hv_dial(s.hv, 1024, CLOCK_NEVER, &fd, NULL), 0);
@@ -212,7 +216,7 @@ TEST(a_kill_from_outside_is_told)
 	struct scene s;
 	struct hv_info info;
 
-	scene_open(&s, GREET "exec sleep 1000\n");
+	scene_open(&s, GREET IDLE);
 	CHECK_EQ(create_and_start(&s, 20000, NULL), 0);
 	hv_describe(s.hv, &info);
 	CHECK_EQ(kill(info.pid, SIGKILL), 0);
@@ -225,7 +229,7 @@ TEST(a_qemu_that_hangs_up_its_monitor_is_ended)
 {
 	struct scene s;
 
-	scene_open(&s, GREET "exec 3>&-\nexec sleep 1000\n");
+	scene_open(&s, GREET "exec 3>&-\n" IDLE);
 	CHECK_EQ(create_and_start(&s, 20000, NULL), 0);
 	turn_until(&s, &s.ended);
 	CHECK(strncmp(s.why.text, "QEMU was killed by signal 9", 27) == 0);
@@ -238,7 +242,7 @@ TEST(console_lines_are_heard_and_kept)
 	struct err e = {0};
 	char tail[64];
 
-	scene_open(&s, GREET "printf 'one\\r\\ntwo\\r\\n' >&4; exec sleep 1000\n");
+	scene_open(&s, GREET "printf 'one\\r\\ntwo\\r\\n' >&4; " IDLE);
 	s.spec.debug = true;
 	CHECK_EQ(create_and_start(&s, 20000, NULL), 0);
 	while (s.lines < 2)
@@ -257,10 +261,9 @@ TEST(pause_and_resume_ask_the_monitor)
 	struct scene s;
 	struct err e = {0};
 
-	scene_open(&s, GREET "read line <&3; printf '{\"return\":{},\"id\":2}\\n' >&3\n"
+	scene_open(&s, GREET "read line <&3; printf '{\"return\":{},\"id\":3}\\n' >&3\n"
 			     "read line <&3\n"
-			     "printf '{\"error\":{\"desc\":\"no\"},\"id\":3}\\n' >&3\n"
-			     "exec sleep 1000\n");
+			     "printf '{\"error\":{\"desc\":\"no\"},\"id\":4}\\n' >&3\n" IDLE);
 	CHECK_EQ(create_and_start(&s, 20000, NULL), 0);
 	CHECK_EQ(hv_pause(s.hv, clock_deadline(10000), NULL), 0);
 	CHECK_EQ(hv_resume(s.hv, clock_deadline(10000), &e), -EREMOTEIO);
@@ -308,9 +311,38 @@ TEST(kvm_that_cannot_be_had_is_an_error_only_when_demanded)
 	scene_close(&s);
 }
 
-static bool has_landlock(void)
+static char *in_proc(pid_t pid, const char *what, char path[64])
 {
-	return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
+	(void) snprintf(path, 64, "/proc/%d/%s", pid, what);
+	return path;
+}
+
+/* Namespaces of its own, no environment, nothing in its root. */
+static void check_alone(pid_t pid)
+{
+	static const char *const kinds[] = {"ns/mnt", "ns/pid", "ns/net",
+					    "ns/ipc", "ns/uts", "ns/cgroup"};
+	char path[64], ours[64], its[64];
+	auto_free char *environment = NULL;
+	size_t bytes = 1;
+	DIR *root;
+	int n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		CHECK(readlink(in_proc(getpid(), kinds[i], path), ours, sizeof ours) > 0);
+		CHECK(readlink(in_proc(pid, kinds[i], path), its, sizeof its) > 0);
+		CHECK(memcmp(ours, its, 20) != 0);
+	}
+	CHECK_EQ(file_read(AT_FDCWD, in_proc(pid, "environ", path), 4096, &environment, &bytes,
+			   NULL),
+		 0);
+	CHECK_EQ(bytes, 0);
+	root = opendir(in_proc(pid, "root", path));
+	CHECK(root);
+	while (readdir(root))
+		n++;
+	CHECK_EQ(n, 2); /* itself and the one above */
+	(void) closedir(root);
 }
 
 TEST(qemu_runs_without_rights)
@@ -326,7 +358,7 @@ TEST(qemu_runs_without_rights)
 	scene_open(&s,
 		   "cat /etc/passwd >&4 || echo unreadable >&4\n"
 		   "{ echo x >/tmp/qemu-was-here && echo written >&4; } || echo unwritable >&4\n"
-		   "cat /proc/net/dev >&4 || echo unseen >&4\n" GREET "exec sleep 1000\n");
+		   "cat /proc/net/dev >&4 || echo unseen >&4\n" GREET IDLE);
 	CHECK_EQ(create_and_start(&s, 20000, NULL), 0);
 	hv_describe(s.hv, &info);
 	path = str_printf("/proc/%d/status", info.pid);
@@ -334,10 +366,11 @@ TEST(qemu_runs_without_rights)
 	CHECK(strstr(status, "\nCapPrm:\t0000000000000000\n"));
 	CHECK(strstr(status, "\nCapBnd:\t0000000000000000\n"));
 	CHECK(strstr(status, "\nNoNewPrivs:\t1\n"));
+	CHECK(strstr(status, "\nSeccomp:\t2\n"));
+	check_alone(info.pid);
 	while (hv_console_tail(s.hv, said, sizeof said) < 20)
 		CHECK_EQ(loop_step(s.loop, clock_deadline(20000), NULL), 1);
-	if (has_landlock())
-		CHECK_STR(said, "unreadable\nunwritable\nunseen\n");
+	CHECK_STR(said, "unreadable\nunwritable\nunseen\n");
 	scene_close(&s);
 }
 
@@ -350,7 +383,7 @@ TEST(qemu_runs_as_the_user_it_is_told)
 
 	if (geteuid() != 0)
 		exit(TEST_SKIP);
-	scene_open(&s, GREET "exec sleep 1000\n");
+	scene_open(&s, GREET IDLE);
 	CHECK_EQ(chmod(s.dir, 0755), 0);
 	s.spec.uid = 12345;
 	s.spec.gid = 54321;

@@ -88,6 +88,7 @@ struct config_hypervisor {
 	bool enable_mem_prealloc;
 	bool enable_hugepages;
 	bool rootless;
+	bool require_confinement;
 	bool disable_vhost_net;
 	bool enable_debug;
 	char *entropy_source;

@@ -126,7 +126,15 @@ static const struct key keys[] = {
 	 .access = POD_IF_NAMED,
 	 .to = KEY_TO(hypervisor.rootless),
 	 .preset = "false",
-	 .help = "Run the VMM as a user of its own."},
+	 .help = "The VMM has no capabilities at all: with 9p it serves files as its own user."},
+	{.name = "require_confinement",
+	 .kind = KEY_BOOL,
+	 .access = POD_NEVER,
+	 .to = KEY_TO(hypervisor.require_confinement),
+	 .preset = "false",
+	 .help = "Refuse to start a VMM where the host's kernel lacks a layer of its confinement "
+		 "(Landlock, user namespaces); else it is a warning. Only here, not in the "
+		 "upstream system."},
 	{.name = "seccomp_sandbox",
 	 .kind = KEY_STRING,
 	 .access = POD_NEVER,

@@ -49,6 +49,8 @@ static const struct confine_rule basic[] = {
 	 * filter can read: glibc takes clone() where there is none. */
 	IF("clone", 0, NAMESPACES, 0),
 	NO("clone3", ENOSYS),
+	YES("fork"),
+	YES("vfork"),
 	YES("exit"),
 	YES("exit_group"),
 	YES("execve"),

@@ -24,7 +24,7 @@
  * The pid namespace is not made here but by child_spec's new_pid_namespace, because only the first
  * process of one can be in it.
  */
-#define CONFINE_CGROUPS_MAX 8
+#define CONFINE_CGROUPS_MAX 16
 
 /* Which user and groups the process has, and what they mean to it. */
 struct confine_user {

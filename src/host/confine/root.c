@@ -16,7 +16,7 @@
 
 #define ROOT_ATTRS (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
-/* An unattached mount of a new file system. @option NULL: none, with @value NULL: a flag. */
+/* An unattached mount of a new file system with one option. */
 static int new_mount(const char *type, const char *option, const char *value, unsigned attrs)
 {
 	auto_close int fs = fsopen(type, FSOPEN_CLOEXEC);
@@ -223,6 +223,11 @@ int confine_root_enter(const struct confine_root *r, struct err *e)
 	return result == 0 ? change_places(r, e) : result;
 }
 
+static bool stays(const struct confine_root *r, const struct confine_entry *entry)
+{
+	return entry->is_proc && r->keep_proc;
+}
+
 /* In a process of its own, as a change of namespace is for good. Its exit code is an errno. */
 static int take_out(const struct confine_root *r, int pidfd)
 {
@@ -234,14 +239,15 @@ static int take_out(const struct confine_root *r, int pidfd)
 	for (size_t i = r->n; i-- > 0;) {
 		const struct confine_entry *entry = &r->entries[i];
 
-		if ((entry->is_proc || entry->mount_fd >= 0) &&
+		if ((entry->is_proc || entry->mount_fd >= 0) && !stays(r, entry) &&
 		    umount2(entry->name, MNT_DETACH) < 0)
 			return errno;
 	}
 	if (mount_setattr(AT_FDCWD, "/", 0, &writable, sizeof writable) < 0)
 		return errno;
 	for (size_t i = r->n; i-- > 0;)
-		if (unlinkat(AT_FDCWD, r->entries[i].name,
+		if (!stays(r, &r->entries[i]) &&
+		    unlinkat(AT_FDCWD, r->entries[i].name,
 			     r->entries[i].is_dir ? AT_REMOVEDIR : 0) < 0)
 			return errno;
 	return mount_setattr(AT_FDCWD, "/", 0, &readonly, sizeof readonly) < 0 ? errno : 0;

@@ -31,7 +31,8 @@ struct confine_entry {
 };
 
 struct confine_root {
-	int fd; /* -1: none, the process stays where it is */
+	int fd;         /* -1: none, the process stays where it is */
+	bool keep_proc; /* when it is emptied: for who works by /proc/self/fd */
 	struct confine_entry *entries;
 	size_t n;
 };
@@ -59,7 +60,7 @@ int confine_root_proc(struct confine_root *r, struct err *e);
 /* In the child, which has CAP_SYS_ADMIN and a mount namespace of its own. */
 int confine_root_enter(const struct confine_root *r, struct err *e);
 
-/* Takes everything out of the root in which the process @pidfd lives, for good. What it has open or
+/* Takes everything (but keep_proc) out of the root in which the process @pidfd lives, for good. What it has open or
  * mapped stays with it. In the parent, between the child's start and confine_root_fini(). */
 int confine_root_empty(const struct confine_root *r, int pidfd, struct err *e);
 

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
@@ -122,6 +123,33 @@ static int open_file(const char *path, const char *what, const char *key, const 
 	return fd;
 }
 
+/*
+ * QEMU opens it once more by /proc/self/fd, as the user that it is: what only its owner may read (some
+ * distributions' kernels in /boot) becomes a copy in memory. Swallows @swallow_fd and returns a
+ * descriptor, or -errno.
+ */
+static int open_to_all(int swallow_fd, const char *what, struct err *e)
+{
+	auto_close int fd = swallow_fd;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, errno, "inspect %s", what);
+	if (st.st_mode & S_IROTH)
+		return take_fd(&fd);
+	auto_close int copy = memfd_create("guest-image", MFD_CLOEXEC);
+
+	if (copy < 0)
+		return err_sys(e, errno, "copy %s", what);
+	for (off_t at = 0; at < st.st_size;) {
+		ssize_t n = sendfile(copy, fd, &at, (size_t) (st.st_size - at));
+
+		if (n <= 0)
+			return err_sys(e, n < 0 ? errno : EIO, "copy %s", what);
+	}
+	return take_fd(&copy);
+}
+
 /* Enough to tell a kernel from a configuration mistake: ELF, x86's bzImage, arm64's Image. */
 static int check_kernel(int fd, const char *path, struct err *e)
 {
@@ -148,13 +176,17 @@ static int add_kernel(struct qemu_command *c, const struct vm_spec *spec, const 
 
 	int r = check_kernel(kernel, spec->kernel_path, e);
 
+	if (r == 0)
+		r = open_to_all(take_fd(&kernel), "the guest kernel", e);
 	if (r < 0)
 		return r;
-	addf(c, "-kernel", "/proc/self/fd/%d", give_fd(c, take_fd(&kernel)));
+	addf(c, "-kernel", "/proc/self/fd/%d", give_fd(c, r));
 	if (spec->initrd_path && *spec->initrd_path) {
 		int initrd =
 			open_file(spec->initrd_path, "guest initrd", "initrd", HV_REMEDY_IMAGE, e);
 
+		if (initrd >= 0)
+			initrd = open_to_all(initrd, "the guest initrd", e);
 		if (initrd < 0)
 			return initrd;
 		addf(c, "-initrd", "/proc/self/fd/%d", give_fd(c, initrd));
@@ -183,8 +215,12 @@ static int add_firmware(struct qemu_command *c, const struct vm_spec *spec,
 	int fd = named ? open_file(named, "firmware", "firmware", HV_REMEDY_FIRMWARE, e)
 		       : open_own_firmware(choice);
 
+	if (fd >= 0)
+		fd = open_to_all(fd, "the firmware", e);
+	else if (!named)
+		return 0;
 	if (fd < 0)
-		return named ? fd : 0;
+		return fd;
 	addf(c, "-bios", "/proc/self/fd/%d", give_fd(c, fd));
 	return 0;
 }
@@ -344,9 +380,9 @@ static int add_share(struct qemu_command *c, const struct vm_spec *spec,
 	if (fd < 0)
 		return err_sys(e, errno, "open shared folder '%s'", s->path);
 	as = give_fd(c, fd);
-	/* Only root can give files to others; a VMM that is not root owns whatever it makes. */
+	/* Who has no capabilities cannot give files to others and owns whatever it makes. */
 	addf(c, "-fsdev", "local,id=share,path=/proc/self/fd/%d,security_model=%s,multidevs=remap",
-	     as, spec->uid == 0 ? "passthrough" : "none");
+	     as, spec->rootless ? "none" : "passthrough");
 	options = str_printf("fsdev=share,mount_tag=%s", tag);
 	add_device(c, choice->machine, "virtio-9p", options ? options : "");
 	return 0;
@@ -420,6 +456,7 @@ static void add_basics(struct qemu_command *c, const struct vm_spec *spec,
 	add(c, "-no-user-config");
 	addf(c, "-display", "none");
 	add(c, "-no-reboot");
+	add(c, "-S"); /* it runs when start.c has taken away the rest */
 	if (strcmp(seccomp, "off") != 0)
 		addf(c, "-sandbox", "%s", seccomp);
 	addf(c, "-chardev", "socket,id=monitor,fd=%d", QEMU_FD_QMP);

@@ -24,7 +24,8 @@ struct qemu {
 
 	/* The worker's. */
 	struct qemu_command command;
-	struct qemu_confine confine;
+	struct confine confine;
+	bool require_confinement;
 	int vhost_fd; /* holds the guest's context id until QEMU does */
 	int agent_fd; /* serial: our end until somebody dials */
 

@@ -86,13 +86,14 @@ static int confine(struct qemu *q, const struct vm_spec *spec, const char *progr
 
 	for (size_t i = 0; i < q->command.n_fds; i++)
 		fds[i] = q->command.fds[i].fd;
-	return qemu_confine_prepare(&q->confine, spec, q->info.accel, program, fds, q->command.n_fds, e);
+	return qemu_confine_prepare(&q->confine, spec, q->info.accel, program, fds,
+				    q->command.n_fds, e);
 }
 
 static void forget_spec(struct qemu *q)
 {
 	qemu_command_fini(&q->command);
-	qemu_confine_fini(&q->confine);
+	confine_fini(&q->confine);
 	q->vhost_fd = fd_close(q->vhost_fd);
 }
 
@@ -138,6 +139,7 @@ static int qemu_create(struct hv *hv, const struct vm_spec *spec, struct err *e)
 		forget_spec(q);
 		return r;
 	}
+	q->require_confinement = spec->require_confinement;
 	q->info.vcpus = spec->vcpus;
 	q->info.memory_bytes = spec->memory_bytes;
 	(void) snprintf(q->info.machine_type, sizeof q->info.machine_type, "%s", machine->name);
@@ -221,7 +223,7 @@ static int qemu_new(struct loop *loop, struct hv **ret, struct err *e)
 		return err_sys(e, ENOMEM, "make a machine");
 	q->hv.ops = &hv_qemu;
 	q->loop = loop;
-	q->confine = QEMU_CONFINE_NONE;
+	q->confine = CONFINE_NONE;
 	q->vhost_fd = q->agent_fd = q->console_fd = -1;
 	q->info.driver = hv_qemu.name;
 	(void) pthread_mutex_init(&q->lock, NULL);

@@ -1,8 +1,10 @@
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "host/qemu/machine.h"
 
 /* QEMU's ends of what is made for one start. */
@@ -75,13 +77,18 @@ static int spawn(struct qemu *q, const struct far_ends *far, struct err *e)
 	for (size_t i = 0; i < q->command.n_fds; i++)
 		fds[n++] = q->command.fds[i];
 
+	/* As links may lead through folders that its root has not. */
+	auto_free char *program = realpath(q->command.argv[0], NULL);
+	const char *const no_environment[] = {NULL};
 	struct child_spec spec = {
-		.path = q->command.argv[0],
+		.path = program ? program : q->command.argv[0],
 		.argv = (const char *const *) q->command.argv,
+		.envp = no_environment,
 		.cwd = "/", /* it looks for firmware there, too: never in somebody's folder */
 		.fds = fds,
 		.n_fds = n,
-		.prepare = qemu_confine_enter,
+		.new_pid_namespace = q->confine.namespaces != 0,
+		.prepare = confine_enter,
 		.prepare_arg = &q->confine,
 	};
 	int r = subprocess_start(&q->process, &spec, e);
@@ -117,6 +124,23 @@ static int why_not(struct qemu *q, int r, struct err *e)
 	return -why.code;
 }
 
+/* The machine is built, and what it took is open or mapped: the files go out of QEMU's root before the
+ * guest's first instruction. */
+static int set_going(struct qemu *q, msec_t deadline, struct err *e)
+{
+	struct err why = {0};
+	int r = confine_root_empty(&q->confine.root, q->process.child.pidfd, &why);
+
+	if (r < 0 && q->require_confinement) {
+		if (e)
+			*e = why;
+		return err_wrap(e, r, "confine QEMU (key 'require_confinement')");
+	}
+	if (r < 0)
+		log_err(LOG_WARN, &why, "ignoring: QEMU's root stays as it is, read-only");
+	return qmp_call(q->qmp, "cont", NULL, deadline, NULL, e);
+}
+
 int qemu_start(struct hv *hv, msec_t deadline, struct err *e)
 {
 	struct qemu *q = qemu_of(hv);
@@ -129,6 +153,8 @@ int qemu_start(struct hv *hv, msec_t deadline, struct err *e)
 	far_ends_close(&far);
 	if (r == 0) {
 		r = qmp_greet(q->qmp, deadline, version, sizeof version, e);
+		if (r == 0)
+			r = set_going(q, deadline, e);
 		if (r < 0 && r != -ETIMEDOUT)
 			r = why_not(q, r, e);
 	}
@@ -140,7 +166,7 @@ int qemu_start(struct hv *hv, msec_t deadline, struct err *e)
 	memcpy(q->info.version, version, sizeof version);
 	pthread_mutex_unlock(&q->lock);
 	qemu_command_fini(&q->command);
-	qemu_confine_fini(&q->confine);
+	confine_fini(&q->confine);
 	q->vhost_fd = fd_close(q->vhost_fd); /* QEMU has it, and with it the context id */
 	subprocess_watch(&q->process);
 	return 0;

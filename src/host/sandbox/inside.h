@@ -103,6 +103,7 @@ struct sandbox {
 	struct share *share;
 	struct hv *hv;               /* made and freed on the loop */
 	struct virtiofsd *virtiofsd; /* made and freed on the loop */
+	int vmm_user_fd;             /* holds the claim on the VMM's user; or -1 */
 	bool booted;                 /* the guest has made its sandbox */
 
 	pthread_mutex_t phases_lock; /* guards all below */

@@ -2,10 +2,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "host/confine/ids.h"
 #include "host/sandbox/inside.h"
 
 /* Something that only the loop's thread may make. */
@@ -128,16 +128,16 @@ static const char *set(const char *text)
 	return text && text[0] ? text : NULL;
 }
 
-/* A user that nobody else is: above those that distributions, login shells and user namespaces have
- * (systemd's UIDS-GIDS table leaves this range free), and one per server. /dev/kvm is for a group. */
-#define ROOTLESS_FIRST_UID 0x70000000U
-
-static void choose_user(struct vm_spec *vm)
+/* A user and group that nobody else is. Who is not root itself cannot choose. */
+static int choose_user(struct sandbox *sb, struct vm_spec *vm, struct err *e)
 {
-	struct stat st;
+	if (geteuid() != 0 || sb->vmm_user_fd >= 0)
+		return 0;
 
-	vm->uid = ROOTLESS_FIRST_UID + (uid_t) getpid();
-	vm->gid = stat("/dev/kvm", &st) == 0 && st.st_gid ? st.st_gid : (gid_t) vm->uid;
+	int r = confine_id_claim(CONFINE_IDS_DIR, &vm->uid, &sb->vmm_user_fd, e);
+
+	vm->gid = vm->uid;
+	return r < 0 ? err_wrap(e, r, "choose the VMM's user") : 0;
 }
 
 #define AGENT_PARAMS_BYTES 96
@@ -196,10 +196,10 @@ static void describe_machine(struct sandbox *sb, const struct guest_container *f
 		.channel = channels[c->channel],
 		.hugepages = c->enable_hugepages,
 		.mem_prealloc = c->enable_mem_prealloc,
+		.rootless = c->rootless,
+		.require_confinement = c->require_confinement,
 		.share = {.socket_fd = -1},
 	};
-	if (c->rootless)
-		choose_user(vm);
 }
 
 int machine_start(struct sandbox *sb, const struct guest_container *first, msec_t deadline,
@@ -218,7 +218,9 @@ int machine_start(struct sandbox *sb, const struct guest_container *first, msec_
 		return m.r;
 	}
 	describe_machine(sb, first, params, &vm);
-	r = lend_share(sb, &vm.share, &share_fd, e);
+	r = choose_user(sb, &vm, e);
+	if (r == 0)
+		r = lend_share(sb, &vm.share, &share_fd, e);
 	if (r == 0)
 		r = hv_create(sb->hv, &vm, e);
 	phase_end(sb, "runtime");

@@ -32,7 +32,7 @@ int sandbox_new(const struct sandbox_options *options, struct sandbox **ret, str
 	if (!sb)
 		return err_sys(e, ENOMEM, "make a sandbox");
 	sb->loop = options->loop;
-	sb->cancel_fd = -1;
+	sb->cancel_fd = sb->vmm_user_fd = -1;
 	sb->phase_began_us = options->began_us ? options->began_us : clock_now_us();
 	list_init(&sb->containers);
 	list_init(&sb->loss_waits);
@@ -65,6 +65,7 @@ void sandbox_free(struct sandbox *sb)
 		guest_container_free(container_of(pos, struct guest_container, link));
 	hv_free(sb->hv);
 	virtiofsd_free(sb->virtiofsd);
+	fd_close(sb->vmm_user_fd); /* nobody is that user any more */
 	(void) share_close(sb->share, NULL);
 	config_free(sb->config);
 	fd_close(sb->cancel_fd);

@@ -1,0 +1,59 @@
+/*
+ * What QEMU 7.2 to 11 call, from the loader to the end. A start and a machine at work were traced, under
+ * KVM and TCG, for q35 and microvm, with virtio-fs, 9p and disks; what only newer ones call came from
+ * theirs. All else is a call that is not there (ENOSYS): then a newer library takes the older way.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "base/array.h"
+#include "host/qemu/confine.h"
+
+#define YES(call)            \
+	{                    \
+		.name = call \
+	}
+#define NO(call, why)                                                  \
+	{                                                              \
+		.name = call, .verdict = CONFINE_REFUSE, .code = (why) \
+	}
+
+static const struct confine_rule machine[] = {
+	/* The memory of a guest, and which node of the host it comes from. */
+	YES("get_mempolicy"),
+	YES("mbind"),
+	YES("set_mempolicy"),
+	/* disks */
+	YES("copy_file_range"),
+	/* vhost-user makes the second line to its server as a pair of sockets. */
+	{.name = "socketpair", .n_args = 1, .args = {{0, CONFINE_INT, AF_UNIX}}},
+	/* All others it has inherited. */
+	NO("socket", EPERM),
+	NO("connect", EPERM),
+	NO("bind", EPERM),
+};
+
+/* Of 9p, for files below the one folder that it has. */
+static const struct confine_rule server[] = {
+	YES("chmod"),        YES("fchmod"),     YES("fchmodat"),     YES("fchmodat2"),
+	YES("fchown"),       YES("fchownat"),   YES("fgetxattr"),    YES("flistxattr"),
+	YES("fremovexattr"), YES("fsetxattr"),  YES("lchown"),       YES("lgetxattr"),
+	YES("linkat"),       YES("llistxattr"), YES("lremovexattr"), YES("lsetxattr"),
+	YES("mkdirat"),      YES("mknodat"), /* without CAP_MKNOD: pipes, sockets, whiteouts */
+	YES("renameat"),     YES("renameat2"),  YES("symlinkat"),    YES("truncate"),
+	YES("unlinkat"),     YES("utimensat"),
+};
+
+void qemu_calls(struct confine_filter_spec *ret, bool is_server)
+{
+	*ret = (struct confine_filter_spec){
+		.whose = "QEMU",
+		.otherwise = CONFINE_REFUSE,
+		.code = ENOSYS,
+		.tables = {{machine, ARRAY_LEN(machine)},
+			   confine_calls_basic,
+			   confine_calls_deadly},
+	};
+	if (is_server)
+		ret->tables[3] = (struct confine_table){server, ARRAY_LEN(server)};
+}
