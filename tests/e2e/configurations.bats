@@ -72,6 +72,38 @@ argument() {
 	tr '\0' '\n' <"/proc/$vmm/cmdline" | grep -qF -- "$1"
 }
 
+# Effective and permitted ones of the machine's process.
+capabilities() {
+	awk '/^CapEff|^CapPrm|^CapBnd/ { print $2 }' "/proc/$vmm/status" | sort -u
+}
+
+status_of() {
+	awk -v name="$2:" '$1 == name { print $2 }' "/proc/$1/status"
+}
+
+@test "the machine's process is nobody, alone, and has nothing to open" {
+	config=$(configured require_confinement true)
+	started_with "$config"
+	[ "$(capabilities)" = 0000000000000000 ]
+	[ "$(status_of "$vmm" NoNewPrivs)" = 1 ]
+	[ "$(status_of "$vmm" Seccomp)" = 2 ]
+	[ "$(status_of "$vmm" Uid)" -ge $((0x70000000)) ]
+	[ "$(status_of "$vmm" Gid)" = "$(status_of "$vmm" Uid)" ]
+	for kind in user pid mnt net ipc uts cgroup; do
+		[ "$(readlink "/proc/$vmm/ns/$kind")" != "$(readlink "/proc/self/ns/$kind")" ]
+	done
+	[ "$(wc -c <"/proc/$vmm/environ")" = 0 ]
+	[ -z "$(ls -A "/proc/$vmm/root")" ]
+	[ "$(wc -l <"/proc/$vmm/mountinfo")" = 1 ]
+	grep -q ' / / ro,nosuid,nodev,noexec' "/proc/$vmm/mountinfo"
+	first=$(status_of "$vmm" Uid)
+	kata --config "$config" run -d --bundle "$(bundle other . sleep 1000)" c2 </dev/null >/dev/null 2>&1
+	vmm=$(kata describe c2 | sed -n 's/^hypervisor .*process //p')
+	[ "$(status_of "$vmm" Uid)" != "$first" ]
+	kata delete --force c1
+	kata delete --force c2
+}
+
 @test "microvm" {
 	config=$(configured machine_type '"microvm"')
 	runs_with "$config"
@@ -128,6 +160,13 @@ make_guest_with_9p() {
 	[ "$(stat -c %u:%g:%a "$ROOTFS/tmp/f")" = 12:34:640 ]
 	[ "$(cat "$WORK/out")" = "nowhere
 $(find "$ROOTFS/bin" -mindepth 1 | wc -l)" ]
+	# It serves files of all owners, and can neither make devices nor see any but the share's.
+	[ "$(capabilities)" = "$(printf %016x $((1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 31)))" ]
+	[ "$(stat -c %u "/proc/$vmm")" -ge $((0x70000000)) ]
+	[ "$(ls "/proc/$vmm/root")" = proc ]
+	kata exec c1 mkfifo /tmp/pipe
+	! kata exec --cap CAP_MKNOD c1 mknod /tmp/null c 1 3 2>/dev/null
+	[ ! -e "$ROOTFS/tmp/null" ]
 	kata delete --force c1
 	runs_with "$(configured machine_type '"microvm"' "${by_9p[@]}")"
 }
