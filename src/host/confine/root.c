@@ -123,7 +123,7 @@ static int bind_at(struct confine_root *r, int dirfd, const char *source, const 
 			    (flags & CONFINE_BIND_WRITABLE ? 0 : MOUNT_ATTR_RDONLY) |
 			    (flags & CONFINE_BIND_DEVICE ? 0 : MOUNT_ATTR_NODEV) |
 			    (flags & CONFINE_BIND_NOEXEC ? MOUNT_ATTR_NOEXEC : 0),
-		.propagation = MS_PRIVATE,
+		.propagation = flags & CONFINE_BIND_FOLLOW ? MS_SLAVE : MS_PRIVATE,
 	};
 	struct stat st;
 
@@ -163,13 +163,18 @@ int confine_root_link(struct confine_root *r, const char *target, const char *na
 	return 0;
 }
 
-int confine_root_proc(struct confine_root *r, struct err *e)
+int confine_root_proc_at(struct confine_root *r, const char *name, struct err *e)
 {
-	int result = make_folder(r, "proc", strlen("proc"), e);
+	int result = make_folder(r, name, strlen(name), e);
 
 	if (result == 0)
 		r->entries[r->n - 1].is_proc = true;
 	return result;
+}
+
+int confine_root_proc(struct confine_root *r, struct err *e)
+{
+	return confine_root_proc_at(r, "proc", e);
 }
 
 /* Only the processes' part of a procfs (Linux 5.8): nothing in it is the host's. */

@@ -20,6 +20,7 @@ enum confine_bind {
 	CONFINE_BIND_WRITABLE = 1 << 2,  /* files may be made and changed below it */
 	CONFINE_BIND_NOEXEC = 1 << 3,    /* and no program run from it */
 	CONFINE_BIND_RECURSIVE = 1 << 4, /* with what is mounted below it */
+	CONFINE_BIND_FOLLOW = 1 << 5,    /* and with what is mounted there later */
 };
 
 /* What is in the root, in the order in which it was made. */
@@ -56,6 +57,9 @@ int confine_root_link(struct confine_root *r, const char *target, const char *na
 
 /* "/proc" with the process's own entries only. It takes a pid namespace of its own. */
 int confine_root_proc(struct confine_root *r, struct err *e);
+
+/* The same as the new folder @name, for who wants more in "/proc": nothing can be made in a procfs. */
+int confine_root_proc_at(struct confine_root *r, const char *name, struct err *e);
 
 /* In the child, which has CAP_SYS_ADMIN and a mount namespace of its own. */
 int confine_root_enter(const struct confine_root *r, struct err *e);

@@ -12,63 +12,16 @@
 #include <sys/wait.h>
 
 #include "base/child.h"
-#include "base/privilege.h"
 #include "base/subprocess.h"
 #include "base/text.h"
 #include "host/storage/virtiofsd_args.h"
-
-/* To serve files of all owners, and to lock itself in before it does. It drops the second group
- * itself, and puts a seccomp filter on. */
-#define CAPS_SERVE                                                                             \
-	(PRIVILEGE(CAP_CHOWN) | PRIVILEGE(CAP_DAC_OVERRIDE) | PRIVILEGE(CAP_DAC_READ_SEARCH) | \
-	 PRIVILEGE(CAP_FOWNER) | PRIVILEGE(CAP_FSETID) | PRIVILEGE(CAP_SETGID) |               \
-	 PRIVILEGE(CAP_SETUID) | PRIVILEGE(CAP_MKNOD) | PRIVILEGE(CAP_SETFCAP))
-#define CAPS_LOCK_IN (PRIVILEGE(CAP_SYS_ADMIN) | PRIVILEGE(CAP_SYS_CHROOT) | PRIVILEGE(CAP_SETPCAP))
-
-/* A file descriptor for each file the guest's kernel knows of. */
-#define NOFILE_WANTED 1000000
+#include "host/storage/virtiofsd_confine.h"
 
 struct virtiofsd {
 	struct subprocess process;
 	virtiofsd_exit_fn exit_fn;
 	void *exit_arg;
 };
-
-struct confine {
-	const int *cgroup_fds;
-	size_t n_cgroup_fds;
-};
-
-static void raise_nofile(void)
-{
-	struct rlimit lim = {NOFILE_WANTED, NOFILE_WANTED};
-
-	/* Only who has CAP_SYS_RESOURCE may raise the hard limit; all may go up to it. */
-	if (setrlimit(RLIMIT_NOFILE, &lim) == 0 || getrlimit(RLIMIT_NOFILE, &lim) < 0)
-		return;
-	lim.rlim_cur = lim.rlim_max;
-	(void) setrlimit(RLIMIT_NOFILE, &lim);
-}
-
-static int confine_enter(void *arg, struct err *e)
-{
-	const struct confine *c = arg;
-	const struct rlimit no_core = {0};
-
-	for (size_t i = 0; i < c->n_cgroup_fds; i++)
-		if (write(c->cgroup_fds[i], "0", 1) != 1)
-			return err_sys(e, errno, "join the sandbox's cgroup");
-	raise_nofile();
-	if (setrlimit(RLIMIT_CORE, &no_core) < 0)
-		return err_sys(e, errno, "switch off core dumps");
-	/* Mount, pid and network namespaces it makes itself. */
-	if (geteuid() == 0 && unshare(CLONE_NEWIPC | CLONE_NEWUTS) < 0)
-		return err_sys(e, errno, "make namespaces");
-
-	int r = privilege_limit(CAPS_SERVE | CAPS_LOCK_IN, e);
-
-	return r < 0 ? r : privilege_seal(e);
-}
 
 /* A socket that listens, and its other end, connected: whoever accepts gets us and nobody else, for
  * its name is gone before anybody could have used it. */
@@ -105,11 +58,14 @@ static int make_sockets(const char *private_dir, int *ret_listen, int *ret_conne
 static int run(struct virtiofsd *v, const struct virtiofsd_spec *spec,
 	       const struct virtiofsd_args *args, int listening, struct err *e)
 {
-	struct confine confine = {spec->cgroup_fds, spec->n_cgroup_fds};
+	static const char *const no_environment[] = {NULL};
+	struct confine confine = CONFINE_NONE;
 	struct child_fd fds[] = {{listening, VIRTIOFSD_FD}};
 	struct child_spec child = {
 		.path = args->argv[0],
 		.argv = (const char *const *) args->argv,
+		.envp = no_environment,
+		.new_pid_namespace = geteuid() == 0,
 		.cwd = "/",
 		.fds = fds,
 		.n_fds = 1,
@@ -117,7 +73,12 @@ static int run(struct virtiofsd *v, const struct virtiofsd_spec *spec,
 		.prepare_arg = &confine,
 	};
 
-	return subprocess_start(&v->process, &child, e);
+	int r = virtiofsd_confine(&confine, spec, args->argv[0], e);
+
+	if (r == 0)
+		r = subprocess_start(&v->process, &child, e);
+	confine_fini(&confine);
+	return r;
 }
 
 int virtiofsd_start(struct virtiofsd *v, const struct virtiofsd_spec *spec, int *ret_fd,

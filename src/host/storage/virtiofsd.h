@@ -14,9 +14,8 @@
  * different options: QEMU's own in C (up to QEMU 8.0; Debian 12), and its successor in Rust. Which one
  * a file is, is read in the file.
  *
- * It starts with the capabilities that serving files of all owners takes and those for its own
- * sandbox (namespaces, pivot_root, seccomp), which it then gives up; it dies with the thread that
- * started it, and ends when the VMM hangs up.
+ * It is confined before it is the program (virtiofsd_confine.h), and makes the share its root itself; it
+ * dies with the thread that started it, and ends when the VMM hangs up.
  *
  * Threads: virtiofsd_new(), _on_exit(), _free() on the loop's thread, where the callback arrives;
  * virtiofsd_start() and _stop() on the sandbox's worker, which lives as long as the process.
@@ -38,7 +37,7 @@ enum virtiofsd_cache {
 /* All borrowed until virtiofsd_start() returns. */
 struct virtiofsd_spec {
 	const char *program; /* NULL or "": looked for where distributions put it, then in PATH */
-	const char *source;  /* the folder to export; no ',' or '\' in its path */
+	const char *source;  /* the folder to export */
 	/* A folder that nobody else may enter. A socket lives in it while we connect to it. */
 	const char *private_dir;
 	enum virtiofsd_cache cache;

@@ -8,6 +8,7 @@
 
 #include "base/array.h"
 #include "base/file.h"
+#include "host/storage/virtiofsd_confine.h"
 
 /* In every build of QEMU's own, for its --version; in none of the other's. */
 static const char c_mark[] = "QEMU Project developers";
@@ -114,23 +115,27 @@ static void add_option(struct virtiofsd_args *a, const char *name, const char *v
 	add(a, str_printf("%s%s", name, value));
 }
 
-/* QEMU's: everything is an option of -o. */
-static void add_c(struct virtiofsd_args *a, const struct virtiofsd_spec *spec, const char *cache)
+/* Neither makes a sandbox of its own: it is in ours. Of what it may, the share alone is to be its root.
+ *
+ * QEMU's: everything is an option of -o. */
+static void add_c(struct virtiofsd_args *a, const char *cache)
 {
 	add(a, strdup("-f"));
-	add_option(a, "-osource=", spec->source);
+	add(a, strdup("-osource=" VIRTIOFSD_SHARE));
 	add_option(a, "-ocache=", cache);
-	add(a, strdup("-osandbox=namespace"));
+	add(a, strdup("-osandbox=chroot"));
+	add(a, strdup("-omodcaps=-mknod"));
 	add(a, strdup("-oannounce_submounts"));
 	add(a, strdup("-oxattr"));
 	add(a, strdup("-olog_level=warn"));
 }
 
-static void add_rust(struct virtiofsd_args *a, const struct virtiofsd_spec *spec, const char *cache)
+static void add_rust(struct virtiofsd_args *a, const char *cache)
 {
-	add_option(a, "--shared-dir=", spec->source);
+	add(a, strdup("--shared-dir=" VIRTIOFSD_SHARE));
 	add_option(a, "--cache=", cache);
-	add(a, strdup("--sandbox=namespace"));
+	add(a, strdup("--sandbox=chroot"));
+	add(a, strdup("--modcaps=-mknod"));
 	add(a, strdup("--announce-submounts"));
 	add(a, strdup("--xattr"));
 	add(a, strdup("--log-level=warn"));
@@ -146,18 +151,14 @@ int virtiofsd_args_build(struct virtiofsd_args *a, const struct virtiofsd_spec *
 		return err_say(e, EOPNOTSUPP,
 			       "'%s' cannot virtio_fs_cache = \"metadata\" (QEMU's virtiofsd)",
 			       program);
-	/* Both read their source as one word of a list. */
-	if (strpbrk(spec->source, ",\\"))
-		return err_say(e, EINVAL, "virtiofsd cannot share '%s': no comma, no backslash",
-			       spec->source);
 	add(a, strdup(program));
 	add(a, str_printf("--fd=%d", VIRTIOFSD_FD));
 	/* Its own idea of a limit takes CAP_SYS_RESOURCE and is fatal without; we set ours. */
 	add(a, strdup("--rlimit-nofile=0"));
 	if (flavour == VIRTIOFSD_C)
-		add_c(a, spec, cache);
+		add_c(a, cache);
 	else
-		add_rust(a, spec, cache);
+		add_rust(a, cache);
 	for (size_t i = 0; i < spec->n_extra_args; i++)
 		add(a, strdup(spec->extra_args[i]));
 	if (a->error) {

@@ -1,0 +1,210 @@
+#include "host/storage/virtiofsd_confine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/privilege.h"
+#include "host/confine/landlock.h"
+
+/* To serve files of all owners. No CAP_MKNOD: the overlay's nodes for what is gone (0:0), FIFOs and
+ * sockets take none, and any other node would be one of this host's devices. */
+#define CAPS_SERVE                                                                             \
+	(PRIVILEGE(CAP_CHOWN) | PRIVILEGE(CAP_DAC_OVERRIDE) | PRIVILEGE(CAP_DAC_READ_SEARCH) | \
+	 PRIVILEGE(CAP_FOWNER) | PRIVILEGE(CAP_FSETID) | PRIVILEGE(CAP_SETGID) |               \
+	 PRIVILEGE(CAP_SETUID) | PRIVILEGE(CAP_SETFCAP))
+/* To make the share its root, and to give up these two; both programs do so before they serve. */
+#define CAPS_LOCK_IN (PRIVILEGE(CAP_SYS_CHROOT) | PRIVILEGE(CAP_SETPCAP))
+
+/* A file descriptor for each file the guest's kernel knows of. */
+#define NOFILE_WANTED 1000000
+
+/* Where programs and their libraries are. */
+static const char *const programs[] = {"/usr", "/lib", "/lib64", "/bin"};
+
+/* Read at the start by one and by the other, even where they are not to raise a limit. */
+static const char *const limits[] = {"/proc/sys/fs/file-max", "/proc/sys/fs/nr_open"};
+
+#define YES(call)            \
+	{                    \
+		.name = call \
+	}
+#define IF(call, index, value)                                                    \
+	{                                                                         \
+		.name = call, .n_args = 1, .args = { {(index), CONFINE_INT, (value)} } \
+	}
+
+/* What a file server calls beyond what every program does. What it need not have once it serves (chroot,
+ * exec) its own filter takes away, which is stricter than this and comes later. */
+static const struct confine_rule serving[] = {
+	YES("capset"),
+	YES("chroot"),
+	YES("setgroups"),
+	YES("setresgid"),
+	YES("setresuid"),
+	YES("setfsgid"),
+	YES("setfsuid"),
+	YES("setpriority"),
+	YES("sched_setattr"),
+	YES("sched_setscheduler"),
+	/* A thread with a working folder and a umask of its own. */
+	IF("unshare", 0, CLONE_FS),
+
+	YES("chmod"),
+	YES("copy_file_range"),
+	YES("fchmod"),
+	YES("fchmodat"),
+	YES("fchmodat2"),
+	YES("fchown"),
+	YES("fchownat"),
+	YES("fgetxattr"),
+	YES("flistxattr"),
+	YES("fremovexattr"),
+	YES("fsetxattr"),
+	YES("futimesat"),
+	YES("getxattr"),
+	YES("lgetxattr"),
+	YES("link"),
+	YES("linkat"),
+	YES("listxattr"),
+	YES("llistxattr"),
+	YES("lremovexattr"),
+	YES("lsetxattr"),
+	YES("mkdir"),
+	YES("mkdirat"),
+	YES("mknod"),
+	YES("mknodat"),
+	YES("name_to_handle_at"),
+	YES("open_by_handle_at"),
+	YES("removexattr"),
+	YES("rename"),
+	YES("renameat"),
+	YES("renameat2"),
+	YES("rmdir"),
+	YES("setxattr"),
+	YES("splice"),
+	YES("symlink"),
+	YES("symlinkat"),
+	YES("syncfs"),
+	YES("truncate"),
+	YES("unlink"),
+	YES("unlinkat"),
+	YES("utimensat"),
+};
+
+static int make_filter(struct confine_filter *f, struct err *e)
+{
+	const struct confine_filter_spec spec = {
+		.whose = "virtiofsd",
+		.otherwise = CONFINE_REFUSE,
+		.code = EPERM,
+		.tables = {{serving, ARRAY_LEN(serving)}, confine_calls_basic},
+	};
+
+	return confine_filter_build(f, &spec, e);
+}
+
+/* Of a program that distributions did not put there: its folder, with what it may need beside it. *@ret is
+ * NULL for others, and freed by the caller. */
+static int find_folder(const char *program, char **ret, struct err *e)
+{
+	auto_free char *path = path_absolute(program, e);
+
+	*ret = NULL;
+	if (!path)
+		return -ENOMEM;
+	for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
+		size_t n = strlen(programs[i]);
+
+		if (strncmp(path, programs[i], n) == 0 && path[n] == '/')
+			return 0;
+	}
+	*strrchr(path, '/') = '\0';
+	if (!path[0])
+		return err_say(e, EINVAL, "virtiofsd cannot be in the root folder");
+	*ret = take_ptr(path);
+	return 0;
+}
+
+static int make_root(struct confine *c, const struct virtiofsd_spec *spec, const char *folder,
+		     struct err *e)
+{
+	const unsigned served = CONFINE_BIND_WRITABLE | CONFINE_BIND_NOEXEC |
+				CONFINE_BIND_RECURSIVE | CONFINE_BIND_FOLLOW;
+	int r = confine_root_new(&c->root, e);
+
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(programs); i++)
+		r = confine_root_bind(&c->root, programs[i], programs[i] + 1,
+				      CONFINE_BIND_OPTIONAL, e);
+	if (r == 0)
+		r = confine_root_bind(&c->root, "/etc/ld.so.cache", "etc/ld.so.cache",
+				      CONFINE_BIND_OPTIONAL, e);
+	if (r == 0 && folder)
+		r = confine_root_bind(&c->root, folder, folder + 1, 0, e);
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(limits); i++)
+		r = confine_root_bind(&c->root, limits[i], limits[i] + 1, CONFINE_BIND_NOEXEC, e);
+	if (r == 0)
+		r = confine_root_proc_at(&c->root, "own", e);
+	if (r == 0)
+		r = confine_root_link(&c->root, "/own/self", "proc/self", e);
+	if (r == 0)
+		r = confine_root_bind(&c->root, spec->source, VIRTIOFSD_SHARE + 1, served, e);
+	return r;
+}
+
+/* All that is in the root may be read; Landlock keeps it from running anything but what it is, and from the
+ * sockets and signals that the kernel's newer versions know of. */
+static int make_ruleset(struct confine *c, const struct virtiofsd_spec *spec, const char *folder,
+			struct err *e)
+{
+	int r = confine_landlock_new(&c->ruleset_fd, e);
+
+	if (r < 0 || c->ruleset_fd < 0)
+		return r;
+	r = confine_landlock_fd(c->ruleset_fd, c->root.fd, CONFINE_MAY_READ, e);
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(programs); i++)
+		r = confine_landlock_path(c->ruleset_fd, programs[i], CONFINE_MAY_EXECUTE, e);
+	if (r == 0 && folder)
+		r = confine_landlock_path(c->ruleset_fd, folder, CONFINE_MAY_EXECUTE, e);
+	if (r == 0)
+		r = confine_landlock_path(c->ruleset_fd, spec->source, CONFINE_MAY_ALL, e);
+	return r;
+}
+
+/* Where the host gives no user namespace, the capabilities are the host's: they reach no more than the
+ * share then either, but that rests on the other layers alone. */
+static void make_user(struct confine *c)
+{
+	struct err e = {0};
+
+	if (confine_user(c, 0, 0, (gid_t) -1, CONFINE_MAP_ALL, &e) < 0)
+		log_err(LOG_WARN, &e, "ignoring, virtiofsd has capabilities on this host");
+}
+
+int virtiofsd_confine(struct confine *c, const struct virtiofsd_spec *spec, const char *program,
+		      struct err *e)
+{
+	auto_free char *folder = NULL;
+	int r = confine_cgroups(c, spec->cgroup_fds, spec->n_cgroup_fds, e);
+
+	c->nofile = NOFILE_WANTED;
+	c->caps = CAPS_SERVE | CAPS_LOCK_IN;
+	if (r < 0 || geteuid() != 0)
+		return r;
+	c->namespaces = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP;
+	r = find_folder(program, &folder, e);
+	if (r == 0)
+		r = make_root(c, spec, folder, e);
+	if (r == 0)
+		r = make_ruleset(c, spec, folder, e);
+	if (r == 0)
+		r = make_filter(&c->filter, e);
+	if (r == 0)
+		make_user(c);
+	return r;
+}
