@@ -32,17 +32,9 @@ start() {
 	kata run --detach --bundle "$1" c </dev/null >"$WORK/log" 2>&1
 }
 
-# The processes of virtiofsd, the one that serves last.
-servers() {
-	jq -r .virtiofsd.pid "$ROOT/c/sandbox.json"
-	cat "/proc/$(jq -r .virtiofsd.pid "$ROOT/c/sandbox.json")/task/"*/children
-}
-
 # What virtiofsd sees under a path of the share.
 served() {
-	local pid
-	pid=$(servers | xargs -n 1 | tail -n 1)
-	echo "/proc/$pid/root/$1"
+	echo "/proc/$(jq -r .virtiofsd.pid "$ROOT/c/sandbox.json")/root/$1"
 }
 
 @test "a device node in a writable volume or the root is none to virtiofsd, and one to the guest where it may be" {
@@ -137,4 +129,77 @@ served() {
 	[[ $status -ne 0 && $output == *"mounts["*"source: '$WORK/disk': block devices are not supported yet"* ]]
 	run kata run --bundle "$(bundle b2 '.root.path = "//proc/self"' true)" c
 	[[ $status -ne 0 && $output == *"root.path '//proc/self': "*" is of this host's kernel"* ]]
+}
+
+# configured KEY VALUE: the configuration of the tree with that key.
+configured() {
+	sed -E "/^#? ?$1 = /d; s|^\[hypervisor.qemu\]|&\n$1 = $2|" "$TREE/build/configuration.toml" >"$WORK/configuration.toml"
+	echo "$WORK/configuration.toml"
+}
+
+# Each of the programs that is there: QEMU's, and its successor where Debian has it.
+programs() {
+	local program
+	for program in /usr/lib/qemu/virtiofsd /usr/libexec/virtiofsd; do
+		[ ! -x $program ] || echo $program
+	done
+}
+
+# of PID FIELD: from its status.
+of() {
+	awk -v "field=$2:" '$1 == field {$1 = ""; print substr($0, 2)}' "/proc/$1/status"
+}
+
+@test "virtiofsd is one process that has nothing of the host's but the share" {
+	local program pid server name
+	for program in $(programs); do
+		kata --config "$(configured virtio_fs_daemon "\"$program\"")" run --detach --bundle "$(bundle "b${#program}" . sleep 1000)" c </dev/null >"$WORK/log" 2>&1
+		pid=$(jq .virtiofsd.pid "$ROOT/c/sandbox.json")
+		server=$(jq .server.pid "$ROOT/c/sandbox.json")
+		[ "$(readlink "/proc/$pid/exe")" = "$program" ]
+		[ -z "$(cat "/proc/$pid/task/"*/children)" ]
+		# Nothing beyond chown, dac_override, dac_read_search, fowner, fsetid, setgid, setuid and setfcap, and no way to more.
+		[ $((0x$(of "$pid" CapPrm) & ~0x800000df)) -eq 0 ]
+		[ "$(of "$pid" CapBnd)$(of "$pid" CapInh)$(of "$pid" CapAmb)" = "$(printf %048d 0)" ]
+		[ "$(of "$pid" NoNewPrivs)" -eq 1 ]
+		[ "$(of "$pid" Seccomp)" -eq 2 ]
+		[ "$(of "$pid" Seccomp_filters)" -ge 2 ]
+		for name in cgroup ipc mnt net pid user uts; do
+			[ "$(readlink "/proc/$pid/ns/$name")" != "$(readlink "/proc/$server/ns/$name")" ]
+		done
+		[ "$(tr -s ' ' <"/proc/$pid/uid_map")" = " 0 0 4294967295" ]
+		[ -z "$(tr -d "\0" <"/proc/$pid/environ")" ]
+		[ "$(awk '/^Max core file size/ {print $5, $6}' "/proc/$pid/limits")" = "0 0" ]
+		[ "$(ls "/proc/$pid/root/")" = c ]
+		[[ $(awk '$5 == "/" {print $6}' "/proc/$pid/mountinfo") == ro,* ]]
+		kata kill c KILL
+		kata delete --force c
+	done
+}
+
+@test "what a container's root makes in a volume: everything but a device, with the owners it says" {
+	local program folder made
+	made='fifo: made
+socket: made
+whiteout: made
+character device: Operation not permitted
+block device: Operation not permitted
+owner: made
+set-uid: made
+capability: made'
+	gcc -std=gnu17 -D_GNU_SOURCE -O2 -static -o "$WORK/nodes" "$BATS_TEST_DIRNAME/share_nodes.c"
+	for program in $(programs); do
+		folder=$VOLUME/${#program}
+		mkdir "$folder"
+		cp "$WORK/nodes" "$folder/program"
+		dir=$(bundle "b${#program}" "$mighty | .process.capabilities |= with_entries(.value += [\"CAP_CHOWN\", \"CAP_FOWNER\", \"CAP_FSETID\", \"CAP_SETFCAP\"])
+			| .mounts += [$(bind /volume "$folder" rbind rw)]" /volume/program /volume)
+		run kata --config "$(configured virtio_fs_daemon "\"$program\"")" run --bundle "$dir" c
+		echo "$output"
+		[ "$output" = "$made" ]
+		[ "$(stat -c '%F %t:%T' "$folder/whiteout")" = "character special file 0:0" ]
+		[ "$(stat -c '%u %g %a' "$folder/program")" = "4294967293 70000 6755" ]
+		[ "$(stat -c %F "$folder/fifo" "$folder/socket")" = $'fifo\nsocket' ]
+		[[ $(getcap "$folder/program") == *"cap_net_bind_service=ep" ]]
+	done
 }

@@ -98,7 +98,10 @@ RULES = [
     Case("device_rules/allow_all", LOOK, {
         **devices(NOBODYS), "linux.resources.devices": [{"allow": True, "access": "rwm"}]}),
     Case("device_rules/mknod_is_allowed_use_is_not", sh(
-        "mknod /tmp/k c 1 99 && echo made; /probe open:/tmp/k"), MKNOD),
+        "mknod /dev/k c 1 99 && echo made; /probe open:/dev/k"), MKNOD),
+    Case("devices/made_in_the_root", sh("mknod /k c 1 3 2>&1; mknod /p p; mknod /dev/k c 1 3; ls /"
+                                        " | grep -x '[kp]'"), MKNOD,
+         expect=Expect("mknod: /k: Operation not permitted\np\n")),
     Case("device_rules/absent", probe("open:/dev/null,/dev/zero"),
          {"linux.resources.devices": DROP}),
     Case("device_rules/unknown_access", edit=rules(allow("c", 1, 11, "rz")), refused=True,

@@ -44,8 +44,8 @@ static const struct {
 	{"/dev/stderr", "/proc/self/fd/2"},
 };
 
-/* In a user namespace a device cannot be made; but the agent's own can be bound. The kernel tells
- * under which name it has it. */
+/* In a user namespace a device cannot be made, nor in a folder of the host's, where it would be a device
+ * of the host; but the agent's own can be bound. The kernel tells under which name it has it. */
 static int bind_device(struct setup *s, const struct device *d, struct err *e)
 {
 	auto_free char *text = NULL;
@@ -96,10 +96,14 @@ static int check_existing(int dir, const char *name, const struct device *d, str
 	return 0;
 }
 
-static int make_node(const struct device *d, int dir, const char *name, struct err *e)
+static int make_node(struct setup *s, const struct device *d, int dir, const char *name,
+		     struct err *e)
 {
-	if (mknodat(dir, name, type_of(d) | d->mode, makedev(d->major, d->minor)) < 0)
+	if (mknodat(dir, name, type_of(d) | d->mode, makedev(d->major, d->minor)) < 0) {
+		if (errno == EPERM && d->type != 'p')
+			return bind_device(s, d, e);
 		return errno == EEXIST ? 0 : err_sys(e, errno, "make device '%s'", d->path);
+	}
 	if (fchownat(dir, name, d->uid, d->gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(e, errno, "set the owner of device '%s'", d->path);
 	return 0;
@@ -119,7 +123,7 @@ static int make_device(struct setup *s, const struct device *d, struct err *e)
 		return r;
 	if ((s->namespaces & CLONE_NEWUSER) && d->type != 'p')
 		return bind_device(s, d, e);
-	return make_node(d, dir, name, e);
+	return make_node(s, d, dir, name, e);
 }
 
 static bool is_overridden(const struct setup *s, const char *path)
