@@ -27,7 +27,7 @@
 #define ARRAY_LEN(a) (sizeof(a) / sizeof(*(a)))
 #define PAGE         4096
 
-static void say(const char *format, ...)
+__attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
 {
 	va_list args;
 
@@ -104,16 +104,15 @@ static int fresh(int flags)
 }
 
 /* In another process; its end is waited for. */
-#define IN_CHILD(...)                                \
-	do {                                         \
-		(void) fflush(stdout);               \
-		pid_t pid_ = fork();                 \
-		if (pid_ == 0) {                     \
-			__VA_ARGS__                  \
-			(void) fflush(stdout);       \
-			_exit(0);                    \
-		}                                    \
-		(void) waitpid(pid_, NULL, 0);       \
+#define IN_CHILD(...)                                     \
+	do {                                              \
+		(void) fflush(stdout);                    \
+		pid_t pid_ = fork();                      \
+		if (pid_ == 0) {                          \
+			__VA_ARGS__(void) fflush(stdout); \
+			_exit(0);                         \
+		}                                         \
+		(void) waitpid(pid_, NULL, 0);            \
 	} while (0)
 
 static void append_mapped(void)
@@ -183,7 +182,7 @@ static void append_of_two(void)
 	int one = fresh(O_APPEND), two = open("f", O_WRONLY | O_APPEND);
 
 	for (int i = 0; i < 20; i++)
-		if (write(i % 3 ? one : two, "0123456789" + i % 10, 1) != 1)
+		if (write(i % 3 ? one : two, &"0123456789"[i % 10], 1) != 1)
 			said("write", -1);
 	say_file("f");
 }
@@ -914,7 +913,10 @@ static void read_only_descriptors(void)
 	said("syncfs", syncfs(fd));
 }
 
-#define CALL(name) {#name, name}
+#define CALL(name)          \
+	{                   \
+#name, name \
+	}
 
 static const struct {
 	const char *name;

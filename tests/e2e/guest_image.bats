@@ -117,6 +117,11 @@ tiny_kernel() {
 	readelf -nW "$T/image/vmlinux" | grep -qE 'Xen .*0x00000012'
 }
 
+@test "what the agent must know of the kernel is in the initrd" {
+	grep -qE '^bpf_lsm_mmap_file [1-9][0-9]*$' "$T/image/parts/modules/kernel-facts"
+	[ "$(grep -cE '^[a-z_.]+ [0-9]+$' "$T/image/parts/modules/kernel-facts")" -eq 7 ]
+}
+
 @test "a machine starts from vmlinux, every module loads in the listed order, the folders are there" {
 	boot "$T/image/vmlinux" >"$T/console"
 	cat "$T/console"

@@ -63,6 +63,14 @@ static int set_bytes(void *field, const char *value)
 	return 0;
 }
 
+static int set_flag(void *field, const char *value)
+{
+	if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
+		return -EINVAL;
+	*(bool *) field = *value == '1';
+	return 0;
+}
+
 static const struct option {
 	const char *name; /* without "agent." */
 	int (*set)(void *field, const char *value);
@@ -72,6 +80,7 @@ static const struct option {
 	{"log", set_log, offsetof(struct boot_options, log)},
 	{"hotplug_timeout", set_seconds, offsetof(struct boot_options, hotplug_timeout_ms)},
 	{"container_pipe_size", set_bytes, offsetof(struct boot_options, pipe_bytes)},
+	{"server_appends", set_flag, offsetof(struct boot_options, server_appends)},
 };
 
 /* Known to upstream's agent; of no effect in this one. */

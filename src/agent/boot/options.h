@@ -14,6 +14,7 @@ struct boot_options {
 	enum log_level log;
 	uint32_t hotplug_timeout_ms;
 	uint32_t pipe_bytes; /* of the pipes of containers; 0 is our own choice */
+	bool server_appends; /* the server of shared files appends what is written to O_APPEND */
 };
 
 extern const struct boot_options boot_options_default;

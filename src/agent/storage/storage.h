@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,7 @@ struct storages_config {
 	struct devices *devices;
 	const char *run_dir;        /* mount points are below it; made if missing */
 	uint32_t device_timeout_ms; /* how long a storage waits for its device */
+	bool server_appends;        /* the file server needs append_guard.h */
 };
 
 /* Mount points at once; what a hostile or broken host can make us remember. */

@@ -11,6 +11,15 @@
 #include "base/file.h"
 #include "base/log.h"
 
+/* A kernel that cannot is no reason to run nothing: what the guard is against is rare. */
+static void start_guard(struct storages *s)
+{
+	struct err e = {0};
+
+	if (s->config.server_appends && append_guard_init(&s->guard, KERNEL_FACTS_FILE, &e) < 0)
+		log_err(LOG_WARN, &e, "ignoring");
+}
+
 int storages_new(const struct storages_config *config, struct storages **ret, struct err *e)
 {
 	int r = dir_make(config->run_dir, 0755, e);
@@ -31,6 +40,7 @@ int storages_new(const struct storages_config *config, struct storages **ret, st
 	s->run_fd = take_fd(&fd);
 	list_init(&s->mounted);
 	list_init(&s->jobs);
+	start_guard(s);
 	*ret = s;
 	return 0;
 }
@@ -53,6 +63,8 @@ void storages_free(struct storages *s)
 	assert(list_empty(&s->jobs));
 	while (!list_empty(&s->mounted))
 		undo(s, container_of(s->mounted.prev, struct mounted, link));
+	if (s->config.server_appends)
+		append_guard_fini(&s->guard);
 	fd_close(s->run_fd);
 	free(s);
 }

@@ -2,6 +2,7 @@
 
 /* The table of what is mounted. Private to agent/storage. */
 
+#include "agent/storage/append_guard.h"
 #include "agent/storage/driver.h"
 #include "base/list.h"
 
@@ -19,6 +20,7 @@ struct storages {
 	struct list mounted; /* in the order of their making */
 	unsigned n_mounted;
 	struct list jobs;
+	struct append_guard guard; /* if config.server_appends */
 };
 
 struct held {

@@ -118,11 +118,14 @@ static void check_virtiofsd(struct report *r)
 	const struct config_hypervisor *h = &r->config->hypervisor;
 	struct err e = {0};
 	auto_free char *found = NULL;
+	enum virtiofsd_flavour flavour;
 
 	if (h->shared_fs != CONFIG_SHARED_FS_VIRTIO_FS)
 		return;
 	found = virtiofsd_find(h->virtio_fs_daemon, &e);
 	check_program(r, "virtiofsd", found, &e, "virtio_fs_daemon");
+	if (found && virtiofsd_flavour(found, &flavour, NULL) == 0)
+		say(r, VERDICT_WARN, "shared files", virtiofsd_cannot(flavour), NULL);
 }
 
 static void check_channel(struct report *r)

@@ -140,23 +140,27 @@ static int choose_user(struct sandbox *sb, struct vm_spec *vm, struct err *e)
 	return r < 0 ? err_wrap(e, r, "choose the VMM's user") : 0;
 }
 
-#define AGENT_PARAMS_BYTES 96
+#define AGENT_PARAMS_BYTES 128
 
-/* What of [agent.kata] the agent has to know from its first moment. */
-static const char *agent_params(const struct config_agent *c, char buf[AGENT_PARAMS_BYTES])
+/* What the agent has to know from its first moment: of [agent.kata], and of its file server, which
+ * runs by now. */
+static const char *agent_params(const struct sandbox *sb, char buf[AGENT_PARAMS_BYTES])
 {
-	int n = snprintf(buf, AGENT_PARAMS_BYTES, "%s", c->enable_debug ? "agent.log=debug" : "");
+	const struct config_agent *c = &sb->config->agent;
+	bool appends = sb->virtiofsd && virtiofsd_appends(sb->virtiofsd);
+	int n = snprintf(buf, AGENT_PARAMS_BYTES, "%s%s", c->enable_debug ? "agent.log=debug " : "",
+			 appends ? "agent.server_appends=1 " : "");
 
 	if (c->container_pipe_size)
-		(void) snprintf(buf + n, AGENT_PARAMS_BYTES - (size_t) n,
-				"%sagent.container_pipe_size=%u", n ? " " : "",
-				c->container_pipe_size);
+		n += snprintf(buf + n, AGENT_PARAMS_BYTES - (size_t) n,
+			      "agent.container_pipe_size=%u ", c->container_pipe_size);
+	if (n > 0)
+		buf[n - 1] = '\0';
 	return set(buf);
 }
 
-/* @params is borrowed by @vm. */
 static void describe_machine(struct sandbox *sb, const struct guest_container *first,
-			     char params[AGENT_PARAMS_BYTES], struct vm_spec *vm)
+			     struct vm_spec *vm)
 {
 	static const char *const machines[] = {
 		[CONFIG_MACHINE_Q35] = "q35",
@@ -183,7 +187,6 @@ static void describe_machine(struct sandbox *sb, const struct guest_container *f
 		.kernel_path = c->kernel,
 		.initrd_path = set(c->initrd),
 		.firmware_path = set(c->firmware),
-		.agent_params = agent_params(&sb->config->agent, params),
 		.kernel_params = set(c->kernel_params),
 		.machine_type = machines[c->machine],
 		.machine_accelerators = set(c->machine_accelerators),
@@ -217,10 +220,11 @@ int machine_start(struct sandbox *sb, const struct guest_container *first, msec_
 			*e = m.err;
 		return m.r;
 	}
-	describe_machine(sb, first, params, &vm);
+	describe_machine(sb, first, &vm);
 	r = choose_user(sb, &vm, e);
 	if (r == 0)
 		r = lend_share(sb, &vm.share, &share_fd, e);
+	vm.agent_params = agent_params(sb, params);
 	if (r == 0)
 		r = hv_create(sb->hv, &vm, e);
 	phase_end(sb, "runtime");

@@ -21,6 +21,7 @@ struct virtiofsd {
 	struct subprocess process;
 	virtiofsd_exit_fn exit_fn;
 	void *exit_arg;
+	bool appends;
 };
 
 /* A socket that listens, and its other end, connected: whoever accepts gets us and nobody else, for
@@ -104,9 +105,15 @@ int virtiofsd_start(struct virtiofsd *v, const struct virtiofsd_spec *spec, int 
 	virtiofsd_args_fini(&args);
 	if (r < 0)
 		return err_wrap(e, r, "start virtiofsd");
+	v->appends = flavour == VIRTIOFSD_C;
 	subprocess_watch(&v->process);
 	*ret_fd = take_fd(&connected);
 	return 0;
+}
+
+bool virtiofsd_appends(const struct virtiofsd *v)
+{
+	return v->appends;
 }
 
 int virtiofsd_stop(struct virtiofsd *v, msec_t deadline, struct err *e)

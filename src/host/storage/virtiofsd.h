@@ -71,6 +71,10 @@ void virtiofsd_on_exit(struct virtiofsd *v, virtiofsd_exit_fn fn, void *arg);
 int virtiofsd_start(struct virtiofsd *v, const struct virtiofsd_spec *spec, int *ret_fd,
 		    struct err *e);
 
+/* Whether it appends whatever is written to a descriptor that was opened with O_APPEND, pages of a
+ * mapping included: the guest has to keep programs from what becomes wrong by that. */
+bool virtiofsd_appends(const struct virtiofsd *v);
+
 /* SIGKILL, and waits for the end: what it was asked to write is in the host's page cache. Returns 0,
  * also when it was gone, or -ETIMEDOUT. */
 int virtiofsd_stop(struct virtiofsd *v, msec_t deadline, struct err *e);

@@ -99,6 +99,21 @@ int virtiofsd_flavour(const char *program, enum virtiofsd_flavour *ret, struct e
 	return 0;
 }
 
+const char *virtiofsd_cannot(enum virtiofsd_flavour flavour)
+{
+	static const char *const words[] = {
+		[VIRTIOFSD_C] = "a file that is opened with O_APPEND cannot be mapped MAP_SHARED: "
+				"QEMU's virtiofsd would append what is written to the mapping; the "
+				"Rust virtiofsd (Debian 13) does not",
+		[VIRTIOFSD_RUST] = "a name that the host gives to another file is the old file in "
+				   "the container for up to a second; "
+				   "QEMU's virtiofsd (Debian 12) has no such second",
+	};
+	TABLE_COVERS(words, VIRTIOFSD_FLAVOUR_MAX);
+
+	return words[flavour];
+}
+
 static void add(struct virtiofsd_args *a, char *take_text)
 {
 	if (take_text && a->n < VIRTIOFSD_ARGS_MAX) {

@@ -12,6 +12,7 @@
 enum virtiofsd_flavour {
 	VIRTIOFSD_C,
 	VIRTIOFSD_RUST,
+	VIRTIOFSD_FLAVOUR_MAX,
 };
 
 struct virtiofsd_args {
@@ -25,6 +26,9 @@ char *virtiofsd_find(const char *program, struct err *e);
 
 /* Which one the file is. Returns 0 or -errno. */
 int virtiofsd_flavour(const char *program, enum virtiofsd_flavour *ret, struct err *e);
+
+/* What programs in a container cannot have with it, a sentence. */
+const char *virtiofsd_cannot(enum virtiofsd_flavour flavour);
 
 /* Builds into zeroed @a. On failure it is empty again. */
 int virtiofsd_args_build(struct virtiofsd_args *a, const struct virtiofsd_spec *spec,
