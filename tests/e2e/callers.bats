@@ -76,6 +76,44 @@ no_state() {
 }
 
 # bats test_tags=podman
+@test "podman cp, podman top and --pid container: are about the container, not about the host" {
+	need_podman
+	local probe=/tmp/kata-e2e-probe-$$
+	mkdir "$WORK/volume"
+	# With a cgroup: podman top asks for one.
+	pod run --network none -d --name c1 -v "$WORK/volume:/volume" -v "$WORK/volume:/readonly:ro" --rootfs "$ROOTFS" sleep 1000
+	echo into >"$WORK/file"
+	pod cp "$WORK/file" c1:$probe
+	[ ! -e $probe ]
+	[ "$(pod exec c1 cat $probe)" = into ]
+	pod exec c1 sh -c 'echo out >/root/out; ln -s /proc/sys/kernel/domainname /root/link'
+	pod cp c1:/root/out "$WORK/out"
+	[ "$(cat "$WORK/out")" = out ]
+	pod cp "$WORK/file" c1:/volume/new
+	[ "$(cat "$WORK/volume/new")" = into ]
+	run ! pod cp "$WORK/file" c1:/readonly/other
+	[ ! -e "$WORK/volume/other" ]
+	pod cp "$WORK/file" c1:/root/link || true
+	[ "$(cat /proc/sys/kernel/domainname)" != into ]
+	run pod top c1
+	echo "$output"
+	[[ ${lines[1]} == *"sleep 1000"* ]]
+	[ ${#lines[@]} -eq 2 ]
+	if command -v runc >/dev/null; then
+		run pod --runtime "$(command -v runc)" run --rm --network container:c1 --pid container:c1 --ipc container:c1 \
+			--rootfs "$ROOTFS" sh -c 'ps; ip -o link; kill -9 1'
+		echo "$output"
+		[[ $output == *"sleep 1000"* ]]
+		[ "$(grep -c LOOPBACK <<<"$output")" -eq 1 ]
+		[ "$(grep -c 'link/' <<<"$output")" -eq 1 ]
+		[ "$(pod inspect -f '{{.State.Status}}' c1)" = running ]
+	fi
+	pod rm --force --time 0 c1
+	wait_for 10 no_state
+	rmdir /sys/fs/cgroup/libpod_parent /sys/fs/cgroup/*/libpod_parent 2>/dev/null || true
+}
+
+# bats test_tags=podman
 @test "podman run -t: a terminal of its own" {
 	need_podman
 	run_in_pod -d -t --name c1 --rootfs "$ROOTFS" sh -c 'tty; stty size; exit 4'

@@ -1,17 +1,16 @@
 #include "host/cli/room.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include "base/array.h"
 #include "base/fd.h"
 #include "base/privilege.h"
+#include "host/cli/room_proc.h"
 #include "host/storage/view.h"
 #include "kata.pb-c.h"
 
@@ -64,31 +63,6 @@ static int join(const struct view *view, struct err *e)
 	return 0;
 }
 
-/* What engines look a process up in. Processes only, and read-only: sysctls are the host's, and a link
- * that the guest has made can lead whoever writes "into the container" to /proc. A container without
- * a folder for it has none; nor has one where the host's own is masked, as in a container. */
-static int mount_proc(struct err *e)
-{
-	auto_close int place = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	auto_close int fs = place < 0 ? -1 : fsopen("proc", FSOPEN_CLOEXEC);
-
-	if (place < 0)
-		return 0;
-	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "subset", "pid", 0) < 0 ||
-	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return errno == EPERM ? 0 : err_sys(e, errno, "make a procfs");
-
-	auto_close int tree = fsmount(fs, FSMOUNT_CLOEXEC,
-				      MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-					      MOUNT_ATTR_NOEXEC);
-
-	if (tree < 0)
-		return errno == EPERM ? 0 : err_sys(e, errno, "make a procfs");
-	if (move_mount(tree, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-		return err_sys(e, errno, "mount '/proc'");
-	return 0;
-}
-
 int room_enter(struct server *server, const char *id, struct err *e)
 {
 	struct view view = VIEW_NONE;
@@ -97,7 +71,7 @@ int room_enter(struct server *server, const char *id, struct err *e)
 	if (r == 0)
 		r = join(&view, e);
 	if (r == 0)
-		r = mount_proc(e);
+		r = room_mount_proc(e);
 	view_close(&view);
 	return r;
 }
