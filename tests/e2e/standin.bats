@@ -136,6 +136,7 @@ has_no_rights() {
 	is_empty_room "$(cat "$WORK/pid")"
 	has_no_rights "$(cat "$WORK/pid")"
 	[ "$(tr -d '\0' <"/proc/$(cat "$WORK/pid")/cmdline")" = "sleep 999" ]
+	[ "$(kata ps --format json c1)" = "[$pid,$(cat "$WORK/pid")]" ]
 	rm "$WORK/pid"
 
 	kata exec --pid-file "$WORK/pid" c1 sleep 999 &

@@ -132,15 +132,18 @@ static int watch_signals(struct standin *s, struct err *e)
 
 int standin_begin(struct standin *s, struct err *e)
 {
-	const struct ttrpc_pair owner = {"kata-owner", s->removes ? "run" : "1"};
+	const struct ttrpc_pair metadata[] = {
+		{"kata-owner", s->removes ? "run" : "1"},
+		{"kata-pid", s->host_pid},
+	};
 	Containerd__Task__V2__WaitRequest q = CONTAINERD__TASK__V2__WAIT_REQUEST__INIT;
 	const struct ttrpc_request request = {
 		.service = &containerd__task__v2__task__descriptor,
 		.method = "Wait",
 		.message = &q.base,
 		.deadline = CLOCK_NEVER,
-		.metadata = &owner,
-		.n_metadata = 1,
+		.metadata = metadata,
+		.n_metadata = s->host_pid[0] ? 2 : 1,
 	};
 	int r = watch_signals(s, e);
 
@@ -225,6 +228,9 @@ static int settle(struct standin *s, struct state_dir *dir, const struct confine
 	if (r < 0)
 		return r;
 	dir->fd = fd_close(dir->fd);
+	/* getpid() is 1 here. Who cannot tell is not listed by ps. */
+	if (readlink("/proc/self", s->host_pid, sizeof s->host_pid - 1) < 0)
+		s->host_pid[0] = '\0';
 	title_set(s->args, s->n_args);
 	r = room_enter(s->server, s->id, e);
 	if (r == 0)

@@ -38,6 +38,7 @@ struct standin {
 	/* private */
 	bool done;
 	int exit_code;
+	char host_pid[16]; /* as the caller's procfs numbers us; "": we are not to be shown */
 	struct err err;
 };
 

@@ -5,7 +5,6 @@
 
 #include "base/array.h"
 #include "host/cli/server.h"
-#include "host/cli/state_dir.h"
 #include "host/cli/verb.h"
 #include "kata.pb-c.h"
 
@@ -18,16 +17,27 @@ static const struct option ps_options[] = {
 	 false},
 };
 
-/* Engines look numbers up among the host's processes (docker top gives them to ps), so they get that of
- * the process which stands in for the container on the host; the guest's would hit anybody. */
-static int print_pids(const struct state_dir *dir, struct err *e)
+/* Engines look numbers up among the host's processes (docker top gives them to ps), so they get those of
+ * the processes which stand in for the container's on the host; the guest's would hit anybody. */
+static int print_pids(struct server *s, const char *id, struct err *e)
 {
-	auto_record struct record record = {0};
-	int r = record_read(dir, &record, e);
+	Kata__V1__HostPidsRequest q = KATA__V1__HOST_PIDS_REQUEST__INIT;
+	auto_ptr(ttrpc_message_free) ProtobufCMessage *m = NULL;
 
-	if (r == 0)
-		printf("[%d]\n", record.pid);
-	return r;
+	q.id = (char *) id;
+
+	int r = server_admin(s, "HostPids", &q.base, &m, e);
+
+	if (r < 0)
+		return r;
+
+	const Kata__V1__HostPidsResponse *answer = (void *) m;
+
+	printf("[");
+	for (size_t i = 0; i < answer->n_pids; i++)
+		printf("%s%u", i ? "," : "", answer->pids[i]);
+	printf("]\n");
+	return 0;
 }
 
 /* The words behind the id are options of the host's ps(1) for runc, which picks the container's
@@ -38,7 +48,6 @@ static int run_ps(struct cli *cli, const void *values, int argc, char **argv, st
 	const char *format = v->format ? v->format : "table";
 	Kata__V1__ListProcessesRequest q = KATA__V1__LIST_PROCESSES_REQUEST__INIT;
 	auto_ptr(ttrpc_message_free) ProtobufCMessage *m = NULL;
-	auto_state_dir struct state_dir dir = STATE_DIR_NONE;
 	auto_server struct server s = SERVER_NONE;
 
 	(void) argc;
@@ -51,10 +60,8 @@ static int run_ps(struct cli *cli, const void *values, int argc, char **argv, st
 	q.format = (char *) format;
 	if (r == 0)
 		r = server_admin(&s, "ListProcesses", &q.base, &m, e);
-	if (r == 0 && strcmp(format, "json") == 0) {
-		r = state_dir_open(cli->root, argv[0], &dir, e);
-		return r < 0 ? r : print_pids(&dir, e);
-	}
+	if (r == 0 && strcmp(format, "json") == 0)
+		return print_pids(&s, argv[0], e);
 	if (r < 0)
 		return r;
 

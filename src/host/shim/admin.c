@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "host/shim/oom.h"
 #include "host/shim/server.h"
+#include "host/shim/wait.h"
 #include "kata.pb-c.h"
 
 static void listed(void *arg, const struct sandbox_answer *answer)
@@ -85,11 +86,25 @@ static void room(struct ttrpc_call *call, const ProtobufCMessage *request, void 
 		ttrpc_reply(call, NULL);
 }
 
+#define HOST_PIDS_MAX 1024
+
+static void host_pids(struct ttrpc_call *call, const ProtobufCMessage *request, void *arg)
+{
+	const Kata__V1__HostPidsRequest *q = (const void *) request;
+	Kata__V1__HostPidsResponse a = KATA__V1__HOST_PIDS_RESPONSE__INIT;
+	uint32_t pids[HOST_PIDS_MAX];
+
+	a.n_pids = wait_host_pids(arg, q->id, pids, ARRAY_LEN(pids));
+	a.pids = pids;
+	ttrpc_reply(call, &a.base);
+}
+
 static const struct ttrpc_method methods[] = {
 	{"ListProcesses", list_processes},
 	{"Describe", describe},
 	{"AwaitOom", await_oom},
 	{"Room", room},
+	{"HostPids", host_pids},
 };
 
 const struct ttrpc_service admin_service = {

@@ -134,6 +134,7 @@ int server_new(struct loop *loop, const struct server_options *o, int take_liste
 		return err_sys(e, ENOMEM, "make a server");
 	s->loop = loop;
 	s->lone = o->lone;
+	list_init(&s->waits);
 
 	int r = orphan_init(&s->orphan, o->id, o->state_dir, e);
 

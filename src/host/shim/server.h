@@ -30,6 +30,7 @@ struct server {
 	bool shutdown_asked;
 	bool ending;
 	struct orphan orphan;
+	struct list waits; /* of wait.c */
 };
 
 struct server_options {

@@ -4,13 +4,16 @@
 #include <signal.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "host/shim/orphan.h"
 #include "task.pb-c.h"
 
 struct waiting {
 	struct sandbox_wait wait;
+	struct list link;
 	struct server *server;
+	uint64_t host_pid; /* of the process that stands in; 0: none has said so */
 	struct ttrpc_call *call; /* NULL: who asked is gone */
 	bool owner;
 	bool removes;
@@ -22,6 +25,7 @@ static void waiting_free(struct waiting *w)
 {
 	if (!w)
 		return;
+	list_remove(&w->link);
 	free(w->id);
 	free(w->exec_id);
 	free(w);
@@ -99,7 +103,11 @@ void wait_begin(struct server *s, struct ttrpc_call *call, const char *id, const
 		const char *owner)
 {
 	struct waiting *w = calloc(1, sizeof *w);
+	const char *pid = ttrpc_call_metadata(call, "kata-pid");
 	struct err e = {0};
+
+	if (w)
+		list_init(&w->link);
 
 	if (!w || !(w->id = strdup(id)) || !(w->exec_id = strdup(exec_id))) {
 		waiting_free(w);
@@ -108,7 +116,10 @@ void wait_begin(struct server *s, struct ttrpc_call *call, const char *id, const
 	}
 	w->wait.done = ended;
 	w->wait.arg = w;
+	list_add(&s->waits, &w->link);
 	w->owner = owner != NULL;
+	if (w->owner && pid && num_parse_u64(pid, &w->host_pid) < 0)
+		w->host_pid = 0;
 	w->removes = owner && strcmp(owner, "run") == 0;
 	w->wait.is_last = w->owner;
 	w->server = s;
@@ -119,4 +130,17 @@ void wait_begin(struct server *s, struct ttrpc_call *call, const char *id, const
 		ttrpc_fail_err(call, &e);
 		waiting_free(w);
 	}
+}
+
+size_t wait_host_pids(const struct server *s, const char *id, uint32_t *pids, size_t max)
+{
+	size_t n = 0;
+
+	list_for_each (pos, &s->waits) {
+		const struct waiting *w = container_of(pos, struct waiting, link);
+
+		if (n < max && w->call && w->host_pid && strcmp(w->id, id) == 0)
+			pids[n++] = (uint32_t) w->host_pid;
+	}
+	return n;
 }

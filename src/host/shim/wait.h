@@ -7,3 +7,7 @@
  * container is then removed too. NULL: the caller only wants to know. */
 void wait_begin(struct server *s, struct ttrpc_call *call, const char *id, const char *exec_id,
 		const char *owner);
+
+/* The processes on this host that stand in for those of a container, as they have said ("kata-pid" of
+ * their call), in the order in which they began; at most @max. Returns how many. */
+size_t wait_host_pids(const struct server *s, const char *id, uint32_t *pids, size_t max);

@@ -168,7 +168,7 @@ static int place(const struct building *b, size_t i, struct err *e)
 {
 	const struct view_mount *m = &b->spec->mounts[i];
 	char path[PATH_MAX];
-	struct stat st = {.st_mode = S_IFDIR};
+	struct stat st = {.st_mode = S_IFDIR}, at;
 	int n = snprintf(path, sizeof path, "/%s", m->destination);
 
 	if (n < 0 || (size_t) n >= sizeof path)
@@ -182,12 +182,14 @@ static int place(const struct building *b, size_t i, struct err *e)
 
 	if (fd < 0)
 		return 0;
+	if (m->tree_fd < 0)
+		return blank(b, i, fd, e);
+	if (fstat(fd, &at) < 0 || S_ISDIR(at.st_mode) != S_ISDIR(st.st_mode))
+		return 0;
 
-	int r = m->tree_fd >= 0 ? put(m->tree_fd, fd) : blank(b, i, fd, e);
+	int r = put(m->tree_fd, fd);
 
-	if (m->tree_fd >= 0 && r < 0 && r != -ENOTDIR && r != -ENOENT)
-		return err_sys(e, -r, "mount on '%s'", m->destination);
-	return m->tree_fd < 0 ? r : 0;
+	return r < 0 ? err_sys(e, -r, "mount on '%s'", m->destination) : 0;
 }
 
 /* The tree becomes the root, and the host's mounts go. */

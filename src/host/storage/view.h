@@ -46,7 +46,7 @@ struct view_mount {
 /* All borrowed. */
 struct view_spec {
 	const char *scratch; /* an empty folder of this process's mount namespace */
-	int root_fd;         /* a mount that is attached nowhere */
+	int root_fd;         /* a mount that is attached nowhere and sends nothing to its peers */
 	const struct view_mount *mounts;
 	size_t n_mounts;
 	const char *hostname; /* NULL: the empty one */
