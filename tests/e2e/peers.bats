@@ -44,7 +44,7 @@ stay() {
 	chmod 755 "$WORK" "$ROOT" "$ROOT/c1"
 	chmod 777 "$ROOT/c1/shim.sock"
 	for _ in 1 2 3; do
-		python3 -c 'import os, socket, sys
+		/usr/bin/python3 -c 'import os, socket, sys
 os.setresuid(65534, 65534, 65534)
 s = socket.socket(socket.AF_UNIX)
 s.connect(sys.argv[1])
@@ -88,4 +88,15 @@ except ConnectionResetError:
 	TOKEN=for-nobody-else kata delete --force c2
 	[ -f "$WORK/b-c2/environment" ]
 	! grep -a TOKEN "$WORK/b-c2/environment" || return 1
+}
+
+@test "an annotation makes no machine larger than the host" {
+	sed 's/^enable_annotations = .*/enable_annotations = ["default_memory", "default_vcpus"]/' "$TREE/build/configuration.toml" >"$WORK/all.toml"
+	for key in default_memory=16000000 default_vcpus=200; do
+		dir=$(bundle "b-${key%=*}" ".annotations = {\"io.katacontainers.config.hypervisor.${key%=*}\": \"${key#*=}\"}" true)
+		run kata --config "$WORK/all.toml" run --bundle "$dir" c1
+		echo "$output"
+		[ "$status" -ne 0 ]
+		[[ $output == *"${key%=*}: ${key#*=} are more than the "*"that a machine may have here"* ]]
+	done
 }

@@ -296,7 +296,6 @@ TEST(what_tunes_and_is_not_there_is_a_warning)
 	} keys[] = {
 		{"[hypervisor.qemu]\noverhead_vcpus", "0.2", "0.5"},
 		{"[hypervisor.qemu]\noverhead_memory", "32", "64"},
-		{"[hypervisor.qemu]\ndefault_maxmemory", "0", "4096"},
 		{"[hypervisor.qemu]\nmemory_slots", "10", "3"},
 		{"[hypervisor.qemu]\nblock_device_aio", "\"io_uring\"", "\"native\""},
 		{"[hypervisor.qemu]\nqueue_size", "128", "64"},

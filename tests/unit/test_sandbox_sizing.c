@@ -1,5 +1,7 @@
 #include "tests/test.h"
 
+#include <errno.h>
+
 #include "host/sandbox/inside.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -74,4 +76,52 @@ TEST(a_memory_limit_fits_into_the_machine_beside_the_guest)
 	CHECK_EQ(size().memory_bytes, 256 * MIB);
 	memory.limit = INT64_MAX; /* more than there is */
 	CHECK_EQ(size().memory_bytes, host.memory_bytes);
+}
+
+TEST(a_machine_has_at_most_what_the_configuration_allows)
+{
+	memory.has_limit = true;
+	memory.limit = (int64_t) (2048 * MIB);
+	config.default_maxmemory = 1024;
+	CHECK_EQ(size().memory_bytes, 1024 * MIB);
+	config.default_memory = 1536; /* its own words win over its own ceiling */
+	CHECK_EQ(size().memory_bytes, 1536 * MIB);
+}
+
+/* What annotations have made of the file's one CPU and 256 MiB, and what is said. */
+static void raised(struct machine_wish file, struct machine_wish to, const char *want)
+{
+	struct config_hypervisor c = {
+		.default_vcpus = to.vcpus,
+		.default_maxvcpus = to.max_vcpus,
+		.default_memory = to.memory_mib,
+		.default_maxmemory = to.max_memory_mib,
+	};
+	struct err e = {0};
+
+	CHECK_EQ(machine_wish_check(&file, &c, &host, &e), want ? -EINVAL : 0);
+	CHECK(!want || strstr(e.text, want) != NULL);
+}
+
+TEST(an_annotation_stays_below_the_ceiling)
+{
+	const struct machine_wish free = {1, 0, 256, 0}, tight = {1, 2, 256, 512};
+
+	raised(free, (struct machine_wish){8, 8, 4096, 4096}, NULL);
+	raised(free, (struct machine_wish){-1, 0, 64, 0}, NULL);
+	raised(free, (struct machine_wish){9, 0, 256, 0}, "default_vcpus: 9 are more than the 8 CPUs");
+	raised(free, (struct machine_wish){1, 9, 256, 0}, "default_max_vcpus: 9 are more");
+	raised(free, (struct machine_wish){1, 0, 4097, 0},
+	       "default_memory: 4097 are more than the 4096 MiB");
+	raised(free, (struct machine_wish){1, 0, UINT32_MAX, 0}, "default_memory");
+	raised(free, (struct machine_wish){1, 0, 256, 5000}, "default_maxmemory");
+	raised(tight, (struct machine_wish){2, 2, 512, 512}, NULL);
+	raised(tight, (struct machine_wish){3, 2, 256, 512}, "default_vcpus");
+	raised(tight, (struct machine_wish){1, 2, 513, 512}, "default_memory");
+	/* The ceiling is not raised by who is below it, nor taken away. */
+	raised(tight, (struct machine_wish){1, 3, 256, 512}, "default_max_vcpus");
+	raised(tight, (struct machine_wish){1, 0, 256, 512}, "default_max_vcpus");
+	raised(tight, (struct machine_wish){1, 2, 256, 0}, "default_maxmemory");
+	/* The administrator's own number is not judged. */
+	raised((struct machine_wish){64, 0, 8192, 0}, (struct machine_wish){64, 0, 8192, 0}, NULL);
 }

@@ -85,6 +85,7 @@ struct config_hypervisor {
 	int32_t default_vcpus;      /* as written: 0 is 1, negative all of the host */
 	uint32_t default_maxvcpus;  /* 0: as many as the host has */
 	uint32_t default_memory;    /* MiB */
+	uint32_t default_maxmemory; /* MiB; 0: as much as the host has */
 	bool enable_mem_prealloc;
 	bool enable_hugepages;
 	bool rootless;

@@ -20,7 +20,7 @@ static const struct key keys[] = {
 	 .to = KEY_TO(hypervisor.default_maxvcpus),
 	 .preset = "0",
 	 .max = VCPUS_MAX,
-	 .help = "The most that a container's limits may raise `default_vcpus` to; 0 is all that the host "
+	 .help = "The most that a container's limits or an annotation may raise `default_vcpus` to; 0 is all that the host "
 		 "has."},
 	{.name = "overhead_vcpus",
 	 .kind = KEY_FLOAT,
@@ -36,12 +36,12 @@ static const struct key keys[] = {
 	 .max = MEMORY_MAX_MIB,
 	 .help = "MiB of memory at boot. The host gives what the guest touches, not more."},
 	{.name = "default_maxmemory",
-	 .kind = KEY_INTEGER,
-	 .status = KEY_INSTEAD,
+	 .kind = KEY_U32,
+	 .to = KEY_TO(hypervisor.default_maxmemory),
 	 .preset = "0",
 	 .max = UINT32_MAX,
-	 .note = "memory is not plugged",
-	 .help = "MiB up to which memory can be plugged; plugging comes later. 0 is all that the host has."},
+	 .help = "The most MiB that a container's limits or an annotation may raise `default_memory` to; "
+		 "0 is all that the host has."},
 	{.name = "overhead_memory",
 	 .kind = KEY_INTEGER,
 	 .status = KEY_INSTEAD,

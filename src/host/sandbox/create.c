@@ -15,9 +15,17 @@ static int read_config(struct container_job *j, struct err *e)
 	int r = config_load(j->config_path ? j->config_path : sb->options.config_path, &sb->config,
 			    e);
 
+	if (r < 0)
+		return r;
+
+	const struct machine_wish file = machine_wish(&sb->config->hypervisor);
+	const struct host_size host = host_size();
+
 	for (size_t i = 0; r == 0 && i < spec->n_annotations; i++)
 		r = config_annotate(sb->config, spec->annotations[i]->key,
 				    spec->annotations[i]->value, e);
+	if (r == 0)
+		r = machine_wish_check(&file, &sb->config->hypervisor, &host, e);
 	if (r < 0)
 		return r;
 	if (sb->config->runtime.enable_debug || sb->config->hypervisor.enable_debug ||

@@ -202,6 +202,18 @@ int room_make(struct guest_container *c, struct err *e);
 
 /* Lets go of it and of c->net_ns, before the mounts that it shows are taken away. */
 void room_close(struct guest_container *c);
+/* What the configuration's file says of the size, before annotations change it. */
+struct machine_wish {
+	int32_t vcpus;
+	uint32_t max_vcpus, memory_mib, max_memory_mib;
+};
+
+struct machine_wish machine_wish(const struct config_hypervisor *config);
+
+/* Whether what annotations have made of @file in @config stays below what @file and @host allow:
+ * whoever may write annotations is not whoever administers the host. */
+int machine_wish_check(const struct machine_wish *file, const struct config_hypervisor *config,
+		       const struct host_size *host, struct err *e);
 
 /* ---- container.c ---- */
 

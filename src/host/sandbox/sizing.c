@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
@@ -78,11 +79,22 @@ static uint32_t vcpus(const struct config_hypervisor *config, const Grpc__LinuxC
 	return n ? (uint32_t) n : 1;
 }
 
+/* What one machine may have. */
+static uint64_t memory_most(uint32_t max_mib, const struct host_size *host)
+{
+	uint64_t most = max_mib * MIB;
+
+	return max_mib && most < host->memory_bytes ? most : host->memory_bytes;
+}
+
 static uint64_t memory(const struct config_hypervisor *config, const Grpc__LinuxMemory *limits,
 		       const struct host_size *host)
 {
 	uint64_t size = config->default_memory * MIB;
-	uint64_t most = host->memory_bytes > size ? host->memory_bytes : size;
+	uint64_t most = memory_most(config->default_maxmemory, host);
+
+	if (most < size) /* what the administrator has written is what he gets */
+		most = size;
 
 	if (!limits || !limits->has_limit || limits->limit <= 0)
 		return size;
@@ -99,6 +111,56 @@ static uint64_t memory(const struct config_hypervisor *config, const Grpc__Linux
 	if (size > most)
 		size = most;
 	return (size + MIB - 1) / MIB * MIB;
+}
+
+struct machine_wish machine_wish(const struct config_hypervisor *config)
+{
+	return (struct machine_wish){
+		.vcpus = config->default_vcpus,
+		.max_vcpus = config->default_maxvcpus,
+		.memory_mib = config->default_memory,
+		.max_memory_mib = config->default_maxmemory,
+	};
+}
+
+/* @wanted is what annotation @name has made of @was. */
+static int check_raised(const char *name, uint64_t was, uint64_t wanted, uint64_t most,
+			const char *unit, struct err *e)
+{
+	if (wanted == was || wanted <= most)
+		return 0;
+	return err_say(e, EINVAL,
+		       "annotation io.katacontainers.config.hypervisor.%s: %llu are more than the "
+		       "%llu %s that a machine may have here",
+		       name, (unsigned long long) wanted, (unsigned long long) most, unit);
+}
+
+int machine_wish_check(const struct machine_wish *file, const struct config_hypervisor *config,
+		       const struct host_size *host, struct err *e)
+{
+	uint64_t mib = memory_most(file->max_memory_mib, host) / MIB;
+	uint64_t cpus = file->max_vcpus && file->max_vcpus < host->cpus ? file->max_vcpus
+									: host->cpus;
+	const struct machine_wish w = machine_wish(config);
+	int r = check_raised("default_memory", file->memory_mib, w.memory_mib, mib, "MiB", e);
+
+	if (r == 0)
+		r = check_raised("default_maxmemory", file->max_memory_mib, w.max_memory_mib, mib,
+				 "MiB", e);
+	if (r == 0 && w.vcpus > 0)
+		r = check_raised("default_vcpus",
+				 file->vcpus > 0 ? (uint64_t) file->vcpus : 0,
+				 (uint64_t) w.vcpus, cpus, "CPUs", e);
+	if (r == 0)
+		r = check_raised("default_max_vcpus", file->max_vcpus, w.max_vcpus, cpus, "CPUs",
+				 e);
+	/* 0 and negative numbers mean all of the host. */
+	if (r == 0 && file->max_vcpus && !w.max_vcpus)
+		r = check_raised("default_max_vcpus", file->max_vcpus, host->cpus, cpus, "CPUs", e);
+	if (r == 0 && file->max_memory_mib && !w.max_memory_mib)
+		r = check_raised("default_maxmemory", file->max_memory_mib,
+				 host->memory_bytes / MIB, mib, "MiB", e);
+	return r;
 }
 
 struct machine_size machine_size(const struct config_hypervisor *config, const Grpc__Linux *linux,
