@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 static_assert(sizeof(struct err) <= PIPE_BUF, "an error must cross a pipe in one atomic write");
 
 __attribute__((format(printf, 4, 0))) static int fill(struct err *e, int code, bool from_kernel,
@@ -98,9 +100,11 @@ void err_clear(struct err *e)
 
 const char *err_show(const struct err *e, char *buf, unsigned buf_bytes)
 {
-	if (e->from_kernel)
-		(void) snprintf(buf, buf_bytes, "%s: %s", e->text, strerror(e->code));
-	else
-		(void) snprintf(buf, buf_bytes, "%s", e->text);
+	char raw[ERR_TEXT_MAX + 128];
+	int n = snprintf(raw, sizeof raw, "%s%s%s", e->text, e->from_kernel ? ": " : "",
+			 e->from_kernel ? strerror(e->code) : "");
+
+	/* Names and words in it may be anybody's, and it goes to terminals. */
+	(void) text_line(raw, (size_t) n < sizeof raw ? (size_t) n : sizeof raw - 1, buf, buf_bytes);
 	return buf;
 }

@@ -47,7 +47,8 @@ void err_append(struct err *e, const char *fmt, ...) __attribute__((format(print
 /* Call this before trying something else with the same @e. */
 void err_clear(struct err *e);
 
-/* The whole sentence, for the one place that logs or replies.
+/* The whole sentence, for the one place that logs or replies; nothing in it is other than it looks
+ * (text_line()).
  * @buf belongs to the caller and is returned; 640 bytes hold any error. */
 const char *err_show(const struct err *e, char *buf, unsigned buf_bytes);
 

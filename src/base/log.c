@@ -5,10 +5,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/array.h"
+#include "base/text.h"
 
 #define LOG_LINE_MAX 2048
 
@@ -41,24 +43,14 @@ void log_open(int fd, enum log_format format, enum log_level level)
 	sink.lost = 0;
 }
 
-/* Both line formats quote the message; the escapes are those of JSON. */
+/* Both line formats quote the message; the escapes are those of JSON. A message holds what others wrote:
+ * nothing in it begins a new line, or is other than it looks. */
 static void escape(char *out, size_t out_bytes, const char *text)
 {
-	size_t n = 0;
+	size_t n = 0, left = strlen(text), taken;
 
-	for (const unsigned char *p = (const unsigned char *) text; *p && n + 7 < out_bytes; p++) {
-		if (*p == '"' || *p == '\\') {
-			out[n++] = '\\';
-			out[n++] = (char) *p;
-		} else if (*p == '\n') {
-			out[n++] = '\\';
-			out[n++] = 'n';
-		} else if (*p < 0x20) {
-			n += (size_t) snprintf(out + n, out_bytes - n, "\\u%04x", *p);
-		} else {
-			out[n++] = (char) *p;
-		}
-	}
+	for (; left > 0 && n + TEXT_ESCAPE_BYTES < out_bytes; text += taken, left -= taken)
+		n += text_escape(text, left, out + n, &taken);
 	out[n] = '\0';
 }
 

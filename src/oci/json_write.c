@@ -4,48 +4,48 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 int json_put_raw(struct buf *out, const char *text)
 {
 	return buf_append(out, text, strlen(text));
 }
 
-/* What stands for @c inside a string, NULL when it stands for itself. */
-static const char *escape(unsigned char c, char room[8])
+/* What stands for the character at @text inside a string; 0 when it stands for itself. What does not
+ * show as itself on a terminal is escaped too: state documents are read by people. */
+static size_t escape(const char *text, char room[static TEXT_ESCAPE_BYTES], size_t *ret_bytes)
 {
-	switch (c) {
-	case '"':
-		return "\\\"";
-	case '\\':
-		return "\\\\";
-	case '\n':
-		return "\\n";
-	case '\r':
-		return "\\r";
-	case '\t':
-		return "\\t";
-	default:
-		if (c >= 0x20 && c != 0x7f)
-			return NULL;
-		(void) snprintf(room, 8, "\\u%04x", c);
-		return room;
+	const unsigned char c = (unsigned char) *text;
+
+	*ret_bytes = 1;
+	if (c == '\r' || c == '\t') {
+		room[0] = '\\';
+		room[1] = c == '\r' ? 'r' : 't';
+		return 2;
 	}
+	if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\')
+		return 0;
+
+	size_t n = text_escape(text, strnlen(text, 4), room, ret_bytes);
+
+	return room[0] == '\\' ? n : 0;
 }
 
 int json_put_string(struct buf *out, const char *text)
 {
 	const char *start = text;
-	char room[8];
+	char room[TEXT_ESCAPE_BYTES];
 	int r = buf_append(out, "\"", 1);
 
-	for (; *text && r == 0; text++) {
-		const char *instead = escape((unsigned char) *text, room);
+	for (size_t taken; *text && r == 0; text += taken) {
+		size_t n = escape(text, room, &taken);
 
-		if (!instead)
+		if (n == 0)
 			continue;
 		r = buf_append(out, start, (size_t) (text - start));
 		if (r == 0)
-			r = json_put_raw(out, instead);
-		start = text + 1;
+			r = buf_append(out, room, n);
+		start = text + taken;
 	}
 	if (r == 0)
 		r = buf_append(out, start, (size_t) (text - start));

@@ -7,7 +7,7 @@
 #include "base/loop.h"
 #include "ttrpc/envelope.h"
 #include "ttrpc/wire.h"
-#include "ttrpc/words.h"
+#include "base/text.h"
 
 struct ttrpc_client {
 	struct loop *loop;
@@ -96,7 +96,8 @@ static void read_answer(const struct ttrpc_pending *p, const uint8_t *body, size
 		ret->r = err_say(&ret->err, EPROTO, "%s: the answer is no response",
 				 p->method->name);
 	} else if (in.code != 0) {
-		words_copy(words, sizeof words, in.message.data, in.message.bytes, true);
+		(void) text_line((const char *) in.message.data, in.message.bytes, words,
+				 sizeof words);
 		ret->code = in.code > 0 && in.code < TTRPC_CODE_MAX ? (enum ttrpc_code) in.code
 								    : TTRPC_UNKNOWN;
 		ret->r = err_say(&ret->err, ttrpc_errno_of(in.code), "%s",

@@ -2,7 +2,7 @@
 
 #include "ttrpc/envelope.h"
 #include "ttrpc/envelope_fields.h"
-#include "ttrpc/words.h"
+#include "base/text.h"
 
 /* Words of a failure that are sent; what is longer is cut. */
 #define STATUS_TEXT_MAX 4096
@@ -157,7 +157,7 @@ void bytes_frame_seal(struct frame *f, uint32_t field, uint32_t stream)
 struct frame *status_frame(enum ttrpc_code code, const char *message, uint32_t stream)
 {
 	char text[STATUS_TEXT_MAX];
-	size_t text_bytes = words_copy(text, sizeof text, message, strlen(message), false);
+	size_t text_bytes = text_line(message, strlen(message), text, sizeof text);
 	size_t bytes = 1 + varint_bytes(code) + bytes_field_bytes(STATUS_MESSAGE, text_bytes);
 	struct frame *f = frame_new(bytes);
 

@@ -75,3 +75,26 @@ TEST(a_reader_that_is_gone_ends_the_log)
 	CHECK_EQ(read(rd, &c, 1), -1);
 	(void) wr;
 }
+
+/* What a guest has said stands in a message: it neither ends the line nor speaks to a terminal. */
+TEST(a_message_cannot_forge_a_line)
+{
+	static const enum log_format formats[] = {LOG_TEXT, LOG_JSON};
+	char text[4096] = "";
+	int p[2];
+
+	CHECK_EQ(pipe2(p, O_CLOEXEC | O_NONBLOCK), 0);
+
+	auto_close int rd = p[0];
+	auto_close int wr = p[1];
+
+	for (size_t i = 0; i < 2; i++) {
+		log_open(wr, formats[i], LOG_INFO);
+		log_info("a\"\nlevel=error\033[2J\x9b\302\233\342\200\256\363\240\200\201\r");
+		CHECK(drain(rd, text, sizeof text) > 0);
+		CHECK(strstr(text, "a\\\"\\nlevel=error\\u001b[2J\\ufffd\\u009b\\u202e\\udb40\\udc01"
+				   "\\u000d\""));
+		CHECK(strchr(text, '\n') == text + strlen(text) - 1);
+	}
+	log_open(-1, LOG_TEXT, LOG_INFO);
+}

@@ -229,7 +229,7 @@ TEST(a_refusal_comes_with_qemus_words)
 
 	CHECK_EQ(greet(q, NULL), 0);
 	CHECK_EQ(qmp_call(q, "x", NULL, clock_deadline(10000), NULL, &e), -EREMOTEIO);
-	CHECK_STR(e.text, "QEMU refuses 'x': nosuch thing");
+	CHECK_STR(e.text, "QEMU refuses 'x': no such thing");
 	err_clear(&e);
 	CHECK_EQ(qmp_call(q, "y", NULL, clock_deadline(10000), NULL, &e), -EREMOTEIO);
 	CHECK_STR(e.text, "QEMU refuses 'y': no reason given");

@@ -93,7 +93,7 @@ TEST(a_failure_carries_code_and_words_and_is_utf8)
 	bench_open(&b);
 	peer_ask(b.peer, AGENT, "StartContainer", NULL, 1);
 	CHECK_EQ(peer_answer(b.loop, b.peer, 1, &message, NULL), TTRPC_NOT_FOUND);
-	CHECK_STR(message, "find container 'c?\n1': No such file or directory");
+	CHECK_STR(message, "find container 'c? 1': No such file or directory");
 	bench_close(&b);
 }
 

@@ -4,12 +4,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/array.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "host/cli/verb.h"
 #include "task.pb-c.h"
 
@@ -99,9 +101,10 @@ static int print_state(const struct oci_state *state, struct err *e)
 
 	json_t *o = json_loads(line, 0, NULL);
 	auto_free char *text = o ? json_dumps(o, JSON_INDENT(2)) : NULL;
+	auto_free char *shown = text ? text_json(text, strlen(text)) : NULL;
 
 	json_decref(o);
-	printf("%s\n", text ? text : line);
+	printf("%s\n", shown ? shown : line);
 	return 0;
 }
 
@@ -159,8 +162,11 @@ static int list_one(const struct cli *cli, const struct list_values *v, const ch
 			*first = false;
 		}
 	} else if (r == 0) {
+		char bundle[PATH_MAX];
+
+		(void) text_line(s.state.bundle, strlen(s.state.bundle), bundle, sizeof bundle);
 		printf("%-24s %-8d %-10s %-32s %-32s %s\n", id, s.state.pid,
-		       oci_status_name(s.state.status), s.state.bundle,
+		       oci_status_name(s.state.status), bundle,
 		       s.state.created ? s.state.created : "", s.state.owner ? s.state.owner : "");
 	}
 	shown_fini(&s);

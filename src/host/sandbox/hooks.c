@@ -13,6 +13,7 @@
 #include "base/child.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/text.h"
 
 /* How much of a failed hook's output is repeated in the error. */
 #define HOOK_OUTPUT_MAX 256
@@ -112,14 +113,10 @@ static void read_output(int fd, char text[HOOK_OUTPUT_MAX])
 {
 	off_t end = lseek(fd, 0, SEEK_END);
 	off_t from = end > HOOK_OUTPUT_MAX - 1 ? end - (HOOK_OUTPUT_MAX - 1) : 0;
-	ssize_t n = pread(fd, text, HOOK_OUTPUT_MAX - 1, from);
+	char raw[HOOK_OUTPUT_MAX];
+	ssize_t n = pread(fd, raw, sizeof raw - 1, from);
 
-	text[n > 0 ? n : 0] = '\0';
-	for (ssize_t i = n - 1; i >= 0 && (text[i] == '\n' || text[i] == ' '); i--)
-		text[i] = '\0';
-	for (char *c = text; *c; c++)
-		if ((unsigned char) *c < ' ')
-			*c = ' ';
+	(void) text_printable(raw, n > 0 ? (size_t) n : 0, text, HOOK_OUTPUT_MAX);
 }
 
 static int run_one(const struct hooks_run *run, const Grpc__Hook *hook, struct err *e)

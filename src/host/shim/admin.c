@@ -5,6 +5,7 @@
 #include "base/array.h"
 #include "base/fd.h"
 #include "host/shim/oom.h"
+#include "host/shim/process_list.h"
 #include "host/shim/server.h"
 #include "host/shim/wait.h"
 #include "kata.pb-c.h"
@@ -13,6 +14,7 @@ static void listed(void *arg, const struct sandbox_answer *answer)
 {
 	Kata__V1__ListProcessesResponse a = KATA__V1__LIST_PROCESSES_RESPONSE__INIT;
 	auto_ptr(ttrpc_message_free) ProtobufCMessage *m = NULL;
+	auto_free char *text = NULL;
 	struct err e = {0};
 
 	if (answer->r < 0) {
@@ -24,7 +26,14 @@ static void listed(void *arg, const struct sandbox_answer *answer)
 		ttrpc_fail_err(arg, &e);
 		return;
 	}
-	a.process_list = ((Grpc__ListProcessesResponse *) m)->process_list;
+
+	const ProtobufCBinaryData *list = &((Grpc__ListProcessesResponse *) m)->process_list;
+
+	if (process_list_print(list->data, list->len, &text, &e) < 0) {
+		ttrpc_fail_err(arg, &e);
+		return;
+	}
+	a.process_list = (ProtobufCBinaryData){.data = (uint8_t *) text, .len = strlen(text)};
 	ttrpc_reply(arg, &a.base);
 }
 
