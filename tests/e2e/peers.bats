@@ -101,7 +101,7 @@ except ConnectionResetError:
 	done
 }
 
-# shows TEXT: nothing in it speaks to a terminal, runs backwards or is invisible.
+# plain TEXT: nothing in it speaks to a terminal, runs backwards or is invisible.
 plain() {
 	! LC_ALL=C grep -aqP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\x8b-\x8f\xa8-\xae]|[\x80-\xff][\x00-\x7f]*\x9b' <<<"$1"
 }
@@ -109,7 +109,7 @@ plain() {
 @test "what a container calls itself reaches no terminal unfiltered" {
 	evil=$(printf 'x\033]0;title\007\302\233\342\200\256y')
 	dir=$(bundle b '.annotations = {"evil": "x\u001b]0;title\u0007\u009b\u202ey"}
-		| .process.args = ["sh", "-c", "exec -a \"$0\" sleep 1000", "x\u001b]0;title\u0007\u009b\u202ey"]' sh)
+		| .process.args = ["sh", "-c", "sleep 1000; :", "x\u001b]0;title\u0007\u009b\u202ey"]' sh)
 	kata run -d --bundle "$dir" c1 </dev/null >/dev/null 2>&1
 	[[ $(kata ps c1) == *"x?]0;title???y"* ]]
 	plain "$(kata ps c1)"
@@ -118,6 +118,7 @@ plain() {
 	[ "$(kata state c1 | jq -r .annotations.evil)" = "$evil" ]
 	run kata exec c1 "$evil"
 	[ "$status" -ne 0 ]
+	echo "$output" | cat -v
 	plain "$output"
 	[[ $output == *"x?]0;title???y"* ]]
 }
