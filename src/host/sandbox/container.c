@@ -13,6 +13,7 @@ void guest_container_free(struct guest_container *c)
 	list_for_each (pos, &c->execs)
 		guest_process_free(container_of(pos, struct guest_process, link));
 	guest_process_free(c->init);
+	lingers_free(c);
 	oci_spec_free(c->spec);
 	if (c->hooks)
 		grpc__hooks__free_unpacked(c->hooks, NULL);

@@ -283,6 +283,7 @@ static int container_new(struct sandbox *sb, const struct sandbox_container *new
 		return err_sys(e, ENOMEM, "make a container");
 	list_init(&c->link);
 	list_init(&c->execs);
+	list_init(&c->lingers);
 	list_init(&c->oom_waits);
 	c->sb = sb;
 	c->net_ns = -1;

@@ -66,6 +66,7 @@ struct guest_container {
 	char *bundle;
 	struct guest_process *init;
 	struct list execs;     /* struct guest_process */
+	struct list lingers;   /* output of execs that are forgotten: see linger.c */
 	Grpc__Spec *spec;      /* job's: as the guest gets it */
 	Grpc__Hooks *hooks;    /* job's: those of the host; may be NULL */
 	bool in_guest;         /* job's: the agent knows it */
@@ -241,6 +242,16 @@ void guest_process_lost(struct guest_process *p);
 
 /* Tells the guest how large the terminal is, if that was asked for. */
 void guest_process_send_size(struct guest_process *p);
+
+/* ---- linger.c, loop ---- */
+
+/* The process is about to be forgotten: what its children print still goes to the user. */
+void linger_begin(struct guest_process *p);
+
+/* The guest is gone. */
+void lingers_lost(struct guest_container *c);
+
+void lingers_free(struct guest_container *c);
 
 /* ---- oom.c, loop ---- */
 

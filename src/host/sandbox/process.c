@@ -118,6 +118,13 @@ void guest_process_free(struct guest_process *p)
 	free(p);
 }
 
+/* Its end was told to the last who asked. */
+static void forget(struct guest_process *p)
+{
+	linger_begin(p);
+	guest_process_free(p);
+}
+
 /* All of its output is with the user: now the end may be known. */
 static void told(void *arg)
 {
@@ -127,7 +134,7 @@ static void told(void *arg)
 
 	p->status = OCI_STOPPED;
 	if (answer_waits(p, &a) && p != p->container->init)
-		guest_process_free(p);
+		forget(p);
 	sandbox_changed(sb);
 }
 
@@ -244,7 +251,7 @@ int sandbox_wait(struct sandbox *sb, const char *id, const char *exec_id, struct
 
 		w->done(w->arg, &a);
 		if (last)
-			guest_process_free(p);
+			forget(p);
 	} else {
 		list_add(&p->waits, &w->link);
 	}

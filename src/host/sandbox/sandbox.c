@@ -130,6 +130,7 @@ void sandbox_end_processes(struct sandbox *sb)
 		guest_process_lost(c->init);
 		list_for_each (exec, &c->execs)
 			guest_process_lost(container_of(exec, struct guest_process, link));
+		lingers_lost(c);
 	}
 }
 

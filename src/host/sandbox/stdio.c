@@ -107,10 +107,36 @@ static bool heard_all(struct stdio *io)
 						&io->silence_timer, NULL) < 0;
 }
 
+/* Nothing more can come. */
+static bool all_ended(const struct stdio *io)
+{
+	return io->out.ended && io->err.ended;
+}
+
 void stdio_moved(struct stdio *io)
 {
-	if (io->done && outlet_is_empty(&io->out) && outlet_is_empty(&io->err) && heard_all(io))
+	if (io->done && outlet_is_empty(&io->out) && outlet_is_empty(&io->err) &&
+	    (io->lingers ? all_ended(io) : heard_all(io)))
 		call_back(io);
+}
+
+bool stdio_flows(const struct stdio *io)
+{
+	return !io->broken && ((io->out.to && !io->out.ended) || (io->err.to && !io->err.ended));
+}
+
+void stdio_linger(struct stdio *io, void (*done)(void *arg), void *arg)
+{
+	io->lingers = true;
+	io->done = done;
+	io->done_arg = arg;
+	stdio_moved(io);
+}
+
+void stdio_hang_up(struct stdio *io)
+{
+	outlet_hang_up(&io->out);
+	outlet_hang_up(&io->err);
 }
 
 void stdio_finish(struct stdio *io, void (*done)(void *arg), void *arg)

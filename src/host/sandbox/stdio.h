@@ -80,6 +80,16 @@ void stdio_end_input(struct stdio *io);
  * May call it from here. */
 void stdio_finish(struct stdio *io, void (*done)(void *arg), void *arg);
 
+/* After stdio_finish() has called back: whether children that the process has left behind can still
+ * print to the user. */
+bool stdio_flows(const struct stdio *io);
+
+/* Goes on with that: calls @done at the end of all output. May call it from here. */
+void stdio_linger(struct stdio *io, void (*done)(void *arg), void *arg);
+
+/* Stops that: those who print meet a broken pipe. stdio_free() comes next. */
+void stdio_hang_up(struct stdio *io);
+
 /* Nobody is ready to wait for a user who does not read: from @deadline on the rest is thrown away
  * and stdio_finish() calls back. */
 void stdio_hurry(struct stdio *io, msec_t deadline);

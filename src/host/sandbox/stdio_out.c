@@ -82,6 +82,12 @@ static void user_gone(struct outlet *o)
 	(void) ttrpc_call(o->io->client, &request, stdio_ignore, NULL, NULL, NULL);
 }
 
+void outlet_hang_up(struct outlet *o)
+{
+	if (o->to)
+		user_gone(o);
+}
+
 /* Writes until the user's end takes no more. */
 static void pour(struct outlet *o)
 {

@@ -27,6 +27,9 @@ void outlet_start(struct outlet *o);
 /* Throws away what waits, and what will come. */
 void outlet_discard(struct outlet *o);
 
+/* As if the user had closed its end. */
+void outlet_hang_up(struct outlet *o);
+
 /* All that came was written. */
 bool outlet_is_empty(const struct outlet *o);
 
@@ -54,6 +57,7 @@ struct stdio {
 	struct stdio_promises promises;
 	bool terminal;
 	bool broken;
+	bool lingers; /* the process has ended, its children have not */
 	struct inlet in;
 	struct outlet out, err;
 	void (*done)(void *arg); /* set while somebody waits for the end of output */
