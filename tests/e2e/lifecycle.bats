@@ -138,3 +138,34 @@ teardown() { common_teardown; }
 	grown() { [ "$(stat -c %s "$WORK/out")" -gt "$size" ]; }
 	wait_for 20 grown
 }
+
+# A reader that opens the pipe and never reads.
+stalled_reader() {
+	mkfifo "$WORK/stalled"
+	exec 8<>"$WORK/stalled"
+}
+
+@test "a container whose output nobody reads is stopped when it is killed, and can be deleted" {
+	stalled_reader
+	kata run -d --bundle "$(bundle b . yes)" c1 </dev/null >"$WORK/stalled" 2>/dev/null 8>&-
+	kata kill c1 KILL
+	stopped() { [ "$(kata state c1 | jq -r .status)" = stopped ]; }
+	wait_for 30 stopped
+	run kata kill c1 TERM
+	[ "$status" -eq 1 ]
+	kata delete c1
+	exec 8>&-
+}
+
+@test "a container that ends while its reader stalls is stopped, and a reader that goes on misses nothing" {
+	stalled_reader
+	kata run -d --bundle "$(bundle b . seq 30000)" --pid-file "$WORK/pid" c1 </dev/null >"$WORK/stalled" 2>/dev/null 8>&-
+	stopped() { [ "$(kata state c1 | jq -r .status)" = stopped ]; }
+	wait_for 30 stopped
+	kill -0 "$(cat "$WORK/pid")"
+	timeout 60 head -c "$(seq 30000 | wc -c)" <&8 >"$WORK/out"
+	wait_for 30 gone "$(cat "$WORK/pid")"
+	kata delete c1
+	seq 30000 | cmp - "$WORK/out"
+	exec 8>&-
+}

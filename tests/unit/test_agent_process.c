@@ -288,6 +288,33 @@ TEST(the_end_is_told_after_the_output)
 	fake_close(&f);
 }
 
+TEST(who_wants_the_end_itself_learns_whether_output_is_left)
+{
+	struct fake f;
+	struct waiting at_end = {.w = {.finish = wait_finished, .at_end = true},
+				 .code = -EINPROGRESS};
+	struct waiting w, late = at_end;
+	struct reading out;
+
+	fake_open(&f);
+	begin_read(&f, PROCESS_STDOUT, &out, 4);
+	process_wait(f.p, &at_end.w);
+	begin_wait(&f, &w);
+	say(&f, "123456");
+	process_ended(f.p, 7);
+	CHECK_EQ(at_end.code, 7);
+	CHECK(at_end.w.unread);
+	CHECK_EQ(w.code, -EINPROGRESS);
+	free(out.room);
+	begin_read(&f, PROCESS_STDOUT, &out, 4);
+	CHECK_EQ(w.code, 7);
+	process_wait(f.p, &late.w);
+	CHECK_EQ(late.code, 7);
+	CHECK(!late.w.unread);
+	free(out.room);
+	fake_close(&f);
+}
+
 TEST(a_child_left_behind_does_not_hold_back_the_end)
 {
 	struct fake f;

@@ -295,7 +295,7 @@ TEST(in_a_hurry_a_user_who_does_not_read_is_left_behind)
 	while (loop_step(guest.loop, clock_deadline(50), NULL) == 1)
 		;
 	stdio_finish(io, on_finish, NULL);
-	stdio_hurry(io, clock_deadline(50));
+	stdio_hurry(io, 50);
 	UNTIL(finished);
 	fd_close(far[1]);
 	guest_down(io);

@@ -75,14 +75,18 @@ static bool owes(const struct process *p)
 
 static void tell_end(struct process *p)
 {
-	if (!p->ended || owes(p))
-		return;
-	while (!list_empty(&p->waits)) {
-		struct process_wait *w =
-			container_of(list_first(&p->waits), struct process_wait, link);
+	bool unread = owes(p);
 
+	if (!p->ended)
+		return;
+	list_for_each (pos, &p->waits) {
+		struct process_wait *w = container_of(pos, struct process_wait, link);
+
+		if (unread && !w->at_end)
+			continue;
 		list_remove(&w->link);
-		p->told = true;
+		p->told |= !unread;
+		w->unread = unread;
 		w->finish(w, p->exit_code);
 	}
 }

@@ -127,6 +127,8 @@ void process_close_stdin(struct process *p);
 
 struct process_wait {
 	struct list link;
+	bool at_end; /* do not wait until what the process had written is handed out */
+	bool unread; /* to be seen in @finish: not all of it was */
 	/* The exit code, or -ESRCH when the process was removed before its end, or -EBUSY. */
 	void (*finish)(struct process_wait *w, int exit_code);
 };

@@ -155,6 +155,7 @@ static void watcher_finish(struct process_wait *w, int exit_code)
 		Grpc__WaitProcessResponse reply = GRPC__WAIT_PROCESS_RESPONSE__INIT;
 
 		reply.status = exit_code;
+		reply.unread = w->unread;
 		ttrpc_reply(x->call, &reply.base);
 	}
 	free(x);
@@ -181,6 +182,7 @@ void exec_wait(struct rpc *rpc, struct ttrpc_call *call, const void *request)
 		return;
 	}
 
+	const char *when = ttrpc_call_metadata(call, "kata-wait");
 	struct watcher *x = calloc(1, sizeof *x);
 
 	if (!x) {
@@ -188,6 +190,7 @@ void exec_wait(struct rpc *rpc, struct ttrpc_call *call, const void *request)
 		return;
 	}
 	x->call = call;
+	x->wait.at_end = when && strcmp(when, "end") == 0;
 	x->wait.finish = watcher_finish;
 	ttrpc_call_on_gone(call, watcher_gone, x);
 	process_wait(t->process, &x->wait);

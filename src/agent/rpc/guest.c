@@ -20,6 +20,7 @@ static const char *const extra_features[] = {
 	"oci-1.2",
 	"ordered-exit",
 	"close-output",
+	"end-at-once",
 	"list-processes",
 };
 

@@ -65,6 +65,7 @@ static void learn(void *arg, struct ttrpc_answer *answer)
 	sb->knows_agent = true;
 	sb->promises.ordered_exit = agent_details_have(d, "ordered-exit");
 	sb->promises.close_output = agent_details_have(d, "close-output");
+	sb->promises.end_at_once = agent_details_have(d, "end-at-once");
 	sb->knows_oci_1_2 = agent_details_have(d, "oci-1.2");
 	sb->lists_processes = agent_details_have(d, "list-processes");
 	log_debug("guest: agent %s", d ? d->version : "without details");

@@ -105,13 +105,16 @@ void sandbox_kill(struct sandbox *sb, const char *id, const char *exec_id, uint3
 	struct sandbox_answer done_already = {0};
 	struct err e = {0};
 	struct guest_process *p = sandbox_find_process(sb, id, exec_id, &e);
+	enum oci_status status = p ? guest_process_status(p) : OCI_STOPPED;
 
-	if (p && p->status == OCI_CREATING && signo == SIGKILL) {
+	if (p && status == OCI_CREATING && signo == SIGKILL) {
 		sandbox_abort(sb, "killed while it was being created");
 		done(arg, &done_already);
 		return;
 	}
-	if (p && p->status == OCI_STOPPED && must_die(signo)) {
+	if (p && status == OCI_STOPPED && must_die(signo)) {
+		if (p->io && p->status != OCI_STOPPED)
+			stdio_hurry(p->io, KILLED_FLUSH_MS);
 		done(arg, &done_already);
 		return;
 	}
@@ -120,7 +123,7 @@ void sandbox_kill(struct sandbox *sb, const char *id, const char *exec_id, uint3
 		done(arg, &done_already);
 		return;
 	}
-	if (p && (p->status == OCI_CREATING || p->status == OCI_STOPPED || (p->spec && !p->io)))
+	if (p && (status == OCI_CREATING || status == OCI_STOPPED || (p->spec && !p->io)))
 		(void) err_say(&e, ENOENT, "process '%s' of container '%s' does not run", exec_id,
 			       id);
 	if (e.code) {

@@ -173,12 +173,53 @@ static void delete_done(struct worker_job *job, int r, struct err *e)
 	sandbox_changed(sb);
 }
 
+/* A delete that waits for the output of a first process that has ended. */
+struct late_delete {
+	struct sandbox_wait wait;
+	struct guest_container *c;
+	sandbox_done_fn done;
+	void *arg;
+};
+
+static void flushed(void *arg, const struct sandbox_answer *answer)
+{
+	struct late_delete *l = arg;
+
+	if (answer->r < 0)
+		l->done(l->arg, answer);
+	else
+		guest_container_delete(l->c, l->done, l->arg);
+	free(l);
+}
+
+/* Who reads gets the rest, who does not loses it. */
+static void delete_when_flushed(struct guest_container *c, sandbox_done_fn done, void *arg)
+{
+	struct late_delete *l = calloc(1, sizeof *l);
+	struct err e = {0};
+
+	if (!l) {
+		(void) err_sys(&e, ENOMEM, "delete container '%s'", c->id);
+		sandbox_refuse(done, arg, &e);
+		return;
+	}
+	*l = (struct late_delete){.c = c, .done = done, .arg = arg};
+	l->wait = (struct sandbox_wait){.done = flushed, .arg = l};
+	(void) sandbox_wait(c->sb, c->id, "", &l->wait, NULL);
+	stdio_hurry(c->init->io, KILLED_FLUSH_MS);
+}
+
 void guest_container_delete(struct guest_container *c, sandbox_done_fn done, void *arg)
 {
 	struct sandbox *sb = c->sb;
 	struct err e = {0};
 	struct container_job *j = NULL;
 
+	if (!c->init->busy && c->init->status != OCI_STOPPED &&
+	    guest_process_status(c->init) == OCI_STOPPED) {
+		delete_when_flushed(c, done, arg);
+		return;
+	}
 	if (c->init->busy || c->init->status == OCI_RUNNING || c->init->status == OCI_PAUSED)
 		(void) err_say(&e, EBUSY, "cannot delete container '%s' that is %s", c->id,
 			       c->init->busy ? "being worked on"

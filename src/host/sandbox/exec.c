@@ -28,8 +28,10 @@ int sandbox_exec(struct sandbox *sb, const char *id, const char *exec_id,
 	if (r == 0 && !sb->knows_oci_1_2 && oci_extension_find(&spec->base, path, sizeof path))
 		r = err_say(e, ENOTSUP,
 			    "process.%s: the agent in the guest does not know this field", path);
-	if (r == 0 && (c->init->status == OCI_CREATING || c->init->status == OCI_STOPPED))
-		r = err_say(e, EBUSY, "container '%s' is %s", id, oci_status_name(c->init->status));
+	if (r == 0 && (guest_process_status(c->init) == OCI_CREATING ||
+		       guest_process_status(c->init) == OCI_STOPPED))
+		r = err_say(e, EBUSY, "container '%s' is %s", id,
+			    oci_status_name(guest_process_status(c->init)));
 	if (r < 0) {
 		for (int i = 0; i < 3; i++)
 			fd_close(stdio->fds[i]);

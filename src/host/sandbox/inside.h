@@ -22,7 +22,7 @@
 
 /* What the sandbox asks of the agent while nobody waits for a create has this time. */
 #define AGENT_TIMEOUT_MS 10000
-/* Stopping a process with SIGKILL: a consumer that does not read is waited for no longer than this. */
+/* After a SIGKILL, and for a delete: a consumer that does not read is waited for no longer than this. */
 #define KILLED_FLUSH_MS 2000
 /* The same when the machine is gone. */
 #define BROKEN_FLUSH_MS 5000
@@ -53,7 +53,8 @@ struct guest_process {
 	uint32_t rows, columns;    /* size wanted before there was a terminal; 0: none */
 	struct stdio_spec streams; /* until there is a relay */
 	struct stdio *io;
-	struct ttrpc_pending *waiting; /* the call that waits for its end */
+	struct ttrpc_pending *waiting; /* the call that waits for its end, or for its output */
+	bool has_ended;                /* its code is known, its output may not be with the user */
 	uint32_t exit_status;
 	struct timespec exited_at;
 	struct list waits; /* struct sandbox_wait */
@@ -230,6 +231,9 @@ int guest_process_new(struct guest_container *c, const char *exec_id,
 		      const struct sandbox_stdio *stdio, struct guest_process **ret, struct err *e);
 void guest_process_free(struct guest_process *p);
 AUTO_PTR(struct guest_process, guest_process_free)
+
+/* What it is to others: one that has ended is stopped, though a user does not read its output. */
+enum oci_status guest_process_status(const struct guest_process *p);
 
 /* The process exists in the guest: relays its output and waits for its end. */
 int guest_process_attach(struct guest_process *p, struct err *e);

@@ -70,7 +70,7 @@ void lingers_lost(struct guest_container *c)
 		struct linger *l = container_of(pos, struct linger, link);
 
 		stdio_break(l->io);
-		stdio_hurry(l->io, clock_deadline(BROKEN_FLUSH_MS));
+		stdio_hurry(l->io, BROKEN_FLUSH_MS);
 		/* May be the end of it. */
 		stdio_linger(l->io, over, l);
 	}

@@ -103,6 +103,8 @@ void guest_process_free(struct guest_process *p)
 	if (!p)
 		return;
 	list_remove(&p->link);
+	gone.exit_status = p->exit_status;
+	gone.exited_at = p->exited_at;
 	(void) err_say(&gone.err, ENOENT, "the process was deleted");
 	(void) answer_waits(p, &gone);
 	ttrpc_cancel(p->waiting);
@@ -138,53 +140,82 @@ static void told(void *arg)
 	sandbox_changed(sb);
 }
 
-static void ended(struct guest_process *p, uint32_t code)
+/* The guest has handed out all that it had. */
+static void finish(struct guest_process *p)
 {
-	p->exit_status = code;
-	(void) clock_gettime(CLOCK_REALTIME, &p->exited_at);
 	if (p->io)
 		stdio_finish(p->io, told, p);
 	else
 		told(p);
 }
 
+static void ended(struct guest_process *p, uint32_t code)
+{
+	p->has_ended = true;
+	p->exit_status = code;
+	(void) clock_gettime(CLOCK_REALTIME, &p->exited_at);
+}
+
+enum oci_status guest_process_status(const struct guest_process *p)
+{
+	return p->has_ended && p->io && stdio_is_stuck(p->io) ? OCI_STOPPED : p->status;
+}
+
+static int wait_for_end(struct guest_process *p, bool at_once, struct err *e);
+
 static void waited(void *arg, struct ttrpc_answer *answer)
 {
 	struct guest_process *p = arg;
+	struct err e = {0};
 
 	p->waiting = NULL;
 	if (answer->r == -ECONNRESET || answer->r == -ECANCELED)
 		return; /* the line is gone; guest_process_lost() follows */
-	if (answer->r < 0) {
+	if (answer->r < 0)
 		log_err(LOG_ERROR, &answer->err, "the end of a process is not known");
-		ended(p, 255);
-		return;
-	}
 
-	int status = ((Grpc__WaitProcessResponse *) answer->response)->status;
+	Grpc__WaitProcessResponse *w = (Grpc__WaitProcessResponse *) answer->response;
 
+	if (!p->has_ended)
+		ended(p, w ? (uint32_t) w->status & 0xff : 255);
 	if (p->killed)
-		stdio_hurry(p->io, clock_deadline(KILLED_FLUSH_MS));
-	ended(p, (uint32_t) status & 0xff);
+		stdio_hurry(p->io, KILLED_FLUSH_MS);
+	if (w && w->unread && wait_for_end(p, false, &e) == 0)
+		return;
+	finish(p);
 }
 
-int guest_process_attach(struct guest_process *p, struct err *e)
+/* Waits until the process has ended and all it had written was handed out; @at_once: only the first. */
+static int wait_for_end(struct guest_process *p, bool at_once, struct err *e)
 {
-	struct guest_container *c = p->container;
+	static const struct ttrpc_pair end = {"kata-wait", "end"};
 	Grpc__WaitProcessRequest wait = GRPC__WAIT_PROCESS_REQUEST__INIT;
 	struct ttrpc_request request = {
 		.service = &grpc__agent_service__descriptor,
 		.method = "WaitProcess",
 		.message = &wait.base,
 		.deadline = CLOCK_NEVER,
+		.metadata = &end,
+		.n_metadata = at_once ? 1 : 0,
 	};
+	struct ttrpc_client *line = agent_line(p->container->sb, e);
 
+	if (!line)
+		return -ECONNRESET;
+	wait.container_id = p->container->id;
+	wait.exec_id = p->exec_id;
+	return ttrpc_call(line, &request, waited, p, &p->waiting, e);
+}
+
+int guest_process_attach(struct guest_process *p, struct err *e)
+{
+	struct guest_container *c = p->container;
 	struct ttrpc_client *line = agent_line(c->sb, e);
 
 	if (!line)
 		return -ECONNRESET;
-	p->streams.container_id = wait.container_id = c->id;
-	p->streams.exec_id = wait.exec_id = p->exec_id;
+	p->streams.container_id = c->id;
+	p->streams.exec_id = p->exec_id;
 	p->streams.promises = c->sb->promises;
 	p->streams.terminal = p->terminal;
 
@@ -194,7 +225,7 @@ int guest_process_attach(struct guest_process *p, struct err *e)
 		return r;
 	/* First the reads: an agent may tell the end of a stream that nobody reads at once. */
 	stdio_start_output(p->io);
-	return ttrpc_call(line, &request, waited, p, &p->waiting, e);
+	return wait_for_end(p, c->sb->promises.end_at_once, e);
 }
 
 void guest_process_started(struct guest_process *p)
@@ -207,14 +238,18 @@ void guest_process_started(struct guest_process *p)
 
 void guest_process_lost(struct guest_process *p)
 {
+	bool finishing = p->has_ended && !p->waiting;
+
 	ttrpc_cancel(take_ptr(p->waiting));
 	if (p->io)
 		stdio_break(p->io);
-	if (p->status == OCI_STOPPED || p->status == OCI_CREATING || p->exited_at.tv_sec)
+	if (p->status == OCI_STOPPED || p->status == OCI_CREATING || finishing)
 		return;
 	if (p->io)
-		stdio_hurry(p->io, clock_deadline(BROKEN_FLUSH_MS));
-	ended(p, BROKEN_EXIT_CODE);
+		stdio_hurry(p->io, BROKEN_FLUSH_MS);
+	if (!p->has_ended)
+		ended(p, BROKEN_EXIT_CODE);
+	finish(p);
 }
 
 static void ignore(void *arg, const struct sandbox_answer *answer)

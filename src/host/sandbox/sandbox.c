@@ -238,14 +238,16 @@ int sandbox_state(struct sandbox *sb, const char *id, const char *exec_id,
 
 	if (!p)
 		return -ENOENT;
+	enum oci_status status = guest_process_status(p);
+
 	*ret = (struct sandbox_process){
-		.status = p->status,
+		.status = status,
 		.bundle = p->container->bundle,
 		.in = p->in,
 		.out = p->out,
 		.err = p->err,
 		.terminal = p->terminal,
-		.pid = p->status == OCI_STOPPED ? 0 : sandbox_vmm_pid(sb),
+		.pid = status == OCI_STOPPED ? 0 : sandbox_vmm_pid(sb),
 		.exit_status = p->exit_status,
 		.exited_at = p->exited_at,
 	};

@@ -148,20 +148,42 @@ void stdio_finish(struct stdio *io, void (*done)(void *arg), void *arg)
 	stdio_moved(io);
 }
 
+static void hurry(void *arg);
+
+static void wait_patiently(struct stdio *io)
+{
+	io->patiences--;
+	io->written_before = io->written;
+	(void) loop_timer(io->loop, clock_deadline(io->patience_ms), hurry, io, &io->hurry_timer,
+			  NULL);
+}
+
 static void hurry(void *arg)
 {
 	struct stdio *io = arg;
 
 	io->hurry_timer = NULL;
+	if (io->written != io->written_before && io->patiences > 0) {
+		wait_patiently(io);
+		return;
+	}
 	outlet_discard(&io->out);
 	outlet_discard(&io->err);
 	stdio_moved(io);
 }
 
-void stdio_hurry(struct stdio *io, msec_t deadline)
+void stdio_hurry(struct stdio *io, uint32_t patience_ms)
 {
-	if (!io->hurry_timer)
-		(void) loop_timer(io->loop, deadline, hurry, io, &io->hurry_timer, NULL);
+	if (io->hurry_timer)
+		return;
+	io->patience_ms = patience_ms;
+	io->patiences = STDIO_PATIENCES;
+	wait_patiently(io);
+}
+
+bool stdio_is_stuck(const struct stdio *io)
+{
+	return outlet_is_stuck(&io->out) || outlet_is_stuck(&io->err);
 }
 
 void stdio_break(struct stdio *io)

@@ -45,6 +45,7 @@ struct stdio;
 struct stdio_promises {
 	bool ordered_exit;
 	bool close_output;
+	bool end_at_once;
 };
 
 struct stdio_spec {
@@ -90,9 +91,14 @@ void stdio_linger(struct stdio *io, void (*done)(void *arg), void *arg);
 /* Stops that: those who print meet a broken pipe. stdio_free() comes next. */
 void stdio_hang_up(struct stdio *io);
 
-/* Nobody is ready to wait for a user who does not read: from @deadline on the rest is thrown away
- * and stdio_finish() calls back. */
-void stdio_hurry(struct stdio *io, msec_t deadline);
+/* Whether output waits for a user who does not read. */
+bool stdio_is_stuck(const struct stdio *io);
+
+/* Nobody is ready to wait for a user who does not read: when nothing was taken for @patience_ms, the
+ * rest is thrown away and stdio_finish() calls back. One who reads slowly gets STDIO_PATIENCES of
+ * that. No-op when it is in a hurry already. */
+#define STDIO_PATIENCES 5
+void stdio_hurry(struct stdio *io, uint32_t patience_ms);
 
 /* The guest is gone, and the client will be: no more calls. What was received before still goes to
  * the user. stdio_finish() comes next. */

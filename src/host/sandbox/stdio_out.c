@@ -58,6 +58,11 @@ bool outlet_is_empty(const struct outlet *o)
 	return o->n_chunks == 0;
 }
 
+bool outlet_is_stuck(const struct outlet *o)
+{
+	return o->to && o->stuck;
+}
+
 /* The user's end is gone. Reading 0 bytes is our way to say that to an agent which knows it. */
 static void user_gone(struct outlet *o)
 {
@@ -93,13 +98,16 @@ static void pour(struct outlet *o)
 {
 	struct list *first;
 
+	o->stuck = false;
 	while (o->to && (first = list_first(&o->chunks))) {
 		struct chunk *c = container_of(first, struct chunk, link);
 		size_t left = c->data->data.len - c->written;
 		ssize_t n = stream_write(o->to, c->data->data.data + c->written, left);
 
-		if (n == -EAGAIN)
+		if (n == -EAGAIN) {
+			o->stuck = true;
 			return;
+		}
 		if (n < 0) {
 			if (n != -EPIPE)
 				log_warn("%s of '%s': cannot write: %s; ignoring the rest",
@@ -109,6 +117,7 @@ static void pour(struct outlet *o)
 			return;
 		}
 		c->written += (size_t) n;
+		o->io->written += (size_t) n;
 		if (c->written == c->data->data.len)
 			chunk_drop(o, c);
 	}

@@ -17,6 +17,7 @@ struct outlet {
 	unsigned n_chunks;
 	bool ended; /* the guest has said the last */
 	bool gone;  /* the user does not read any more */
+	bool stuck; /* the user's end is full */
 	msec_t heard_at;
 };
 
@@ -32,6 +33,9 @@ void outlet_hang_up(struct outlet *o);
 
 /* All that came was written. */
 bool outlet_is_empty(const struct outlet *o);
+
+/* The user's end has taken nothing of what waits when that was tried last. */
+bool outlet_is_stuck(const struct outlet *o);
 
 /* From the user to the guest. */
 struct inlet {
@@ -64,6 +68,9 @@ struct stdio {
 	void *done_arg;
 	struct loop_timer *silence_timer;
 	struct loop_timer *hurry_timer;
+	uint32_t patience_ms;
+	unsigned patiences;                /* left */
+	uint64_t written, written_before; /* to the user, and when the timer was set */
 };
 
 /* How many messages of one stream may be under way. */

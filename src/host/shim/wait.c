@@ -44,7 +44,7 @@ static void ended(void *arg, const struct sandbox_answer *answer)
 
 	if (!w->call) {
 		/* The wait was there to have the exec forgotten. */
-	} else if (answer->r < 0) {
+	} else if (answer->r < 0 && answer->exited_at.tv_sec == 0) {
 		ttrpc_fail_err(w->call, &answer->err);
 	} else {
 		exited_at.seconds = answer->exited_at.tv_sec;
