@@ -89,6 +89,8 @@ make_steps=("make the share" "start virtiofsd" "start the machine" "reach the ag
 		echo "$victim: $code, $(cat "$WORK/err")"
 		# Only the server's own end leaves nobody who could tell the code.
 		[ "$code" -eq 137 ] || { [ "$victim" = containerd-shim ] && grep -q 'sandbox server of .* died' "$WORK/err"; }
+		# Not without a word: what happened to the machine.
+		[ "$(wc -l <"$WORK/err")" -eq 1 ]
 		nothing_after_delete
 	done
 }
@@ -140,5 +142,20 @@ stop_at() {
 		wait_for 30 only_one
 	done
 	let_log_go
+	nothing_after_delete
+}
+
+@test "the foreground exec in a machine that dies says why it ended" {
+	bundle b . sleep 1000 >/dev/null
+	kata run -d --bundle "$WORK/b" c1 </dev/null >/dev/null 2>&1 9>&-
+	"$TREE/build/kata-runtime" --root "$ROOT" exec c1 sh -c 'echo ready; sleep 1000' </dev/null >"$WORK/out" 2>"$WORK/err" 3>&- 9>&- &
+	command=$!
+	wait_for 60 grep -q ready "$WORK/out"
+	kill -9 "$(pid_of qemu-system-x86)"
+	code=0
+	wait "$command" || code=$?
+	cat "$WORK/err"
+	[ "$code" -eq 137 ]
+	grep -q 'kata-runtime: .*killed' "$WORK/err"
 	nothing_after_delete
 }

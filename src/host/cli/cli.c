@@ -197,6 +197,13 @@ static int run(struct cli *cli, int argc, char **argv, struct err *e)
 	return run_verb(cli, v, argc - 1, argv + 1, e);
 }
 
+void cli_tell(const struct cli *cli, const char *sentence)
+{
+	fprintf(stderr, "%s: %s\n", cli->program, sentence);
+	if (cli->log)
+		log_error("%s", sentence);
+}
+
 int cli_main(int argc, char **argv)
 {
 	struct cli cli = {.program = "kata-runtime", .root = DEFAULT_ROOT, .failure_code = 1};
@@ -212,8 +219,6 @@ int cli_main(int argc, char **argv)
 	free(cli.own_config);
 	if (r >= 0)
 		return r;
-	fprintf(stderr, "%s: %s\n", cli.program, err_show(&e, sentence, sizeof sentence));
-	if (cli.log)
-		log_error("%s", sentence);
+	cli_tell(&cli, err_show(&e, sentence, sizeof sentence));
 	return cli.failure_code;
 }

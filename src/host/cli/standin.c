@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -48,6 +49,7 @@ static void ended(void *arg, struct ttrpc_answer *answer)
 	const Containerd__Task__V2__WaitResponse *w = (void *) answer->response;
 
 	s->exit_code = (int) w->exit_status;
+	(void) snprintf(s->cause, sizeof s->cause, "%s", w->cause);
 }
 
 /* A signal or a new size: nobody waits for the answer, and a process that is gone needs neither. */

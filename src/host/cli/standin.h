@@ -35,6 +35,9 @@ struct standin {
 	char *const *args;   /* what it stands for, for ps(1) */
 	size_t n_args;
 
+	/* to be read at the end */
+	char cause[640]; /* why the process ended with its machine; "": it did not */
+
 	/* private */
 	bool done;
 	int exit_code;

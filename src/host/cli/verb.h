@@ -52,4 +52,8 @@ extern const struct verb verb_check, verb_completion, verb_create, verb_delete, 
 extern const struct option global_options[];
 extern const size_t n_global_options;
 
+/* A sentence for the user, on stderr and in the file of --log: the one of a failure, or why what
+ * succeeded ended as it did. */
+void cli_tell(const struct cli *cli, const char *sentence);
+
 void verb_help(const struct cli *cli, const struct verb *v);

@@ -353,6 +353,8 @@ static int attend(struct making *m, struct err *e)
 	r = standin_finish(&s, e);
 	standin_end(pid);
 	terminal_restore(&terminal);
+	if (s.cause[0])
+		cli_tell(m->cli, s.cause);
 	if (m->v->keep && r >= 0)
 		return r;
 

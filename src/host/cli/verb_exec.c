@@ -175,7 +175,7 @@ static int publish_other(struct making *m, pid_t *ret_pid, struct err *e)
 	return r < 0 ? r : pid_file_write(m->v->pid_file, *ret_pid, e);
 }
 
-static int attend(struct making *m, struct err *e)
+static int attend(struct making *m, const struct cli *cli, struct err *e)
 {
 	auto_terminal struct terminal terminal = TERMINAL_NONE;
 	bool tty = m->process->terminal && isatty(STDIN_FILENO);
@@ -199,6 +199,9 @@ static int attend(struct making *m, struct err *e)
 		r = standin_finish(&s, e);
 	}
 	standin_end(pid);
+	terminal_restore(&terminal);
+	if (s.cause[0])
+		cli_tell(cli, s.cause);
 	forget(m);
 	return r;
 }
@@ -232,7 +235,7 @@ static int exec(struct making *m, const struct cli *cli, int argc, char **argv, 
 	if (r == 0)
 		r = send_exec(m, e);
 	if (r == 0)
-		r = m->v->detach ? hand_over(m, e) : attend(m, e);
+		r = m->v->detach ? hand_over(m, e) : attend(m, cli, e);
 	return r;
 }
 

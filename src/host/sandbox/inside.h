@@ -54,6 +54,7 @@ struct guest_process {
 	struct stdio_spec streams; /* until there is a relay */
 	struct stdio *io;
 	struct ttrpc_pending *waiting; /* the call that waits for its end, or for its output */
+	bool lost;                     /* it has ended with the machine */
 	bool has_ended;                /* its code is known, its output may not be with the user */
 	uint32_t exit_status;
 	struct timespec exited_at;

@@ -120,6 +120,17 @@ void guest_process_free(struct guest_process *p)
 	free(p);
 }
 
+/* How it ended. */
+static struct sandbox_answer end_of(const struct guest_process *p)
+{
+	const struct sandbox *sb = p->container->sb;
+	struct sandbox_answer a = {.exit_status = p->exit_status, .exited_at = p->exited_at};
+
+	if (p->lost && sb->broken && sb->why.code != ECANCELED)
+		a.cause = sb->why;
+	return a;
+}
+
 /* Its end was told to the last who asked. */
 static void forget(struct guest_process *p)
 {
@@ -132,7 +143,7 @@ static void told(void *arg)
 {
 	struct guest_process *p = arg;
 	struct sandbox *sb = p->container->sb;
-	struct sandbox_answer a = {.exit_status = p->exit_status, .exited_at = p->exited_at};
+	struct sandbox_answer a = end_of(p);
 
 	p->status = OCI_STOPPED;
 	if (answer_waits(p, &a) && p != p->container->init)
@@ -247,7 +258,8 @@ void guest_process_lost(struct guest_process *p)
 		return;
 	if (p->io)
 		stdio_hurry(p->io, BROKEN_FLUSH_MS);
-	if (!p->has_ended)
+	p->lost = !p->has_ended;
+	if (p->lost)
 		ended(p, BROKEN_EXIT_CODE);
 	finish(p);
 }
@@ -279,9 +291,7 @@ int sandbox_wait(struct sandbox *sb, const char *id, const char *exec_id, struct
 		return -ENOENT;
 	list_init(&w->link);
 	if (p->status == OCI_STOPPED) {
-		struct sandbox_answer a = {.exit_status = p->exit_status,
-					   .exited_at = p->exited_at};
-
+		struct sandbox_answer a = end_of(p);
 		bool last = w->is_last && p != p->container->init;
 
 		w->done(w->arg, &a);

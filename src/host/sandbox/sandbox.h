@@ -69,6 +69,7 @@ struct sandbox_answer {
 	uint32_t pid;         /* create, start: the VMM's, which stands for all of the machine */
 	uint32_t exit_status; /* wait, delete: the code, or 128 + signal */
 	struct timespec exited_at;
+	struct err cause; /* of a process that ended because its machine was lost */
 	uint32_t count;   /* await_oom */
 	const void *data; /* what the guest has answered, packed as its message */
 	size_t bytes;

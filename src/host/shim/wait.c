@@ -41,6 +41,7 @@ static void ended(void *arg, const struct sandbox_answer *answer)
 	struct waiting *w = arg;
 	Containerd__Task__V2__WaitResponse a = CONTAINERD__TASK__V2__WAIT_RESPONSE__INIT;
 	Google__Protobuf__Timestamp exited_at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+	char cause[640];
 
 	if (!w->call) {
 		/* The wait was there to have the exec forgotten. */
@@ -51,6 +52,8 @@ static void ended(void *arg, const struct sandbox_answer *answer)
 		exited_at.nanos = (int32_t) answer->exited_at.tv_nsec;
 		a.exit_status = answer->exit_status;
 		a.exited_at = &exited_at;
+		if (answer->cause.code)
+			a.cause = (char *) err_show(&answer->cause, cause, sizeof cause);
 		ttrpc_reply(w->call, &a.base);
 	}
 	waiting_free(w);
