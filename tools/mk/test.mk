@@ -89,6 +89,12 @@ $(B)/tests/interop-%: tests/interop/%.c $(B)/libkata.a
 check-interop: $(patsubst tests/interop/%.c,$(B)/tests/interop-%,$(wildcard tests/interop/*.c))
 	bats tests/interop
 
+## make check-security  what a process of ours can do that somebody has taken over
+.PHONY: check-security
+check-security: all
+	@mkdir -p build/results
+	tools/run-bats build/results/security.list -- tests/security/*.bats
+
 ## make check-corpus    replay the fuzzing corpora
 .PHONY: check-corpus
 check-corpus: $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(B)/tests/replay_%)
