@@ -58,6 +58,9 @@ run_bats() {
 	[ "${lines[-1]}" = "3 end-to-end tests, 1 ran nowhere" ]
 	sed -i 's/skipped$/ran/' "$T/box"
 	run -0 tools/coverage-table here="$T/here" box="$T/box" -- "$T/sample.bats"
+	# A place can have two lists.
+	run -0 tools/coverage-table here="$T/here" here="$T/box" -- "$T/sample.bats"
+	[ "${lines[-1]}" = "3 end-to-end tests, 0 ran nowhere" ]
 	run -1 tools/coverage-table here=/no/list box=/no/list -- "$T/sample.bats"
 	[ "${lines[-1]}" = "3 end-to-end tests, 3 ran nowhere" ]
 }

@@ -3,6 +3,8 @@
 # processes, nor names, nor sockets, nor devices. Every list of attacks is also run inside a plain process of root, where
 # each must be let through: an attack that fails for a slip in it proves nothing.
 
+# bats file_tags=box
+
 bats_require_minimum_version 1.5.0
 load ../e2e/lib/common
 load lib/attack
