@@ -334,10 +334,12 @@ static void confined_shell(struct confine *c, const char *script, char *out, siz
 
 static void make_root(struct confine *c)
 {
+	bool bound = false;
+
 	CHECK_EQ(confine_root_new(&c->root, NULL), 0);
 	CHECK_EQ(confine_root_bind(&c->root, "/bin/busybox", "bin/busybox", 0, NULL), 0);
-	CHECK_EQ(confine_root_bind(&c->root, "/dev/null", "dev/null", CONFINE_BIND_DEVICE, NULL),
-		 0);
+	CHECK_EQ(confine_root_node(&c->root, "/dev/null", "dev/null", 0, 0, &bound, NULL), 0);
+	CHECK_EQ(confine_root_node(&c->root, "/dev/nowhere", "dev/x", 0, 0, &bound, NULL), 0);
 	CHECK_EQ(confine_root_bind(&c->root, "/nowhere", "nowhere", CONFINE_BIND_OPTIONAL, NULL),
 		 0);
 	CHECK_EQ(confine_root_link(&c->root, "busybox", "bin/sh", NULL), 0);

@@ -14,7 +14,8 @@
 
 #include "base/auto.h"
 
-#define ROOT_ATTRS (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+/* Nodes of its own are to work until it is emptied; without them it is nodev as well. */
+#define ROOT_ATTRS (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC)
 
 /* An unattached mount of a new file system with one option. */
 static int new_mount(const char *type, const char *option, const char *value, unsigned attrs)
@@ -148,6 +149,34 @@ int confine_root_bind_fd(struct confine_root *r, int fd, const char *name, unsig
 	return bind_at(r, fd, "", name, flags, e);
 }
 
+int confine_root_node(struct confine_root *r, const char *source, const char *name, uid_t uid,
+		      gid_t gid, bool *ret_bound, struct err *e)
+{
+	struct stat st;
+	int result;
+
+	if (stat(source, &st) < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "find device '%s'", source);
+	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
+		return err_say(e, ENOTBLK, "'%s' is no device", source);
+	result = make_folders_above(r, name, e);
+	if (result < 0)
+		return result;
+	if (!note(r, name, strlen(name), false))
+		return err_say(e, ENAMETOOLONG, "'%s' does not fit into a root", name);
+	if (mknodat(r->fd, name, (st.st_mode & S_IFMT) | 0600, st.st_rdev) < 0) {
+		r->n--;
+		if (errno != EPERM)
+			return err_sys(e, errno, "make device '%s' in a root", name);
+		*ret_bound = true;
+		return confine_root_bind(r, source, name, CONFINE_BIND_DEVICE, e);
+	}
+	r->has_nodes = true;
+	if (fchownat(r->fd, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(e, errno, "give device '%s' to user %u", name, uid);
+	return 0;
+}
+
 int confine_root_link(struct confine_root *r, const char *target, const char *name, struct err *e)
 {
 	int result = make_folders_above(r, name, e);
@@ -185,7 +214,7 @@ static int mount_entry(const struct confine_root *r, const struct confine_entry 
 	int fd = entry->mount_fd;
 
 	if (entry->is_proc) {
-		proc = new_mount("proc", "subset", "pid", ROOT_ATTRS);
+		proc = new_mount("proc", "subset", "pid", ROOT_ATTRS | MOUNT_ATTR_NODEV);
 		if (proc < 0)
 			return err_sys(e, -proc, "make a procfs");
 		fd = proc;
@@ -211,7 +240,8 @@ static int change_places(const struct confine_root *r, struct err *e)
 
 int confine_root_enter(const struct confine_root *r, struct err *e)
 {
-	struct mount_attr readonly = {.attr_set = MOUNT_ATTR_RDONLY};
+	struct mount_attr readonly = {.attr_set = MOUNT_ATTR_RDONLY |
+						  (r->has_nodes ? 0 : MOUNT_ATTR_NODEV)};
 	int result = 0;
 
 	if (r->fd < 0)
@@ -236,7 +266,7 @@ static bool stays(const struct confine_root *r, const struct confine_entry *entr
 /* In a process of its own, as a change of namespace is for good. Its exit code is an errno. */
 static int take_out(const struct confine_root *r, int pidfd)
 {
-	struct mount_attr readonly = {.attr_set = MOUNT_ATTR_RDONLY};
+	struct mount_attr readonly = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV};
 	struct mount_attr writable = {.attr_clr = MOUNT_ATTR_RDONLY};
 
 	if (setns(pidfd, CLONE_NEWNS) < 0)

@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 
@@ -33,6 +34,7 @@ struct confine_entry {
 
 struct confine_root {
 	int fd;         /* -1: none, the process stays where it is */
+	bool has_nodes; /* of its own */
 	bool keep_proc; /* when it is emptied: for who works by /proc/self/fd */
 	struct confine_entry *entries;
 	size_t n;
@@ -51,6 +53,12 @@ int confine_root_bind(struct confine_root *r, const char *source, const char *na
 /* The same for an open file or folder; borrowed. */
 int confine_root_bind_fd(struct confine_root *r, int fd, const char *name, unsigned flags,
 			 struct err *e);
+
+/* The host's device @source as a node of the root's own, which belongs to @uid and @gid and to nobody else:
+ * they need none of the host's groups for it. Where a node cannot be made (no CAP_MKNOD), the host's is
+ * bound and *@ret_bound becomes true. A device that is not there is no failure. */
+int confine_root_node(struct confine_root *r, const char *source, const char *name, uid_t uid,
+		      gid_t gid, bool *ret_bound, struct err *e);
 
 /* A symbolic link. */
 int confine_root_link(struct confine_root *r, const char *target, const char *name, struct err *e);

@@ -41,11 +41,9 @@ static const struct place {
 	{"/bin", PROGRAM, CONFINE_BIND_RECURSIVE},
 	{"/etc/alternatives", READ, CONFINE_BIND_NOEXEC},
 	{"/etc/ld.so.cache", READ, CONFINE_BIND_NOEXEC},
-	{"/dev/null", READ | CONFINE_MAY_WRITE, CONFINE_BIND_DEVICE},
-	{"/dev/urandom", READ, CONFINE_BIND_DEVICE},
 };
 
-static const struct place kvm = {"/dev/kvm", DEVICE, CONFINE_BIND_DEVICE};
+static const char *const devices[] = {"/dev/null", "/dev/urandom", "/dev/kvm"};
 
 /* @r as it is, if what is missing has to be there; else 0, and it is said that it is missing. */
 static int survive(const struct vm_spec *spec, int r, struct err *why, const char *layer,
@@ -89,8 +87,21 @@ static char *home_of(const char *program)
 	return strcmp(above, "/") == 0 ? take_ptr(real) : strdup(above);
 }
 
-static int make_root(struct confine_root *root, enum hv_accel accel, const char *home,
-		     struct err *e)
+/* @ret_bound: /dev/kvm is the host's node, with its owner and group. */
+static int add_devices(struct confine_root *root, const struct vm_spec *spec, enum hv_accel accel,
+		       bool *ret_bound, struct err *e)
+{
+	size_t n = ARRAY_LEN(devices) - (accel == HV_ACCEL_KVM ? 0 : 1);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = confine_root_node(root, devices[i], devices[i] + 1, spec->uid, spec->gid,
+				      ret_bound, e);
+	return r;
+}
+
+static int make_root(struct confine_root *root, const struct vm_spec *spec, enum hv_accel accel,
+		     const char *home, bool *ret_bound, struct err *e)
 {
 	int r = confine_root_new(root, e);
 
@@ -98,26 +109,36 @@ static int make_root(struct confine_root *root, enum hv_accel accel, const char 
 		r = confine_root_proc(root, e);
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(places); i++)
 		r = add_place(root, &places[i], e);
-	if (r == 0 && accel == HV_ACCEL_KVM)
-		r = add_place(root, &kvm, e);
+	if (r == 0)
+		r = add_devices(root, spec, accel, ret_bound, e);
 	if (r == 0 && home && strncmp(home, "/bin/", 5) != 0)
 		r = confine_root_bind(root, home, home + 1, CONFINE_BIND_RECURSIVE, e);
+	root->keep_proc = spec->share.kind == VM_SHARE_9P;
 	return r;
 }
 
 /* ---- Landlock ---- */
 
-static int allow_files(int ruleset, const struct vm_spec *spec, enum hv_accel accel,
-		       const char *home, const int *fds, size_t n_fds, struct err *e)
+/* The nodes that are its own. */
+static int allow_devices(int ruleset, const struct confine_root *root, struct err *e)
 {
-	int r = 0;
+	auto_close int fd = root->fd < 0 ? -1 : openat(root->fd, "dev", O_PATH | O_CLOEXEC);
+
+	return fd < 0 ? 0 : confine_landlock_fd(ruleset, fd, DEVICE, e);
+}
+
+static int allow_files(const struct confine *c, const struct vm_spec *spec, const char *home,
+		       const int *fds, size_t n_fds, struct err *e)
+{
+	int ruleset = c->ruleset_fd;
+	int r = allow_devices(ruleset, &c->root, e);
 
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(places); i++)
 		r = confine_landlock_path(ruleset, places[i].path, places[i].may, e);
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(devices); i++)
+		r = confine_landlock_path(ruleset, devices[i], DEVICE, e);
 	if (r == 0 && home)
 		r = confine_landlock_path(ruleset, home, PROGRAM, e);
-	if (r == 0 && accel == HV_ACCEL_KVM)
-		r = confine_landlock_path(ruleset, kvm.path, kvm.may, e);
 	if (r == 0 && spec->share.kind == VM_SHARE_9P)
 		r = confine_landlock_path(ruleset, spec->share.path, CONFINE_MAY_ALL, e);
 	for (size_t i = 0; r == 0 && i < n_fds; i++)
@@ -125,8 +146,8 @@ static int allow_files(int ruleset, const struct vm_spec *spec, enum hv_accel ac
 	return r;
 }
 
-static int make_ruleset(struct confine *c, const struct vm_spec *spec, enum hv_accel accel,
-			const char *home, const int *fds, size_t n_fds, struct err *e)
+static int make_ruleset(struct confine *c, const struct vm_spec *spec, const char *home,
+			const int *fds, size_t n_fds, struct err *e)
 {
 	struct err why = {0};
 	int r = confine_landlock_new(&c->ruleset_fd, e);
@@ -134,7 +155,7 @@ static int make_ruleset(struct confine *c, const struct vm_spec *spec, enum hv_a
 	if (r < 0)
 		return r;
 	if (c->ruleset_fd >= 0)
-		return allow_files(c->ruleset_fd, spec, accel, home, fds, n_fds, e);
+		return allow_files(c, spec, home, fds, n_fds, e);
 	r = err_say(&why, ENOSYS, "this kernel has no Landlock, or it is switched off (lsm=)");
 	return survive(spec, r, &why, "Landlock", e);
 }
@@ -151,10 +172,8 @@ static gid_t kvm_group(void)
 	return st.st_gid;
 }
 
-static int make_user(struct confine *c, const struct vm_spec *spec, enum hv_accel accel,
-		     struct err *e)
+static int make_user(struct confine *c, const struct vm_spec *spec, gid_t group, struct err *e)
 {
-	gid_t group = accel == HV_ACCEL_KVM ? kvm_group() : (gid_t) -1;
 	struct err why = {0};
 	bool serves = c->caps != 0;
 	int r;
@@ -175,7 +194,7 @@ int qemu_confine_prepare(struct confine *c, const struct vm_spec *spec, enum hv_
 			 const char *program, const int *fds, size_t n_fds, struct err *e)
 {
 	auto_free char *home = home_of(program);
-	bool serves = spec->share.kind == VM_SHARE_9P;
+	bool serves = spec->share.kind == VM_SHARE_9P, bound = false;
 	struct confine_filter_spec calls;
 	int r = confine_cgroups(c, spec->cgroup_fds, spec->n_cgroup_fds, e);
 
@@ -184,15 +203,14 @@ int qemu_confine_prepare(struct confine *c, const struct vm_spec *spec, enum hv_
 		c->caps = CAPS_9P;
 	if (r == 0)
 		r = confine_filter_build(&c->filter, &calls, e);
-	if (r == 0)
-		r = make_ruleset(c, spec, accel, home, fds, n_fds, e);
 	if (r == 0 && geteuid() == 0) {
 		c->namespaces = NAMESPACES;
-		r = make_root(&c->root, accel, home, e);
-		c->root.keep_proc = serves;
+		r = make_root(&c->root, spec, accel, home, &bound, e);
 		if (r == 0)
-			r = make_user(c, spec, accel, e);
+			r = make_user(c, spec, bound ? kvm_group() : (gid_t) -1, e);
 	}
+	if (r == 0)
+		r = make_ruleset(c, spec, home, fds, n_fds, e);
 	if (r < 0)
 		confine_fini(c);
 	return r;
