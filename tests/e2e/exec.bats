@@ -3,6 +3,7 @@
 
 # bats file_tags=box
 
+bats_require_minimum_version 1.5.0
 load lib/common
 
 setup_file() {
@@ -134,4 +135,12 @@ teardown_file() {
 	wait_for 30 grep -q first "$WORK/out"
 	kata delete --force c3
 	wait $! # cat has seen the end
+}
+
+@test "a limit that leaves no descriptor does not hide the program" {
+	jq '.process | .args = ["echo", "ran"] | .rlimits = [{type: "RLIMIT_NOFILE", soft: 3, hard: 3}]' "$WORK/main/config.json" >"$WORK/few.json"
+	[ "$(kata exec -p "$WORK/few.json" c1)" = ran ]
+	jq '.args = ["no-such-program"]' "$WORK/few.json" >"$WORK/few-missing.json"
+	run -255 kata exec -p "$WORK/few-missing.json" c1
+	[[ $output == *"executable file not found"* ]]
 }

@@ -96,6 +96,8 @@ RLIMITS = [
          rlimits(("FSIZE", 4096, 4096))),
     Case("rlimits/absent", ["/bin/true"], {"process.rlimits": DROP}),
     Case("rlimits/soft_above_hard", edit=rlimits(("NOFILE", 200, 100)), refused=True),
+    *[Case(f"rlimits/few_descriptors/{n}", ["echo", "ran"], rlimits(("NOFILE", n, n)))
+      for n in (8, 12)],
     Case("rlimits/unknown", edit=rlimits(("NOSUCH", 1, 1)), refused=True),
     Case("rlimits/above_the_host", probe("rlimits:NOFILE"), rlimits(("NOFILE", 999999, 1000000)),
          reference=False, expect=Expect("NOFILE: 999999 1000000\n")),
@@ -121,6 +123,12 @@ ENVIRONMENT = [
     Case("args/found_in_second_path", ["tool"], {"process.env": ["PATH=/usr/bin:/opt:/bin"]},
          {"rootfs/opt/tool": script("echo tool")}),
     Case("args/not_in_path", ["tool"], {}, {"rootfs/opt/tool": script("echo tool")}, refused=True),
+    *[Case(f"args/not_below_the_cwd_by_path/{name}", ["tool"],
+           {"process.cwd": "/opt", "process.env": ["PATH=" + path]},
+           {"rootfs/opt/tool": script("echo tool"), "rootfs/opt/sub/tool": script("echo tool")},
+           refused=True)
+      for name, path in [("empty_first", ":/bin"), ("empty_last", "/bin:"), ("dot", ".:/bin"),
+                         ("folder", "sub:/bin")]],
     Case("args/relative_to_cwd", ["./tool"], {"process.cwd": "/opt"},
          {"rootfs/opt/tool": script("echo tool $0")}),
     Case("args/empty_and_strange", sh('for a; do echo "[$a]"; done') + [

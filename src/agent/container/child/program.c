@@ -14,12 +14,26 @@
  * "no such file or directory" and "permission denied" in them to choose an exit code.
  */
 
+static int try_by_path(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
+	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
+}
+
 /* 0 when it can be executed. The path is walked once: each link in it is a question to the host. */
 static int try(const char *path)
 {
 	auto_close int fd = open(path, O_PATH | O_CLOEXEC);
 	struct stat st;
 
+	/* A limit that leaves no descriptor is no reason why it could not be executed. */
+	if (fd < 0 && errno == EMFILE)
+		return try_by_path(path);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	if (S_ISDIR(st.st_mode))
@@ -61,11 +75,19 @@ static bool top_is_missing(const char *dir, size_t bytes, struct top *last)
 	return last->missing;
 }
 
+/* What try() says of a place where there is no such program; anything else keeps us from knowing. */
+static bool is_absent(int r)
+{
+	return r == -ENOENT || r == -ENOTDIR || r == -EACCES || r == -EISDIR || r == -ELOOP ||
+	       r == -ENAMETOOLONG;
+}
+
 static int search(struct setup *s, const char *name, struct err *e)
 {
 	const char *dirs = path_of(s->process);
 	struct top last = {0};
 	size_t bytes;
+	int failed = 0;
 
 	for (; *dirs; dirs += bytes + (dirs[bytes] == ':')) {
 		bytes = strcspn(dirs, ":");
@@ -77,11 +99,23 @@ static int search(struct setup *s, const char *name, struct err *e)
 
 		if (!path)
 			return err_sys(e, ENOMEM, "look for '%s'", name);
-		if (try(path) == 0) {
+		int r = try(path);
+
+		/* An entry that is empty or relative means wherever the process happens to be. */
+		if (r == 0 && path[0] != '/')
+			return err_say(e, EACCES,
+				       "exec: \"%s\": cannot run executable found relative to "
+				       "current directory",
+				       name);
+		if (r == 0) {
 			s->program = take_ptr(path);
 			return 0;
 		}
+		if (!is_absent(r) && failed == 0)
+			failed = r;
 	}
+	if (failed < 0)
+		return err_sys(e, -failed, "exec: \"%s\": look for it in $PATH", name);
 	return err_say(e, ENOENT, "exec: \"%s\": executable file not found in $PATH", name);
 }
 
