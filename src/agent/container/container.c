@@ -163,8 +163,6 @@ static Grpc__Process *copy_defaults(const Grpc__Process *p)
 	part.capabilities = p->capabilities;
 	part.rlimits = p->rlimits;
 	part.n_rlimits = p->n_rlimits;
-	part.has_nonewprivileges = p->has_nonewprivileges;
-	part.nonewprivileges = p->nonewprivileges;
 	part.has_oomscoreadj = p->has_oomscoreadj;
 	part.oomscoreadj = p->oomscoreadj;
 

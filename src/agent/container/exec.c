@@ -67,7 +67,8 @@ static const struct worker_events exec_events = {
 	.ended = exec_ended,
 };
 
-/* What the process does not say is as for the init process. */
+/* What the process does not say is as for the init process; but noNewPrivileges that is not said is
+ * false, as with runc. */
 static Grpc__Process with_defaults(const Grpc__Process *process, const Grpc__Process *defaults)
 {
 	Grpc__Process p = *process;
@@ -77,10 +78,6 @@ static Grpc__Process with_defaults(const Grpc__Process *process, const Grpc__Pro
 	if (p.n_rlimits == 0) {
 		p.rlimits = defaults->rlimits;
 		p.n_rlimits = defaults->n_rlimits;
-	}
-	if (!p.has_nonewprivileges) {
-		p.has_nonewprivileges = defaults->has_nonewprivileges;
-		p.nonewprivileges = defaults->nonewprivileges;
 	}
 	if (!p.has_oomscoreadj) {
 		p.has_oomscoreadj = defaults->has_oomscoreadj;

@@ -61,6 +61,17 @@ def exec_process_file(c: Container) -> None:
     ended(c)
 
 
+def exec_process_file_alone(c: Container) -> None:
+    """What a process.json does not say about privileges is not the container's."""
+    running(c)
+    for part in ({"noNewPrivileges": False}, {}, {"noNewPrivileges": True}):
+        process = {**PROCESS, "args": ["/bin/grep", "NoNewPrivs", "/proc/self/status"], **part}
+        (c.home / "process.json").write_text(json.dumps(process))
+        result = c.exec(flags=["--process", str(c.home / "process.json")])
+        c.say(result.exit, result.text)
+    ended(c)
+
+
 def preserved(c: Container) -> None:
     """A descriptor given to exec is number 3 of its process."""
     running(c)
@@ -96,6 +107,8 @@ CASES = [
         lambda c: c.exec("/bin/sh", "-c", "hostname; ls -d /proc/1 /dev/pts; cat /proc/1/comm"),
         lambda c: c.exec("/probe", "session", "grouppath", "fds"))),
     Case("exec/process_file", SLEEP, drive=exec_process_file),
+    Case("exec/process_file_without_new_privileges", SLEEP, {"process.noNewPrivileges": True},
+         drive=exec_process_file_alone),
     Case("exec/detached", SLEEP, drive=exec_detached),
     Case("exec/refused", SLEEP, drive=exec_refused),
     Case("exec/is_killed_with_the_container", SLEEP, drive=exec_outlives_nothing),
