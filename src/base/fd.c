@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -49,6 +50,16 @@ int fd_open_standard(void)
 		/* The lowest free number is given, and all below are open. */
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
 			return -errno;
+	return 0;
+}
+
+int fd_flush_stdout(struct err *e)
+{
+	bool failed = ferror(stdout);
+
+	errno = EIO; /* for one that failed some time ago */
+	if (fflush(stdout) != 0 || failed)
+		return err_sys(e, errno, "write to standard output");
 	return 0;
 }
 

@@ -21,6 +21,10 @@ int fd_read_all(int fd, void *data, size_t bytes);
  * stream. Returns 0 or -errno. */
 int fd_open_standard(void);
 
+/* The last thing of a program that has printed: returns 0, or -errno when not all of it has reached
+ * standard output. */
+int fd_flush_stdout(struct err *e);
+
 /* Both return 0 or -errno. */
 int fd_set_nonblock(int fd, bool on);
 int fd_set_cloexec(int fd, bool on);

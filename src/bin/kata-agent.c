@@ -12,7 +12,7 @@ int main(int argc, char **argv)
 		return container_zygote_main();
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		printf("kata-agent %s (%s)\n", version_number(), version_commit());
-		return 0;
+		return fflush(stdout) == 0 ? 0 : 1;
 	}
 	return boot_main();
 }

@@ -112,3 +112,27 @@ has_lines() {
 	kill "$watcher" "$later"
 	kata delete --force c1
 }
+
+@test "what cannot be printed is a failure, whichever verb prints" {
+	dir=$(bundle b . true)
+	for words in list "list -f json" features version env help "help run" "run --help" "completion bash" check --version; do
+		# shellcheck disable=SC2086
+		run -0 --separate-stderr kata $words
+		if kata $words >/dev/full 2>"$WORK/err"; then
+			echo "$words: 0"
+			return 1
+		fi
+		grep -q "write to standard output" "$WORK/err"
+	done
+	kata run -d --bundle "$(bundle c . sleep 1000)" c1 </dev/null >/dev/null 2>&1
+	for words in "state c1" "ps c1" "ps -f json c1" "events --stats c1" "list -q"; do
+		# shellcheck disable=SC2086
+		if kata $words >/dev/full 2>"$WORK/err"; then
+			echo "$words: 0"
+			return 1
+		fi
+		grep -q "write to standard output" "$WORK/err"
+	done
+	if "$TREE/build/containerd-shim-kata-v2" -version >/dev/full 2>"$WORK/err"; then return 1; fi
+	grep -q "write to standard output" "$WORK/err"
+}

@@ -215,6 +215,8 @@ int cli_main(int argc, char **argv)
 		r = err_sys(&e, -r, "open '/dev/null'");
 	else
 		r = run(&cli, argc, argv, &e);
+	if (r >= 0 && fd_flush_stdout(&e) < 0)
+		r = -e.code;
 	free(cli.own_root);
 	free(cli.own_config);
 	if (r >= 0)

@@ -150,6 +150,8 @@ int shim_main(int argc, char **argv)
 		r = act(&o, began_us, &e);
 	}
 	if (r == 0)
+		r = fd_flush_stdout(&e);
+	if (r == 0)
 		return 0;
 	log_error("%s", err_show(&e, text, sizeof text));
 	return 1;
