@@ -124,6 +124,7 @@ seen_descriptors() {
 		*/initrd*) echo initrd ;;
 		*.rom | *.bin | *.fd) echo firmware ;;
 		"$SHARES"/*) echo share ;;
+		"${SHARES%/shared/*}"/ids*) echo claim ;;
 		"$WORK/state"/*) echo "state folder" ;;
 		/proc | /proc/* | /[0-9]*) echo proc ;;
 		*) [ "$(seen_root "$1")" = "the host's" ] && echo "$to" || echo share ;;
