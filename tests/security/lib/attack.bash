@@ -129,6 +129,7 @@ attacks_on_kernel() {
 		pages of others: migrate_pages 1 0 0 0
 		priority: setpriority 0 0 -20
 		a handle of a file: open_by_handle_at AT_FDCWD #16 0
+		to outlive the server: prctl 1 0 0 0 0
 		a quota: quotactl 0x80000700 @/ 0 #128
 	END
 	[ "$(uname -m)" != x86_64 ] || echo "ports: ioperm 128 1 1"
@@ -190,14 +191,17 @@ folder_seen() {
 	awk -v end="$2" '$5 ~ end "$" { print $5; exit }' "/proc/$1/mountinfo"
 }
 
-# New device nodes in FOLDER: of the host's disk, of memory.
+# New device nodes in FOLDER, which is a path or relative to a DESCRIPTOR: of the host's disk, of memory.
 attacks_with_nodes() {
-	local folder=$1
-	cat <<-END
-		a disk: mknodat AT_FDCWD @$folder/node-b S_IFBLK|0600 $(disk); open @$folder/node-b O_RDONLY; read \$2 #16 16
-		memory: mknodat AT_FDCWD @$folder/node-m S_IFCHR|0600 0x101; open @$folder/node-m O_RDONLY; read \$2 #16 16
-		the log: mknodat AT_FDCWD @$folder/node-k S_IFCHR|0600 0x10b; open @$folder/node-k O_RDONLY
-		null: mknodat AT_FDCWD @$folder/node-n S_IFCHR|0600 0x103; open @$folder/node-n O_RDWR
+	local folder=$1 at=${2:-AT_FDCWD} node
+	while read -r node; do
+		node=${node//AT/$at}
+		echo "${node//DIR/$folder}"
+	done <<-END
+		a disk: mknodat AT @DIR/node-b S_IFBLK|0600 $(disk); openat AT @DIR/node-b O_RDONLY; read \$2 #16 16
+		memory: mknodat AT @DIR/node-m S_IFCHR|0600 0x101; openat AT @DIR/node-m O_RDONLY; read \$2 #16 16
+		the log: mknodat AT @DIR/node-k S_IFCHR|0600 0x10b; openat AT @DIR/node-k O_RDONLY
+		null: mknodat AT @DIR/node-n S_IFCHR|0600 0x103; openat AT @DIR/node-n O_RDWR
 	END
 }
 
