@@ -95,6 +95,12 @@ check-security: all
 	@mkdir -p build/results
 	tools/run-bats build/results/security.list -- tests/security/*.bats
 
+## make check-engines   Podman and Docker beside runc, in a room of their own
+.PHONY: check-engines
+check-engines: all
+	@mkdir -p build/results
+	tests/engines/room tools/run-bats build/results/engines.list -- tests/engines/*.bats
+
 ## make check-corpus    replay the fuzzing corpora
 .PHONY: check-corpus
 check-corpus: $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(B)/tests/replay_%)

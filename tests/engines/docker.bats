@@ -1,0 +1,254 @@
+#!/usr/bin/env bats
+# Docker beside runc: what lib/cases_*.bash say, in a room of its own (make check-engines).
+# bats file_tags=engines
+
+bats_require_minimum_version 1.5.0
+load lib/engines
+load lib/docker
+load lib/cases_processes
+load lib/cases_container
+load lib/cases_boundary
+
+setup_file() {
+	engines_setup_file
+}
+
+teardown_file() {
+	engines_teardown_file
+}
+
+setup() {
+	engines_setup
+}
+
+teardown() {
+	engines_teardown
+}
+
+@test "docker exec: exit codes" {
+	exec_gives_exit_codes
+}
+
+@test "docker exec: what cannot be run is 127 or 126" {
+	exec_says_what_cannot_be_run
+}
+
+@test "docker exec: stdout and stderr stay apart" {
+	exec_keeps_streams_apart
+}
+
+@test "docker exec -i: bytes to the end of stdin, and back" {
+	exec_takes_stdin_to_its_end
+}
+
+@test "docker exec without -i reads nothing" {
+	exec_without_stdin_reads_nothing
+}
+
+@test "docker exec: user, folder, environment" {
+	exec_has_user_folder_and_environment
+}
+
+@test "docker exec -it: a terminal, and the exit code" {
+	exec_has_a_terminal
+}
+
+@test "docker exec -d" {
+	exec_in_the_background
+}
+
+@test "docker exec sees the container's first process" {
+	exec_sees_the_first_process
+}
+
+@test "docker logs: all lines, streams apart" {
+	logs_are_complete
+}
+
+@test "docker logs --follow ends with the container, --tail" {
+	logs_follow_to_the_end
+}
+
+@test "docker logs of a running container" {
+	logs_of_a_running_container
+}
+
+@test "docker run: streams and exit code" {
+	run_passes_streams_and_exit_code
+}
+
+@test "docker run -i: stdin" {
+	run_takes_stdin
+}
+
+@test "docker run -t: a terminal, and wait" {
+	run_has_a_terminal
+}
+
+@test "docker run: a program that is not there" {
+	run_says_what_cannot_be_run
+}
+
+@test "docker run: an end by a signal" {
+	run_ends_by_a_signal
+}
+
+@test "docker attach: streams, and the exit code by wait" {
+	attach_passes_streams
+}
+
+@test "docker start --attach" {
+	start_attaches
+}
+
+@test "docker attach and detach by keys" {
+	attach_and_detach
+}
+
+@test "docker kill --signal: a trap in the container" {
+	signals_reach_the_process
+}
+
+@test "docker kill: 137" {
+	kill_ends_with_137
+}
+
+@test "docker stop: TERM, then KILL" {
+	stop_is_term_then_kill
+}
+
+@test "docker pause and unpause" {
+	pause_stops_everything
+}
+
+@test "docker inspect: state and pid" {
+	inspect_says_the_state
+}
+
+@test "docker restart" {
+	restart_begins_anew
+}
+
+@test "docker restart policy on-failure" {
+	restart_policy_counts
+}
+
+@test "docker limits stand in the container's /sys/fs/cgroup" {
+	limits_stand_in_the_container
+}
+
+@test "docker update --memory" {
+	update_reaches_the_container
+}
+
+@test "docker commit" {
+	commit_takes_the_files
+}
+
+@test "docker diff" {
+	diff_names_the_files
+}
+
+@test "docker export" {
+	export_has_the_files
+}
+
+@test "docker events" {
+	events_are_told
+}
+
+@test "docker rm and rm --force of a running container" {
+	rm_removes_a_running_one
+}
+
+@test "docker run: user, folder, environment, host name, entry point" {
+	options_of_identity
+}
+
+@test "docker run: capabilities and no-new-privileges" {
+	options_of_rights
+}
+
+@test "docker run: read-only root, tmpfs, read-only volume" {
+	options_of_files
+}
+
+@test "docker volumes, one of them read-only" {
+	volumes_are_shared_with_the_host
+}
+
+@test "docker stats --no-stream: of the container" {
+	stats_are_the_containers
+}
+
+@test "docker stats of all" {
+	stats_are_of_all
+}
+
+@test "docker a health check is run in the container" {
+	health_is_asked_inside
+}
+
+@test "docker cp in: into the container, not onto the host" {
+	cp_into_reaches_the_container_only
+}
+
+@test "docker cp out: the container's file, not the host's" {
+	cp_out_reads_the_containers
+}
+
+@test "docker cp out of what only the host has" {
+	cp_of_what_only_the_host_has_fails
+}
+
+@test "docker cp of a folder, in and out" {
+	cp_keeps_a_folder_as_it_is
+}
+
+@test "docker cp of a tar stream" {
+	cp_speaks_tar
+}
+
+@test "docker cp into a volume" {
+	cp_into_a_volume_is_on_the_host
+}
+
+@test "docker cp into a read-only volume" {
+	cp_into_a_read_only_volume_fails
+}
+
+@test "docker cp through links" {
+	cp_through_a_link_stays_inside
+}
+
+@test "docker cp with a stopped container" {
+	cp_with_a_stopped_container
+}
+
+@test "docker top: the container's processes, none of the host's" {
+	top_shows_the_containers
+}
+
+@test "docker top with an exec" {
+	top_shows_an_exec
+}
+
+@test "docker --pid container: not the host's" {
+	pid_namespace_is_not_the_hosts
+}
+
+@test "docker --network container: not the host's" {
+	network_namespace_is_not_the_hosts
+}
+
+@test "docker --ipc container: not the host's" {
+	ipc_namespace_is_not_the_hosts
+}
+
+@test "docker nsenter -t PID -a is not on the host" {
+	nsenter_is_not_on_the_host
+}
+
+@test "docker /proc/PID/root is the container's" {
+	root_of_the_pid_is_the_containers
+}

@@ -1,0 +1,53 @@
+# shellcheck shell=bash
+# Docker as the engine: see engines.bash. Its daemon starts a containerd of its own.
+
+export IMAGE=busybox
+export PIDS='{{.PIDs}}'
+export EVENT='{{.Action}} {{.Actor.Attributes.exitCode}}'
+export NEVER=1s
+
+# The daemon asks by itself.
+healthy() {
+	wait_for 30 is_field "$1" .State.Health.Status healthy
+}
+
+is_unhealthy() {
+	is_field "$1" .State.Health.Status unhealthy
+}
+
+# In the foreground, because a terminal stops who is not.
+engine() {
+	DOCKER_CONFIG=$WORK/home DOCKER_HOST=unix://$WORK/docker.sock timeout --foreground 120 /usr/bin/docker "$@"
+}
+
+under() {
+	local runtime=$1 verb=$2
+	shift 2
+	engine "$verb" --runtime "$runtime" "$@"
+}
+
+discard() {
+	engine rm --force "$@" >/dev/null || true
+}
+
+engine_begin() {
+	jq -n --arg path "$TREE/build/kata-runtime" '{runtimes: {kata: {path: $path}}}' >"$WORK/daemon.json"
+	setsid dockerd --config-file "$WORK/daemon.json" --data-root "$WORK/docker" --exec-root "$WORK/exec" --pidfile "$WORK/docker.pid" \
+		--host "unix://$WORK/docker.sock" --storage-driver overlay2 --iptables=false --ip6tables=false --bridge=none \
+		>"$WORK/docker.log" 2>&1 </dev/null 3>&- &
+	wait_for 60 answers || {
+		tail "$WORK/docker.log" >&2
+		return 1
+	}
+}
+
+answers() {
+	engine version >/dev/null 2>&1
+}
+
+engine_end() {
+	local pid
+	pid=$(cat "$WORK/docker.pid") || return 0
+	kill "$pid"
+	wait_for 60 gone "$pid"
+}
