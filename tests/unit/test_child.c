@@ -117,3 +117,65 @@ TEST(a_standard_stream_that_was_closed_is_dev_null_and_the_others_stay)
 	CHECK_EQ(dup2(in, 0), 0);
 	close(in);
 }
+
+static int give_up(void *arg, struct err *e)
+{
+	(void) arg;
+	(void) e;
+	abort();
+}
+
+static void need_root(void)
+{
+	if (geteuid() != 0)
+		exit(TEST_SKIP);
+}
+
+/* The kernel keeps the signals that it sends to itself from the first process of a namespace. */
+TEST(the_first_process_of_a_pid_namespace_can_abort)
+{
+	const char *const argv[] = {"true", NULL};
+	struct child_spec spec = {
+		.path = "true", .argv = argv, .new_pid_namespace = true, .prepare = give_up};
+	struct child c = CHILD_NONE;
+	int status;
+
+	need_root();
+	CHECK_EQ(child_start(&spec, &c, NULL), 0);
+	CHECK_EQ(child_wait(&c, clock_deadline(60000), &status, NULL), 0);
+	CHECK(WIFSIGNALED(status));
+}
+
+TEST(the_first_process_of_a_pid_namespace_dies_with_who_started_it)
+{
+	const char *const argv[] = {"sleep", "1000", NULL};
+	int p[2], lives[2], status;
+	char byte;
+
+	need_root();
+	CHECK_EQ(pipe2(p, O_CLOEXEC), 0);
+	CHECK_EQ(pipe2(lives, O_CLOEXEC), 0);
+
+	pid_t starter = fork();
+
+	if (starter == 0) {
+		const struct child_fd fds[] = {{lives[1], 3}};
+		struct child_spec spec = {.path = "sleep",
+					  .argv = argv,
+					  .fds = fds,
+					  .n_fds = 1,
+					  .new_pid_namespace = true,
+					  .die_with_parent = true};
+		struct child c = CHILD_NONE;
+
+		_exit(child_start(&spec, &c, NULL) == 0 && write(p[1], "x", 1) == 1 ? 0 : 1);
+	}
+	(void) close(lives[1]);
+	CHECK_EQ(read(p[0], &byte, 1), 1);
+	CHECK_EQ(waitpid(starter, &status, 0), starter);
+	CHECK_EQ(status, 0);
+	CHECK_EQ(read(lives[0], &byte, 1), 0); /* it had the other end, and is gone */
+	(void) close(lives[0]);
+	(void) close(p[0]);
+	(void) close(p[1]);
+}
