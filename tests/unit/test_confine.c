@@ -24,6 +24,7 @@
 
 static const struct confine_rule rules[] = {
 	{.name = "socket", .n_args = 1, .args = {{0, CONFINE_INT, AF_UNIX}}},
+	{.name = "prctl"},
 	{.name = "a_call_of_the_year_3000"},
 	{.name = "sync", .verdict = CONFINE_REFUSE, .code = EXDEV},
 };

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -131,6 +132,9 @@ static const struct attempt {
 	{SYS_shmget, 0, false, false, ENOSYS},
 	{SYS_open_by_handle_at, -1, true, false, ENOSYS},
 	{SYS_execveat, -1, true, false, ENOSYS},
+	{SYS_prctl, PR_SET_PDEATHSIG, true, false, ENOSYS}, /* not to outlive us */
+	{SYS_prctl, PR_SET_DUMPABLE, false, false, ENOSYS},
+	{SYS_prctl, PR_SET_NO_NEW_PRIVS, false, false, EINVAL},
 	{SYS_mkdirat, -1, true, false, EFAULT},
 	{SYS_read, -1, false, false, EBADF},
 	{SYS_mount, 0, true, true, 0},

@@ -79,7 +79,6 @@ static const struct confine_rule basic[] = {
 	YES("getrandom"),
 	YES("getrlimit"),
 	YES("getrusage"),
-	YES("prctl"),
 	YES("prlimit64"),
 	YES("restart_syscall"),
 	YES("sched_getaffinity"),

@@ -56,7 +56,8 @@ struct confine_filter {
 };
 
 /* What every program needs between its start and its end: memory, threads, time, files that are open,
- * files to open (which its root and Landlock judge), signals; exec, because a filter is entered before
+ * files to open (which its root and Landlock judge), signals; but not prctl(), of which each needs another
+ * part; exec, because a filter is entered before
  * the program is; and another filter on top. */
 extern const struct confine_table confine_calls_basic;
 

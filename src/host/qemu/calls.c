@@ -4,6 +4,8 @@
  * theirs. All else is a call that is not there (ENOSYS): then a newer library takes the older way.
  */
 #include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include "base/array.h"
@@ -12,6 +14,10 @@
 #define YES(call)            \
 	{                    \
 		.name = call \
+	}
+#define PRCTL(option)                                                                \
+	{                                                                            \
+		.name = "prctl", .n_args = 1, .args = { {0, CONFINE_INT, (option)} } \
 	}
 #define NO(call, why)                                                  \
 	{                                                              \
@@ -23,6 +29,21 @@ static const struct confine_rule machine[] = {
 	YES("get_mempolicy"),
 	YES("mbind"),
 	YES("set_mempolicy"),
+	/* Not: to be traced by others, to dump memory, to outlive the server. */
+	{.name = "prctl",
+	 .n_args = 2,
+	 .args = {{0, CONFINE_INT, PR_SET_PDEATHSIG}, {1, CONFINE_INT, SIGKILL}}},
+	PRCTL(PR_SET_NAME),
+	PRCTL(PR_GET_NAME),
+	PRCTL(PR_SET_NO_NEW_PRIVS),
+	PRCTL(PR_GET_NO_NEW_PRIVS),
+	PRCTL(PR_SET_SECCOMP),
+	PRCTL(PR_GET_SECCOMP),
+	PRCTL(PR_CAPBSET_READ),
+	PRCTL(PR_GET_SECUREBITS),
+	PRCTL(PR_SET_TIMERSLACK),
+	PRCTL(PR_MCE_KILL),
+	PRCTL(PR_SET_VMA), /* names for memory, by newer C libraries */
 	/* disks */
 	YES("copy_file_range"),
 	/* vhost-user makes the second line to its server as a pair of sockets. */

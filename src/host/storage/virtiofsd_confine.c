@@ -44,6 +44,7 @@ static const char *const limits[] = {"/proc/sys/fs/file-max", "/proc/sys/fs/nr_o
 static const struct confine_rule serving[] = {
 	YES("capset"),
 	YES("chroot"),
+	YES("prctl"),
 	YES("setgroups"),
 	YES("setresgid"),
 	YES("setresuid"),
