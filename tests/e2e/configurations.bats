@@ -163,7 +163,6 @@ $(find "$ROOTFS/bin" -mindepth 1 | wc -l)" ]
 	[ "$(capabilities)" = "$(printf %016x $((1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 31)))" ]
 	[ "$(stat -c %u "/proc/$vmm")" -ge $((0x70000000)) ]
 	[ "$(ls "/proc/$vmm/root")" = proc ]
-	kata exec c1 mkfifo /tmp/pipe
 	run kata exec --cap CAP_MKNOD c1 mknod /tmp/null c 1 3
 	[[ $output == *"Operation not permitted"* ]]
 	[ ! -e "$ROOTFS/tmp/null" ]
