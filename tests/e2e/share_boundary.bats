@@ -12,9 +12,9 @@ setup() {
 
 teardown() {
 	local point
-	for point in $(awk -v "dir=$VOLUME/" 'index($5, dir) == 1 {print $5}' /proc/self/mountinfo | sort -r); do
+	while read -r point; do
 		umount "$point"
-	done
+	done < <(awk -v "dir=$VOLUME/" 'index($5, dir) == 1 {print $5}' /proc/self/mountinfo | sort -r)
 	common_teardown
 }
 
@@ -78,8 +78,8 @@ served() {
 
 # The folders of an older version of ours, open to everybody.
 @test "another user cannot hold the lock that cleaning up takes" {
-	local server holder
-	mkdir -p -m 755 "$SHARES"
+	local server
+	mkdir -p "$SHARES"
 	chmod 755 /run/kata-containers "${SHARES%/*}" "$SHARES"
 	start "$(bundle b . sleep 1000)"
 	[ "$(stat -c '%a %u' /run/kata-containers "${SHARES%/*}" "$SHARES" "$SHARES/c" | uniq)" = "700 0" ]

@@ -34,8 +34,8 @@ static const char *const limits[] = {"/proc/sys/fs/file-max", "/proc/sys/fs/nr_o
 	{                    \
 		.name = call \
 	}
-#define IF(call, index, value)                                                    \
-	{                                                                         \
+#define IF(call, index, value)                                                         \
+	{                                                                              \
 		.name = call, .n_args = 1, .args = { {(index), CONFINE_INT, (value)} } \
 	}
 
@@ -140,8 +140,8 @@ static int make_root(struct confine *c, const struct virtiofsd_spec *spec, const
 	int r = confine_root_new(&c->root, e);
 
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(programs); i++)
-		r = confine_root_bind(&c->root, programs[i], programs[i] + 1,
-				      CONFINE_BIND_OPTIONAL, e);
+		r = confine_root_bind(&c->root, programs[i], programs[i] + 1, CONFINE_BIND_OPTIONAL,
+				      e);
 	if (r == 0)
 		r = confine_root_bind(&c->root, "/etc/ld.so.cache", "etc/ld.so.cache",
 				      CONFINE_BIND_OPTIONAL, e);
