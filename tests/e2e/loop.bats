@@ -54,6 +54,16 @@ guest_processes() {
 	kata exec c1 sh -c 'set -- /proc/[0-9]*; echo $#'
 }
 
+fds() {
+	local list=("/proc/$server/fd"/*)
+	echo ${#list[@]}
+}
+
+# That somebody who was killed has hung up is noticed an instant later, also before the first count.
+no_more_fds() {
+	[ "$(fds)" -le "$fds_before" ]
+}
+
 guest_processes_are() {
 	[ "$(guest_processes)" = "$1" ]
 }
@@ -66,11 +76,11 @@ stays_as_it_is() {
 	server=$(server_pid)
 	# The first ones fill caches.
 	for i in $(seq 5); do "$@"; done
-	rss_before=$(rss) fds_before=$(ls "/proc/$server/fd") threads_before=$(ls "/proc/$server/task") guest_before=$(guest_processes)
+	rss_before=$(rss) fds_before=$(fds) threads_before=$(ls "/proc/$server/task") guest_before=$(guest_processes)
 	for i in $(seq $((LOOPS * 10))); do "$@"; done
 	rss_after=$(rss)
 	echo "# $((LOOPS * 10)) $what: the sandbox server's RSS was $rss_before KiB, is $rss_after KiB" >&3
-	[ "$(ls "/proc/$server/fd")" = "$fds_before" ]
+	wait_for 10 no_more_fds
 	[ "$(ls "/proc/$server/task")" = "$threads_before" ]
 	wait_for 10 guest_processes_are "$guest_before"
 	[ $((rss_after - rss_before)) -le 128 ]

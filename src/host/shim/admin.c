@@ -109,10 +109,8 @@ static void host_pids(struct ttrpc_call *call, const ProtobufCMessage *request, 
 }
 
 static const struct ttrpc_method methods[] = {
-	{"ListProcesses", list_processes},
-	{"Describe", describe},
-	{"AwaitOom", await_oom},
-	{"Room", room},
+	{"ListProcesses", list_processes}, {"Describe", describe},
+	{"AwaitOom", await_oom},           {"Room", room},
 	{"HostPids", host_pids},
 };
 

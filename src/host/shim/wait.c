@@ -13,7 +13,7 @@ struct waiting {
 	struct sandbox_wait wait;
 	struct list link;
 	struct server *server;
-	uint64_t host_pid; /* of the process that stands in; 0: none has said so */
+	uint64_t host_pid;       /* of the process that stands in; 0: none has said so */
 	struct ttrpc_call *call; /* NULL: who asked is gone */
 	bool owner;
 	bool removes;
