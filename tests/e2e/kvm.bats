@@ -62,3 +62,39 @@ machines() {
 	[ "$status" -eq 0 ]
 	[ "$output" = works ]
 }
+
+# Connects to the agent of machine $1, from port $2 as user $3 (0: any port), asks whether it is well, and prints what comes
+# until the line ends.
+ask_agent() {
+	/usr/bin/python3 -c 'import os, socket, sys
+cid, port, uid = map(int, sys.argv[1:])
+s = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)
+if port:
+    s.bind((socket.VMADDR_CID_ANY, port))
+os.setresuid(uid, uid, uid)
+s.connect((cid, 1024))
+call = b"\x0a\x0bgrpc.Health\x12\x05Check"
+s.sendall(len(call).to_bytes(4, "big") + b"\0\0\0\1\1\0" + call)
+print("asked", file=sys.stderr, flush=True)
+try:
+    while (got := s.recv(1000)):
+        sys.stdout.buffer.write(got)
+except OSError:
+    pass' "$@"
+}
+
+@test "the agent serves its owner only, root on the host neither" {
+	kata run -d --bundle "$(bundle b . sleep 1000)" c1 </dev/null >/dev/null 2>&1
+	cid=$(machines | grep -o 'guest-cid=[0-9]*' | cut -d= -f2)
+	[[ $(machines) == *agent.privileged_host=1* ]]
+	ask_agent "$cid" 0 65534 >"$WORK/nobody" 2>"$WORK/nobody.err" 3>&- &
+	ask_agent "$cid" 700 0 >"$WORK/root" 2>"$WORK/root.err" 3>&- &
+	for who in nobody root; do
+		wait_for 60 grep -q asked "$WORK/$who.err"
+	done
+	# The agent answers who owns it, behind what the others have asked.
+	[ "$(kata exec c1 echo works)" = works ]
+	kata delete --force c1
+	wait
+	[ ! -s "$WORK/nobody" ] && [ ! -s "$WORK/root" ]
+}

@@ -76,3 +76,32 @@ TEST(a_socket_left_over_is_replaced)
 	}
 	CHECK_EQ(unlink(path), 0);
 }
+
+/* Anybody on the host and in the guest can dial the port. */
+TEST(only_the_host_is_admitted_and_only_its_root_when_that_was_promised)
+{
+	static const struct {
+		unsigned cid, port;
+		bool to_all, to_privileged;
+	} peers[] = {
+		{VMADDR_CID_HOST, 1, true, true},
+		{VMADDR_CID_HOST, 1023, true, true},
+		{VMADDR_CID_HOST, 1024, true, false},
+		{VMADDR_CID_HOST, 0xfffffffe, true, false},
+		{VMADDR_CID_LOCAL, 1, false, false},
+		{VMADDR_CID_HYPERVISOR, 1, false, false},
+		{3, 1, false, false},
+		{VMADDR_CID_ANY, 1, false, false},
+	};
+
+	for (size_t i = 0; i < sizeof peers / sizeof peers[0]; i++) {
+		const struct sockaddr_vm peer = {
+			.svm_family = AF_VSOCK,
+			.svm_cid = peers[i].cid,
+			.svm_port = peers[i].port,
+		};
+
+		CHECK_EQ(channel_admits(&peer, false), peers[i].to_all);
+		CHECK_EQ(channel_admits(&peer, true), peers[i].to_privileged);
+	}
+}

@@ -44,6 +44,7 @@ TEST(an_empty_command_line_leaves_the_defaults)
 	CHECK_EQ(o.hotplug_timeout_ms, 3000);
 	CHECK_EQ(o.pipe_bytes, 0);
 	CHECK(!o.server_appends);
+	CHECK(!o.privileged_host); /* an upstream host dials from any port */
 }
 
 TEST(our_words_are_found_between_those_of_the_kernel)
@@ -51,13 +52,15 @@ TEST(our_words_are_found_between_those_of_the_kernel)
 	struct boot_options o =
 		read_line("console=ttyS0 agent.server_addr=serial://agent.channel.0"
 			  " quiet agent.log=debug\tagent.hotplug_timeout=7 panic=1"
-			  " agent.container_pipe_size=65536 agent.server_appends=1\n");
+			  " agent.container_pipe_size=65536 agent.server_appends=1"
+			  " agent.privileged_host=1\n");
 
 	CHECK_STR(o.server_addr, "serial://agent.channel.0");
 	CHECK_EQ(o.log, LOG_DEBUG);
 	CHECK_EQ(o.hotplug_timeout_ms, 7000);
 	CHECK_EQ(o.pipe_bytes, 65536);
 	CHECK(o.server_appends);
+	CHECK(o.privileged_host);
 }
 
 TEST(a_quoted_word_may_hold_blanks)

@@ -437,7 +437,25 @@ static int cmdline(const struct vm_spec *spec, enum hv_accel accel, enum hv_chan
 {
 	const struct qemu_arch *arch = qemu_arch_host();
 
-	return qemu_cmdline(spec, arch, &arch->machines[0], accel, channel, 2300000, buf, NULL);
+	return qemu_cmdline(spec, arch, &arch->machines[0], accel, channel, false, 2300000, buf,
+			    NULL);
+}
+
+/* The agent is told when nobody but us can dial as we do, and only where that means something. */
+TEST(the_agent_learns_that_the_host_dials_from_a_port_for_the_privileged)
+{
+	const struct qemu_arch *arch = qemu_arch_host();
+	const struct vm_spec spec = {0};
+	char buf[QEMU_CMDLINE_BYTES];
+
+	CHECK_EQ(qemu_cmdline(&spec, arch, &arch->machines[0], HV_ACCEL_KVM, HV_CHANNEL_VSOCK, true, 0,
+			      buf, NULL),
+		 0);
+	CHECK(strstr(buf, " agent.privileged_host=1") != NULL);
+	CHECK_EQ(qemu_cmdline(&spec, arch, &arch->machines[0], HV_ACCEL_KVM, HV_CHANNEL_SERIAL, true,
+			      0, buf, NULL),
+		 0);
+	CHECK(strstr(buf, "privileged") == NULL);
 }
 
 #if defined(__x86_64__)

@@ -9,8 +9,11 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+/* Behind sys/socket.h, which it needs. */
+#include <linux/vm_sockets.h>
 
 #include "agent/boot/serial.h"
 #include "agent/boot/steps.h"
@@ -23,6 +26,8 @@
 #include "base/version.h"
 
 #define BOOT_CMDLINE_BYTES 16384
+/* Who is refused may try again and again. */
+#define REFUSALS_LOGGED_MAX 8
 #define BOOT_HOSTNAME      "localhost"
 
 /* For the descriptors of many containers: pipes and pidfds. */
@@ -38,6 +43,7 @@ struct boot {
 	struct rpc *rpc;
 	struct channel channel;
 	struct serial serial;
+	unsigned refusals; /* that were logged */
 };
 
 /* The very first thing: proof that the kernel has come this far. */
@@ -137,6 +143,20 @@ static void on_connections(void *arg, size_t connections)
 		serial_restart(&b->serial);
 }
 
+static bool on_vsock(void *arg, int fd)
+{
+	struct boot *b = arg;
+	struct sockaddr_vm peer = {0};
+	socklen_t size = sizeof peer;
+
+	if (getpeername(fd, (struct sockaddr *) &peer, &size) == 0 &&
+	    channel_admits(&peer, b->options.privileged_host))
+		return true;
+	if (b->refusals++ < REFUSALS_LOGGED_MAX)
+		log_warn("refused a connection from vsock %u:%u", peer.svm_cid, peer.svm_port);
+	return false;
+}
+
 static int open_channel(struct boot *b, struct err *e)
 {
 	int r = channel_parse(b->options.server_addr, &b->channel, e);
@@ -155,6 +175,8 @@ static int open_channel(struct boot *b, struct err *e)
 
 	if (fd < 0)
 		return fd;
+	if (!b->channel.name[0])
+		rpc_guard(b->rpc, on_vsock, b);
 	r = rpc_listen(b->rpc, fd, e);
 	if (r == 0)
 		(void) take_fd(&fd);

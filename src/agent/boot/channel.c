@@ -78,6 +78,15 @@ int channel_load_modules(const struct channel *c, struct devices *d, struct err 
 		d, c->kind == CHANNEL_SERIAL ? "virtio_console" : "vmw_vsock_virtio_transport", e);
 }
 
+/* Below this only root of the host binds (the kernel's LAST_RESERVED_PORT + 1). */
+#define PRIVILEGED_PORTS 1024
+
+bool channel_admits(const struct sockaddr_vm *peer, bool privileged)
+{
+	return peer->svm_family == AF_VSOCK && peer->svm_cid == VMADDR_CID_HOST &&
+	       (!privileged || peer->svm_port < PRIVILEGED_PORTS);
+}
+
 static int listen_at(int domain, const void *addr, socklen_t addr_bytes, const char *name,
 		     struct err *e)
 {

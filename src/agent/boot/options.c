@@ -79,6 +79,7 @@ static const struct option {
 	{"server_addr", set_text, offsetof(struct boot_options, server_addr)},
 	{"log", set_log, offsetof(struct boot_options, log)},
 	{"hotplug_timeout", set_seconds, offsetof(struct boot_options, hotplug_timeout_ms)},
+	{"privileged_host", set_flag, offsetof(struct boot_options, privileged_host)},
 	{"container_pipe_size", set_bytes, offsetof(struct boot_options, pipe_bytes)},
 	{"server_appends", set_flag, offsetof(struct boot_options, server_appends)},
 };

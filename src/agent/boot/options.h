@@ -13,6 +13,7 @@ struct boot_options {
 	char server_addr[OPTION_TEXT_MAX]; /* vsock://CID:PORT, serial://NAME, unix://PATH */
 	enum log_level log;
 	uint32_t hotplug_timeout_ms;
+	bool privileged_host; /* it connects from a vsock port below 1024, and nobody else is served */
 	uint32_t pipe_bytes; /* of the pipes of containers; 0 is our own choice */
 	bool server_appends; /* the server of shared files appends what is written to O_APPEND */
 };

@@ -40,5 +40,11 @@ int channel_parse(const char *addr, struct channel *ret, struct err *e);
  * no failure. */
 int channel_load_modules(const struct channel *c, struct devices *d, struct err *e);
 
+/* May who has connected over vsock from @peer be served? The host only, and of the host, when it has
+ * promised to be @privileged, who may use a port below 1024: any user there can dial a guest, and
+ * what runs in the guest can dial its own address. */
+struct sockaddr_vm;
+bool channel_admits(const struct sockaddr_vm *peer, bool privileged);
+
 /* A listening socket for CHANNEL_LISTEN. */
 int channel_listen(const struct channel *c, struct err *e);

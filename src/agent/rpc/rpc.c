@@ -185,6 +185,12 @@ int rpc_listen(struct rpc *rpc, int take_fd, struct err *e)
 	return ttrpc_server_listen(rpc->server, take_fd, e);
 }
 
+void rpc_guard(struct rpc *rpc, bool (*admits)(void *arg, int fd), void *arg)
+{
+	ttrpc_server_on_accept(rpc->server, admits, arg);
+	ttrpc_server_limit(rpc->server, 1);
+}
+
 void rpc_on_connections(struct rpc *rpc, void (*fn)(void *arg, size_t connections), void *arg)
 {
 	ttrpc_server_on_connections(rpc->server, fn, arg);

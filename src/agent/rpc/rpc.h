@@ -50,6 +50,10 @@ int rpc_serve(struct rpc *rpc, int take_fd, struct err *e);
 /* Serves everybody who connects to a listening socket. */
 int rpc_listen(struct rpc *rpc, int take_fd, struct err *e);
 
+/* Serves one connection at a time of those that come to a listening socket, and only if @admits says
+ * so of the connected socket; others wait until the one is gone. */
+void rpc_guard(struct rpc *rpc, bool (*admits)(void *arg, int fd), void *arg);
+
 /* @fn is told the number of connections whenever it has changed. */
 void rpc_on_connections(struct rpc *rpc, void (*fn)(void *arg, size_t connections), void *arg);
 

@@ -19,7 +19,7 @@ static void add(struct words *w, const char *words)
 
 int qemu_cmdline(const struct vm_spec *spec, const struct qemu_arch *arch,
 		 const struct qemu_machine *machine, enum hv_accel accel, enum hv_channel channel,
-		 unsigned tsc_khz, char *buf, struct err *e)
+		 bool privileged, unsigned tsc_khz, char *buf, struct err *e)
 {
 	struct words w = {.buf = buf};
 	char tsc[32];
@@ -39,6 +39,8 @@ int qemu_cmdline(const struct vm_spec *spec, const struct qemu_arch *arch,
 	}
 	if (channel == HV_CHANNEL_SERIAL)
 		add(&w, "agent.server_addr=serial://" QEMU_AGENT_PORT);
+	else if (privileged)
+		add(&w, "agent.privileged_host=1"); /* upstream's agent does not know it and goes on */
 	add(&w, spec->agent_params);
 	add(&w, spec->kernel_params);
 	if (w.n >= QEMU_CMDLINE_BYTES)

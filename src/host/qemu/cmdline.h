@@ -14,6 +14,7 @@
 
 /**
  * qemu_cmdline() - the guest kernel's command line
+ * @privileged:	vsock: we dial from a port that not everybody has
  * @tsc_khz:	frequency of the counter that the guest sees, or 0
  * @buf:	of QEMU_CMDLINE_BYTES
  *
@@ -22,4 +23,4 @@
  */
 int qemu_cmdline(const struct vm_spec *spec, const struct qemu_arch *arch,
 		 const struct qemu_machine *machine, enum hv_accel accel, enum hv_channel channel,
-		 unsigned tsc_khz, char *buf, struct err *e);
+		 bool privileged, unsigned tsc_khz, char *buf, struct err *e);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "host/qemu/arch.h"
 #include "host/qemu/cmdline.h"
 #include "host/qemu/machine.h"
@@ -77,6 +78,10 @@ static int choose_channel(struct qemu *q, const struct vm_spec *spec, struct err
 		return spec->channel == HV_CHANNEL_VSOCK ? fd : 0;
 	q->info.channel = HV_CHANNEL_VSOCK;
 	q->vhost_fd = fd;
+	q->dials_privileged = vsock_is_privileged();
+	if (!q->dials_privileged)
+		log_warn("any user of the host can be first to speak to the guest's agent: no vsock port "
+			 "below 1024 can be had (CAP_NET_BIND_SERVICE)");
 	return 0;
 }
 
@@ -118,7 +123,7 @@ static int qemu_create(struct hv *hv, const struct vm_spec *spec, struct err *e)
 		r = choose_channel(q, spec, e);
 	if (r == 0)
 		r = qemu_cmdline(spec, arch, machine, q->info.accel, q->info.channel,
-				 tsc_khz_since(&q->born), cmdline, e);
+				 q->dials_privileged, tsc_khz_since(&q->born), cmdline, e);
 	if (r == 0) {
 		struct qemu_choice choice = {
 			.arch = arch,
@@ -167,8 +172,8 @@ static int qemu_dial(struct hv *hv, uint32_t port, msec_t deadline, int *ret_fd,
 	if (!subprocess_ended(&q->process, NULL)) {
 		if (q->info.channel == HV_CHANNEL_SERIAL)
 			return dial_serial(q, port, ret_fd, e);
-		r = vsock_dial(q->info.guest_cid, port, q->process.child.pidfd, deadline, ret_fd,
-			       e);
+		r = vsock_dial(q->info.guest_cid, port, q->dials_privileged,
+			       q->process.child.pidfd, deadline, ret_fd, e);
 	}
 	if (r == -ECONNRESET && qemu_ended(hv, &why) && e)
 		*e = why;

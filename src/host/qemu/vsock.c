@@ -55,6 +55,34 @@ int vsock_reserve(uint32_t *ret_cid, struct err *e)
 	return r < 0 ? r : take_fd(&fd);
 }
 
+/* Below this only CAP_NET_BIND_SERVICE may bind (the kernel's LAST_RESERVED_PORT + 1). */
+#define PRIVILEGED_PORTS 1024
+
+/* Binds to any port for the privileged that is free. Returns 0 or -errno. */
+static int bind_privileged(int fd)
+{
+	struct sockaddr_vm addr = {.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY};
+	uint32_t start;
+
+	if (getrandom(&start, sizeof start, 0) != sizeof start)
+		return -errno;
+	for (uint32_t i = 0; i < PRIVILEGED_PORTS - 1; i++) {
+		addr.svm_port = 1 + (start + i) % (PRIVILEGED_PORTS - 1);
+		if (bind(fd, (struct sockaddr *) &addr, sizeof addr) == 0)
+			return 0;
+		if (errno != EADDRINUSE)
+			return -errno;
+	}
+	return -EADDRINUSE;
+}
+
+bool vsock_is_privileged(void)
+{
+	auto_close int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 && bind_privileged(fd) == 0;
+}
+
 /* What a connect() says while the guest boots: no driver yet, no listener yet. */
 static bool may_come(int code)
 {
@@ -62,7 +90,8 @@ static bool may_come(int code)
 }
 
 /* One try. Returns 0, or -errno of the connect(). */
-static int try_dial(uint32_t cid, uint32_t port, int pidfd, msec_t deadline, int *ret_fd)
+static int try_dial(uint32_t cid, uint32_t port, bool privileged, int pidfd, msec_t deadline,
+		    int *ret_fd)
 {
 	auto_close int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_vm addr = {.svm_family = AF_VSOCK, .svm_cid = cid, .svm_port = port};
@@ -71,6 +100,12 @@ static int try_dial(uint32_t cid, uint32_t port, int pidfd, msec_t deadline, int
 
 	if (fd < 0)
 		return -errno;
+	if (privileged) {
+		int r = bind_privileged(fd);
+
+		if (r < 0)
+			return r;
+	}
 	if (connect(fd, (struct sockaddr *) &addr, sizeof addr) < 0 && errno != EINPROGRESS)
 		return -errno;
 
@@ -90,10 +125,11 @@ static int try_dial(uint32_t cid, uint32_t port, int pidfd, msec_t deadline, int
 	return 0;
 }
 
-int vsock_dial(uint32_t cid, uint32_t port, int pidfd, msec_t deadline, int *ret_fd, struct err *e)
+int vsock_dial(uint32_t cid, uint32_t port, bool privileged, int pidfd, msec_t deadline, int *ret_fd,
+	       struct err *e)
 {
 	for (;;) {
-		int r = try_dial(cid, port, pidfd, deadline, ret_fd);
+		int r = try_dial(cid, port, privileged, pidfd, deadline, ret_fd);
 		struct pollfd p = {.fd = pidfd, .events = POLLIN};
 
 		if (r == 0)

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/clock.h"
@@ -13,6 +14,11 @@
  * is held as long as the descriptor is open, by us or by QEMU. Returns the descriptor or -errno. */
 int vsock_reserve(uint32_t *ret_cid, struct err *e);
 
-/* Connects to @port of guest @cid, trying again until @deadline while nobody listens there. Gives up
+/* Whether a socket can be bound to a port that only the privileged may use: the guest's agent is then
+ * told to serve nobody else. Not without CAP_NET_BIND_SERVICE, nor when all such ports are taken. */
+bool vsock_is_privileged(void);
+
+/* Connects to @port of guest @cid, from a port for the privileged if @privileged, trying again until @deadline while nobody listens there. Gives up
  * early with -ECONNRESET when @pidfd (of the VMM) ends. */
-int vsock_dial(uint32_t cid, uint32_t port, int pidfd, msec_t deadline, int *ret_fd, struct err *e);
+int vsock_dial(uint32_t cid, uint32_t port, bool privileged, int pidfd, msec_t deadline, int *ret_fd,
+	       struct err *e);

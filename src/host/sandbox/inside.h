@@ -205,6 +205,7 @@ int room_make(struct guest_container *c, struct err *e);
 
 /* Lets go of it and of c->net_ns, before the mounts that it shows are taken away. */
 void room_close(struct guest_container *c);
+
 /* What the configuration's file says of the size, before annotations change it. */
 struct machine_wish {
 	int32_t vcpus;
