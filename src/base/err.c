@@ -105,6 +105,7 @@ const char *err_show(const struct err *e, char *buf, unsigned buf_bytes)
 			 e->from_kernel ? strerror(e->code) : "");
 
 	/* Names and words in it may be anybody's, and it goes to terminals. */
-	(void) text_line(raw, (size_t) n < sizeof raw ? (size_t) n : sizeof raw - 1, buf, buf_bytes);
+	(void) text_line(raw, (size_t) n < sizeof raw ? (size_t) n : sizeof raw - 1, buf,
+			 buf_bytes);
 	return buf;
 }

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 
 #include "base/loop.h"
+#include "base/text.h"
 #include "ttrpc/envelope.h"
 #include "ttrpc/wire.h"
-#include "base/text.h"
 
 struct ttrpc_client {
 	struct loop *loop;

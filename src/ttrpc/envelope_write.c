@@ -1,8 +1,8 @@
 #include <string.h>
 
+#include "base/text.h"
 #include "ttrpc/envelope.h"
 #include "ttrpc/envelope_fields.h"
-#include "base/text.h"
 
 /* Words of a failure that are sent; what is longer is cut. */
 #define STATUS_TEXT_MAX 4096

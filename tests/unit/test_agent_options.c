@@ -49,11 +49,10 @@ TEST(an_empty_command_line_leaves_the_defaults)
 
 TEST(our_words_are_found_between_those_of_the_kernel)
 {
-	struct boot_options o =
-		read_line("console=ttyS0 agent.server_addr=serial://agent.channel.0"
-			  " quiet agent.log=debug\tagent.hotplug_timeout=7 panic=1"
-			  " agent.container_pipe_size=65536 agent.server_appends=1"
-			  " agent.privileged_host=1\n");
+	struct boot_options o = read_line("console=ttyS0 agent.server_addr=serial://agent.channel.0"
+					  " quiet agent.log=debug\tagent.hotplug_timeout=7 panic=1"
+					  " agent.container_pipe_size=65536 agent.server_appends=1"
+					  " agent.privileged_host=1\n");
 
 	CHECK_STR(o.server_addr, "serial://agent.channel.0");
 	CHECK_EQ(o.log, LOG_DEBUG);

@@ -92,8 +92,9 @@ TEST(a_message_cannot_forge_a_line)
 		log_open(wr, formats[i], LOG_INFO);
 		log_info("a\"\nlevel=error\033[2J\x9b\302\233\342\200\256\363\240\200\201\r");
 		CHECK(drain(rd, text, sizeof text) > 0);
-		CHECK(strstr(text, "a\\\"\\nlevel=error\\u001b[2J\\ufffd\\u009b\\u202e\\udb40\\udc01"
-				   "\\u000d\""));
+		CHECK(strstr(text,
+			     "a\\\"\\nlevel=error\\u001b[2J\\ufffd\\u009b\\u202e\\udb40\\udc01"
+			     "\\u000d\""));
 		CHECK(strchr(text, '\n') == text + strlen(text) - 1);
 	}
 	log_open(-1, LOG_TEXT, LOG_INFO);

@@ -448,12 +448,12 @@ TEST(the_agent_learns_that_the_host_dials_from_a_port_for_the_privileged)
 	const struct vm_spec spec = {0};
 	char buf[QEMU_CMDLINE_BYTES];
 
-	CHECK_EQ(qemu_cmdline(&spec, arch, &arch->machines[0], HV_ACCEL_KVM, HV_CHANNEL_VSOCK, true, 0,
-			      buf, NULL),
+	CHECK_EQ(qemu_cmdline(&spec, arch, &arch->machines[0], HV_ACCEL_KVM, HV_CHANNEL_VSOCK, true,
+			      0, buf, NULL),
 		 0);
 	CHECK(strstr(buf, " agent.privileged_host=1") != NULL);
-	CHECK_EQ(qemu_cmdline(&spec, arch, &arch->machines[0], HV_ACCEL_KVM, HV_CHANNEL_SERIAL, true,
-			      0, buf, NULL),
+	CHECK_EQ(qemu_cmdline(&spec, arch, &arch->machines[0], HV_ACCEL_KVM, HV_CHANNEL_SERIAL,
+			      true, 0, buf, NULL),
 		 0);
 	CHECK(strstr(buf, "privileged") == NULL);
 }

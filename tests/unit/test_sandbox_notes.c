@@ -155,8 +155,9 @@ TEST(the_hooks_that_the_server_owes_are_run)
 	auto_free char *state = NULL;
 
 	write_text("spec.json", spec);
-	write_text("config.json", "{\"ociVersion\":\"1.2.0\",\"hooks\":{\"poststop\":[{\"path\":\"/bin/sh\","
-				  "\"args\":[\"sh\",\"-c\",\"echo changed > state\"]}]}}");
+	write_text("config.json",
+		   "{\"ociVersion\":\"1.2.0\",\"hooks\":{\"poststop\":[{\"path\":\"/bin/sh\","
+		   "\"args\":[\"sh\",\"-c\",\"echo changed > state\"]}]}}");
 	write_text("sandbox.json", notes);
 	CHECK_EQ(sandbox_clean_up(folder, NULL), 0);
 	CHECK_EQ(file_read(AT_FDCWD, path, 4096, &state, NULL, NULL), 0);

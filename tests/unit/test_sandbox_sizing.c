@@ -109,7 +109,8 @@ TEST(an_annotation_stays_below_the_ceiling)
 
 	raised(free, (struct machine_wish){8, 8, 4096, 4096}, NULL);
 	raised(free, (struct machine_wish){-1, 0, 64, 0}, NULL);
-	raised(free, (struct machine_wish){9, 0, 256, 0}, "default_vcpus: 9 are more than the 8 CPUs");
+	raised(free, (struct machine_wish){9, 0, 256, 0},
+	       "default_vcpus: 9 are more than the 8 CPUs");
 	raised(free, (struct machine_wish){1, 9, 256, 0}, "default_max_vcpus: 9 are more");
 	raised(free, (struct machine_wish){1, 0, 4097, 0},
 	       "default_memory: 4097 are more than the 4096 MiB");

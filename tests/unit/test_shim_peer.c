@@ -262,4 +262,3 @@ TEST(who_has_ended_is_told_apart)
 	CHECK(peer.gone);
 	down();
 }
-

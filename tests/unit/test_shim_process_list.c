@@ -25,8 +25,15 @@ TEST(of_json_only_the_numbers_are_left)
 TEST(json_that_is_no_list_of_numbers_is_refused)
 {
 	static const char *const lists[] = {
-		"[",      "[1,\"\033]0;title\a\"]", "{\"pids\":[1]}", "[[1]]", "[1]]", "[1] \033[2J",
-		"[1.5]", "{",                      "[true]",
+		"[",
+		"[1,\"\033]0;title\a\"]",
+		"{\"pids\":[1]}",
+		"[[1]]",
+		"[1]]",
+		"[1] \033[2J",
+		"[1.5]",
+		"{",
+		"[true]",
 	};
 
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
@@ -41,7 +48,9 @@ TEST(json_that_is_no_list_of_numbers_is_refused)
 TEST(a_table_is_text)
 {
 	PRINTED("", "");
-	PRINTED("UID  PID CMD\n0      1 sh -c \303\274\n", "UID  PID CMD\n0      1 sh -c \303\274\n");
-	PRINTED("0 1 \033[2Jsh\033]0;t\a \x9b""31m \302\233 \342\200\256 \0x\n",
+	PRINTED("UID  PID CMD\n0      1 sh -c \303\274\n",
+		"UID  PID CMD\n0      1 sh -c \303\274\n");
+	PRINTED("0 1 \033[2Jsh\033]0;t\a \x9b"
+		"31m \302\233 \342\200\256 \0x\n",
 		"0 1 ?[2Jsh?]0;t? ?31m ? ? ?x\n");
 }

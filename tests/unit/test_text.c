@@ -108,27 +108,27 @@ static const struct {
 	{"\033", "\\u001b"},
 	{"\a", "\\u0007"},
 	{"\x7f", "\\u007f"},
-	{"\x9b", "\\ufffd"},                         /* C1 raw: CSI */
-	{"\xc2\x9b", "\\u009b"},                     /* and as UTF-8 */
-	{"\xc2\x9d", "\\u009d"},                     /* OSC */
-	{"\xc2\x85", "\\u0085"},                     /* next line */
-	{"\xc2\xad", "\\u00ad"},                     /* soft hyphen */
-	{"\xd8\x9c", "\\u061c"},                     /* Arabic letter mark */
-	{"\xe2\x80\x8b", "\\u200b"},                 /* zero width space */
-	{"\xe2\x80\x8d", "\\u200d"},                 /* zero width joiner */
-	{"\xe2\x80\x8e", "\\u200e"},                 /* left-to-right mark */
-	{"\xe2\x80\x8f", "\\u200f"},                 /* right-to-left mark */
-	{"\xe2\x80\xa8", "\\u2028"},                 /* line separator */
-	{"\xe2\x80\xaa", "\\u202a"},                 /* embedding */
-	{"\xe2\x80\xae", "\\u202e"},                 /* override */
-	{"\xe2\x81\xa0", "\\u2060"},                 /* word joiner */
-	{"\xe2\x81\xa4", "\\u2064"},                 /* invisible plus */
-	{"\xe2\x81\xa6", "\\u2066"},                 /* isolate */
+	{"\x9b", "\\ufffd"},         /* C1 raw: CSI */
+	{"\xc2\x9b", "\\u009b"},     /* and as UTF-8 */
+	{"\xc2\x9d", "\\u009d"},     /* OSC */
+	{"\xc2\x85", "\\u0085"},     /* next line */
+	{"\xc2\xad", "\\u00ad"},     /* soft hyphen */
+	{"\xd8\x9c", "\\u061c"},     /* Arabic letter mark */
+	{"\xe2\x80\x8b", "\\u200b"}, /* zero width space */
+	{"\xe2\x80\x8d", "\\u200d"}, /* zero width joiner */
+	{"\xe2\x80\x8e", "\\u200e"}, /* left-to-right mark */
+	{"\xe2\x80\x8f", "\\u200f"}, /* right-to-left mark */
+	{"\xe2\x80\xa8", "\\u2028"}, /* line separator */
+	{"\xe2\x80\xaa", "\\u202a"}, /* embedding */
+	{"\xe2\x80\xae", "\\u202e"}, /* override */
+	{"\xe2\x81\xa0", "\\u2060"}, /* word joiner */
+	{"\xe2\x81\xa4", "\\u2064"}, /* invisible plus */
+	{"\xe2\x81\xa6", "\\u2066"}, /* isolate */
 	{"\xe2\x81\xa9", "\\u2069"},
-	{"\xef\xbb\xbf", "\\ufeff"},                 /* byte order mark */
-	{"\xf3\xa0\x80\x81", "\\udb40\\udc01"},      /* language tag */
-	{"\xf3\xa0\x81\xbf", "\\udb40\\udc7f"},      /* cancel tag */
-	{"\xf4\x8f\xbf\xbf", "\\udbff\\udfff"},      /* no character */
+	{"\xef\xbb\xbf", "\\ufeff"},            /* byte order mark */
+	{"\xf3\xa0\x80\x81", "\\udb40\\udc01"}, /* language tag */
+	{"\xf3\xa0\x81\xbf", "\\udb40\\udc7f"}, /* cancel tag */
+	{"\xf4\x8f\xbf\xbf", "\\udbff\\udfff"}, /* no character */
 };
 
 TEST(nothing_hostile_is_left_in_a_line_or_a_table)

@@ -28,7 +28,7 @@
 #define BOOT_CMDLINE_BYTES 16384
 /* Who is refused may try again and again. */
 #define REFUSALS_LOGGED_MAX 8
-#define BOOT_HOSTNAME      "localhost"
+#define BOOT_HOSTNAME       "localhost"
 
 /* For the descriptors of many containers: pipes and pidfds. */
 #define BOOT_FILES_MAX      65536UL

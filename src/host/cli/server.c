@@ -59,9 +59,10 @@ static int check_server(int fd, const char *id, struct err *e)
 	if (r < 0)
 		return err_sys(e, -r, "ask whose sandbox server serves '%s'", id);
 	if (uid != 0 && uid != geteuid())
-		return err_say(e, EPERM,
-			       "the sandbox server of '%s' is user %u's, who is neither root nor us",
-			       id, uid);
+		return err_say(
+			e, EPERM,
+			"the sandbox server of '%s' is user %u's, who is neither root nor us", id,
+			uid);
 	return 0;
 }
 

@@ -40,7 +40,8 @@ int qemu_cmdline(const struct vm_spec *spec, const struct qemu_arch *arch,
 	if (channel == HV_CHANNEL_SERIAL)
 		add(&w, "agent.server_addr=serial://" QEMU_AGENT_PORT);
 	else if (privileged)
-		add(&w, "agent.privileged_host=1"); /* upstream's agent does not know it and goes on */
+		add(&w,
+		    "agent.privileged_host=1"); /* upstream's agent does not know it and goes on */
 	add(&w, spec->agent_params);
 	add(&w, spec->kernel_params);
 	if (w.n >= QEMU_CMDLINE_BYTES)

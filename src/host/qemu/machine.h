@@ -26,8 +26,8 @@ struct qemu {
 	struct qemu_command command;
 	struct confine confine;
 	bool require_confinement;
-	int vhost_fd; /* holds the guest's context id until QEMU does */
-	int agent_fd; /* serial: our end until somebody dials */
+	int vhost_fd;          /* holds the guest's context id until QEMU does */
+	int agent_fd;          /* serial: our end until somebody dials */
 	bool dials_privileged; /* vsock: the agent takes nobody else */
 
 	/* Written by the worker before the loop is told, then only read until free. */

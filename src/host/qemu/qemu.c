@@ -80,8 +80,9 @@ static int choose_channel(struct qemu *q, const struct vm_spec *spec, struct err
 	q->vhost_fd = fd;
 	q->dials_privileged = vsock_is_privileged();
 	if (!q->dials_privileged)
-		log_warn("any user of the host can be first to speak to the guest's agent: no vsock port "
-			 "below 1024 can be had (CAP_NET_BIND_SERVICE)");
+		log_warn(
+			"any user of the host can be first to speak to the guest's agent: no vsock port "
+			"below 1024 can be had (CAP_NET_BIND_SERVICE)");
 	return 0;
 }
 
@@ -172,8 +173,8 @@ static int qemu_dial(struct hv *hv, uint32_t port, msec_t deadline, int *ret_fd,
 	if (!subprocess_ended(&q->process, NULL)) {
 		if (q->info.channel == HV_CHANNEL_SERIAL)
 			return dial_serial(q, port, ret_fd, e);
-		r = vsock_dial(q->info.guest_cid, port, q->dials_privileged,
-			       q->process.child.pidfd, deadline, ret_fd, e);
+		r = vsock_dial(q->info.guest_cid, port, q->dials_privileged, q->process.child.pidfd,
+			       deadline, ret_fd, e);
 	}
 	if (r == -ECONNRESET && qemu_ended(hv, &why) && e)
 		*e = why;

@@ -125,8 +125,8 @@ static int try_dial(uint32_t cid, uint32_t port, bool privileged, int pidfd, mse
 	return 0;
 }
 
-int vsock_dial(uint32_t cid, uint32_t port, bool privileged, int pidfd, msec_t deadline, int *ret_fd,
-	       struct err *e)
+int vsock_dial(uint32_t cid, uint32_t port, bool privileged, int pidfd, msec_t deadline,
+	       int *ret_fd, struct err *e)
 {
 	for (;;) {
 		int r = try_dial(cid, port, privileged, pidfd, deadline, ret_fd);

@@ -20,5 +20,5 @@ bool vsock_is_privileged(void);
 
 /* Connects to @port of guest @cid, from a port for the privileged if @privileged, trying again until @deadline while nobody listens there. Gives up
  * early with -ECONNRESET when @pidfd (of the VMM) ends. */
-int vsock_dial(uint32_t cid, uint32_t port, bool privileged, int pidfd, msec_t deadline, int *ret_fd,
-	       struct err *e);
+int vsock_dial(uint32_t cid, uint32_t port, bool privileged, int pidfd, msec_t deadline,
+	       int *ret_fd, struct err *e);

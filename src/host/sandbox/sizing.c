@@ -139,8 +139,8 @@ int machine_wish_check(const struct machine_wish *file, const struct config_hype
 		       const struct host_size *host, struct err *e)
 {
 	uint64_t mib = memory_most(file->max_memory_mib, host) / MIB;
-	uint64_t cpus = file->max_vcpus && file->max_vcpus < host->cpus ? file->max_vcpus
-									: host->cpus;
+	uint64_t cpus =
+		file->max_vcpus && file->max_vcpus < host->cpus ? file->max_vcpus : host->cpus;
 	const struct machine_wish w = machine_wish(config);
 	int r = check_raised("default_memory", file->memory_mib, w.memory_mib, mib, "MiB", e);
 
@@ -148,8 +148,7 @@ int machine_wish_check(const struct machine_wish *file, const struct config_hype
 		r = check_raised("default_maxmemory", file->max_memory_mib, w.max_memory_mib, mib,
 				 "MiB", e);
 	if (r == 0 && w.vcpus > 0)
-		r = check_raised("default_vcpus",
-				 file->vcpus > 0 ? (uint64_t) file->vcpus : 0,
+		r = check_raised("default_vcpus", file->vcpus > 0 ? (uint64_t) file->vcpus : 0,
 				 (uint64_t) w.vcpus, cpus, "CPUs", e);
 	if (r == 0)
 		r = check_raised("default_max_vcpus", file->max_vcpus, w.max_vcpus, cpus, "CPUs",

@@ -12,7 +12,8 @@ static int print_numbers(json_t *list, char **ret, struct err *e)
 
 	if (!json_is_array(list))
 		return err_say(e, EPROTO, "the guest's list of processes is no list");
-	json_array_foreach(list, i, number) {
+	json_array_foreach(list, i, number)
+	{
 		if (!json_is_integer(number))
 			return err_say(e, EPROTO, "the guest's list of processes has no number");
 	}

@@ -26,7 +26,7 @@ struct server {
 	bool lone;           /* there never is more than one container */
 	unsigned refusals;   /* of peers that were logged */
 	struct peer refused; /* the last one */
-	bool created; /* somebody has asked for a container */
+	bool created;        /* somebody has asked for a container */
 	bool shutdown_asked;
 	bool ending;
 	struct orphan orphan;
