@@ -36,8 +36,9 @@
 /* What we implement. Any 1.x document is accepted. */
 #define OCI_VERSION "1.2.0"
 
-/* A document must travel to the agent in one frame of 4 MiB. */
-#define OCI_DOCUMENT_MAX_BYTES ((size_t) 4 << 20)
+/* runc knows no limit; this one only bounds what a document makes us allocate. What goes on to the agent
+ * must besides fit into one frame of 4 MiB (see create_in_guest()). */
+#define OCI_DOCUMENT_MAX_BYTES ((size_t) 32 << 20)
 
 /* An id becomes the name of a folder. */
 #define OCI_ID_MAX 255

@@ -252,7 +252,7 @@ TEST(ten_thousand_levels_are_refused)
 	CHECK(strstr(e.text, "maximum parsing depth"));
 }
 
-TEST(ten_megabytes_are_refused)
+TEST(a_file_without_end_is_refused)
 {
 	char path[] = "/tmp/test_oci_read.XXXXXX";
 	auto_close int fd = mkstemp(path);
@@ -260,9 +260,9 @@ TEST(ten_megabytes_are_refused)
 	struct err e = {0};
 
 	CHECK(fd >= 0);
-	CHECK_EQ(ftruncate(fd, 10 << 20), 0);
+	CHECK_EQ(ftruncate(fd, 40 << 20), 0);
 	CHECK_EQ(oci_spec_read(path, &spec, &e), -EFBIG);
-	CHECK(strstr(e.text, "is larger than 4194304 bytes"));
+	CHECK(strstr(e.text, "is larger than 33554432 bytes"));
 	(void) unlink(path);
 }
 

@@ -97,14 +97,27 @@ static int check_extensions(struct guest_container *c, struct err *e)
 	return 0;
 }
 
+/* From this size on annotations stay here: a frame to the agent has 4 MiB, and many small ones take
+ * several times their size there. */
+#define GUEST_SPEC_BYTES (1U << 20)
+
+/* In the guest only the state that a startContainer hook gets has the annotations. */
+static bool needs_no_annotations(const Grpc__Spec *spec)
+{
+	return (!spec->hooks || spec->hooks->n_startcontainer == 0) &&
+	       grpc__spec__get_packed_size(spec) > GUEST_SPEC_BYTES;
+}
+
 static int create_in_guest(struct guest_container *c, struct err *e)
 {
 	struct sandbox *sb = c->sb;
 	Grpc__CreateContainerRequest create = GRPC__CREATE_CONTAINER_REQUEST__INIT;
+	Grpc__Spec without = *c->spec; /* a loan: nothing of it is freed here */
 	msec_t deadline = clock_deadline(sb->config->agent.create_container_timeout_ms);
 
+	without.n_annotations = 0;
 	create.container_id = c->id;
-	create.oci = c->spec;
+	create.oci = needs_no_annotations(c->spec) ? &without : c->spec;
 
 	log_debug("step: create the container");
 
