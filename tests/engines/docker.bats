@@ -101,10 +101,6 @@ teardown() {
 	start_attaches
 }
 
-@test "docker attach and detach by keys" {
-	attach_and_detach
-}
-
 @test "docker kill --signal: a trap in the container" {
 	signals_reach_the_process
 }
@@ -175,10 +171,6 @@ teardown() {
 
 @test "docker volumes, one of them read-only" {
 	volumes_are_shared_with_the_host
-}
-
-@test "docker stats --no-stream: of the container" {
-	stats_are_the_containers
 }
 
 @test "docker stats of all" {

@@ -132,8 +132,8 @@ run_says_what_cannot_be_run() {
 }
 
 run_ends_by_a_signal() {
-	alike_run "$IMAGE" sh -c 'sh -c "kill -15 \$\$"; echo $?; exec sh -c "trap - TERM; kill -TERM -1; exit 12"'
-	[ "$status" -eq 12 ]
+	alike_run "$IMAGE" sh -c 'exec 2>&1; sh -c "kill -15 \$\$"; echo $?; sh -c "kill -9 \$\$"; exit $?'
+	[ "$status" -eq 137 ]
 	[[ $output == *143* ]]
 }
 
