@@ -197,3 +197,24 @@ file_calls_differ() {
 		esac
 	done
 }
+
+# virtiofsd has a descriptor for each file that the guest remembers. It remembers all it has memory for when it
+# need not ask again.
+@test "many more files than virtiofsd can have open" {
+	local folder
+	mkdir "$WORK/volume"
+	for folder in a b c; do
+		mkdir "$WORK/volume/$folder"
+		(cd "$WORK/volume/$folder" && seq 3000 | xargs touch)
+	done
+	sed 's|^virtio_fs_cache .*|virtio_fs_cache = "always"|' "$TREE/build/configuration.toml" >"$WORK/always.toml"
+	dir=$(with_volume sleep 1000)
+	prlimit --nofile=2500:2500 setpriv --bounding-set=-sys_resource \
+		"$TREE/build/kata-runtime" --root "$ROOT" --config "$WORK/always.toml" run --detach --bundle "$dir" c </dev/null >/dev/null 2>&1
+	[ "$(kata exec c find /volume -type f -size -1 | wc -l)" -eq 9000 ]
+	kata exec c true </dev/null
+	says "" sh -c 'for f in /volume/*/*; do read -r line <$f; done'
+	says ok echo ok
+	kata kill c KILL
+	kata delete --force c
+}

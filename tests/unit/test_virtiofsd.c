@@ -91,15 +91,13 @@ TEST(each_flavour_gets_its_own_words)
 	char args[512];
 
 	args_of(VIRTIOFSD_C, &spec, args, sizeof args);
-	CHECK_STR(args,
-		  "/v --fd=3 --rlimit-nofile=0 -f -osource=/share -ocache=none "
-		  "-osandbox=chroot -omodcaps=-mknod -oannounce_submounts -oxattr -olog_level=warn "
-		  "--thread-pool-size=1");
+	CHECK_STR(args, "/v --fd=3 --rlimit-nofile=0 -f -osource=/share -ocache=none "
+			"-osandbox=chroot -omodcaps=-mknod -oannounce_submounts -oxattr "
+			"-ono_readdirplus -olog_level=warn --thread-pool-size=1");
 	args_of(VIRTIOFSD_RUST, &spec, args, sizeof args);
-	CHECK_STR(args,
-		  "/v --fd=3 --rlimit-nofile=0 --shared-dir=/share --cache=never "
-		  "--sandbox=chroot --modcaps=-mknod --announce-submounts --xattr --log-level=warn "
-		  "--thread-pool-size=1");
+	CHECK_STR(args, "/v --fd=3 --rlimit-nofile=0 --shared-dir=/share --cache=never "
+			"--sandbox=chroot --modcaps=-mknod --announce-submounts --xattr "
+			"--no-readdirplus --log-level=warn --thread-pool-size=1");
 }
 
 /* Or every program would be read again whenever it is executed. */

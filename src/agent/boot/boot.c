@@ -214,6 +214,7 @@ static int start(struct boot *b, struct err *e)
 		.is_init = b->is_init,
 		.hotplug_timeout_ms = b->options.hotplug_timeout_ms,
 		.pipe_bytes = b->options.pipe_bytes,
+		.shared_files_max = b->options.shared_files_max,
 		.server_appends = b->options.server_appends,
 		.run_dir = RPC_RUN_DIR,
 		.finished = stop,

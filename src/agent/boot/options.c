@@ -81,6 +81,7 @@ static const struct option {
 	{"hotplug_timeout", set_seconds, offsetof(struct boot_options, hotplug_timeout_ms)},
 	{"privileged_host", set_flag, offsetof(struct boot_options, privileged_host)},
 	{"container_pipe_size", set_bytes, offsetof(struct boot_options, pipe_bytes)},
+	{"shared_files_max", set_bytes, offsetof(struct boot_options, shared_files_max)},
 	{"server_appends", set_flag, offsetof(struct boot_options, server_appends)},
 };
 

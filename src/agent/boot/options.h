@@ -14,7 +14,8 @@ struct boot_options {
 	enum log_level log;
 	uint32_t hotplug_timeout_ms;
 	bool privileged_host; /* it connects from a vsock port below 1024, and nobody else is served */
-	uint32_t pipe_bytes; /* of the pipes of containers; 0 is our own choice */
+	uint32_t pipe_bytes;       /* of the pipes of containers; 0 is our own choice */
+	uint32_t shared_files_max; /* that their server can have open, or 0 */
 	bool server_appends; /* the server of shared files appends what is written to O_APPEND */
 };
 

@@ -139,6 +139,7 @@ static int open_storages(struct rpc *rpc, struct err *e)
 		.devices = rpc->config.devices,
 		.run_dir = rpc->config.run_dir,
 		.device_timeout_ms = rpc->config.hotplug_timeout_ms,
+		.shared_files_max = rpc->config.shared_files_max,
 		.server_appends = rpc->config.server_appends,
 	};
 	int r = storages_new(&config, &rpc->storages, e);

@@ -34,6 +34,7 @@ struct rpc_config {
 	bool is_init;                /* of the guest: PID 1 */
 	uint32_t hotplug_timeout_ms; /* how long a request waits for its device */
 	uint32_t pipe_bytes;         /* of the pipes of processes; 0: PROCESS_PIPE_BYTES */
+	uint32_t shared_files_max;   /* of the file server, or 0: see storages_config */
 	bool server_appends;         /* the file server: see storages_config */
 	const char *run_dir;         /* what of the guest belongs to containers: RPC_RUN_DIR */
 	void (*finished)(void *arg); /* the sandbox is destroyed and the host was told */

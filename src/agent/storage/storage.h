@@ -36,6 +36,7 @@ struct storages_config {
 	struct devices *devices;
 	const char *run_dir;        /* mount points are below it; made if missing */
 	uint32_t device_timeout_ms; /* how long a storage waits for its device */
+	uint32_t shared_files_max;  /* needs inode_bound.h unless 0 */
 	bool server_appends;        /* the file server needs append_guard.h */
 };
 

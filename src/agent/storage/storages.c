@@ -11,12 +11,17 @@
 #include "base/file.h"
 #include "base/log.h"
 
-/* A kernel that cannot is no reason to run nothing: what the guard is against is rare. */
-static void start_guard(struct storages *s)
+/* A kernel that cannot is no reason to run nothing: what the two are against is rare. */
+static void make_up_for_server(struct storages *s)
 {
+	const struct storages_config *c = &s->config;
 	struct err e = {0};
 
-	if (s->config.server_appends && append_guard_init(&s->guard, KERNEL_FACTS_FILE, &e) < 0)
+	if (c->shared_files_max &&
+	    inode_bound_new(c->loop, c->reaper, c->shared_files_max, &s->bound, &e) < 0)
+		log_err(LOG_WARN, &e, "ignoring");
+	err_clear(&e);
+	if (c->server_appends && append_guard_init(&s->guard, KERNEL_FACTS_FILE, &e) < 0)
 		log_err(LOG_WARN, &e, "ignoring");
 }
 
@@ -40,7 +45,7 @@ int storages_new(const struct storages_config *config, struct storages **ret, st
 	s->run_fd = take_fd(&fd);
 	list_init(&s->mounted);
 	list_init(&s->jobs);
-	start_guard(s);
+	make_up_for_server(s);
 	*ret = s;
 	return 0;
 }
@@ -63,6 +68,7 @@ void storages_free(struct storages *s)
 	assert(list_empty(&s->jobs));
 	while (!list_empty(&s->mounted))
 		undo(s, container_of(s->mounted.prev, struct mounted, link));
+	inode_bound_free(s->bound);
 	if (s->config.server_appends)
 		append_guard_fini(&s->guard);
 	fd_close(s->run_fd);

@@ -4,6 +4,7 @@
 
 #include "agent/storage/append_guard.h"
 #include "agent/storage/driver.h"
+#include "agent/storage/inode_bound.h"
 #include "base/list.h"
 
 /* A mount point that exists. */
@@ -20,6 +21,7 @@ struct storages {
 	struct list mounted; /* in the order of their making */
 	unsigned n_mounted;
 	struct list jobs;
+	struct inode_bound *bound; /* or NULL */
 	struct append_guard guard; /* if config.server_appends */
 };
 

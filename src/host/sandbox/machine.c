@@ -147,10 +147,13 @@ static int choose_user(struct sandbox *sb, struct vm_spec *vm, struct err *e)
 static const char *agent_params(const struct sandbox *sb, char buf[AGENT_PARAMS_BYTES])
 {
 	const struct config_agent *c = &sb->config->agent;
-	bool appends = sb->virtiofsd && virtiofsd_appends(sb->virtiofsd);
+	struct virtiofsd *server = sb->virtiofsd;
 	int n = snprintf(buf, AGENT_PARAMS_BYTES, "%s%s", c->enable_debug ? "agent.log=debug " : "",
-			 appends ? "agent.server_appends=1 " : "");
+			 server && virtiofsd_appends(server) ? "agent.server_appends=1 " : "");
 
+	if (server)
+		n += snprintf(buf + n, AGENT_PARAMS_BYTES - (size_t) n,
+			      "agent.shared_files_max=%u ", virtiofsd_files_max(server));
 	if (c->container_pipe_size)
 		n += snprintf(buf + n, AGENT_PARAMS_BYTES - (size_t) n,
 			      "agent.container_pipe_size=%u ", c->container_pipe_size);

@@ -116,6 +116,15 @@ bool virtiofsd_appends(const struct virtiofsd *v)
 	return v->appends;
 }
 
+uint32_t virtiofsd_files_max(struct virtiofsd *v)
+{
+	struct rlimit lim;
+
+	if (prlimit(virtiofsd_pid(v), RLIMIT_NOFILE, NULL, &lim) < 0)
+		return 0;
+	return lim.rlim_cur < NOFILE_WANTED ? (uint32_t) lim.rlim_cur : NOFILE_WANTED;
+}
+
 int virtiofsd_stop(struct virtiofsd *v, msec_t deadline, struct err *e)
 {
 	int r = subprocess_stop(&v->process, deadline, e);

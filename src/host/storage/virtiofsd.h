@@ -75,6 +75,9 @@ int virtiofsd_start(struct virtiofsd *v, const struct virtiofsd_spec *spec, int 
  * mapping included: the guest has to keep programs from what becomes wrong by that. */
 bool virtiofsd_appends(const struct virtiofsd *v);
 
+/* How many files it can have open, each one that the guest remembers counted; 0 if not known. */
+uint32_t virtiofsd_files_max(struct virtiofsd *v);
+
 /* SIGKILL, and waits for the end: what it was asked to write is in the host's page cache. Returns 0,
  * also when it was gone, or -ETIMEDOUT. */
 int virtiofsd_stop(struct virtiofsd *v, msec_t deadline, struct err *e);

@@ -130,9 +130,15 @@ static void add_option(struct virtiofsd_args *a, const char *name, const char *v
 	add(a, str_printf("%s%s", name, value));
 }
 
-/* Neither makes a sandbox of its own: it is in ours. Of what it may, the share alone is to be its root.
+/*
+ * Neither makes a sandbox of its own: it is in ours. Of what it may, the share alone is to be its root.
  *
- * QEMU's: everything is an option of -o. */
+ * A folder is read without its files ("readdirplus"), because each file that comes along costs a
+ * descriptor here, for who only wants to know its name too; and the agent could not tell how many
+ * come (inode_bound.h).
+ */
+
+/* QEMU's: everything is an option of -o. */
 static void add_c(struct virtiofsd_args *a, const char *cache)
 {
 	add(a, strdup("-f"));
@@ -142,6 +148,7 @@ static void add_c(struct virtiofsd_args *a, const char *cache)
 	add(a, strdup("-omodcaps=-mknod"));
 	add(a, strdup("-oannounce_submounts"));
 	add(a, strdup("-oxattr"));
+	add(a, strdup("-ono_readdirplus"));
 	add(a, strdup("-olog_level=warn"));
 }
 
@@ -153,6 +160,7 @@ static void add_rust(struct virtiofsd_args *a, const char *cache)
 	add(a, strdup("--modcaps=-mknod"));
 	add(a, strdup("--announce-submounts"));
 	add(a, strdup("--xattr"));
+	add(a, strdup("--no-readdirplus"));
 	add(a, strdup("--log-level=warn"));
 }
 
