@@ -122,7 +122,7 @@ uint32_t virtiofsd_files_max(struct virtiofsd *v)
 
 	if (prlimit(virtiofsd_pid(v), RLIMIT_NOFILE, NULL, &lim) < 0)
 		return 0;
-	return lim.rlim_cur < NOFILE_WANTED ? (uint32_t) lim.rlim_cur : NOFILE_WANTED;
+	return lim.rlim_cur < VIRTIOFSD_NOFILE ? (uint32_t) lim.rlim_cur : VIRTIOFSD_NOFILE;
 }
 
 int virtiofsd_stop(struct virtiofsd *v, msec_t deadline, struct err *e)

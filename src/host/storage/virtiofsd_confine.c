@@ -21,9 +21,6 @@
 /* To make the share its root, and to give up these two; both programs do so before they serve. */
 #define CAPS_LOCK_IN (PRIVILEGE(CAP_SYS_CHROOT) | PRIVILEGE(CAP_SETPCAP))
 
-/* A file descriptor for each file the guest's kernel knows of. */
-#define NOFILE_WANTED 1000000
-
 /* Where programs and their libraries are. */
 static const char *const programs[] = {"/usr", "/lib", "/lib64", "/bin"};
 
@@ -193,7 +190,7 @@ int virtiofsd_confine(struct confine *c, const struct virtiofsd_spec *spec, cons
 	auto_free char *folder = NULL;
 	int r = confine_cgroups(c, spec->cgroup_fds, spec->n_cgroup_fds, e);
 
-	c->nofile = NOFILE_WANTED;
+	c->nofile = VIRTIOFSD_NOFILE;
 	c->caps = CAPS_SERVE | CAPS_LOCK_IN;
 	if (r < 0 || geteuid() != 0)
 		return r;

@@ -17,6 +17,9 @@
 /* Where the share is, in its root. */
 #define VIRTIOFSD_SHARE "/share"
 
+/* A file descriptor for each file the guest's kernel knows of. */
+#define VIRTIOFSD_NOFILE 1000000
+
 /* Without root's rights there is nothing to give up and no namespace to make: then only the limits. */
 int virtiofsd_confine(struct confine *c, const struct virtiofsd_spec *spec, const char *program,
 		      struct err *e);
