@@ -125,17 +125,18 @@ static int open_file(const char *path, const char *what, const char *key, const 
 
 /*
  * QEMU opens it once more by /proc/self/fd, as the user that it is: what only its owner may read (some
- * distributions' kernels in /boot) becomes a copy in memory. Swallows @swallow_fd and returns a
+ * distributions' kernels in /boot) becomes a copy in memory. So does all for a server of files (9p), because
+ * its capabilities could change mode, owner and attributes of what it has open. Swallows @swallow_fd and returns a
  * descriptor, or -errno.
  */
-static int open_to_all(int swallow_fd, const char *what, struct err *e)
+static int open_to_all(int swallow_fd, const struct vm_spec *spec, const char *what, struct err *e)
 {
 	auto_close int fd = swallow_fd;
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, errno, "inspect %s", what);
-	if (st.st_mode & S_IROTH)
+	if (st.st_mode & S_IROTH && spec->share.kind != VM_SHARE_9P)
 		return take_fd(&fd);
 	auto_close int copy = memfd_create("guest-image", MFD_CLOEXEC);
 
@@ -177,7 +178,7 @@ static int add_kernel(struct qemu_command *c, const struct vm_spec *spec, const 
 	int r = check_kernel(kernel, spec->kernel_path, e);
 
 	if (r == 0)
-		r = open_to_all(take_fd(&kernel), "the guest kernel", e);
+		r = open_to_all(take_fd(&kernel), spec, "the guest kernel", e);
 	if (r < 0)
 		return r;
 	addf(c, "-kernel", "/proc/self/fd/%d", give_fd(c, r));
@@ -186,7 +187,7 @@ static int add_kernel(struct qemu_command *c, const struct vm_spec *spec, const 
 			open_file(spec->initrd_path, "guest initrd", "initrd", HV_REMEDY_IMAGE, e);
 
 		if (initrd >= 0)
-			initrd = open_to_all(initrd, "the guest initrd", e);
+			initrd = open_to_all(initrd, spec, "the guest initrd", e);
 		if (initrd < 0)
 			return initrd;
 		addf(c, "-initrd", "/proc/self/fd/%d", give_fd(c, initrd));
@@ -216,7 +217,7 @@ static int add_firmware(struct qemu_command *c, const struct vm_spec *spec,
 		       : open_own_firmware(choice);
 
 	if (fd >= 0)
-		fd = open_to_all(fd, "the firmware", e);
+		fd = open_to_all(fd, spec, "the firmware", e);
 	else if (!named)
 		return 0;
 	if (fd < 0)
