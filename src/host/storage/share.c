@@ -466,9 +466,9 @@ int share_clone(struct share *share, const char *guest_path, int *ret_fd, struct
 	if (strncmp(guest_path, SHARE_GUEST_PATH "/", n) != 0)
 		return err_say(e, EINVAL, "'%s' is not in the share", guest_path);
 
-	auto_close int tree = open_tree(share->mounts_fd, guest_path + n,
-					OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE |
-						AT_SYMLINK_NOFOLLOW);
+	auto_close int tree =
+		open_tree(share->mounts_fd, guest_path + n,
+			  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
 
 	if (tree < 0 ||
 	    mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) < 0)
