@@ -161,7 +161,7 @@ TEST(mounts_and_hooks_are_judged)
 		 NULL},
 		{TOP,
 		 "\"mounts\":[{\"destination\":\"/a\",\"source\":\"/b\",\"options\":[\"ro\",\"bnid\",\"bind\",\"x\"]}]",
-		 "mounts[0].options: 'bnid' is not an option of a bind mount"},
+		 NULL},
 		{TOP, "\"mounts\":[{\"destination\":\"/a\",\"options\":[\"rbind\"]}]",
 		 "mounts[0].source: is missing"},
 		{TOP, "\"mounts\":[{\"destination\":\"/a\",\"type\":\"bind\",\"source\":\"\"}]",

@@ -264,8 +264,15 @@ static int make_mount(const struct guest_rules *rules, const Grpc__Linux *linux,
 
 	if (r < 0)
 		return r;
+
+	bool is_bind = o.flags & MS_BIND || strcmp(type, "bind") == 0;
+
 	*ret_is_dir = true;
-	if (o.flags & MS_BIND || strcmp(type, "bind") == 0)
+	/* Of a bind mount the kernel takes flags only. */
+	if (o.data && !(o.flags & MS_REMOUNT) && is_bind)
+		log_warn("ignoring options '%s' of the bind mount on '%s': they are no flags",
+			 o.data, m->destination);
+	if (is_bind)
 		r = make_bind(rules, linux, m, &o, ret_is_dir, e);
 	else if (strcmp(type, "overlay") == 0 && !(o.flags & MS_REMOUNT))
 		r = make_overlay(rules, linux, m, &o, e);

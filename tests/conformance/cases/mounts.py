@@ -180,6 +180,8 @@ OPTIONS = [
         "mounts:" + ",".join(f"/mnt/{p}" for p in PROPAGATIONS)),
          mounts(*(bind(f"/mnt/{name}", "rbind", name) for name in PROPAGATIONS)), DATA),
     Case("mounts/unknown_option", edit=mounts(tmpfs("/mnt", "nosuchoption")), refused=True),
+    Case("mounts/unknown_option_of_a_bind", ["/bin/cat", "/mnt/file"],
+         mounts(bind("/mnt", "bind", "bogus=1", "nonsense")), {"data/file": file("there\n")}),
     Case("mounts/unknown_type", edit=mounts(mount("/mnt", "nosuchfs", "none")), refused=True),
     Case("mounts/bad_option_value", edit=mounts(tmpfs("/mnt", "size=much")), refused=True),
 ]

@@ -62,13 +62,7 @@ int mount_entry_read(const struct setup *s, size_t index, struct mount_entry *re
 		return err_wrap(e, r, "mounts[%zu].options", index);
 	entry->is_bind =
 		(entry->options.flags & MS_BIND) || (m->type && strcmp(m->type, "bind") == 0);
-	if (entry->is_bind && entry->options.data && !(entry->options.flags & MS_REMOUNT)) {
-		r = err_say(e, EINVAL,
-			    "mounts[%zu].options: '%.*s' is not an option of a bind mount", index,
-			    (int) strcspn(entry->options.data, ","), entry->options.data);
-		mount_entry_fini(entry);
-	}
-	return r;
+	return 0;
 }
 
 void mount_entry_fini(struct mount_entry *m)
