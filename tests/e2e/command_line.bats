@@ -118,6 +118,7 @@ has_lines() {
 	for words in list "list -f json" features version env help "help run" "run --help" "completion bash" check --version; do
 		# shellcheck disable=SC2086
 		run -0 --separate-stderr kata $words
+		# shellcheck disable=SC2086
 		if kata $words >/dev/full 2>"$WORK/err"; then
 			echo "$words: 0"
 			return 1

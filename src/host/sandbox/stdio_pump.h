@@ -69,7 +69,7 @@ struct stdio {
 	struct loop_timer *silence_timer;
 	struct loop_timer *hurry_timer;
 	uint32_t patience_ms;
-	unsigned patiences;                /* left */
+	unsigned patiences;               /* left */
 	uint64_t written, written_before; /* to the user, and when the timer was set */
 };
 
