@@ -229,10 +229,6 @@ teardown() {
 	top_shows_the_containers
 }
 
-@test "podman top with an exec" {
-	top_shows_an_exec
-}
-
 @test "podman --pid container: not the host's" {
 	pid_namespace_is_not_the_hosts
 }

@@ -95,7 +95,6 @@ check-security: all
 	@mkdir -p build/results
 	tools/run-bats build/results/security.list -- tests/security/*.bats
 
-
 ## make check-engines   Podman and Docker beside runc, in a room of their own
 .PHONY: check-engines
 check-engines: all

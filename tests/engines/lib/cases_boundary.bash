@@ -112,13 +112,13 @@ top_shows_the_containers() {
 }
 
 top_shows_an_exec() {
-	both engine_quiet exec -d @ sleep 123456
+	both engine_quiet exec -d @ sh -c 'echo $$ >/tmp/pid; exec sleep 123456'
 	wait_for 60 top_has runc "sleep 123456"
 	wait_for 60 top_has kata "sleep 123456"
 	run engine top kata
 	[ "${#lines[@]}" -eq 3 ]
 	no_process_of_the_host
-	both inside @ pkill -f 123456
+	both inside @ sh -c 'kill $(cat /tmp/pid); rm /tmp/pid'
 }
 
 top_has() {
@@ -153,7 +153,7 @@ pid_namespace_is_not_the_hosts() {
 }
 
 network_namespace_is_not_the_hosts() {
-	[ -e /sys/class/net/host0 ]
+	ip link show host0
 	joined network 'cat /proc/net/dev'
 	[[ $output != *host0* ]]
 }
