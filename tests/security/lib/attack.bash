@@ -205,6 +205,12 @@ attacks_with_nodes() {
 	END
 }
 
+# Its name, if what DESCRIPTOR has open is one of the files that make a machine. A file on a mount of its own is "/" in
+# /proc, so its name does not tell.
+machine_file() {
+	find -L "$TREE/build/guest" "$TREE/build/guest-9p" /usr/share/qemu /usr/share/seabios -type f -samefile "$1" 2>/dev/null | head -1
+}
+
 # By what a process has open already: out of each folder upwards to the kernel's switches and the host's names, and each
 # file for writing, or as it is not open. To change modes and times needs no descriptor that may write.
 attacks_by_descriptors() {
@@ -219,7 +225,7 @@ attacks_by_descriptors() {
 					passwords by $fd $up: openat $fd @$up/etc/shadow O_RDONLY
 				END
 			done
-		elif [ -f "/proc/$pid/fd/$fd" ] && [[ $(readlink "/proc/$pid/fd/$fd") == /*.img || $(readlink "/proc/$pid/fd/$fd") == */vmlinu* ]]; then
+		elif [ -n "$(machine_file "/proc/$pid/fd/$fd")" ]; then
 			mode=$(stat -L -c %a "/proc/$pid/fd/$fd")
 			cat <<-END
 				a mode by $fd: fchmod $fd 0$mode

@@ -113,6 +113,9 @@ seen_descriptors() {
 	local fd to
 	for fd in /proc/"$1"/fd/*; do
 		to=$(readlink "$fd") || continue
+		if [ "$to" = / ] && [ -f "$fd" ]; then
+			to=$(machine_file "$fd")
+		fi
 		case $to in
 		/dev/*) echo "${to#/dev/}" ;;
 		socket:* | pipe:*) echo "${to%%:*}" ;;
