@@ -39,7 +39,8 @@ TEST(a_title_that_is_longer_than_the_words_were_goes_on_where_the_environment_wa
 			(char *) "and an argument"};
 
 	title_set(args, 2);
-	check_shown("/usr/bin/a-program-with-a-name-that-is-longer-than-the-test's and an argument");
+	check_shown(
+		"/usr/bin/a-program-with-a-name-that-is-longer-than-the-test's and an argument");
 }
 
 TEST(a_title_without_an_end_is_cut)

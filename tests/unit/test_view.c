@@ -156,8 +156,10 @@ TEST(what_only_the_guest_has_is_an_empty_folder_that_takes_nothing)
 	in_folder();
 	CHECK_EQ(close(creat("root/file", 0644)), 0);
 
-	struct view_mount mounts[] = {
-		{"/data", -1}, {"/data/deep/er", tree("lent")}, {"/file/", -1}, {"/absent/one", -1}};
+	struct view_mount mounts[] = {{"/data", -1},
+				      {"/data/deep/er", tree("lent")},
+				      {"/file/", -1},
+				      {"/absent/one", -1}};
 	struct view v = look(mounts, 4);
 
 	(void) fd_close(mounts[1].tree_fd);

@@ -17,11 +17,7 @@
 
 /* The words of ours are explained in agent.proto. */
 static const char *const extra_features[] = {
-	"oci-1.2",
-	"ordered-exit",
-	"close-output",
-	"end-at-once",
-	"list-processes",
+	"oci-1.2", "ordered-exit", "close-output", "end-at-once", "list-processes",
 };
 
 /* For Device.type; see create.c. */

@@ -78,16 +78,36 @@ int room_enter(struct server *server, const char *id, struct err *e)
 
 /* To wait, to hear of signals, to talk over the line that is open, to end. Nothing opens, makes, sends
  * anything else, or runs. */
-#define LEFT(call)                              \
-	{                                       \
-		(call), CONFINE_ALLOW, 0, 0, {} \
+#define LEFT(call)                           \
+	{                                    \
+		(call), CONFINE_ALLOW, 0, 0, \
+		{                            \
+		}                            \
 	}
 static const struct confine_rule left[] = {
-	LEFT("epoll_wait"), LEFT("epoll_pwait"), LEFT("epoll_pwait2"), LEFT("epoll_ctl"),
-	LEFT("poll"), LEFT("ppoll"), LEFT("read"), LEFT("write"), LEFT("sendmsg"),
-	LEFT("recvmsg"), LEFT("close"), LEFT("shutdown"), LEFT("clock_gettime"), LEFT("getpid"),
-	LEFT("futex"), LEFT("brk"), LEFT("munmap"), LEFT("madvise"), LEFT("mremap"),
-	LEFT("rt_sigprocmask"), LEFT("rt_sigreturn"), LEFT("restart_syscall"), LEFT("exit"),
+	LEFT("epoll_wait"),
+	LEFT("epoll_pwait"),
+	LEFT("epoll_pwait2"),
+	LEFT("epoll_ctl"),
+	LEFT("poll"),
+	LEFT("ppoll"),
+	LEFT("read"),
+	LEFT("write"),
+	LEFT("sendmsg"),
+	LEFT("recvmsg"),
+	LEFT("close"),
+	LEFT("shutdown"),
+	LEFT("clock_gettime"),
+	LEFT("getpid"),
+	LEFT("futex"),
+	LEFT("brk"),
+	LEFT("munmap"),
+	LEFT("madvise"),
+	LEFT("mremap"),
+	LEFT("rt_sigprocmask"),
+	LEFT("rt_sigreturn"),
+	LEFT("restart_syscall"),
+	LEFT("exit"),
 	LEFT("exit_group"),
 	/* Memory for data. */
 	{"mmap", CONFINE_ALLOW, 0, 1, {{2, PROT_EXEC, 0}}},

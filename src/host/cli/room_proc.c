@@ -9,17 +9,16 @@
 #include "base/array.h"
 #include "base/auto.h"
 
-#define PROC_ATTR                                                                  \
-	(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+#define PROC_ATTR (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
 /* What is covered, where there is such a thing. Statistics stay: ps(1) needs the time of the boot. */
 static const char *const folders[] = {
 	"acpi", "asound", "bus", "driver", "dynamic_debug", "fs", "irq", "scsi", "sys", "tty",
 };
 static const char *const files[] = {
-	"kallsyms",      "kcore",       "key-users", "keys",          "kmsg",       "kpagecgroup",
-	"kpagecount",    "kpageflags",  "mtrr",      "sched_debug",   "slabinfo",   "sysrq-trigger",
-	"latency_stats", "timer_list",  "vmallocinfo",
+	"kallsyms",    "kcore",         "key-users",     "keys",       "kmsg",
+	"kpagecgroup", "kpagecount",    "kpageflags",    "mtrr",       "sched_debug",
+	"slabinfo",    "sysrq-trigger", "latency_stats", "timer_list", "vmallocinfo",
 };
 
 /* An empty folder or file, attached nowhere, for each of @n. */

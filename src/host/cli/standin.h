@@ -31,8 +31,8 @@ struct standin {
 	int tty;             /* whose size changes are passed on; borrowed; -1 for none */
 	bool owns_session;   /* be the session leader of @tty, so that its signals come here */
 	bool removes;        /* the container goes with us: run, which nobody would delete after */
-	bool apart;          /* be in a session of one's own: the keys of the caller's terminal are his */
-	char *const *args;   /* what it stands for, for ps(1) */
+	bool apart; /* be in a session of one's own: the keys of the caller's terminal are his */
+	char *const *args; /* what it stands for, for ps(1) */
 	size_t n_args;
 
 	/* to be read at the end */

@@ -52,7 +52,8 @@ void title_set(char *const *args, size_t n)
 	if (!title)
 		return;
 	for (size_t i = 0; i < n && used + 1 < area.bytes; i++) {
-		int added = snprintf(title + used, area.bytes - used, "%s%s", i ? " " : "", args[i]);
+		int added =
+			snprintf(title + used, area.bytes - used, "%s%s", i ? " " : "", args[i]);
 
 		used += added < 0 ? 0 : (size_t) added;
 	}

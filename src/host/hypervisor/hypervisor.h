@@ -140,9 +140,9 @@ struct vm_spec {
 
 	uid_t uid; /* whom the VMM runs as; 0 and 0: whoever we are, without capabilities */
 	gid_t gid;
-	bool rootless;            /* 9p: serve files as that user, without capabilities for others' */
+	bool rootless; /* 9p: serve files as that user, without capabilities for others' */
 	bool require_confinement; /* refuse where the kernel lacks a layer, instead of a warning */
-	const int *cgroup_fds; /* cgroup.procs files open for writing, joined before exec */
+	const int *cgroup_fds;    /* cgroup.procs files open for writing, joined before exec */
 	size_t n_cgroup_fds;
 
 	enum hv_channel channel;

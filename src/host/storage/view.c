@@ -127,8 +127,8 @@ static int open_place(const struct building *b, char *path, bool is_dir, unsigne
 		return fd;
 	*slash = '\0';
 
-	auto_close int parent = open_place(b, slash == path ? path + strlen(path) : path, true,
-					   depth + 1);
+	auto_close int parent =
+		open_place(b, slash == path ? path + strlen(path) : path, true, depth + 1);
 
 	*slash = '/';
 	if (parent < 0)
@@ -152,9 +152,8 @@ static int blank(const struct building *b, size_t i, int place_fd, struct err *e
 		return err_sys(e, errno, "look at a mount point");
 
 	int r = make_here(b->blank_fd, name, S_ISDIR(st.st_mode));
-	auto_close int tree = r < 0 ? -1
-				    : open_tree(b->blank_fd, name,
-						OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	auto_close int tree =
+		r < 0 ? -1 : open_tree(b->blank_fd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
 	if (tree < 0)
 		return err_sys(e, r < 0 ? -r : errno, "make an empty folder");
