@@ -151,7 +151,7 @@ static int make_root(struct confine *c, const struct virtiofsd_spec *spec, const
 	if (r == 0)
 		r = confine_root_link(&c->root, "/own/self", "proc/self", e);
 	if (r == 0)
-		r = confine_root_bind(&c->root, spec->source, VIRTIOFSD_SHARE + 1, served, e);
+		r = confine_root_bind(&c->root, spec->source, &VIRTIOFSD_SHARE[1], served, e);
 	return r;
 }
 
