@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/prctl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,7 +43,26 @@ static const char *const limits[] = {"/proc/sys/fs/file-max", "/proc/sys/fs/nr_o
 static const struct confine_rule serving[] = {
 	YES("capset"),
 	YES("chroot"),
-	YES("prctl"),
+	/* Not: to outlive the server. child_start() asks for the opposite. */
+	{.name = "prctl",
+	 .n_args = 2,
+	 .args = {{0, CONFINE_INT, PR_SET_PDEATHSIG}, {1, CONFINE_INT, SIGKILL}}},
+	IF("prctl", 0, PR_SET_NAME),
+	IF("prctl", 0, PR_GET_NAME),
+	IF("prctl", 0, PR_SET_SECCOMP),
+	IF("prctl", 0, PR_GET_SECCOMP),
+	IF("prctl", 0, PR_SET_NO_NEW_PRIVS),
+	IF("prctl", 0, PR_GET_NO_NEW_PRIVS),
+	IF("prctl", 0, PR_CAPBSET_READ),
+	IF("prctl", 0, PR_CAPBSET_DROP),
+	IF("prctl", 0, PR_GET_KEEPCAPS),
+	IF("prctl", 0, PR_SET_KEEPCAPS),
+	IF("prctl", 0, PR_GET_SECUREBITS),
+	IF("prctl", 0, PR_SET_SECUREBITS),
+	IF("prctl", 0, PR_CAP_AMBIENT),
+	IF("prctl", 0, PR_SET_VMA),
+	IF("prctl", 0, PR_SET_TIMERSLACK),
+	IF("prctl", 0, PR_SET_IO_FLUSHER),
 	YES("setgroups"),
 	YES("setresgid"),
 	YES("setresuid"),
