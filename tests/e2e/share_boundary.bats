@@ -38,15 +38,15 @@ served() {
 }
 
 @test "a device node in a writable volume or the root is none to virtiofsd, and one to the guest where it may be" {
-	local volume root node
+	local volume seen node
 	dir=$(bundle b "$mighty | .mounts += [$(bind /volume "$VOLUME" rbind rw)]" sleep 1000)
 	start "$dir"
-	root=$(served c/rootfs)
+	seen=$(served c/rootfs)
 	volume=$(echo "$(served "")"c-*-volume)
 	mknod "$VOLUME/disk" b 7 0
 	mknod "$ROOTFS/disk" b 7 0
 	mknod "$ROOTFS/null" c 1 3
-	for node in "$volume/disk" "$root/disk" "$root/null"; do
+	for node in "$volume/disk" "$seen/disk" "$seen/null"; do
 		[ -e "$node" ]
 		run dd if="$node" of=/dev/null count=1
 		[[ $status -ne 0 && $output == *"Permission denied"* ]]
