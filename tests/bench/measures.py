@@ -142,6 +142,11 @@ def _pss_kib(pid: int) -> int:
     return int(match.group(1)) if match else 0
 
 
+def _private_kib(pid: int) -> int:
+    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return sum(int(kib) for kib in re.findall(r"^Private_(?:Clean|Dirty):\s+(\d+) kB", text, re.M))
+
+
 def bare_boot(bench: Bench) -> None:
     """As QEMU does it by itself, and through the firmware that the runtime prefers."""
     for figure, firmware in ("bare boot to PID 1", []), ("the same through qboot", ["-bios", "qboot.rom"]):
@@ -288,6 +293,7 @@ def memory(bench: Bench) -> None:
         elif name == "virtiofsd":
             virtiofsd += _pss_kib(pid)
     bench.figures.add("virtiofsd PSS", virtiofsd)
+    bench.figures.add("stand-in, private memory", _private_kib(json.loads(bench.tell(*bench.kata, "state", KEEPER))["pid"]))
     _witness(bench)
     bench.figures.add("guest memory in use", _kib(bench, "/proc/meminfo", "MemTotal")
                       - _kib(bench, "/proc/meminfo", "MemAvailable"))
