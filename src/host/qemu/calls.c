@@ -1,7 +1,8 @@
 /*
- * What QEMU 7.2 to 11 call, from the loader to the end. A start and a machine at work were traced, under
- * KVM and TCG, for q35 and microvm, with virtio-fs, 9p and disks; what only newer ones call came from
- * theirs. All else is a call that is not there (ENOSYS): then a newer library takes the older way.
+ * What QEMU calls from the loader to the end, as traced on q35 with virtio-fs (QEMU 7.2 and 11.1) and on
+ * microvm with 9p (7.2), under TCG; machines under KVM and with disks run with it and were not
+ * traced. All else is a call that is not there (ENOSYS), because a newer library then takes the older
+ * way.
  */
 #include <errno.h>
 #include <signal.h>
