@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/text.h"
 #include "host/cli/duration.h"
 #include "host/cli/server.h"
 #include "host/cli/status.h"
@@ -42,8 +43,14 @@ static int print_stats(struct server *s, const char *id, struct err *e)
 
 	if (!answer->stats)
 		return err_say(e, EPROTO, "the sandbox server has no statistics of '%s'", id);
-	printf("{\"type\":\"stats\",\"id\":\"%s\",\"data\":%.*s}\n", id,
-	       (int) answer->stats->value.len, (const char *) answer->stats->value.data);
+
+	/* Names in it are the guest's. */
+	auto_free char *data =
+		text_json((const char *) answer->stats->value.data, answer->stats->value.len);
+
+	if (!data)
+		return err_sys(e, ENOMEM, "print the statistics of '%s'", id);
+	printf("{\"type\":\"stats\",\"id\":\"%s\",\"data\":%s}\n", id, data);
 	(void) fflush(stdout);
 	return 0;
 }
