@@ -200,7 +200,7 @@ static int attend(struct making *m, const struct cli *cli, struct err *e)
 	}
 	standin_end(pid);
 	terminal_restore(&terminal);
-	if (s.cause[0])
+	if (r >= 0 && s.cause[0]) /* a failure names it already */
 		cli_tell(cli, s.cause);
 	forget(m);
 	return r;
