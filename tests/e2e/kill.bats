@@ -120,7 +120,7 @@ stop_at() {
 	bundle b . sleep 1000 >/dev/null
 	stop_at "start the machine" INT
 	stop_at "reach the agent" TERM
-	stop_at "create the container" HUP
+	stop_at "make the guest's sandbox" HUP
 	stop_at "start virtiofsd" KILL
 	stop_at "reach the agent" KILL
 	stop_at "answer create" KILL
