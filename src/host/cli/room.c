@@ -94,6 +94,8 @@ static const struct confine_rule left[] = {
 	LEFT("read"),
 	LEFT("write"),
 	LEFT("sendmsg"),
+	/* send(), which is for the line that is connected. */
+	{"sendto", CONFINE_ALLOW, 0, 1, {{4, CONFINE_WHOLE, 0}}},
 	LEFT("recvmsg"),
 	LEFT("close"),
 	LEFT("shutdown"),
