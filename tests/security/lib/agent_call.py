@@ -11,7 +11,7 @@ import socket
 import struct
 import sys
 
-LIMIT_S = 30
+LIMIT_S = 10
 
 
 def field(number: int, data: bytes) -> bytes:

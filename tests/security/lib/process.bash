@@ -101,7 +101,7 @@ seen_cgroup() {
 
 seen_environment() {
 	local names
-	names=$(tr '\0' '\n' <"/proc/$1/environ" | sed -n 's/=.*//p' | sort | xargs)
+	names=$(tr '\0' '\n' <"/proc/$1/environ" | sed -n 's/=.*//p' | grep -vxE 'KATA_CONF_FILE|XDG_RUNTIME_DIR' | sort | xargs)
 	case " $names " in
 	*" KATA_TEST_TOKEN "*) echo "the caller's" ;;
 	*) echo "${names:-none}" ;;
@@ -116,8 +116,11 @@ seen_descriptors() {
 		if [ "$to" = / ] && [ -f "$fd" ]; then
 			to=$(machine_file "$fd")
 		fi
+		# QEMU's device nodes are of a file system of its own, which is gone.
+		to=${to% (deleted)}
 		case $to in
 		/dev/*) echo "${to#/dev/}" ;;
+		anon_inode:kvm-vcpu:*) echo kvm-vcpu ;;
 		socket:* | pipe:*) echo "${to%%:*}" ;;
 		mnt:* | net:* | ipc:* | uts:* | pid:* | user:* | cgroup:*) echo namespace ;;
 		anon_inode:*) tr -d '[]' <<<"${to#*:}" ;;
