@@ -126,7 +126,7 @@ attacks_on_kernel() {
 		swapon: swapon @/proc/self/exe 0
 		the kernel's log: syslog 3 #100 100
 		fanotify: fanotify_init 0 0
-		pages of others: migrate_pages 1 0 0 0
+		pages of others: migrate_pages $VICTIM 0 0 0
 		priority: setpriority 0 0 -20
 		a handle of a file: open_by_handle_at AT_FDCWD #16 0
 		to outlive the server: prctl 1 0 0 0 0
@@ -156,7 +156,7 @@ attacks_on_names() {
 	local owner=0
 	cat <<-END
 		passwords: open @/etc/shadow O_RDONLY; read \$1 #16 16
-		the environment of the first process: open @/proc/1/environ O_RDONLY; read \$1 #16 16
+		the environment of another process: open @/proc/$VICTIM/environ O_RDONLY; read \$1 #16 16
 		the folder of machines: open @$ROOT O_RDONLY|O_DIRECTORY
 		the shares: open @$SHARES O_RDONLY|O_DIRECTORY
 		its own server: socket AF_UNIX SOCK_STREAM 0; connect \$1 unix:$ROOT/c1/shim.sock
