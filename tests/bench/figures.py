@@ -34,7 +34,7 @@ PLAN: dict[str, Figure] = {
     "sandbox server PSS": Figure("KiB", budget=3 * 1024),
     "QEMU PSS": Figure("KiB"),
     "virtiofsd PSS": Figure("KiB"),
-    "stand-in, private memory": Figure("KiB", budget=300),
+    "stand-in, memory of its own": Figure("KiB", budget=300),
     "agent RSS": Figure("KiB", budget=2 * 1024),
     "agent RSS, peak": Figure("KiB", budget=2 * 1024),
     "zygote RSS": Figure("KiB"),

@@ -79,6 +79,8 @@ def write_page(path: pathlib.Path, rows: dict[str, dict[str, Any]], rounds: int,
         "finds caches that are seconds old, in the guest and here.",
         "- *stdout*, *stdin*: a stream of 128 MiB out of, or into, a container, through a pipe.",
         "- *PSS* and *RSS* are read while a container sleeps. *Guest memory in use* is MemTotal less MemAvailable.",
+        "- *memory of its own* is what a process has written to: what each further one costs, because the clean pages of"
+        " its program are in memory once for all.",
         "",
     ]
     path.write_text("\n".join(lines), encoding="utf-8")
