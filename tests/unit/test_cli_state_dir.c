@@ -69,10 +69,3 @@ TEST(a_broken_record_is_a_sentence)
 	CHECK_EQ(state_dir_remove(&dir, NULL), 0);
 	CHECK_EQ(dir_remove(AT_FDCWD, root, NULL), 0);
 }
-
-TEST(a_process_has_one_start_time)
-{
-	CHECK(process_start_time(getpid()) > 0);
-	CHECK(process_start_time(getpid()) == process_start_time(getpid()));
-	CHECK(process_start_time(0) == 0);
-}

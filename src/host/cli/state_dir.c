@@ -13,7 +13,6 @@
 
 #define RECORD_FILE      "state.json"
 #define RECORD_MAX_BYTES (64 << 10)
-#define STAT_MAX_BYTES   4096
 
 static int fill(const char *root, const char *id, struct state_dir *ret, struct err *e)
 {
@@ -164,24 +163,4 @@ void record_fini(struct record *r)
 	free(r->created);
 	free(r->owner);
 	*r = (struct record){0};
-}
-
-unsigned long long process_start_time(pid_t pid)
-{
-	char path[32];
-	auto_free char *text = NULL;
-	unsigned long long start = 0;
-
-	(void) snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	if (file_read(AT_FDCWD, path, STAT_MAX_BYTES, &text, NULL, NULL) < 0)
-		return 0;
-
-	/* The name of the program may hold anything; fields are counted behind its last ')'. */
-	char *p = strrchr(text, ')');
-
-	for (int field = 2; p && field < 22; field++)
-		p = strchr(p + 1, ' ');
-	if (p)
-		start = strtoull(p + 1, NULL, 10);
-	return start;
 }

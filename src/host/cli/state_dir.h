@@ -61,6 +61,3 @@ int record_read(const struct state_dir *dir, struct record *ret, struct err *e);
 /* Accepts a zeroed one. */
 void record_fini(struct record *r);
 #define auto_record __attribute__((cleanup(record_fini)))
-
-/* The start time of a process in clock ticks after boot; 0 when there is no such process. */
-unsigned long long process_start_time(pid_t pid);

@@ -1,18 +1,13 @@
 #include "host/cli/title.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/auto.h"
-#include "base/file.h"
-
-/* Where proc(5) has arg_start, arg_end, env_start, env_end in /proc/PID/stat; the second is the name, in
- * parentheses, and can hold anything. */
-#define FIELD_AFTER_NAME 3
-#define FIELD_ARG_START  48
+#include "base/proc_stat.h"
 
 /* The words, and the environment that the kernel has put behind them. */
 struct area {
@@ -23,17 +18,9 @@ struct area {
 
 static int find_area(struct area *ret)
 {
-	auto_free char *text = NULL;
-	unsigned long long v[4];
+	uint64_t v[4]; /* arg_start, arg_end, env_start, env_end */
 
-	if (file_read(AT_FDCWD, "/proc/self/stat", 4096, &text, NULL, NULL) < 0)
-		return -ENOENT;
-
-	char *at = strrchr(text, ')');
-
-	for (int field = FIELD_AFTER_NAME; at && field <= FIELD_ARG_START; field++)
-		at = strchr(at + 1, ' ');
-	if (!at || sscanf(at, " %llu %llu %llu %llu", &v[0], &v[1], &v[2], &v[3]) != 4 || !v[0] ||
+	if (proc_stat_read(PROC_SELF, PROC_STAT_ARG_START, v, ARRAY_LEN(v)) < 0 || !v[0] ||
 	    v[1] <= v[0])
 		return -ENOENT;
 	ret->begin = (char *) (uintptr_t) v[0];

@@ -11,6 +11,7 @@
 #include "base/array.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/proc_stat.h"
 #include "host/cli/delete.h"
 #include "host/cli/interrupt.h"
 #include "host/cli/pid_file.h"
@@ -215,7 +216,7 @@ static int publish(const struct making *m, pid_t pid, struct err *e)
 		.created = now_rfc3339(),
 		.owner = strdup(user ? user->pw_name : ""),
 		.pid = pid,
-		.pid_start = process_start_time(pid),
+		.pid_start = proc_start_time(pid),
 	};
 
 	if (!record.bundle || !record.rootfs || !record.created || !record.owner)

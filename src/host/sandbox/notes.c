@@ -12,41 +12,18 @@
 #include "base/array.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/proc_stat.h"
 #include "host/sandbox/hooks.h"
 #include "host/sandbox/inside.h"
 
 #define NOTES_NAME      "sandbox.json"
 #define NOTES_MAX_BYTES (64 << 10)
-#define STAT_MAX_BYTES  4096
 #define BOOT_ID_PATH    "/proc/sys/kernel/random/boot_id"
 #define BOOT_ID_BYTES   64
 
 /* How long a process that was killed may take to be gone, and the kernel to let go of its locks. */
 #define DEATH_TIMEOUT_MS 10000
 #define LOCK_RETRY_MS    5
-
-/* The start of a process in clock ticks after boot (proc(5), stat, field 22); 0: no such process. */
-static uint64_t start_time(pid_t pid)
-{
-	char path[32];
-	auto_free char *text = NULL;
-	uint64_t ticks = 0;
-
-	(void) snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	if (pid <= 0 || file_read(AT_FDCWD, path, STAT_MAX_BYTES, &text, NULL, NULL) < 0)
-		return 0;
-
-	/* The name may hold blanks and parentheses; field 3 follows the last one. */
-	char *rest = strrchr(text, ')');
-	char *save = NULL;
-	int field = 2;
-
-	for (char *word = rest ? strtok_r(rest + 1, " ", &save) : NULL; word;
-	     word = strtok_r(NULL, " ", &save))
-		if (++field == 22)
-			(void) num_parse_u64(word, &ticks);
-	return ticks;
-}
 
 /* A name for the time since the host was started; numbers and start times of processes mean nothing
  * beyond it. NULL if the kernel does not tell. */
@@ -72,7 +49,7 @@ static bool from_this_boot(const json_t *notes)
 static json_t *process_note(pid_t pid)
 {
 	return json_pack("{s:i, s:I}", "pid", (int) pid, "start_time",
-			 (json_int_t) start_time(pid));
+			 (json_int_t) proc_start_time(pid));
 }
 
 static int notes_write(struct sandbox *sb, const struct guest_container *first, struct err *e)
@@ -126,7 +103,7 @@ static int end_process(const json_t *notes, const char *name, struct err *e)
 	/* The descriptor first: then the start time is that of the process we hold. */
 	auto_close int pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
 
-	if (pidfd < 0 || start_time(pid) != start)
+	if (pidfd < 0 || proc_start_time(pid) != start)
 		return 0;
 	if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
 		return err_sys(e, errno, "kill %s, process %d", name, pid);

@@ -15,13 +15,12 @@
 
 #include "base/array.h"
 #include "base/auto.h"
-#include "base/file.h"
+#include "base/proc_stat.h"
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77 /* Linux 6.5 */
 #endif
 
-#define STAT_MAX_BYTES 4096
 /* A chain of parents that is longer than this is somebody's game. */
 #define PARENTS_MAX 256
 
@@ -74,17 +73,11 @@ static bool lives_with(pid_t pid, pid_t helper)
 /* 0: none, or it cannot be told. */
 static pid_t parent_of(pid_t pid)
 {
-	char path[32];
-	auto_free char *text = NULL;
+	uint64_t parent = 0;
 
-	(void) snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	if (file_read(AT_FDCWD, path, STAT_MAX_BYTES, &text, NULL, NULL) < 0)
+	if (pid <= 0 || proc_stat_read(pid, PROC_STAT_PARENT, &parent, 1) < 0)
 		return 0;
-
-	/* "PID (NAME) STATE PPID": the name may hold anything. */
-	const char *rest = strrchr(text, ')');
-
-	return rest && strlen(rest) > 4 ? (pid_t) strtol(rest + 4, NULL, 10) : 0;
+	return (pid_t) parent;
 }
 
 static bool runs(pid_t pid, const char *name)

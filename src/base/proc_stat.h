@@ -1,0 +1,23 @@
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Fields of /proc/PID/stat, as proc(5) numbers them. */
+enum {
+	PROC_STAT_PARENT = 4,
+	PROC_STAT_START_TIME = 22, /* in clock ticks after boot */
+	PROC_STAT_ARG_START = 48,  /* behind it arg_end, env_start and env_end */
+};
+
+/* The caller, whatever number it has in the namespace that /proc was mounted for. */
+#define PROC_SELF 0
+
+/* Reads @n neighbouring fields from @first on, which is behind the process's name; they are numbers.
+ * Returns 0, -ESRCH when there is no such process, or -EBADMSG. */
+int proc_stat_read(pid_t pid, int first, uint64_t *ret, size_t n);
+
+/* When the process has started, in clock ticks after boot, which tells it from a later one with the
+ * same pid; 0: there is no such process. */
+uint64_t proc_start_time(pid_t pid);
