@@ -9,6 +9,12 @@
 /* Longest line that is looked at; of a longer one the end is left out. */
 #define LINE_MAX_BYTES 1024
 
+/* Of no bytes at all, @in may be NULL, to which C adds nothing. */
+static const char *text_end(const char *in, size_t bytes)
+{
+	return bytes > 0 ? in + bytes : in;
+}
+
 size_t text_char(const void *text, size_t left, uint32_t *ret)
 {
 	static const struct {
@@ -86,7 +92,7 @@ static const char *skip_escape(const char *p, const char *end)
 
 size_t text_printable(const char *in, size_t bytes, char *out, size_t out_bytes)
 {
-	const char *p = in, *end = in + bytes;
+	const char *p = in, *end = text_end(in, bytes);
 	size_t n = 0;
 
 	while (p < end && n + 1 < out_bytes) {
@@ -144,16 +150,19 @@ static bool put_in_front(const char *line, char *out, size_t out_bytes)
 
 	size_t keep = room - sep_n - (sizeof cut - 1);
 
-	memmove(out + room, out, have + 1);
-	memcpy(out, cut, sizeof cut - 1);
-	memcpy(out + sizeof cut - 1, line + n - keep, keep);
-	memcpy(out + sizeof cut - 1 + keep, sep, sep_n);
+	while (keep > 0 && (line[n - keep] & 0xc0) == 0x80) /* the rest of a character */
+		keep--;
+	if (keep == 0)
+		return false;
+	memmove(out + sizeof cut - 1 + keep + sep_n, out, have + 1);
+	(void) mempcpy(mempcpy(mempcpy(out, cut, sizeof cut - 1), line + n - keep, keep), sep,
+		       sep_n);
 	return false;
 }
 
 void text_last_lines(const char *in, size_t bytes, int max_lines, char *out, size_t out_bytes)
 {
-	const char *end = in + bytes;
+	const char *end = text_end(in, bytes);
 	char line[LINE_MAX_BYTES];
 
 	out[0] = '\0';
@@ -171,7 +180,7 @@ void text_last_lines(const char *in, size_t bytes, int max_lines, char *out, siz
 
 size_t text_line(const char *in, size_t bytes, char *out, size_t out_bytes)
 {
-	const char *p = in, *end = in + bytes;
+	const char *p = in, *end = text_end(in, bytes);
 	size_t n = 0;
 
 	while (p < end) {
@@ -196,7 +205,7 @@ size_t text_line(const char *in, size_t bytes, char *out, size_t out_bytes)
 
 char *text_table(const char *in, size_t bytes)
 {
-	const char *p = in, *end = in + bytes;
+	const char *p = in, *end = text_end(in, bytes);
 	char *out = malloc(bytes + 2);
 	size_t n = 0;
 
@@ -249,7 +258,7 @@ size_t text_escape(const char *in, size_t bytes, char *out, size_t *ret_bytes)
 
 char *text_json(const char *json, size_t bytes)
 {
-	const char *p = json, *end = json + bytes;
+	const char *p = json, *end = text_end(json, bytes);
 	char *out = malloc(bytes * 6 + 1);
 	size_t n = 0;
 

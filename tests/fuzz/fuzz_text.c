@@ -16,12 +16,15 @@
 static void check(const char *text, size_t room)
 {
 	size_t n = strlen(text);
+	uint32_t c = 0;
 
 	if (n >= room)
 		abort();
-	for (size_t i = 0; i < n; i++)
-		if (text[i] < ' ' || text[i] > '~')
+	for (size_t i = 0, taken; i < n; i += taken) {
+		taken = text_char(text + i, n - i, &c);
+		if (taken == 0 || !text_is_plain(c))
 			abort();
+	}
 }
 
 static void on_line(void *arg, const char *line)
@@ -51,6 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	struct tail console = {0}, messages = {0};
 	struct err why = {0};
+	char shown[256];
 
 	if (bytes < 1)
 		return 0;
@@ -69,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	through_a_pipe(&console, data, bytes);
 	tail_put(&messages, data, bytes);
 	ending_explain(0x100, "", &console, &messages, &why);
-	check(why.text, sizeof why.text);
+	check(err_show(&why, shown, sizeof shown), sizeof shown);
 	tail_fini(&console);
 	tail_fini(&messages);
 	return 0;

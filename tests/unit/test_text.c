@@ -186,3 +186,31 @@ TEST(a_table_keeps_its_lines_and_columns_and_has_no_long_ones)
 	free(out);
 	free(in);
 }
+
+TEST(a_line_that_is_cut_in_front_begins_with_a_whole_character)
+{
+	static const char in[] = "x\u00e9x\u00e9x\u00e9x\u20acx\u00e9x\u20acx\u00e9";
+
+	for (size_t room = 1; room < sizeof in; room++) {
+		char out[sizeof in];
+
+		text_last_lines(in, sizeof in - 1, 1, out, room);
+		for (size_t at = 0, n = strlen(out); at < n;) {
+			uint32_t c = 0;
+			size_t taken = text_char(out + at, n - at, &c);
+
+			CHECK(taken > 0);
+			at += taken ? taken : n;
+		}
+	}
+}
+
+TEST(no_text_at_all_is_an_empty_one)
+{
+	char out[4] = "...";
+
+	CHECK_EQ(text_line(NULL, 0, out, sizeof out), 0);
+	CHECK_EQ(text_printable(NULL, 0, out, sizeof out), 0);
+	text_last_lines(NULL, 0, 1, out, sizeof out);
+	CHECK_STR(out, "");
+}
