@@ -9,7 +9,7 @@
 /*
  * Private to ttrpc: the bodies of frames, Request and Response of ttrpc.proto. They are read and
  * written by hand, because the payload inside need not be copied then.
- * tests/unit/test_ttrpc_envelope.c holds them against what protobuf-c makes of the same bytes.
+ * tests/unit/ttrpc/test_envelope.c holds them against what protobuf-c makes of the same bytes.
  */
 struct span {
 	const uint8_t *data;

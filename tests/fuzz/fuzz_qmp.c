@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
-#include "host/qemu/qmp.h"
+#include "host/hypervisor/qemu/monitor.h"
 
 static const char greeting[] =
 	"{\"QMP\":{\"version\":{\"qemu\":{\"micro\":0,\"minor\":2,\"major\":7}}}}\n";

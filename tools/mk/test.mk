@@ -1,6 +1,6 @@
 # Everything that judges. Included by the Makefile.
 
-$(B)/tests/%: tests/unit/%.c tests/test.h $(B)/libkata.a
+$(B)/tests/unit/%: tests/unit/%.c tests/test.h $(B)/libkata.a
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) $(CPPFLAGS) $(HOST_CFLAGS) -MMD -MP $< $(B)/libkata.a $(HOST_LDFLAGS) $(HOST_LIBS) -o $@
 
@@ -75,7 +75,7 @@ $(B)/guest-tests/%: $(B)/obj-agent/tests/guest/%.o $(B)/libagent.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) -static -s $(LDFLAGS) $^ $(AGENT_LIBS) -o $@
 
-$(B)/guest-tests/%: $(B)/obj-agent/tests/unit/%.o $(B)/libagent.a
+$(B)/guest-tests/%: $(B)/obj-agent/tests/unit/agent/container/%.o $(B)/libagent.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) -static -s $(LDFLAGS) $^ $(AGENT_LIBS) -o $@
 
@@ -107,7 +107,7 @@ check-corpus: $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(B)/tests/replay_%)
 	@for t in $^; do n=$${t##*/replay_}; $$t tests/fuzz/corpus/$$n || exit 1; done
 	@echo "$(words $^) passed, 0 failed, 0 skipped"
 
--include $(wildcard $(B)/tests/*.d)
+-include $(shell find $(B)/tests -name '*.d' 2>/dev/null)
 
 ## make bench           measure beside peers; writes build/bench.json and docs/performance.md
 .PHONY: bench

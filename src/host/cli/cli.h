@@ -5,7 +5,7 @@
  *
  * Every verb is a short-lived client of a sandbox server (containerd-shim-kata-v2) over ttRPC; there
  * is no second implementation of anything here. What the verbs need to find the server again lives
- * in one folder per container below --root (state_dir.h).
+ * in one folder per container below --root (host/state/state_dir.h).
  *
  * The process that stands in for the container (standin.h) is the only one that stays: its pid is
  * what --pid-file and `state` show, and it exits with the container's exit code.

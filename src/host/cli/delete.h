@@ -2,8 +2,8 @@
 
 #include <stdbool.h>
 
-#include "host/cli/state_dir.h"
 #include "host/cli/verb.h"
+#include "host/state/state_dir.h"
 
 /**
  * delete_container() - end a container and leave nothing behind

@@ -3,7 +3,7 @@
 #include <stdbool.h>
 
 #include "host/cli/options.h"
-#include "host/cli/state_dir.h"
+#include "host/state/state_dir.h"
 #include "oci/oci.h"
 
 /* What exec's options say about the process. All borrowed from the command line. */

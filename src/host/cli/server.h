@@ -7,8 +7,8 @@
 #include "base/auto.h"
 #include "base/err.h"
 #include "base/loop.h"
-#include "host/cli/state_dir.h"
 #include "host/cli/verb.h"
+#include "host/state/state_dir.h"
 #include "ttrpc/ttrpc.h"
 
 /*

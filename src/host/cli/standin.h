@@ -5,7 +5,7 @@
 
 #include "base/err.h"
 #include "host/cli/server.h"
-#include "host/cli/state_dir.h"
+#include "host/state/state_dir.h"
 
 /*
  * The process that stands in for a process of a container.

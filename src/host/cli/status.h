@@ -1,7 +1,7 @@
 #pragma once
 
 #include "host/cli/server.h"
-#include "host/cli/state_dir.h"
+#include "host/state/state_dir.h"
 #include "oci/oci.h"
 
 /* What the sandbox server says of a container. */

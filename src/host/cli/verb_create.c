@@ -17,9 +17,9 @@
 #include "host/cli/pid_file.h"
 #include "host/cli/server.h"
 #include "host/cli/standin.h"
-#include "host/cli/state_dir.h"
 #include "host/cli/terminal.h"
 #include "host/cli/verb.h"
+#include "host/state/state_dir.h"
 #include "oci/oci.h"
 #include "task.pb-c.h"
 

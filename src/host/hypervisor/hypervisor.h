@@ -22,7 +22,7 @@
  *
  * The hv_*() functions check the state and refuse a step out of order, so a driver may assume that
  * its methods arrive in this order. Drivers stand in one table, drivers.c; the machine without a
- * machine that tests use is in fake.h.
+ * machine that tests use is in fake/fake.h.
  *
  * Threads. A machine belongs to a loop and is worked on by one other thread, the sandbox's worker:
  *
@@ -309,7 +309,7 @@ struct hv {
 #define HV_PANICKED "the guest kernel panicked"
 
 /* The drivers, as drivers.c lists them. */
-extern const struct hv_ops hv_qemu; /* host/qemu */
+extern const struct hv_ops hv_qemu; /* host/hypervisor/qemu */
 
 /* For drivers, on the loop thread. */
 void hv_report_exit(struct hv *hv, const struct err *why);

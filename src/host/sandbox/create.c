@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "host/sandbox/container.h"
-#include "host/sandbox/guest_spec.h"
+#include "host/spec/spec.h"
 
 static int read_config(struct container_job *j, struct err *e)
 {

@@ -12,9 +12,10 @@
 #include "agent.pb-c.h"
 #include "host/agent_client/agent_client.h"
 #include "host/hypervisor/hypervisor.h"
+#include "host/resources/resources.h"
 #include "host/sandbox/sandbox.h"
-#include "host/sandbox/stdio.h"
 #include "host/sandbox/worker.h"
+#include "host/stdio/stdio.h"
 #include "host/storage/share.h"
 #include "host/storage/view.h"
 #include "host/storage/virtiofsd.h"
@@ -180,24 +181,6 @@ void teardown(struct sandbox *sb);
 /* Queues a job that does teardown(). Loop. */
 void teardown_later(struct sandbox *sb);
 
-/* ---- sizing.c ---- */
-
-struct machine_size {
-	uint32_t vcpus;
-	uint64_t memory_bytes;
-};
-
-struct host_size {
-	uint32_t cpus;
-	uint64_t memory_bytes;
-};
-
-struct host_size host_size(void);
-
-/* How large a machine for a lone container must be. @linux may be NULL. */
-struct machine_size machine_size(const struct config_hypervisor *config, const Grpc__Linux *linux,
-				 const struct host_size *host);
-
 /* ---- room.c ---- */
 
 /* Makes c->view. The agent has made the mount points. Worker. */
@@ -205,19 +188,6 @@ int room_make(struct guest_container *c, struct err *e);
 
 /* Lets go of it and of c->net_ns, before the mounts that it shows are taken away. */
 void room_close(struct guest_container *c);
-
-/* What the configuration's file says of the size, before annotations change it. */
-struct machine_wish {
-	int32_t vcpus;
-	uint32_t max_vcpus, memory_mib, max_memory_mib;
-};
-
-struct machine_wish machine_wish(const struct config_hypervisor *config);
-
-/* Whether what annotations have made of @file in @config stays below what @file and @host allow:
- * whoever may write annotations is not whoever administers the host. */
-int machine_wish_check(const struct machine_wish *file, const struct config_hypervisor *config,
-		       const struct host_size *host, struct err *e);
 
 /* ---- container.c ---- */
 

@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 
-/* As in host/cli/state_dir.c. */
+/* As in host/state/state_dir.c. */
 #define RECORD "state.json"
 
 int orphan_init(struct orphan *o, const char *id, const char *folder, struct err *e)

@@ -1,0 +1,186 @@
+#include "host/hypervisor/fake/fake.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "base/array.h"
+
+static const struct hv_ops fake_ops;
+
+static struct hv_fake *fake_of(struct hv *hv)
+{
+	return container_of(hv, struct hv_fake, hv);
+}
+
+/* Each of the fail_* is good for one call. */
+static int fail_once(int *code, const char *what, struct err *e)
+{
+	int now = *code;
+
+	*code = 0;
+	return now ? err_sys(e, now, "%s a fake machine", what) : 0;
+}
+
+static int fake_create(struct hv *hv, const struct vm_spec *spec, struct err *e)
+{
+	struct hv_fake *f = fake_of(hv);
+	int r = fail_once(&f->fail_create, "create", e);
+
+	if (r < 0)
+		return r;
+	f->memory_bytes = spec->memory_bytes;
+	(void) snprintf(f->kernel_params, sizeof f->kernel_params, "%s %s",
+			spec->agent_params ? spec->agent_params : "",
+			spec->kernel_params ? spec->kernel_params : "");
+	return 0;
+}
+
+static int fake_start(struct hv *hv, msec_t deadline, struct err *e)
+{
+	(void) deadline;
+	return fail_once(&fake_of(hv)->fail_start, "start", e);
+}
+
+static int fake_dial(struct hv *hv, uint32_t port, msec_t deadline, int *ret_fd, struct err *e)
+{
+	struct hv_fake *f = fake_of(hv);
+	int sv[2], r = fail_once(&f->fail_dial, "dial", e);
+
+	(void) deadline;
+	if (r < 0)
+		return r;
+	if (f->dead)
+		return err_say(e, ECONNRESET, "%s", f->why.text);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
+		return err_sys(e, errno, "make a socket pair");
+	if (f->serve) {
+		f->serve(f->serve_arg, port, sv[1]);
+	} else {
+		fd_close(f->guest_fd);
+		f->guest_fd = sv[1];
+	}
+	*ret_fd = sv[0];
+	return 0;
+}
+
+static int fake_stop(struct hv *hv, msec_t deadline, struct err *e)
+{
+	struct hv_fake *f = fake_of(hv);
+
+	(void) deadline;
+	(void) e;
+	f->stopped = true;
+	f->guest_fd = fd_close(f->guest_fd);
+	return 0;
+}
+
+static int fake_pause(struct hv *hv, msec_t deadline, struct err *e)
+{
+	(void) hv;
+	(void) deadline;
+	(void) e;
+	return 0;
+}
+
+static void fake_describe(struct hv *hv, struct hv_info *ret)
+{
+	*ret = (struct hv_info){
+		.driver = hv->ops->name,
+		.accel = HV_ACCEL_TCG,
+		.channel = HV_CHANNEL_SERIAL,
+		.vcpus = 1,
+		.memory_bytes = fake_of(hv)->memory_bytes,
+		.accel_why = "a fake machine computes nothing",
+		.version = "0",
+		.machine_type = "none",
+	};
+}
+
+static size_t fake_console_tail(struct hv *hv, char *buf, size_t bytes)
+{
+	int n = snprintf(buf, bytes, "%s", fake_of(hv)->console);
+
+	return (size_t) n < bytes ? (size_t) n : bytes - 1;
+}
+
+static bool fake_ended(struct hv *hv, struct err *why)
+{
+	struct hv_fake *f = fake_of(hv);
+
+	if (f->dead)
+		*why = f->why;
+	return f->dead;
+}
+
+static void fake_free(struct hv *hv)
+{
+	struct hv_fake *f = fake_of(hv);
+
+	fd_close(f->guest_fd);
+	free(f);
+}
+
+static int fake_new(struct loop *loop, struct hv **ret, struct err *e)
+{
+	struct hv_fake *f = NULL;
+	int r = hv_fake_new(loop, &f, e);
+
+	if (r == 0)
+		*ret = &f->hv;
+	return r;
+}
+
+static char *fake_find_program(const char *path, struct err *e)
+{
+	(void) path;
+	(void) err_say(e, ENOENT, "a fake machine runs no program");
+	return NULL;
+}
+
+static const struct hv_ops fake_ops = {
+	.name = "fake",
+	.features = HV_FEATURE_VIRTIO_FS | HV_FEATURE_9P | HV_FEATURE_DISKS,
+	.new = fake_new,
+	.find_program = fake_find_program,
+	.create = fake_create,
+	.start = fake_start,
+	.dial = fake_dial,
+	.stop = fake_stop,
+	.describe = fake_describe,
+	.console_tail = fake_console_tail,
+	.ended = fake_ended,
+	.free = fake_free,
+	.pause = fake_pause,
+	.resume = fake_pause,
+};
+
+int hv_fake_new(struct loop *loop, struct hv_fake **ret, struct err *e)
+{
+	struct hv_fake *f = calloc(1, sizeof *f);
+
+	if (!f)
+		return err_sys(e, ENOMEM, "make a fake machine");
+	f->hv.ops = &fake_ops;
+	f->loop = loop;
+	f->guest_fd = -1;
+	*ret = f;
+	return 0;
+}
+
+void hv_fake_die(struct hv_fake *fake, const char *why)
+{
+	fake->dead = true;
+	err_clear(&fake->why);
+	(void) err_say(&fake->why, ECONNRESET, "%s", why);
+	fake->guest_fd = fd_close(fake->guest_fd);
+	hv_report_exit(&fake->hv, &fake->why);
+}
+
+void hv_fake_print(struct hv_fake *fake, const char *line)
+{
+	size_t used = strlen(fake->console);
+
+	(void) snprintf(fake->console + used, sizeof fake->console - used, "%s\n", line);
+	hv_report_console(&fake->hv, line);
+}

@@ -1,0 +1,114 @@
+#include "host/hypervisor/qemu/arch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/array.h"
+
+/*
+ * Kernel parameters, and why each is here (more in docs/hypervisor-qemu.md, figures in
+ * docs/guest-image.md):
+ *
+ * panic=-1		a panic resets at once, QEMU runs with -no-reboot and ends: no pod hangs in one
+ * cryptomgr.notests	the kernel tests its ciphers at every boot, though nobody asked
+ * pci=lastbus=0	q35 has one root bus, and ACPI tells it: without, the kernel knocks at each of the
+ *		other 255 as well, 16,000 port accesses that KVM hands to QEMU one by one
+ * noreplace-smp	TCG: each of some thousand patches of kernel text throws translations away
+ * no_timer_check	TCG: where the host is busy the timer's first ticks come late, and the kernel panics
+ *		of it ("IO-APIC + timer doesn't work"); under KVM it leaves the check out by itself
+ *
+ * qboot does nothing but find the kernel and start it; SeaBIOS first looks for what a PC could boot
+ * from. On microvm SeaBIOS 1.17 also breaks boots: it leaves the ACPI tables in the last page of
+ * memory, and QEMU puts the end of the initrd into that page, because it keeps room for the tables
+ * on the PC machines only. Whether a table is overwritten depends on the size of the initrd modulo
+ * 4096, and the kernel then hangs after "ACPI: Core revision". guest-image/build rounds the size up,
+ * because an initrd of whole pages ends below the last page.
+ *
+ * Machine options switch off what no container sees: each device costs QEMU's start, the guest's
+ * probing, and is attack surface.
+ */
+static const struct qemu_machine x86_machines[] = {
+	{
+		.name = "q35",
+		.options = "usb=off,graphics=off,smbus=off,sata=off,vmport=off,hpet=off,smm=off,"
+			   "i8042=off",
+		.bus = "pci",
+		.no_legacy = "disable-legacy=on",
+		.params = "pci=lastbus=0",
+		.firmware = "qboot.rom",
+	},
+	{
+		/* ACPI, because Debian's kernels find virtio-mmio only there. */
+		.name = "microvm",
+		.options = "acpi=on,rtc=on,usb=off,graphics=off",
+		.bus = "device",
+		.global = "virtio-mmio.force-legacy=off",
+		.params = "",
+		.firmware = "qboot.rom",
+	},
+	{.name = NULL},
+};
+
+static const struct qemu_machine arm_machines[] = {
+	{
+		.name = "virt",
+		.options = "usb=off,graphics=off,gic-version=max",
+		.bus = "pci",
+		.no_legacy = "disable-legacy=on",
+		.params = "",
+	},
+	{.name = NULL},
+};
+
+static const struct qemu_arch archs[] = {
+	{
+		.name = "x86_64",
+		.program = "qemu-system-x86_64",
+		.package = "qemu-system-x86",
+		.kernel_params = "console=ttyS0 panic=-1 cryptomgr.notests",
+		.tcg_params = "noreplace-smp no_timer_check",
+		/* TCG emulates "rep movsb" byte by byte: a guest that believes it to be fast copies
+		 * at a quarter of the speed. */
+		.tcg_cpu = "max,erms=off,fsrm=off",
+		.host_tsc = true,
+		.machines = x86_machines,
+	},
+	{
+		.name = "aarch64",
+		.program = "qemu-system-aarch64",
+		.package = "qemu-system-arm",
+		.kernel_params = "console=ttyAMA0 panic=-1 cryptomgr.notests",
+		.tcg_params = "",
+		.tcg_cpu = "max",
+		.machines = arm_machines,
+	},
+};
+
+const struct qemu_arch *qemu_arch_host(void)
+{
+#if defined(__aarch64__)
+	return &archs[1];
+#else
+	return &archs[0];
+#endif
+}
+
+const struct qemu_machine *qemu_machine_find(const struct qemu_arch *arch, const char *name,
+					     struct err *e)
+{
+	char known[128] = "";
+
+	if (!name || !*name)
+		return &arch->machines[0];
+	for (const struct qemu_machine *m = arch->machines; m->name; m++) {
+		size_t n = strlen(known);
+
+		if (strcmp(m->name, name) == 0)
+			return m;
+		(void) snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", m->name);
+	}
+	(void) err_say(e, EINVAL, "unknown machine type '%s' for %s (known: %s)", name, arch->name,
+		       known);
+	return NULL;
+}

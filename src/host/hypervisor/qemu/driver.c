@@ -1,0 +1,266 @@
+/*
+ * The life of one QEMU.
+ *
+ *	create	choose accelerator, machine, channel; open every file; build the arguments
+ *	start	make the sockets, start the process, wait until its monitor answers (it does when the
+ *		machine is built; the guest begins to run in the same moment)
+ *	...	the loop reads console and monitor, and watches for the end
+ *	stop	SIGKILL. A guest that should say goodbye was asked through its agent. Nothing is lost by
+ *		it: what the guest's disks and shares have acknowledged is in the host's page cache, and
+ *		there is no file of QEMU's to remove
+ */
+#include "host/hypervisor/qemu/qemu.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "host/hypervisor/qemu/arch.h"
+#include "host/hypervisor/qemu/cmdline.h"
+#include "host/hypervisor/qemu/machine.h"
+#include "host/hypervisor/qemu/vsock.h"
+
+#define AGENT_PORT 1024
+
+/* The program as a path, so that what is missing is told before anything starts. */
+static char *qemu_find_program(const char *named, struct err *e)
+{
+	const struct qemu_arch *arch = qemu_arch_host();
+	const char *path = getenv("PATH");
+	size_t n;
+
+	if (named && *named) {
+		if (access(named, X_OK) == 0)
+			return strdup(named);
+		(void) err_say(e, errno,
+			       "run QEMU '%s' (key 'path'): %s: install %s, and let the key name "
+			       "it or be empty",
+			       named, strerror(errno), arch->package);
+		return NULL;
+	}
+	if (!path || !*path)
+		path = "/usr/local/bin:/usr/bin:/bin";
+	for (; *path; path += n + (path[n] == ':')) {
+		auto_free char *file = NULL;
+
+		n = strcspn(path, ":");
+		if (n > 0)
+			file = str_printf("%.*s/%s", (int) n, path, arch->program);
+		if (file && access(file, X_OK) == 0)
+			return take_ptr(file);
+	}
+	(void) err_say(e, ENOENT, "there is no '%s' in PATH: install %s, or set the key 'path'",
+		       arch->program, arch->package);
+	return NULL;
+}
+
+static int choose_accel(struct qemu *q, const struct vm_spec *spec, struct err *e)
+{
+	struct hv_accel_facts facts;
+
+	hv_accel_probe(&facts);
+	return hv_accel_choose(spec->accel, &facts, &q->info.accel, q->info.accel_why,
+			       sizeof q->info.accel_why, e);
+}
+
+/* Vsock, where the host has it and nobody asks for something else. */
+static int choose_channel(struct qemu *q, const struct vm_spec *spec, struct err *e)
+{
+	q->info.channel = HV_CHANNEL_SERIAL;
+	if (spec->channel == HV_CHANNEL_SERIAL)
+		return 0;
+
+	int fd = vsock_reserve(&q->info.guest_cid, spec->channel == HV_CHANNEL_VSOCK ? e : NULL);
+
+	if (fd < 0)
+		return spec->channel == HV_CHANNEL_VSOCK ? fd : 0;
+	q->info.channel = HV_CHANNEL_VSOCK;
+	q->vhost_fd = fd;
+	q->dials_privileged = vsock_is_privileged();
+	if (!q->dials_privileged)
+		log_warn(
+			"any user of the host can be first to speak to the guest's agent: no vsock port "
+			"below 1024 can be had (CAP_NET_BIND_SERVICE)");
+	return 0;
+}
+
+static int confine(struct qemu *q, const struct vm_spec *spec, const char *program, struct err *e)
+{
+	int fds[QEMU_FDS_MAX];
+
+	for (size_t i = 0; i < q->command.n_fds; i++)
+		fds[i] = q->command.fds[i].fd;
+	return qemu_confine_prepare(&q->confine, spec, q->info.accel, program, fds,
+				    q->command.n_fds, e);
+}
+
+static void forget_spec(struct qemu *q)
+{
+	qemu_command_fini(&q->command);
+	confine_fini(&q->confine);
+	q->vhost_fd = fd_close(q->vhost_fd);
+}
+
+static int qemu_create(struct hv *hv, const struct vm_spec *spec, struct err *e)
+{
+	struct qemu *q = qemu_of(hv);
+	const struct qemu_arch *arch = qemu_arch_host();
+	const struct qemu_machine *machine = qemu_machine_find(arch, spec->machine_type, e);
+	char cmdline[QEMU_CMDLINE_BYTES];
+
+	if (!machine)
+		return -EINVAL;
+
+	auto_free char *program = qemu_find_program(spec->vmm_path, e);
+
+	if (!program)
+		return -ENOENT;
+
+	int r = choose_accel(q, spec, e);
+
+	if (r == 0)
+		r = choose_channel(q, spec, e);
+	if (r == 0)
+		r = qemu_cmdline(spec, arch, machine, q->info.accel, q->info.channel,
+				 q->dials_privileged, tsc_khz_since(&q->born), cmdline, e);
+	if (r == 0) {
+		struct qemu_choice choice = {
+			.arch = arch,
+			.machine = machine,
+			.accel = q->info.accel,
+			.channel = q->info.channel,
+			.vhost_fd = q->vhost_fd,
+			.guest_cid = q->info.guest_cid,
+			.program = program,
+			.cmdline = cmdline,
+		};
+
+		r = qemu_command_build(&q->command, spec, &choice, e);
+	}
+	if (r == 0)
+		r = confine(q, spec, program, e);
+	if (r < 0) {
+		forget_spec(q);
+		return r;
+	}
+	q->require_confinement = spec->require_confinement;
+	q->info.vcpus = spec->vcpus;
+	q->info.memory_bytes = spec->memory_bytes;
+	(void) snprintf(q->info.machine_type, sizeof q->info.machine_type, "%s", machine->name);
+	return 0;
+}
+
+static int dial_serial(struct qemu *q, uint32_t port, int *ret_fd, struct err *e)
+{
+	if (port != AGENT_PORT)
+		return err_say(e, EOPNOTSUPP,
+			       "only the agent can be reached over virtio-serial (the host has no "
+			       "vhost-vsock)");
+	if (q->agent_fd < 0)
+		return err_say(e, EBUSY, "the one line to the agent is in use");
+	*ret_fd = take_fd(&q->agent_fd);
+	return 0;
+}
+
+static int qemu_dial(struct hv *hv, uint32_t port, msec_t deadline, int *ret_fd, struct err *e)
+{
+	struct qemu *q = qemu_of(hv);
+	struct err why = {0};
+	int r = -ECONNRESET;
+
+	if (!subprocess_ended(&q->process, NULL)) {
+		if (q->info.channel == HV_CHANNEL_SERIAL)
+			return dial_serial(q, port, ret_fd, e);
+		r = vsock_dial(q->info.guest_cid, port, q->dials_privileged, q->process.child.pidfd,
+			       deadline, ret_fd, e);
+	}
+	if (r == -ECONNRESET && qemu_ended(hv, &why) && e)
+		*e = why;
+	return r;
+}
+
+static int qemu_pause(struct hv *hv, msec_t deadline, struct err *e)
+{
+	return qmp_call(qemu_of(hv)->qmp, "stop", NULL, deadline, NULL, e);
+}
+
+static int qemu_resume(struct hv *hv, msec_t deadline, struct err *e)
+{
+	return qmp_call(qemu_of(hv)->qmp, "cont", NULL, deadline, NULL, e);
+}
+
+static void qemu_describe(struct hv *hv, struct hv_info *ret)
+{
+	struct qemu *q = qemu_of(hv);
+
+	pthread_mutex_lock(&q->lock);
+	*ret = q->info;
+	pthread_mutex_unlock(&q->lock);
+	ret->pid = subprocess_pid(&q->process);
+}
+
+static size_t qemu_console_tail(struct hv *hv, char *buf, size_t bytes)
+{
+	return tail_copy(&qemu_of(hv)->console, buf, bytes);
+}
+
+static void qemu_free(struct hv *hv)
+{
+	struct qemu *q = qemu_of(hv);
+
+	qemu_unwatch(q);
+	subprocess_fini(&q->process);
+	qmp_close(q->qmp);
+	forget_spec(q);
+	fd_close(q->agent_fd);
+	fd_close(q->console_fd);
+	tail_fini(&q->console);
+	(void) pthread_mutex_destroy(&q->lock);
+	free(q);
+}
+
+static int qemu_new(struct loop *loop, struct hv **ret, struct err *e)
+{
+	struct qemu *q = calloc(1, sizeof *q);
+
+	if (!q)
+		return err_sys(e, ENOMEM, "make a machine");
+	q->hv.ops = &hv_qemu;
+	q->loop = loop;
+	q->confine = CONFINE_NONE;
+	q->vhost_fd = q->agent_fd = q->console_fd = -1;
+	q->info.driver = hv_qemu.name;
+	(void) pthread_mutex_init(&q->lock, NULL);
+	tsc_read(&q->born);
+
+	int r = subprocess_init(&q->process, loop, e);
+
+	if (r == 0)
+		r = tail_init(&q->console, HV_CONSOLE_BYTES, e);
+	if (r < 0) {
+		qemu_free(&q->hv);
+		return r;
+	}
+	qemu_watch(q);
+	*ret = &q->hv;
+	return 0;
+}
+
+const struct hv_ops hv_qemu = {
+	.name = "qemu",
+	.features = HV_FEATURE_VIRTIO_FS | HV_FEATURE_9P | HV_FEATURE_DISKS,
+	.find_program = qemu_find_program,
+	.new = qemu_new,
+	.create = qemu_create,
+	.start = qemu_start,
+	.dial = qemu_dial,
+	.stop = qemu_stop,
+	.describe = qemu_describe,
+	.console_tail = qemu_console_tail,
+	.ended = qemu_ended,
+	.free = qemu_free,
+	.pause = qemu_pause,
+	.resume = qemu_resume,
+};

@@ -1,0 +1,101 @@
+/* The devices of the spec. Their numbers are those of this host's kernel: what has another meaning in the
+ * guest, or none, does not go there. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/array.h"
+#include "base/log.h"
+#include "host/spec/spec.h"
+
+/* Character devices that are a service of the kernel and no hardware, and have the same numbers
+ * everywhere (Documentation/admin-guide/devices.txt): the guest's are meant. */
+static const struct {
+	int64_t major, first_minor, last_minor;
+} kernels[] = {
+	{1, 0, INT64_MAX},   /* null, zero, full, random, urandom, kmsg */
+	{5, 0, 2},           /* tty, console, ptmx */
+	{10, 200, 200},      /* net/tun */
+	{10, 229, 229},      /* fuse */
+	{136, 0, INT64_MAX}, /* pts */
+};
+
+static bool is_kernels(const Grpc__LinuxDevice *d)
+{
+	if (d->type[0] == 'b')
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(kernels); i++)
+		if (d->major == kernels[i].major && d->minor >= kernels[i].first_minor &&
+		    d->minor <= kernels[i].last_minor)
+			return true;
+	return false;
+}
+
+/* Whether the node that the container is to have is one of this host's. Some drivers, of graphics cards
+ * for one, keep their devices out of /sys. */
+static bool is_node_here(const Grpc__LinuxDevice *d)
+{
+	mode_t type = d->type[0] == 'b' ? S_IFBLK : S_IFCHR;
+	struct stat st;
+
+	return stat(d->path, &st) == 0 && (st.st_mode & S_IFMT) == type &&
+	       major(st.st_rdev) == d->major && minor(st.st_rdev) == d->minor;
+}
+
+/* Numbers that nobody has here mean nothing that could be missed: a node with them is made, as runc
+ * does. */
+static bool is_hosts(const Grpc__LinuxDevice *d)
+{
+	char path[80];
+
+	if (d->type[0] == 'p' || is_kernels(d))
+		return false;
+	(void) snprintf(path, sizeof path, "/sys/dev/%s/%lld:%lld",
+			d->type[0] == 'b' ? "block" : "char", (long long) d->major,
+			(long long) d->minor);
+	return access(path, F_OK) == 0 || is_node_here(d);
+}
+
+/* A container that may use every device was not given this one in particular: engines list all of /dev
+ * for a privileged one. */
+static bool is_privileged(const Grpc__LinuxResources *r)
+{
+	for (size_t i = 0; r && i < r->n_devices; i++) {
+		const Grpc__LinuxDeviceCgroup *rule = r->devices[i];
+		bool all_types = !rule->type || !rule->type[0] || strcmp(rule->type, "a") == 0;
+
+		if (rule->allow && all_types && (!rule->has_major || rule->major < 0) &&
+		    (!rule->has_minor || rule->minor < 0))
+			return true;
+	}
+	return false;
+}
+
+int guest_devices_make(Grpc__Linux *linux, struct err *e)
+{
+	bool privileged = is_privileged(linux->resources);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < linux->n_devices; i++) {
+		Grpc__LinuxDevice *d = linux->devices[i];
+
+		if (!is_hosts(d))
+			linux->devices[kept++] = d;
+		else if (privileged)
+			grpc__linux_device__free_unpacked(d, NULL);
+		else
+			return err_say(e, ENOTSUP,
+				       "linux.devices[%zu]: '%s' is a device of this host, which a "
+				       "virtual machine does not have",
+				       i, d->path);
+	}
+	if (kept < linux->n_devices)
+		log_warn("ignoring %zu of linux.devices: devices of this host, and a privileged "
+			 "container is so in its virtual machine",
+			 linux->n_devices - kept);
+	linux->n_devices = kept;
+	return 0;
+}

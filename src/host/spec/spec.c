@@ -1,0 +1,153 @@
+#include "host/spec/spec.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/file.h"
+#include "base/log.h"
+
+/* The kinds of hooks of the spec, moved to where they run. */
+static int split_hooks(Grpc__Spec *spec, Grpc__Hooks **ret_hooks, struct err *e)
+{
+	Grpc__Hooks *all = spec->hooks;
+
+	*ret_hooks = NULL;
+	if (!all)
+		return 0;
+
+	Grpc__Hooks *guest = calloc(1, sizeof *guest);
+
+	if (!guest)
+		return err_sys(e, ENOMEM, "take out the hooks");
+	grpc__hooks__init(guest);
+	guest->startcontainer = take_ptr(all->startcontainer);
+	guest->n_startcontainer = all->n_startcontainer;
+	all->n_startcontainer = 0;
+	spec->hooks = guest;
+	*ret_hooks = all;
+	return 0;
+}
+
+/* The path of one component less, "/" at the top. @end is where the text ends now. */
+static char *parent_end(char *path, char *end)
+{
+	while (end > path && *--end != '/')
+		;
+	*end = '\0';
+	return end;
+}
+
+/* Joins "/" and @path without ".", ".." and empty components. */
+static char *cleaned(const char *path)
+{
+	char *result = malloc(strlen(path) + 2);
+	char *end = result;
+
+	if (!result)
+		return NULL;
+	*end = '\0';
+	while (*path) {
+		size_t n = strcspn(path, "/");
+
+		if (n == 2 && memcmp(path, "..", 2) == 0) {
+			end = parent_end(result, end);
+		} else if (n > 0 && !(n == 1 && *path == '.')) {
+			*end++ = '/';
+			memcpy(end, path, n);
+			end += n;
+			*end = '\0';
+		}
+		path += n;
+		path += *path == '/';
+	}
+	if (end == result)
+		strcpy(result, "/");
+	return result;
+}
+
+char *guest_cgroups_path(const char *path, const char *container_id)
+{
+	const char *first = path ? strchr(path, ':') : NULL;
+	const char *second = first ? strchr(first + 1, ':') : NULL;
+	auto_free char *plain = NULL;
+
+	if (!path || !path[0])
+		plain = strdup(container_id);
+	else if (second && !strchr(path, '/') && !strchr(second + 1, ':'))
+		/* systemd: slice:prefix:name */
+		plain = str_printf("%.*s/%.*s%s%s", (int) (first - path), path,
+				   (int) (second - first - 1), first + 1,
+				   second - first > 1 ? "-" : "", second + 1);
+	else
+		plain = strdup(path);
+	return plain ? cleaned(plain) : NULL;
+}
+
+/* A label speaks of a security module of this host's kernel. Engines give one to every container where
+ * the host has such a module, so it is no reason to refuse. */
+static void drop_label(char **label, const char *field)
+{
+	if (*label && **label && strcmp(*label, "unconfined") != 0)
+		log_warn("ignoring %s '%s': it is about this host's kernel, the guest has its own",
+			 field, *label);
+	free(*label);
+	*label = NULL;
+}
+
+static int fix_linux(const struct guest_rules *rules, Grpc__Linux *linux, struct err *e)
+{
+	int r = guest_namespaces_make(linux, rules->ret_net_ns, e);
+
+	if (r == 0)
+		r = guest_devices_make(linux, e);
+	if (r < 0)
+		return r;
+	if (linux->intelrdt)
+		return err_say(e, ENOTSUP,
+			       "linux.intelRdt: not supported: it is about the host's "
+			       "processor");
+
+	char *cgroups_path = guest_cgroups_path(linux->cgroupspath, rules->container_id);
+
+	if (!cgroups_path)
+		return err_sys(e, ENOMEM, "name the cgroup");
+	free(linux->cgroupspath);
+	linux->cgroupspath = cgroups_path;
+	drop_label(&linux->mountlabel, "linux.mountLabel");
+	if (rules->drop_seccomp && linux->seccomp) {
+		log_debug("disable_guest_seccomp is set: linux.seccomp is not applied");
+		grpc__linux_seccomp__free_unpacked(take_ptr(linux->seccomp), NULL);
+	}
+	return 0;
+}
+
+static void fix_process(const struct guest_rules *rules, Grpc__Process *process)
+{
+	process->has_terminal = true;
+	process->terminal = rules->terminal;
+	drop_label(&process->apparmorprofile, "process.apparmorProfile");
+	drop_label(&process->selinuxlabel, "process.selinuxLabel");
+}
+
+int guest_spec_make(const struct guest_rules *rules, Grpc__Spec *spec, Grpc__Hooks **ret_hooks,
+		    struct err *e)
+{
+	int r;
+
+	if (!spec->process)
+		return err_say(e, EINVAL, "process: missing");
+	if (!spec->root || !spec->root->path)
+		return err_say(e, EINVAL, "root.path: missing");
+	if (!spec->linux)
+		return err_say(e, EINVAL, "linux: missing");
+
+	r = guest_mounts_make(rules, spec, e);
+	if (r == 0)
+		r = fix_linux(rules, spec->linux, e);
+	if (r < 0)
+		return r;
+	fix_process(rules, spec->process);
+	return split_hooks(spec, ret_hooks, e);
+}

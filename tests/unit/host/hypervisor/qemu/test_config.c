@@ -1,0 +1,493 @@
+#include "tests/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/auto.h"
+#include "base/file.h"
+#include "host/hypervisor/qemu/cmdline.h"
+#include "host/hypervisor/qemu/config.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+/* A folder with a kernel, an initrd and a disk that look like such. */
+struct scene {
+	char dir[32], kernel[64], initrd[64], disk[64];
+	struct vm_spec spec;
+	struct qemu_choice choice;
+	struct qemu_command c;
+};
+
+static void make_file(char *path, size_t bytes, const char *dir, const char *name,
+		      const char *content)
+{
+	(void) snprintf(path, bytes, "%s/%s", dir, name);
+	CHECK_EQ(file_replace(AT_FDCWD, path, content, strlen(content), 0600, NULL), 0);
+}
+
+static void scene_open(struct scene *s)
+{
+	*s = (struct scene){.dir = "/tmp/command.XXXXXX"};
+	CHECK(mkdtemp(s->dir));
+	make_file(s->kernel, sizeof s->kernel, s->dir, "vmlinux", "\177ELF and so on");
+	make_file(s->initrd, sizeof s->initrd, s->dir, "initrd", "07");
+	make_file(s->disk, sizeof s->disk, s->dir, "disk", "512");
+	s->spec = (struct vm_spec){
+		.id = "pod",
+		.vcpus = 1,
+		.memory_bytes = 256 * MIB,
+		.kernel_path = s->kernel,
+		.initrd_path = s->initrd,
+		.share = {.socket_fd = -1},
+	};
+	s->choice = (struct qemu_choice){
+		.arch = qemu_arch_host(),
+		.machine = qemu_machine_find(qemu_arch_host(), NULL, NULL),
+		.accel = HV_ACCEL_TCG,
+		.channel = HV_CHANNEL_SERIAL,
+		.vhost_fd = -1,
+		.program = "/usr/bin/qemu",
+		.cmdline = "quiet a=b,c",
+	};
+}
+
+static void scene_close(struct scene *s)
+{
+	qemu_command_fini(&s->c);
+	CHECK_EQ(dir_remove(AT_FDCWD, s->dir, NULL), 0);
+}
+
+static int build(struct scene *s, struct err *e)
+{
+	qemu_command_fini(&s->c);
+	return qemu_command_build(&s->c, &s->spec, &s->choice, e);
+}
+
+/* The value behind @option that begins with @start, or NULL. */
+static const char *option(const struct scene *s, const char *name, const char *start)
+{
+	for (size_t i = 0; i + 1 < s->c.argc; i++)
+		if (strcmp(s->c.argv[i], name) == 0 &&
+		    strncmp(s->c.argv[i + 1], start, strlen(start)) == 0)
+			return s->c.argv[i + 1];
+	return NULL;
+}
+
+static bool has(const struct scene *s, const char *name, const char *value)
+{
+	const char *found = option(s, name, value);
+
+	return found && strcmp(found, value) == 0;
+}
+
+#if defined(__x86_64__)
+/* The whole of it, once: what changes here changes what QEMU sees. */
+TEST(the_plainest_machine)
+{
+	static const char *const golden[] = {
+		"/usr/bin/qemu",
+		"-name",
+		"kata-pod",
+		"-nodefaults",
+		"-no-user-config",
+		"-display",
+		"none",
+		"-no-reboot",
+		"-S",
+		"-sandbox",
+		"on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+		"-chardev",
+		"socket,id=monitor,fd=3",
+		"-mon",
+		"chardev=monitor,mode=control",
+		"-chardev",
+		"socket,id=console,fd=4",
+		"-serial",
+		"chardev:console",
+		"-machine",
+		NULL,
+		"-accel",
+		"tcg,thread=multi",
+		"-cpu",
+		"max,erms=off,fsrm=off",
+		"-smp",
+		"1",
+		"-m",
+		"256M",
+		"-kernel",
+		"/proc/self/fd/6",
+		"-initrd",
+		"/proc/self/fd/7",
+		"-append",
+		"quiet a=b,c",
+		"-device",
+		"virtio-serial-pci,disable-legacy=on,max_ports=2",
+		"-chardev",
+		"socket,id=agent,fd=5",
+		"-device",
+		"virtserialport,chardev=agent,name=agent.channel.0",
+		"-add-fd",
+		"fd=8,set=1",
+		"-object",
+		"rng-random,id=entropy,filename=/dev/fdset/1",
+		"-device",
+		"virtio-rng-pci,disable-legacy=on,rng=entropy",
+	};
+	struct scene s;
+
+	scene_open(&s);
+	CHECK_EQ(build(&s, NULL), 0);
+	for (size_t i = 0; i < sizeof golden / sizeof golden[0]; i++)
+		if (golden[i])
+			CHECK_STR(s.c.argv[i], golden[i]);
+	CHECK_EQ(s.c.argc, sizeof golden / sizeof golden[0]);
+	CHECK(strncmp(option(&s, "-machine", ""), "q35,usb=off,", 12) == 0);
+	CHECK(!s.c.argv[s.c.argc]);
+	scene_close(&s);
+}
+
+TEST(microvm_has_its_devices_on_another_bus)
+{
+	struct scene s;
+
+	scene_open(&s);
+	s.choice.machine = qemu_machine_find(s.choice.arch, "microvm", NULL);
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK(has(&s, "-device", "virtio-rng-device,rng=entropy"));
+	CHECK(has(&s, "-device", "virtio-serial-device,max_ports=2"));
+	CHECK(has(&s, "-global", "virtio-mmio.force-legacy=off"));
+	scene_close(&s);
+}
+#endif
+
+#if defined(__x86_64__)
+/* Bytes in the file that QEMU finds as "/proc/self/fd/N". */
+static int64_t file_size_behind(const struct scene *s, const char *path)
+{
+	int as = atoi(path + strlen("/proc/self/fd/"));
+	struct stat st;
+
+	for (size_t i = 0; i < s->c.n_fds; i++)
+		if (s->c.fds[i].as == as && fstat(s->c.fds[i].fd, &st) == 0)
+			return st.st_size;
+	return -1;
+}
+
+/* A QEMU in bin has its firmware in share/qemu beside it. */
+TEST(the_fastest_firmware_is_taken_where_qemu_has_it)
+{
+	char program[96], firmware[96], folder[96];
+	struct scene s;
+
+	scene_open(&s);
+	for (size_t i = 0; i < 3; i++) {
+		(void) snprintf(folder, sizeof folder, "%s/%s", s.dir,
+				(const char *[]){"bin", "share", "share/qemu"}[i]);
+		CHECK_EQ(mkdir(folder, 0700), 0);
+	}
+	make_file(program, sizeof program, s.dir, "bin/qemu", "#!");
+	s.choice.program = program;
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK(!option(&s, "-bios", ""));
+	make_file(firmware, sizeof firmware, s.dir, "share/qemu/qboot.rom", "fast");
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK(option(&s, "-bios", "/proc/self/fd/"));
+	/* What the administrator names comes first. */
+	s.spec.firmware_path = s.disk;
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK_EQ(file_size_behind(&s, option(&s, "-bios", "/proc/self/fd/")), 3);
+	s.spec.firmware_path = NULL;
+	s.choice.machine = qemu_machine_find(s.choice.arch, "microvm", NULL);
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK(option(&s, "-bios", "/proc/self/fd/"));
+	scene_close(&s);
+}
+#endif
+
+TEST(an_unknown_machine_is_named_with_the_known_ones)
+{
+	struct err e = {0};
+
+	CHECK(!qemu_machine_find(qemu_arch_host(), "z900", &e));
+	CHECK(strstr(e.text, "unknown machine type 'z900'"));
+	CHECK(strstr(e.text, "known: "));
+}
+
+TEST(kvm_takes_the_hosts_processor)
+{
+	struct scene s;
+
+	scene_open(&s);
+	s.choice.accel = HV_ACCEL_KVM;
+	s.spec.cpu_features = "pmu=off,-cx16";
+	s.spec.vcpus = 2;
+	s.spec.max_vcpus = 4;
+	s.spec.machine_accelerators = "nvdimm=on";
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK(has(&s, "-accel", "kvm"));
+	CHECK(has(&s, "-cpu", "host,pmu=off,-cx16"));
+	CHECK(has(&s, "-smp", "2,maxcpus=4"));
+	CHECK(strstr(option(&s, "-machine", ""), ",nvdimm=on"));
+	scene_close(&s);
+}
+
+TEST(virtio_fs_takes_shared_memory_and_the_socket)
+{
+	struct scene s;
+	auto_close int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	scene_open(&s);
+	s.spec.share = (struct vm_share){
+		.kind = VM_SHARE_VIRTIO_FS, .tag = "a,b", .socket_fd = fd, .queue_size = 512};
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK(strstr(option(&s, "-machine", ""), ",memory-backend=memory"));
+	CHECK(has(&s, "-object",
+		  "memory-backend-file,id=memory,size=256M,share=on,align=2097152,"
+		  "mem-path=/proc/self/fd/6"));
+	CHECK_EQ(lseek(s.c.fds[0].fd, 0, SEEK_END), 256 << 20);
+	CHECK_EQ(ftruncate(s.c.fds[0].fd, 0), -1); /* sealed */
+	CHECK(option(&s, "-device", "vhost-user-fs-"));
+	CHECK(strstr(option(&s, "-device", "vhost-user-fs-"),
+		     "chardev=share,tag=a,,b,queue-size=512"));
+	CHECK(!strstr(option(&s, "-device", "vhost-user-fs-"), "legacy"));
+	CHECK(has(&s, "-chardev", "socket,id=share,fd=10"));
+	CHECK(s.c.fds[4].fd != fd); /* the caller's stays the caller's */
+	scene_close(&s);
+}
+
+TEST(huge_pages_and_touched_memory)
+{
+	struct scene s;
+
+	scene_open(&s);
+	s.spec.hugepages = s.spec.mem_prealloc = true;
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK(has(&s, "-object",
+		  "memory-backend-memfd,id=memory,size=256M,share=off,hugetlb=on,prealloc=on"));
+	scene_close(&s);
+}
+
+/* As QEMU sees it, which is another user and opens it again. */
+TEST(a_kernel_that_only_its_owner_may_read_is_given_as_a_copy)
+{
+	struct scene s;
+	struct stat st;
+	auto_free char *path = NULL;
+	auto_close int again = -1;
+	char head[4] = "";
+
+	scene_open(&s);
+	CHECK_EQ(chmod(s.spec.kernel_path, 0600), 0);
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK_EQ(s.c.fds[0].as, 6);
+	CHECK_EQ(fstat(s.c.fds[0].fd, &st), 0);
+	CHECK(st.st_mode & S_IROTH);
+	path = str_printf("/proc/self/fd/%d", s.c.fds[0].fd);
+	again = open(path, O_RDONLY | O_CLOEXEC);
+	CHECK(again >= 0);
+	CHECK_EQ(read(again, head, sizeof head), 4);
+	CHECK(memcmp(head, "\177ELF", 4) == 0);
+	scene_close(&s);
+}
+
+TEST(nine_p_gives_files_to_others_unless_rootless)
+{
+	struct scene s;
+
+	scene_open(&s);
+	s.spec.share = (struct vm_share){.kind = VM_SHARE_9P, .path = s.dir};
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK(has(
+		&s, "-fsdev",
+		"local,id=share,path=/proc/self/fd/9,security_model=passthrough,multidevs=remap"));
+	s.spec.rootless = true;
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK(strstr(option(&s, "-fsdev", "local"), "security_model=none"));
+	CHECK(strstr(option(&s, "-device", "virtio-9p-"), "fsdev=share,mount_tag=kataShared"));
+	scene_close(&s);
+}
+
+TEST(a_readonly_disk_is_opened_for_reading_only)
+{
+	struct scene s;
+	struct vm_disk disks[2] = {
+		{.id = "root", .path = NULL, .readonly = true},
+		{.id = "data_1", .path = NULL, .fd = -1, .direct = true},
+	};
+
+	scene_open(&s);
+	disks[0].path = disks[1].path = s.disk;
+	s.spec.disks = disks;
+	s.spec.n_disks = 2;
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK(has(&s, "-blockdev",
+		  "driver=raw,node-name=disk0,read-only=on,cache.direct=off,file.driver=file,"
+		  "file.filename=/dev/fdset/2,file.locking=off"));
+	CHECK(option(&s, "-blockdev", "driver=raw,node-name=disk1,read-only=off,cache.direct=on"));
+	CHECK(strstr(option(&s, "-device", "virtio-blk-"), "drive=disk0,serial=root"));
+	CHECK_EQ(fcntl(s.c.fds[3].fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+	CHECK_EQ(fcntl(s.c.fds[4].fd, F_GETFL) & O_ACCMODE, O_RDWR);
+	scene_close(&s);
+}
+
+TEST(a_disk_that_cannot_be_is_refused)
+{
+	static const char *const bad[] = {"", "a,b", "x=y", "012345678901234567890"};
+	struct scene s;
+	struct vm_disk d = {.fd = -1};
+
+	scene_open(&s);
+	s.spec.disks = &d;
+	s.spec.n_disks = 1;
+	d.path = s.disk;
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		d.id = bad[i];
+		CHECK_EQ(build(&s, NULL), -EINVAL);
+		CHECK_EQ(s.c.argc, 0);
+	}
+	d.id = "ok";
+	d.path = "/no/such/disk";
+	CHECK_EQ(build(&s, NULL), -ENOENT);
+	scene_close(&s);
+}
+
+TEST(vsock_gets_the_descriptor_and_the_id)
+{
+	struct scene s;
+	auto_close int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	scene_open(&s);
+	s.choice.channel = HV_CHANNEL_VSOCK;
+	s.choice.vhost_fd = fd;
+	s.choice.guest_cid = 4711;
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK(strstr(option(&s, "-device", "vhost-vsock-"), "vhostfd=8,guest-cid=4711"));
+	CHECK(!option(&s, "-chardev", "socket,id=agent"));
+	scene_close(&s);
+}
+
+TEST(missing_and_wrong_files_name_their_key)
+{
+	struct scene s;
+	struct err e = {0};
+
+	scene_open(&s);
+	s.spec.kernel_path = "/no/such/kernel";
+	CHECK_EQ(build(&s, &e), -ENOENT);
+	CHECK_STR(e.text,
+		  "there is no guest kernel '/no/such/kernel': run 'make guest' or install the "
+		  "guest image, or set the key 'kernel'");
+	err_clear(&e);
+	s.spec.kernel_path = s.initrd;
+	CHECK_EQ(build(&s, &e), -ENOEXEC);
+	CHECK(strstr(e.text, "is no kernel"));
+	err_clear(&e);
+	s.spec.kernel_path = s.kernel;
+	s.spec.initrd_path = "/no/such/initrd";
+	CHECK_EQ(build(&s, &e), -ENOENT);
+	CHECK_STR(e.text,
+		  "there is no guest initrd '/no/such/initrd': run 'make guest' or install the "
+		  "guest image, or set the key 'initrd'");
+	err_clear(&e);
+	s.spec.initrd_path = NULL;
+	s.spec.firmware_path = "/no/such/firmware";
+	CHECK_EQ(build(&s, &e), -ENOENT);
+	CHECK_STR(
+		e.text,
+		"there is no firmware '/no/such/firmware': install it, or set the key 'firmware'");
+	err_clear(&e);
+	s.spec.firmware_path = NULL;
+	s.spec.entropy_path = "/no/such/random";
+	CHECK_EQ(build(&s, &e), -ENOENT);
+	CHECK(strstr(e.text, "key 'entropy_source'"));
+	scene_close(&s);
+}
+
+TEST(no_name_smuggles_an_option_in)
+{
+	struct scene s;
+
+	scene_open(&s);
+	s.spec.id = "x,debug-threads=on";
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK(has(&s, "-name", "kata-x,,debug-threads=on"));
+	scene_close(&s);
+}
+
+TEST(seccomp_is_what_the_administrator_says)
+{
+	struct scene s;
+
+	scene_open(&s);
+	s.spec.seccomp = "on,spawn=allow";
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK(has(&s, "-sandbox", "on,spawn=allow"));
+	s.spec.seccomp = "off";
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK(!option(&s, "-sandbox", ""));
+	s.spec.seccomp = "";
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK(option(&s, "-sandbox", "on,obsolete=deny"));
+	scene_close(&s);
+}
+
+static int cmdline(const struct vm_spec *spec, enum hv_accel accel, enum hv_channel channel,
+		   char *buf)
+{
+	const struct qemu_arch *arch = qemu_arch_host();
+
+	return qemu_cmdline(spec, arch, &arch->machines[0], accel, channel, false, 2300000, buf,
+			    NULL);
+}
+
+/* The agent is told when nobody but us can dial as we do, and only where that means something. */
+TEST(the_agent_learns_that_the_host_dials_from_a_port_for_the_privileged)
+{
+	const struct qemu_arch *arch = qemu_arch_host();
+	const struct vm_spec spec = {0};
+	char buf[QEMU_CMDLINE_BYTES];
+
+	CHECK_EQ(qemu_cmdline(&spec, arch, &arch->machines[0], HV_ACCEL_KVM, HV_CHANNEL_VSOCK, true,
+			      0, buf, NULL),
+		 0);
+	CHECK(strstr(buf, " agent.privileged_host=1") != NULL);
+	CHECK_EQ(qemu_cmdline(&spec, arch, &arch->machines[0], HV_ACCEL_KVM, HV_CHANNEL_SERIAL,
+			      true, 0, buf, NULL),
+		 0);
+	CHECK(strstr(buf, "privileged") == NULL);
+}
+
+#if defined(__x86_64__)
+TEST(the_users_parameters_come_last)
+{
+	struct vm_spec spec = {.agent_params = "agent.log=debug", .kernel_params = "a=1 quiet=0"};
+	char buf[QEMU_CMDLINE_BYTES];
+
+	CHECK_EQ(cmdline(&spec, HV_ACCEL_TCG, HV_CHANNEL_SERIAL, buf), 0);
+	CHECK_STR(buf,
+		  "console=ttyS0 panic=-1 cryptomgr.notests pci=lastbus=0 quiet noreplace-smp "
+		  "no_timer_check tsc_early_khz=2300000 agent.server_addr=serial://agent.channel.0 "
+		  "agent.log=debug a=1 quiet=0");
+	spec = (struct vm_spec){.debug = true};
+	CHECK_EQ(cmdline(&spec, HV_ACCEL_KVM, HV_CHANNEL_VSOCK, buf), 0);
+	CHECK_STR(buf, "console=ttyS0 panic=-1 cryptomgr.notests pci=lastbus=0");
+}
+#endif
+
+TEST(a_command_line_that_is_too_long_is_refused)
+{
+	char lots[QEMU_CMDLINE_BYTES], buf[QEMU_CMDLINE_BYTES];
+	struct vm_spec spec = {.kernel_params = lots};
+	size_t room;
+
+	CHECK_EQ(cmdline(&(struct vm_spec){0}, HV_ACCEL_KVM, HV_CHANNEL_VSOCK, buf), 0);
+	room = sizeof buf - 1 - strlen(buf) - 1;
+	memset(lots, 'x', sizeof lots);
+	lots[room] = '\0';
+	CHECK_EQ(cmdline(&spec, HV_ACCEL_KVM, HV_CHANNEL_VSOCK, buf), 0);
+	CHECK_EQ(strlen(buf), sizeof buf - 1);
+	lots[room] = 'x';
+	lots[room + 1] = '\0';
+	CHECK_EQ(cmdline(&spec, HV_ACCEL_KVM, HV_CHANNEL_VSOCK, buf), -E2BIG);
+}

@@ -1,0 +1,604 @@
+#include "tests/test.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "host/spec/spec.h"
+#include "host/storage/share.h"
+#include "oci/oci.h"
+
+/* A bundle with a root and a few things to mount, in a namespace of its own. */
+static char folder[32], *bundle;
+static struct share *share;
+static Grpc__Spec *spec;
+static Grpc__Hooks *hooks;
+
+static char *at(const char *name)
+{
+	return str_printf("%s/%s", folder, name);
+}
+
+static void make(const char *name)
+{
+	auto_free char *path = at(name);
+
+	CHECK_EQ(dir_make(path, 0755, NULL), 0);
+}
+
+static void put(const char *name)
+{
+	auto_free char *path = at(name);
+	auto_close int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+	CHECK_EQ(fd_write_all(fd, "x", 1), 0);
+}
+
+static void up(void)
+{
+	int host_ns;
+
+	if (geteuid() != 0 || share_namespace_enter(&host_ns, NULL) < 0)
+		exit(TEST_SKIP);
+	fd_close(host_ns);
+	strcpy(folder, "/tmp/test-spec-XXXXXX");
+	CHECK(mkdtemp(folder) != NULL);
+	CHECK_EQ(mount("none", folder, "tmpfs", 0, NULL), 0);
+	make("bundle/rootfs/etc");
+	make("data/sub");
+	put("data/file");
+	bundle = at("bundle");
+
+	auto_free char *base = at("share");
+
+	CHECK_EQ(share_open(base, "s", &share, NULL), 0);
+}
+
+static void down(void)
+{
+	oci_spec_free(spec);
+	if (hooks)
+		grpc__hooks__free_unpacked(hooks, NULL);
+	CHECK_EQ(share_close(share, NULL), 0);
+	CHECK_EQ(umount2(folder, MNT_DETACH), 0);
+	CHECK_EQ(rmdir(folder), 0);
+	free(bundle);
+}
+
+/* @text with the folder in place of every '@'. */
+static char *with_folder(const char *text)
+{
+	char *result = strdup("");
+
+	for (; *text; text++) {
+		char *longer = *text == '@' ? str_printf("%s%s", result, folder)
+					    : str_printf("%s%c", result, *text);
+
+		free(result);
+		result = longer;
+	}
+	return result;
+}
+
+/* Rewrites a spec with these parts; @ in the mounts is the folder. */
+static const char *root = "\"path\":\"rootfs\"";
+
+static int rewrite(const char *linux, const char *mounts, const char *more, struct err *e)
+{
+	auto_free char *m = with_folder(mounts);
+	auto_free char *text = str_printf(
+		"{\"ociVersion\":\"1.2.0\",\"root\":{%s},"
+		"\"process\":{\"cwd\":\"/work\",\"args\":[\"x\"],\"user\":{\"uid\":0,\"gid\":0},"
+		"\"apparmorProfile\":\"p\"},\"mounts\":[%s],\"linux\":{%s}%s}",
+		root, m, linux, more);
+	const struct guest_rules rules = {
+		.container_id = "c1",
+		.bundle = bundle,
+		.share = share,
+		.terminal = true,
+	};
+	int r = oci_spec_parse(text, strlen(text), &spec, e);
+
+	CHECK_EQ(r, 0);
+	return guest_spec_make(&rules, spec, &hooks, e);
+}
+
+/* The host's path of what the guest knows as @guest. */
+static char *exported(const char *guest)
+{
+	size_t n = strlen(SHARE_GUEST_PATH "/");
+
+	CHECK(strncmp(guest, SHARE_GUEST_PATH "/", n) == 0);
+	return str_printf("%s/%s", share_export_path(share), guest + n);
+}
+
+#define NAMESPACES "\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"network\"},{\"type\":\"mount\"}]"
+
+TEST(the_root_and_bind_mounts_are_shown_and_the_rest_stays)
+{
+	up();
+	CHECK_EQ(
+		rewrite(NAMESPACES,
+			"{\"destination\":\"/data\",\"type\":\"bind\",\"source\":\"@/data\",\"options\":[\"rbind\"]},"
+			"{\"destination\":\"/f\",\"type\":\"none\",\"source\":\"@/data/file\",\"options\":[\"bind\",\"ro\"]},"
+			"{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"
+			"{\"destination\":\"/sys\",\"type\":\"bind\",\"source\":\"/sys\",\"options\":[\"rbind\"]},"
+			"{\"destination\":\"/null\",\"type\":\"bind\",\"source\":\"/dev/null\",\"options\":[\"bind\"]}",
+			"", NULL),
+		0);
+	CHECK_STR(spec->root->path, SHARE_GUEST_PATH "/c1/rootfs");
+
+	auto_free char *etc = exported(spec->root->path);
+	auto_free char *data = exported(spec->mounts[0]->source);
+	auto_free char *file = exported(spec->mounts[1]->source);
+	struct stat st;
+
+	CHECK_EQ(stat(etc, &st), 0);
+	CHECK_EQ(access(data, W_OK), 0);
+	CHECK_EQ(access(file, R_OK), 0);
+	CHECK_EQ(access(file, W_OK), -1);
+	CHECK_STR(spec->mounts[1]->type, "bind");
+	CHECK_STR(spec->mounts[2]->source, "proc");
+	CHECK_STR(spec->mounts[3]->source, "/sys");
+	CHECK_STR(spec->mounts[4]->source, "/dev/null");
+	CHECK(spec->process->terminal);
+	CHECK(spec->process->apparmorprofile == NULL);
+	down();
+}
+
+/* What the guest is told of a recursive bind mount of that source. */
+static void source_becomes(const char *source, const char *want)
+{
+	auto_free char *mount =
+		str_printf("{\"destination\":\"/d\",\"type\":\"bind\",\"source\":\"%s\","
+			   "\"options\":[\"rbind\"]}",
+			   source);
+
+	CHECK_EQ(rewrite("", mount, "", NULL), 0);
+	CHECK_STR(spec->mounts[0]->source, want);
+	oci_spec_free(take_ptr(spec));
+	CHECK_EQ(share_drop(share, "c1", NULL), 0);
+}
+
+TEST(what_is_the_kernels_is_the_guests_however_it_is_spelled)
+{
+	up();
+	auto_free char *link = at("data/link");
+	auto_free char *sub = at("data/sub");
+
+	CHECK_EQ(symlink("/proc/sys/fs", link), 0);
+	CHECK_EQ(mount("p", sub, "proc", 0, NULL), 0);
+	source_becomes("//proc/sys/fs", "/proc/sys/fs");
+	source_becomes("/proc/../proc/sys//fs/", "/proc/sys/fs");
+	source_becomes("@/data/link", "/proc/sys/fs");
+	source_becomes("@/data/sub/sys/fs", "/proc/sys/fs");
+	source_becomes("/sys/fs/cgroup", "/sys/fs/cgroup");
+	source_becomes("//dev/null", "/dev/null");
+	CHECK_EQ(umount2(sub, MNT_DETACH), 0);
+	down();
+}
+
+TEST(what_the_kernel_has_below_a_source_or_the_root_is_not_shown)
+{
+	up();
+	auto_free char *sub = at("data/sub");
+	auto_free char *in_root = at("bundle/rootfs/etc");
+
+	CHECK_EQ(mount("p", sub, "proc", 0, NULL), 0);
+	CHECK_EQ(mount("p", in_root, "proc", 0, NULL), 0);
+	CHECK_EQ(rewrite("",
+			 "{\"destination\":\"/d\",\"type\":\"bind\",\"source\":\"@/data\","
+			 "\"options\":[\"rbind\"]},"
+			 "{\"destination\":\"/h\",\"type\":\"bind\",\"source\":\"/\","
+			 "\"options\":[\"rbind\"]}",
+			 "", NULL),
+		 0);
+
+	static const char *const inside[] = {"self",     "proc/self",  "sub/self",
+					     "etc/self", "sys/kernel", "dev/null"};
+	auto_free char *root_path = exported(spec->root->path);
+	auto_free char *data = exported(spec->mounts[0]->source);
+	auto_free char *host = exported(spec->mounts[1]->source);
+	const char *const shown[] = {root_path, data, host};
+	auto_free char *file = str_printf("%s/file", data);
+
+	for (size_t i = 0; i < sizeof shown / sizeof *shown; i++)
+		for (size_t k = 0; k < sizeof inside / sizeof *inside; k++) {
+			auto_free char *path = str_printf("%s/%s", shown[i], inside[k]);
+
+			CHECK_EQ(access(path, F_OK), -1);
+		}
+	CHECK_EQ(access(file, F_OK), 0);
+	CHECK_EQ(umount2(sub, MNT_DETACH), 0);
+	CHECK_EQ(umount2(in_root, MNT_DETACH), 0);
+	down();
+}
+
+TEST(sources_are_relative_to_the_bundle)
+{
+	up();
+	put("bundle/here");
+	CHECK_EQ(
+		rewrite("",
+			"{\"destination\":\"/f\",\"type\":\"bind\",\"source\":\"here\",\"options\":[\"bind\"]}",
+			"", NULL),
+		0);
+
+	auto_free char *file = exported(spec->mounts[0]->source);
+
+	CHECK_EQ(access(file, R_OK), 0);
+	down();
+}
+
+TEST(shared_memory_is_the_guests_own_and_as_large)
+{
+	up();
+	make("shm");
+	auto_free char *shm = at("shm");
+	CHECK_EQ(mount("none", shm, "tmpfs", 0, "size=1m"), 0);
+	CHECK_EQ(
+		rewrite("",
+			"{\"destination\":\"/dev/shm\",\"type\":\"bind\",\"source\":\"@/shm\",\"options\":[\"bind\"]}",
+			"", NULL),
+		0);
+	CHECK_STR(spec->mounts[0]->type, "tmpfs");
+	CHECK_STR(spec->mounts[0]->options[4], "size=1048576");
+	CHECK_EQ(umount2(shm, MNT_DETACH), 0);
+	down();
+}
+
+TEST(a_read_only_root_gets_its_mount_points_and_is_read_only_here)
+{
+	static const char *const made[] = {"proc", "a/b/c", "etc/file", "work"};
+	struct stat st;
+
+	up();
+
+	auto_free char *link = at("bundle/rootfs/link");
+	auto_free char *out = at("bundle/rootfs/out");
+	auto_free char *trap = at("data/sub/trap");
+
+	/* Links in the root mean the root, wherever they seem to lead. */
+	CHECK_EQ(symlink("/etc", link), 0);
+	CHECK_EQ(symlink("../../../../../../../..", out), 0);
+	root = "\"path\":\"rootfs\",\"readonly\":true";
+	CHECK_EQ(
+		rewrite("",
+			"{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"
+			"{\"destination\":\"/a/b/c\",\"type\":\"tmpfs\",\"source\":\"tmpfs\"},"
+			"{\"destination\":\"/a/b/c/below\",\"type\":\"tmpfs\",\"source\":\"tmpfs\"},"
+			"{\"destination\":\"/link/file\",\"type\":\"bind\",\"source\":\"@/data/file\",\"options\":[\"bind\"]},"
+			"{\"destination\":\"/out@/data/sub/trap\",\"type\":\"tmpfs\",\"source\":\"tmpfs\"}",
+			"", NULL),
+		0);
+	for (size_t i = 0; i < sizeof made / sizeof made[0]; i++) {
+		auto_free char *path = str_printf("%s/rootfs/%s", bundle, made[i]);
+
+		CHECK_EQ(stat(path, &st), 0);
+		CHECK_EQ(S_ISREG(st.st_mode), strcmp(made[i], "etc/file") == 0);
+	}
+	auto_free char *below = str_printf("%s/rootfs/a/b/c/below", bundle);
+
+	CHECK_EQ(access(below, F_OK), -1);
+	CHECK_EQ(access(trap, F_OK), -1);
+
+	auto_free char *seen = exported(spec->root->path);
+
+	CHECK_EQ(access(seen, W_OK), -1);
+	CHECK_EQ(errno, EROFS);
+	down();
+}
+
+TEST(hooks_are_parted_by_where_they_run)
+{
+	up();
+	CHECK_EQ(
+		rewrite("", "",
+			",\"hooks\":{\"prestart\":[{\"path\":\"/a\"}],\"startContainer\":[{\"path\":\"/b\"}]}",
+			NULL),
+		0);
+	CHECK_EQ(hooks->n_prestart, 1);
+	CHECK_EQ(hooks->n_startcontainer, 0);
+	CHECK_EQ(spec->hooks->n_prestart, 0);
+	CHECK_STR(spec->hooks->startcontainer[0]->path, "/b");
+	down();
+}
+
+TEST(the_network_namespace_is_the_machines_and_others_cannot_be_joined)
+{
+	struct err e = {0};
+
+	up();
+	CHECK_EQ(rewrite(NAMESPACES, "", "", NULL), 0);
+	CHECK_EQ(spec->linux->n_namespaces, 2);
+	CHECK_STR(spec->linux->namespaces[1]->type, "mount");
+	oci_spec_free(take_ptr(spec));
+	CHECK_EQ(share_drop(share, "c1", NULL), 0);
+	CHECK_EQ(rewrite("\"namespaces\":[{\"type\":\"ipc\",\"path\":\"/proc/self/ns/ipc\"}]", "",
+			 "", &e),
+		 -ENOTSUP);
+	CHECK_STR(e.text, "linux.namespaces[0].path: a virtual machine cannot join the host's "
+			  "'/proc/self/ns/ipc'");
+	down();
+}
+
+static void network_by(const char *path, int want, const char *sentence)
+{
+	auto_free char *linux = str_printf("\"namespaces\":[{\"type\":\"mount\"},"
+					   "{\"type\":\"network\",\"path\":\"%s\"}]",
+					   path);
+	struct err e = {0};
+
+	CHECK_EQ(rewrite(linux, "", "", &e), want);
+	if (want < 0)
+		CHECK_STR(e.text, sentence);
+	else
+		CHECK_EQ(spec->linux->n_namespaces, 1);
+	oci_spec_free(take_ptr(spec));
+	CHECK_EQ(share_drop(share, "c1", NULL), 0);
+}
+
+TEST(the_path_of_a_namespace_is_judged)
+{
+	auto_free char *pipe = NULL, *sentence = NULL;
+
+	up();
+	network_by("/proc/self/ns/net", 0, NULL);
+	network_by("/proc/self/ns/uts", -EINVAL,
+		   "linux.namespaces[1].path: '/proc/self/ns/uts' is a uts namespace, not a "
+		   "network namespace");
+	network_by("/etc/passwd", -EINVAL,
+		   "linux.namespaces[1].path: '/etc/passwd' is no namespace");
+	network_by("/no/such", -ENOENT, "linux.namespaces[1].path: open '/no/such'");
+	pipe = at("pipe");
+	CHECK_EQ(mkfifo(pipe, 0600), 0);
+	sentence = str_printf("linux.namespaces[1].path: '%s' is no namespace", pipe);
+	network_by(pipe, -EINVAL, sentence);
+	down();
+}
+
+TEST(an_overlay_is_mounted_here_and_shown)
+{
+	struct err e = {0};
+
+	up();
+	make("upper");
+	make("work");
+
+	int r = rewrite(
+		"",
+		"{\"destination\":\"/o\",\"type\":\"overlay\",\"source\":\"overlay\",\"options\":["
+		"\"nosuid\",\"lowerdir=@/data\",\"upperdir=@/upper,workdir=@/work\"]}",
+		"", &e);
+
+	/* A kernel without overlay. */
+	if (r == -ENODEV) {
+		down();
+		exit(TEST_SKIP);
+	}
+	CHECK_EQ(r, 0);
+
+	const Grpc__Mount *m = spec->mounts[0];
+	auto_free char *merged = exported(m->source);
+	auto_free char *file = str_printf("%s/file", merged);
+	auto_free char *upper = at("upper/file");
+	auto_free char *left = str_printf("%s/overlay", share_private_path(share));
+
+	CHECK_STR(m->type, "bind");
+	CHECK_EQ(m->n_options, 1);
+	CHECK_STR(m->options[0], "nosuid");
+	CHECK_EQ(truncate(file, 0), 0);
+	CHECK_EQ(access(upper, F_OK), 0);
+	CHECK_EQ(access(left, F_OK), -1);
+	oci_spec_free(take_ptr(spec));
+	CHECK_EQ(share_drop(share, "c1", NULL), 0);
+
+	CHECK_EQ(rewrite("",
+			 "{\"destination\":\"/o\",\"type\":\"overlay\",\"options\":["
+			 "\"lowerdir=@/data:data\"]}",
+			 "", &e),
+		 -EINVAL);
+	CHECK(strstr(e.text, "mounts[0]: options: 'lowerdir="));
+	CHECK(strstr(e.text, ":data' is not absolute"));
+	down();
+}
+
+/* Whether what is mounted below the source after all is shown appears to the guest. */
+static bool hears(const char *linux, const char *words)
+{
+	auto_free char *mounts =
+		str_printf("{\"destination\":\"/d\",\"type\":\"bind\",\"source\":\"@/data\","
+			   "\"options\":[\"rbind\"%s]}",
+			   words);
+	auto_free char *sub = at("data/sub");
+
+	CHECK_EQ(rewrite(linux, mounts, "", NULL), 0);
+	CHECK_EQ(mount("none", sub, "tmpfs", 0, NULL), 0);
+	put("data/sub/later");
+
+	auto_free char *data = exported(spec->mounts[0]->source);
+	auto_free char *later = str_printf("%s/sub/later", data);
+	bool result = access(later, F_OK) == 0;
+
+	CHECK_EQ(umount2(sub, MNT_DETACH), 0);
+	oci_spec_free(take_ptr(spec));
+	CHECK_EQ(share_drop(share, "c1", NULL), 0);
+	return result;
+}
+
+TEST(propagation_from_the_host_is_what_was_asked_for)
+{
+	up();
+	CHECK(hears("", ""));
+	CHECK(hears("", ",\"rslave\""));
+	CHECK(hears("", ",\"rshared\""));
+	CHECK(!hears("", ",\"private\""));
+	CHECK(!hears("", ",\"rprivate\""));
+	CHECK(!hears("", ",\"runbindable\""));
+	CHECK(!hears("", ",\"rprivate\",\"rslave\""));
+	CHECK(!hears("\"rootfsPropagation\":\"rprivate\"", ""));
+	CHECK(hears("\"rootfsPropagation\":\"rprivate\"", ",\"rslave\""));
+	down();
+}
+
+/* Numbers of a block device of this machine; skips where there is none. */
+static void find_disk(int *ret_major, int *ret_minor)
+{
+	DIR *list = opendir("/sys/dev/block");
+	const struct dirent *d = NULL;
+
+	while (list && (d = readdir(list)) && sscanf(d->d_name, "%d:%d", ret_major, ret_minor) != 2)
+		;
+	if (!d)
+		exit(TEST_SKIP);
+	closedir(list);
+}
+
+#define USUAL_DEVICES                                                               \
+	"{\"path\":\"/dev/null\",\"type\":\"c\",\"major\":1,\"minor\":3},"          \
+	"{\"path\":\"/dev/fuse\",\"type\":\"c\",\"major\":10,\"minor\":229},"       \
+	"{\"path\":\"/dev/nobodys\",\"type\":\"b\",\"major\":7,\"minor\":1048575}," \
+	"{\"path\":\"/dev/pipe\",\"type\":\"p\"}"
+
+TEST(devices_that_only_the_host_has_are_refused)
+{
+	auto_free char *linux = NULL;
+	struct err e = {0};
+	int major, minor;
+
+	up();
+	find_disk(&major, &minor);
+	CHECK_EQ(rewrite("\"devices\":[" USUAL_DEVICES "]", "", "", NULL), 0);
+	CHECK_EQ(spec->linux->n_devices, 4);
+	oci_spec_free(take_ptr(spec));
+	CHECK_EQ(share_drop(share, "c1", NULL), 0);
+
+	linux = str_printf(
+		"\"devices\":[" USUAL_DEVICES
+		",{\"path\":\"/dev/disk\",\"type\":\"b\",\"major\":%d,\"minor\":%d}],"
+		"\"resources\":{\"devices\":[{\"allow\":true,\"type\":\"b\",\"major\":%d,"
+		"\"minor\":%d,\"access\":\"rwm\"}]}",
+		major, minor, major, minor);
+	CHECK_EQ(rewrite(linux, "", "", &e), -ENOTSUP);
+	CHECK_STR(e.text, "linux.devices[4]: '/dev/disk' is a device of this host, which a virtual "
+			  "machine does not have");
+	down();
+}
+
+TEST(a_privileged_container_has_the_devices_of_its_machine)
+{
+	auto_free char *linux = NULL;
+	int major, minor;
+
+	up();
+	find_disk(&major, &minor);
+	linux = str_printf("\"devices\":[{\"path\":\"/dev/disk\",\"type\":\"b\",\"major\":%d,"
+			   "\"minor\":%d}," USUAL_DEVICES "],"
+			   "\"resources\":{\"devices\":[{\"allow\":false,\"access\":\"rwm\"},"
+			   "{\"allow\":true,\"access\":\"rwm\"}]}",
+			   major, minor);
+	CHECK_EQ(rewrite(linux, "", "", NULL), 0);
+	CHECK_EQ(spec->linux->n_devices, 4);
+	CHECK_STR(spec->linux->devices[0]->path, "/dev/null");
+	CHECK_STR(spec->linux->devices[3]->path, "/dev/pipe");
+	down();
+}
+
+TEST(owners_of_a_mount_are_mapped_here)
+{
+	static const char maps[] =
+		"{\"destination\":\"/d\",\"type\":\"bind\",\"source\":\"@/data\","
+		"\"options\":[\"bind\",\"idmap\",\"ro\"],"
+		"\"uidMappings\":[{\"containerID\":0,\"hostID\":1000,\"size\":10}],"
+		"\"gidMappings\":[{\"containerID\":0,\"hostID\":2000,\"size\":10}]}";
+	struct err e = {0};
+	struct stat st;
+
+	up();
+
+	int r = rewrite("", maps, "", &e);
+
+	/* A tmpfs can only since Linux 6.3. */
+	if (r == -ENOTSUP && strstr(e.text, "cannot map owners")) {
+		down();
+		exit(TEST_SKIP);
+	}
+	CHECK_EQ(r, 0);
+
+	const Grpc__Mount *m = spec->mounts[0];
+	auto_free char *seen = exported(m->source);
+
+	CHECK_EQ(stat(seen, &st), 0);
+	CHECK_EQ(st.st_uid, 1000);
+	CHECK_EQ(st.st_gid, 2000);
+	CHECK_EQ(m->n_uidmappings, 0);
+	CHECK_EQ(m->n_gidmappings, 0);
+	CHECK_EQ(m->n_options, 2);
+	CHECK_STR(m->options[1], "ro");
+	oci_spec_free(take_ptr(spec));
+	CHECK_EQ(share_drop(share, "c1", NULL), 0);
+	CHECK_EQ(rewrite("",
+			 "{\"destination\":\"/d\",\"type\":\"bind\",\"source\":\"@/data\","
+			 "\"options\":[\"bind\",\"idmap\"]}",
+			 "", &e),
+		 -EINVAL);
+	CHECK_STR(e.text, "mounts[0]: idmap needs uidMappings and gidMappings");
+	down();
+}
+
+TEST(what_cannot_be_honoured_is_refused_by_name)
+{
+	struct err e = {0};
+
+	up();
+	CHECK_EQ(rewrite("\"intelRdt\":{\"closID\":\"x\"}", "", "", &e), -ENOTSUP);
+	CHECK(strstr(e.text, "linux.intelRdt") == e.text);
+	oci_spec_free(take_ptr(spec));
+	CHECK_EQ(share_drop(share, "c1", NULL), 0);
+
+	auto_free char *node = at("disk");
+
+	CHECK_EQ(mknod(node, S_IFBLK | 0600, makedev(7, 0)), 0);
+	err_clear(&e);
+	CHECK_EQ(
+		rewrite("",
+			"{\"destination\":\"/d\",\"type\":\"bind\",\"source\":\"@/disk\",\"options\":[\"bind\"]}",
+			"", &e),
+		-ENOTSUP);
+	CHECK(strstr(e.text, "mounts[0]: source") == e.text);
+	oci_spec_free(take_ptr(spec));
+	CHECK_EQ(share_drop(share, "c1", NULL), 0);
+	err_clear(&e);
+	CHECK_EQ(
+		rewrite("",
+			"{\"destination\":\"/d\",\"type\":\"bind\",\"source\":\"@/nothing\",\"options\":[\"bind\"]}",
+			"", &e),
+		-ENOENT);
+	down();
+}
+
+static void cgroup_is(const char *path, const char *want)
+{
+	auto_free char *got = guest_cgroups_path(path, "c1");
+
+	CHECK_STR(got, want);
+}
+
+TEST(cgroup_paths_become_plain_and_stay_inside)
+{
+	cgroup_is(NULL, "/c1");
+	cgroup_is("", "/c1");
+	cgroup_is("/a/b", "/a/b");
+	cgroup_is("a//b/./c/", "/a/b/c");
+	cgroup_is("/../../x", "/x");
+	cgroup_is("/a/../..", "/");
+	cgroup_is("system.slice:docker:abc", "/system.slice/docker-abc");
+	cgroup_is("user.slice::abc", "/user.slice/abc");
+	cgroup_is("/with:two:colons", "/with:two:colons");
+}
