@@ -26,7 +26,7 @@
 #include "base/version.h"
 
 #define BOOT_CMDLINE_BYTES 16384
-/* Who is refused may try again and again. */
+/* A refused peer may try again and again, so the log is bounded. */
 #define REFUSALS_LOGGED_MAX 8
 #define BOOT_HOSTNAME       "localhost"
 
@@ -64,7 +64,7 @@ static int open_console(void)
 
 	if (fd < 0)
 		return STDERR_FILENO;
-	/* Without the node in the initramfs the kernel started us with no descriptors at all. */
+	/* Without /dev/console in the initramfs the kernel starts PID 1 with no descriptors. */
 	if (fcntl(STDERR_FILENO, F_GETFD) < 0) {
 		for (int i = 0; i < 3; i++)
 			if (fcntl(i, F_GETFD) < 0)
@@ -102,7 +102,7 @@ static void prepare_guest(void)
 		log_err(LOG_ERROR, &e, "ignoring");
 	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
 		log_warn("ignoring that the number of open files cannot be raised");
-	/* For a container that asks for no name; the kernel's own is "(none)". */
+	/* For containers that ask for no hostname; the kernel's default is "(none)". */
 	if (sethostname(BOOT_HOSTNAME, sizeof BOOT_HOSTNAME - 1) < 0)
 		log_warn("ignoring that the guest cannot be named");
 	/* Ctrl-Alt-Del of a hypervisor's console comes as SIGINT. */
@@ -183,12 +183,12 @@ static int open_channel(struct boot *b, struct err *e)
 	return r;
 }
 
-/* What we ignore, containers are born ignoring: container/child/zygote.c resets it. The kernel starts
- * its PID 1 with nothing ignored; somebody else may not. */
+/* Containers would inherit ignored signals: container/child/zygote.c resets them. The kernel starts
+ * PID 1 with no signal ignored; any other parent may ignore some. */
 static void set_signals(bool is_init)
 {
 	for (int s = 1; s < _NSIG && !is_init; s++)
-		(void) signal(s, SIG_DFL); /* some refuse, rightly */
+		(void) signal(s, SIG_DFL); /* refused for SIGKILL, SIGSTOP */
 	(void) signal(SIGPIPE, SIG_IGN);
 }
 

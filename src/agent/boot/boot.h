@@ -3,7 +3,7 @@
 /**
  * DOC: agent/boot - from the kernel's last step to the first request, and the end
  *
- * The agent is the guest's PID 1: nobody was there before it and nobody will clean up after it.
+ * The agent is the guest's PID 1: no process runs before it and none cleans up after it.
  *
  *	first line on the console          the kernel has come this far
  *	  │ mounts                         /proc, /sys, /dev, ..., and away from the initramfs
@@ -15,10 +15,10 @@
  *	  ▼
  *	power-off                          containers killed, storages unmounted, disks synced
  *
- * PID 1 must not end: the kernel would panic. What goes wrong after the first line is logged and,
- * where nothing better is left, ends in a power-off.
+ * PID 1 must not end: the kernel would panic. A failure after the first line is logged and, if the
+ * agent cannot go on, ends in a power-off.
  *
- * As any other process (in tests) the agent makes no mounts, loads no modules, and ends instead of
+ * When it is not PID 1 (in tests) the agent makes no mounts, loads no modules, and ends instead of
  * switching the machine off.
  */
 

@@ -78,7 +78,7 @@ int channel_load_modules(const struct channel *c, struct devices *d, struct err 
 		d, c->kind == CHANNEL_SERIAL ? "virtio_console" : "vmw_vsock_virtio_transport", e);
 }
 
-/* Below this only root of the host binds (the kernel's LAST_RESERVED_PORT + 1). */
+/* Only root of the host can bind a port below this (the kernel's LAST_RESERVED_PORT + 1). */
 #define PRIVILEGED_PORTS 1024
 
 bool channel_admits(const struct sockaddr_vm *peer, bool privileged)
@@ -103,7 +103,7 @@ int channel_listen(const struct channel *c, struct err *e)
 		struct sockaddr_un addr = {.sun_family = AF_UNIX};
 
 		memcpy(addr.sun_path, c->name, strlen(c->name) + 1);
-		(void) unlink(c->name); /* of an earlier life */
+		(void) unlink(c->name); /* left by an earlier agent */
 		return listen_at(AF_UNIX, &addr, sizeof addr, c->name, e);
 	}
 

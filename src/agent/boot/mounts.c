@@ -43,7 +43,7 @@ void mount_base(void)
 		struct err e = {0};
 
 		(void) mkdir(mounts[i].target, 0755);
-		/* EBUSY: the kernel or an image's own start has done it. */
+		/* EBUSY: the kernel or the image's own init has mounted it already. */
 		if (mount(mounts[i].type, mounts[i].target, mounts[i].type, mounts[i].flags,
 			  mounts[i].data) < 0 &&
 		    errno != EBUSY) {
@@ -58,8 +58,8 @@ void mount_base(void)
 }
 
 /*
- * pivot_root(2) refuses to leave a root that has no mount below it, and the initramfs is such a
- * one. A second mount of the same file system, moved on top of it, has: everything is where it was.
+ * pivot_root(2) refuses to leave a root without a mount below it, such as the initramfs. A second
+ * mount of the same file system, moved on top of it, has one below it and shows the same files.
  */
 int mount_over_initramfs(struct err *e)
 {

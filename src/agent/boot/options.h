@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 
-/* How the host wants this agent. Private to agent/boot. */
+/* What the host configures in this agent. Private to agent/boot. */
 
 #define OPTION_TEXT_MAX 256
 
@@ -13,16 +13,16 @@ struct boot_options {
 	char server_addr[OPTION_TEXT_MAX]; /* vsock://CID:PORT, serial://NAME, unix://PATH */
 	enum log_level log;
 	uint32_t hotplug_timeout_ms;
-	bool privileged_host; /* it connects from a vsock port below 1024, and nobody else is served */
-	uint32_t pipe_bytes;       /* of the pipes of containers; 0 is our own choice */
-	uint32_t shared_files_max; /* that their server can have open, or 0 */
-	bool server_appends; /* the server of shared files appends what is written to O_APPEND */
+	bool privileged_host; /* the host's vsock port is below 1024; other peers are refused */
+	uint32_t pipe_bytes;  /* of the pipes of containers; 0: PROCESS_PIPE_BYTES */
+	uint32_t shared_files_max; /* that the file server can have open, or 0 */
+	bool server_appends;       /* the file server appends every write to an O_APPEND file */
 };
 
 extern const struct boot_options boot_options_default;
 
-/* Reads what is for us from a kernel command line; a word that is unknown or makes no sense is
- * logged and otherwise without effect. */
+/* Reads the agent.* options of a kernel command line; an unknown or invalid one is logged and
+ * ignored. */
 void boot_options_read_cmdline(struct boot_options *o, const char *cmdline);
 
 /* KATA_AGENT_SERVER_ADDR and KATA_AGENT_LOG_LEVEL, which win over the command line. */

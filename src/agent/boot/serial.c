@@ -9,7 +9,7 @@
 #include "base/array.h"
 #include "base/log.h"
 
-/* As long as a host has patience. After that we wait on, there is nothing better to do. */
+/* A missing port is logged after this time, about a host's own timeout; then the agent waits on. */
 #define SERIAL_TIMEOUT_MS 30000
 
 static bool is_connected(int fd)
@@ -50,7 +50,7 @@ void serial_restart(struct serial *s)
 		log_err(LOG_ERROR, &e, "cannot serve");
 		return;
 	}
-	/* Edge-triggered: the port is in the state "hung up" as long as nobody connects. */
+	/* Edge-triggered, because the port reports a hang-up until the host connects. */
 	if (loop_watch(s->loop, s->fd, EPOLLIN | EPOLLOUT | EPOLLET, on_change, s, &s->watch, &e) <
 	    0) {
 		log_err(LOG_ERROR, &e, "cannot serve");

@@ -6,11 +6,11 @@
 
 /* The steps of a boot. Private to agent/boot. */
 
-/* Mounts what every guest has. Best effort: what fails is logged, for a later step will name what
- * it misses. */
+/* Mounts what every guest has. A failure is only logged, because a later step that needs the mount
+ * names it in its own error. */
 void mount_base(void);
 
-/* Puts a mount over the initramfs, from which no container could pivot away. The files stay. */
+/* Mounts the initramfs over itself, because no container could pivot away from it. */
 int mount_over_initramfs(struct err *e);
 
 /* "lo" goes up: processes of a container expect to reach 127.0.0.1. */
@@ -20,11 +20,11 @@ int net_lo_up(struct err *e);
 void power_off(void);
 
 /*
- * The channel: what the host speaks on.
+ * The channel: where the host connects to the agent.
  */
 enum channel_kind {
-	CHANNEL_SERIAL, /* a stream that is there once and for all */
-	CHANNEL_LISTEN, /* a socket that listens */
+	CHANNEL_SERIAL, /* a virtio-serial port, one stream */
+	CHANNEL_LISTEN, /* a listening vsock or unix socket */
 };
 
 struct channel {
@@ -36,13 +36,13 @@ struct channel {
 /* Returns 0 or -EINVAL. */
 int channel_parse(const char *addr, struct channel *ret, struct err *e);
 
-/* Loads what the channel needs. A guest whose kernel has it built in has no such module, which is
- * no failure. */
+/* Loads the modules that the channel needs. A missing module is no failure, because the kernel may
+ * have it built in. */
 int channel_load_modules(const struct channel *c, struct devices *d, struct err *e);
 
-/* May who has connected over vsock from @peer be served? The host only, and of the host, when it has
- * promised to be @privileged, who may use a port below 1024: any user there can dial a guest, and
- * what runs in the guest can dial its own address. */
+/* Whether to serve the vsock peer @peer: only the host, because a process in the guest can dial the
+ * guest's own address; and if the host has promised to be @privileged, only from a port below 1024,
+ * because any user of the host can dial a guest. */
 struct sockaddr_vm;
 bool channel_admits(const struct sockaddr_vm *peer, bool privileged);
 

@@ -13,8 +13,7 @@
 /*
  * Control groups of the unified hierarchy (cgroup v2), one per container.
  *
- *	cgroup_root_open ──► cgroup_make ──► cgroup_limit ──► (processes come and go) ──►
- *cgroup_remove
+ *	cgroup_root_open ──► cgroup_make ──► cgroup_limit ──► (processes run) ──► cgroup_remove
  *
  * The words of the specification are those of cgroup v1; resources.c translates them as runc does,
  * so that a workload reads the same numbers in both. Device rules become an eBPF program
@@ -44,7 +43,7 @@ AUTO_PTR(struct cgroup_root, cgroup_root_free)
  */
 int cgroup_make(struct cgroup_root *root, const char *path, struct cgroup **ret, struct err *e);
 
-/* Forgets; removes nothing. Accepts NULL. */
+/* Frees the struct; the cgroup stays. Accepts NULL. */
 void cgroup_free(struct cgroup *cg);
 AUTO_PTR(struct cgroup, cgroup_free)
 
@@ -70,7 +69,7 @@ int cgroup_set_devices(struct cgroup *cg, const Grpc__LinuxResources *res, struc
 /* Asks the kernel to freeze or thaw; CGROUP_FROZEN follows. */
 int cgroup_freeze(struct cgroup *cg, bool frozen, struct err *e);
 
-/* SIGKILL to all, those below and those being born included. */
+/* Sends SIGKILL to all processes, those of cgroups below and those being forked included. */
 int cgroup_kill(struct cgroup *cg, struct err *e);
 
 /* All processes, those of cgroups below included. *@ret is freed with free(). */
@@ -79,11 +78,10 @@ int cgroup_pids(struct cgroup *cg, pid_t **ret, size_t *ret_n, struct err *e);
 /* *@ret is freed with grpc__cgroup_stats__free_unpacked(*ret, NULL). */
 int cgroup_stats(struct cgroup *cg, Grpc__CgroupStats **ret, struct err *e);
 
-/* Has it no process, and none below? True also when it cannot be told because it is gone. */
+/* Whether neither @cg nor a cgroup below it has a process. True also when @cg is gone. */
 bool cgroup_is_empty(const struct cgroup *cg);
 
-/* What a watch tells of: something has changed, and this is how things are. The same may be told
- * twice in a row. */
+/* What a watch reports: the state after a change. The same state may be reported twice in a row. */
 enum cgroup_event {
 	CGROUP_OOM,    /* a process was killed for want of memory */
 	CGROUP_EMPTY,  /* there is no process */
@@ -93,7 +91,7 @@ enum cgroup_event {
 
 typedef void (*cgroup_event_fn)(void *arg, enum cgroup_event event);
 
-/* Tells of every change after the call, until cgroup_free(). Where the kernel has no memory
+/* Calls @fn after every change from now on, until cgroup_free(). Where the kernel has no memory
  * controller there is no CGROUP_OOM. A callback may call cgroup_free(). */
 int cgroup_watch(struct cgroup *cg, struct loop *loop, cgroup_event_fn fn, void *arg,
 		 struct err *e);

@@ -25,7 +25,7 @@ uint64_t io_weight_from_blkio(uint32_t weight)
 
 int memory_swap_from_v1(int64_t swap, int64_t limit, int64_t *ret, struct err *e)
 {
-	/* Memory alone without a limit: then so is both together. */
+	/* No limit on memory means no limit on memory and swap together either. */
 	if (limit == -1 && swap == 0)
 		swap = -1;
 	if (swap == -1 || swap == 0) {

@@ -5,8 +5,8 @@
 
 #include "base/err.h"
 
-/* From the numbers of cgroup v1, which the specification speaks, to those of cgroup v2; the formulas
- * are runc's, so that a workload finds the same values in its files. */
+/* Converts the cgroup v1 numbers of the specification to those of cgroup v2; the formulas are
+ * runc's, so that a workload finds the same values in its files. */
 
 /* cpu.shares (2 to 262144) as cpu.weight (1 to 10000). 0 is "not set" and stays 0. */
 uint64_t cpu_weight_from_shares(uint64_t shares);

@@ -90,7 +90,7 @@ static int read_rule(const Grpc__LinuxDeviceCgroup *d, size_t i, struct rule *re
 			e, EINVAL,
 			"linux.resources.devices[%zu].access: '%.32s' is not made of r, w and m", i,
 			d->access);
-	/* "a" is everything, whatever else stands there: the v1 controller takes it so. */
+	/* Type "a" means all devices, whatever the other fields say, as in cgroup v1. */
 	if (ret->type == ANY) {
 		ret->access = ACCESS_ALL;
 		return 0;
@@ -133,8 +133,8 @@ static void emit_end(struct device_program *p, bool allow)
 }
 
 /*
- * A rule that allows fits when all that is asked for is in it; one that denies, when any of it is:
- * so "deny w" does not stop at "rw" and allow it after all.
+ * An allowing rule matches when it contains all of the access asked for; a denying rule when it
+ * contains any of it, because "deny w" must refuse "rw", too.
  */
 static void emit_rule(struct device_program *p, const struct rule *rule)
 {

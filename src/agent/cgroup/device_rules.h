@@ -8,12 +8,12 @@
 #include "oci.pb-c.h"
 
 /*
- * Device rules as a program for the kernel (BPF_PROG_TYPE_CGROUP_DEVICE), which is asked at every
- * mknod and open of a device. In the specification a later rule wins; a program asks them from the
- * last to the first, and the first that fits decides.
+ * Device rules as a program for the kernel (BPF_PROG_TYPE_CGROUP_DEVICE), which runs at every mknod
+ * and open of a device. In the specification a later rule wins; the program tests the rules from
+ * the last to the first, and the first that matches decides.
  */
 
-/* Instructions for one rule, and around all. */
+/* Maximum of instructions for one rule, and for what surrounds the rules. */
 #define DEVICE_RULE_INSNS_MAX 8
 #define DEVICE_FIXED_INSNS    8
 
@@ -26,7 +26,7 @@ struct device_program {
 	bool allows_all; /* it need not be loaded */
 };
 
-/* Those of @rules, then those that every container has. Errors name the field. On success the caller
- * frees ret->insns. */
+/* The program for @rules and, after them, the rules of every container. Errors name the field. On
+ * success the caller frees ret->insns. */
 int device_program_make(Grpc__LinuxDeviceCgroup *const *rules, size_t n_rules,
 			struct device_program *ret, struct err *e);

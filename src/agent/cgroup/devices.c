@@ -29,7 +29,7 @@ static int load(const struct device_program *p)
 	return fd < 0 ? -errno : (int) fd;
 }
 
-/* In place of the one that is attached, if there is one. */
+/* Attaches @prog, in place of the program attached before, if any. */
 static int attach(const struct cgroup *cg, int prog)
 {
 	union bpf_attr attr;
@@ -65,7 +65,7 @@ int cgroup_set_devices(struct cgroup *cg, const Grpc__LinuxResources *res, struc
 	if (r < 0)
 		return r;
 
-	/* Kept open: it is what the next change has to name. */
+	/* The descriptor stays open, because the next change has to name the program to replace. */
 	auto_close int prog = p.allows_all ? -1 : load(&p);
 
 	free(p.insns);

@@ -9,8 +9,8 @@
 #include "agent/cgroup/tree.h"
 
 /*
- * cgroup.events and memory.events say EPOLLPRI when a number in them has changed, until somebody
- * reads them. Several changes may be one event; so what is told is how things are now.
+ * The kernel reports EPOLLPRI on cgroup.events and memory.events from a change of a number in them
+ * until they are read. Several changes may be one event, so the callback gets the current state.
  */
 struct watcher {
 	struct cgroup *cg;
@@ -21,7 +21,7 @@ struct watcher {
 	uint64_t oom_kills;
 };
 
-/* Reading through the descriptor that is watched is what makes the kernel say it again. */
+/* The kernel reports the next change only after a read through the watched descriptor. */
 static void rearm(int fd)
 {
 	char text[512];

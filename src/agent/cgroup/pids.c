@@ -43,7 +43,7 @@ static int read_procs(int dirfd, struct pids *pids)
 	char *rest = NULL;
 	int r = file_read(dirfd, "cgroup.procs", (size_t) PIDS_MAX * 8, &text, NULL, NULL);
 
-	/* A threaded group below says EOPNOTSUPP: its processes stand in the domain above it. */
+	/* EOPNOTSUPP: a threaded cgroup, whose processes are listed by the domain above it. */
 	if (r < 0)
 		return r == -EOPNOTSUPP || r == -ENOENT || r == -ENODEV ? 0 : r;
 	for (char *line = strtok_r(text, "\n", &rest); r == 0 && line;

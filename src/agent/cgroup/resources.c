@@ -18,7 +18,7 @@
  * written in Go use for "not set", is left alone; every other is set or refused by its name.
  */
 
-/* Writes to @file and says which @field it was for. */
+/* Writes to @file; an error names @field. */
 __attribute__((format(printf, 5, 6))) static int set(const struct cgroup *cg, const char *file,
 						     const char *field, struct err *e,
 						     const char *fmt, ...)
@@ -119,7 +119,7 @@ static int set_cpu(const struct cgroup *cg, const Grpc__LinuxCPU *cpu, struct er
 	/* An idle group has no weight. */
 	if (r == 0 && weight && !(cpu->has_idle && cpu->idle))
 		r = set(cg, "cpu.weight", "cpu.shares", e, "%" PRIu64, weight);
-	/* A burst must fit the quota at every moment, so the order depends on which way they go. */
+	/* Each write must leave the burst within the quota, so the order depends on both. */
 	if (r == 0 && cpu->has_burst &&
 	    set(cg, "cpu.max.burst", "cpu.burst", NULL, "%" PRIu64, cpu->burst) == 0)
 		return set_quota(cg, cpu, e);
@@ -263,7 +263,7 @@ static int set_rdma(const struct cgroup *cg, const Grpc__LinuxResources *res, st
 	return 0;
 }
 
-/* What makes the cgroup what it is, and whose it is; not a limit. */
+/* Files by which the runtime manages the cgroup; they are no limits. */
 static bool is_runtimes_own(const char *file)
 {
 	static const char *const own[] = {
@@ -277,8 +277,8 @@ static bool is_runtimes_own(const char *file)
 	return false;
 }
 
-/* Whole lines for files of the cgroup, those we have never heard of too; the kernel judges what is in
- * them. */
+/* Writes whole lines to files of the cgroup, also to files unknown here; the kernel checks the
+ * values. */
 static int set_unified(const struct cgroup *cg, const Grpc__LinuxResources *res, struct err *e)
 {
 	for (size_t i = 0; i < res->n_unified; i++) {

@@ -12,8 +12,8 @@
 #include "base/file.h"
 
 /*
- * What a container uses, in the words of cgroup v1, which the protocol has. A file that is not there
- * (a controller that this kernel lacks) leaves its part out.
+ * What a container uses, in the cgroup v1 terms of the protocol. A file that is not there (a
+ * controller that this kernel lacks) leaves its part out.
  */
 
 #define IO_DEVICES_MAX 1024
@@ -44,7 +44,7 @@ static void take_cpu(void *arg, const char *key, uint64_t value)
 	Grpc__CpuStats *cpu = arg;
 	Grpc__ThrottlingData *throttling = cpu->throttling_data;
 
-	/* Times are in microseconds here and in nanoseconds there. */
+	/* cgroup v2 counts in microseconds, the protocol in nanoseconds. */
 	if (strcmp(key, "usage_usec") == 0)
 		cpu->cpu_usage->total_usage = value * 1000;
 	else if (strcmp(key, "user_usec") == 0)
@@ -87,7 +87,7 @@ static int read_pids(const struct cgroup *cg, Grpc__CgroupStats *stats)
 	if (!NEW(stats->pids_stats, Grpc__PidsStats, grpc__pids_stats__init))
 		return -ENOMEM;
 	(void) cgroup_read_number(cg, "pids.current", &stats->pids_stats->current);
-	/* 0 is "no limit" there. */
+	/* In the protocol 0 is "no limit". */
 	if (cgroup_read_number(cg, "pids.max", &limit) && limit != UINT64_MAX)
 		stats->pids_stats->limit = limit;
 	return 0;

@@ -72,7 +72,7 @@ int cgroup_path_from_spec(const char *path, char **ret, struct err *e)
 	return 0;
 }
 
-/* Turns on what can be turned on: first all in one write, which is quick, else one by one. */
+/* Turns on all controllers it can: first all in one write, which is quick, else one by one. */
 static int turn_on_controllers(struct cgroup_root *root, struct err *e)
 {
 	auto_free char *have = NULL;
@@ -161,7 +161,7 @@ static int make_ancestors(struct cgroup_root *root, char *path, struct err *e)
 	return 0;
 }
 
-/* One that is left over has the limits of somebody else, so it is made anew. */
+/* A leftover cgroup has the limits of an earlier container, so it is made anew. */
 static int make_leaf(struct cgroup_root *root, const char *path, struct err *e)
 {
 	if (mkdirat(root->fd, path, 0755) == 0)
@@ -303,7 +303,7 @@ int cgroup_remove(struct cgroup *cg, struct err *e)
 	if (r < 0)
 		return err_sys(e, -r, "remove cgroup '%s'", cg->path);
 
-	/* The ancestors that nobody needs any more. */
+	/* Remove the ancestors that have become empty. */
 	auto_free char *path = strdup(cg->path);
 
 	for (char *slash = path ? strrchr(path, '/') : NULL; slash; slash = strrchr(path, '/')) {

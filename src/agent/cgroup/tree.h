@@ -25,7 +25,7 @@ bool cgroup_read_key(const struct cgroup *cg, const char *file, const char *key,
 /* The number that is all of a file; "max" is UINT64_MAX. Returns false when it is not there. */
 bool cgroup_read_number(const struct cgroup *cg, const char *file, uint64_t *ret);
 
-/* The whole of a file. Most are shorter than a page; this is the longest that is believed. */
+/* The largest cgroup file that is read; most are shorter than a page. */
 #define CGROUP_FILE_MAX_BYTES (256 * 1024)
 
 /* Accepts NULL. */

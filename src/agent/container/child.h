@@ -19,7 +19,7 @@
 
 #define CHILD_FD_MAX 12 /* of one child, stdin, stdout and stderr included */
 
-/* What it is made for. */
+/* What the child is made for. */
 enum child_kind {
 	CHILD_INIT,
 	CHILD_EXEC,
@@ -30,5 +30,5 @@ enum child_kind {
 	CHILD_KIND_MAX,
 };
 
-/* The whole life of a child. Returns the exit code of one that has failed. */
+/* Runs a child until it has become the workload or ends. Returns its exit code. */
 int container_child_run(enum child_kind kind, const char *id, const char *bundle, uint32_t number);

@@ -155,7 +155,7 @@ static int read_user_namespace(struct container *c, const Grpc__Spec *spec, stru
 	return 0;
 }
 
-/* A copy of those parts of @p that a process which joins later may leave out. */
+/* A copy of those parts of @p that an exec process may leave out. */
 static Grpc__Process *copy_defaults(const Grpc__Process *p)
 {
 	Grpc__Process part = GRPC__PROCESS__INIT;
@@ -201,9 +201,9 @@ static struct container *container_new(struct container_host *host,
 	return c;
 }
 
-/* Engines give every container a profile where the host has AppArmor, and upstream's runtime hands it on.
- * It means the host's kernel. SELinux labels are another matter: upstream sends one only when it was
- * told that the guest should enforce it, and then the child refuses. */
+/* On a host with AppArmor engines give every container a profile, and upstream's runtime passes it
+ * on, though it is meant for the host's kernel: a warning is enough. The child refuses SELinux
+ * labels, because upstream sends one only when the guest should enforce it. */
 static void warn_of_profile(const struct container_config *config)
 {
 	const char *profile = config->spec->process ? config->spec->process->apparmorprofile : NULL;
@@ -318,15 +318,14 @@ int container_signal_all(struct container *c, int signo, struct err *e)
 		r = cgroup_kill(c->cgroup, e);
 	else if ((r = cgroup_pids(c->cgroup, &pids, &n, e)) == 0)
 		for (size_t i = 0; i < n; i++)
-			/* One that has gone in the meantime has what was wanted. A number cannot
-			 * belong to another process yet: we alone collect the ends of our children.
-			 */
+			/* ESRCH: the process has ended meanwhile. Its pid is not reused so soon,
+			 * because the kernel hands out pids in turn. */
 			if (kill(pids[i], signo) < 0 && errno != ESRCH)
 				r = r < 0 ? r : err_sys(e, errno, "signal process %d", pids[i]);
 	return err_wrap(e, r, "signal container '%s'", c->id);
 }
 
-/* Everything but what a pin protects. */
+/* Ends the processes and closes everything; release() frees the rest with the last pin. */
 static void take_apart(struct container *c)
 {
 	loop_timer_cancel(c->remove_timer);

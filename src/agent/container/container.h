@@ -12,13 +12,16 @@
 #include "oci.pb-c.h"
 
 /*
- * Containers inside the VM: what the OCI runtime specification says about Linux, done.
+ * Containers inside the VM: the Linux part of the OCI runtime specification.
  *
- *	            container_create            container_start
- *	   (none) ───────────────► CREATING ──► CREATED ───────────► STARTING ──► RUNNING ◄──►
- *PAUSED │ failed     │                    │ failed      │ ▼            ▼                    ▼ ▼
- *init ended STOPPED ◄───────┴────────────────────┴─────────────┘ │ container_remove, then
- *container_free
+ *	    container_create           container_start
+ *	(none) ───────► CREATING ──► CREATED ───────► STARTING ──► RUNNING ◄──► PAUSED
+ *	                    │ failed    │                 │ failed    │           │ init ended
+ *	                    ▼           │                 │           │           │
+ *	                 STOPPED ◄──────┴─────────────────┴───────────┴───────────┘
+ *	                    │ container_remove, then container_free
+ *	                    ▼
+ *	                 (none)
  *
  * A process of a container is made by the zygote (zygote.h), a helper that has the agent's program
  * and nothing of its memory; that child does everything which needs the container's namespaces, step
@@ -29,11 +32,11 @@
  * container_free() and container_process_free() included.
  *
  * Distrust: the specification comes from the host and may be wrong in every way; the root file
- * system and everything in it belongs to the workload and may be hostile. The child is ours until
- * it executes the workload; what it sends is checked all the same.
+ * system and everything in it belongs to the workload and may be hostile. The child runs the
+ * agent's code until it executes the workload; what it sends is checked all the same.
  *
- * Namespaces are taken as the specification has them, but for the network: a virtual machine has
- * one, and it is its containers', so a network namespace without a path is the agent's own.
+ * Namespaces are taken as the specification has them, except the network: containers use the VM's,
+ * so a network namespace without a path is the agent's own.
  *
  * What boot must provide before the first container:
  *  - "/" is a mount that has another below it: the initramfs itself cannot be pivoted away from, but
@@ -67,8 +70,8 @@ AUTO_PTR(struct container_host, container_host_free)
 /* A process that the agent made in a container: its init, or an exec. */
 struct container_process;
 
-/* How the story of something that takes time ends: @r is 0 or -errno, and then @e (borrowed, for
- * the time of the call) says why. */
+/* Reports the end of an operation: @r is 0 or -errno, and then @e (borrowed, for the time of the
+ * call) says why. */
 typedef void (*container_done_fn)(void *arg, int r, const struct err *e);
 
 /* @status is as in waitpid(2). */
@@ -78,8 +81,8 @@ typedef void (*container_exited_fn)(void *arg, int status);
  * struct container_stdio - what a process gets as descriptors 0, 1 and 2
  * @fds:	borrowed, may be closed once container_create() or container_exec() has returned;
  *		-1 means /dev/null. Ignored when the process has a terminal: then the child makes
- *		a pty in the container's own /dev/pts, and container_process_take_tty() gives its
- *master.
+ *		a pty in the container's own /dev/pts, and container_process_take_tty() gives
+ *		its master.
  */
 struct container_stdio {
 	int fds[3];
@@ -90,9 +93,9 @@ struct container_stdio {
  * @id:		at most 255 bytes, no '/'; names the cgroup where the specification does not
  * @bundle:	folder in the guest, for the state that hooks get
  * @spec:	Root.Path is the absolute path in the guest of a folder. Namespaces are taken
- *literally: those not listed are the agent's, those with a Path are joined
- * @ipc_ns, @uts_ns, @pid_ns: the pod's, to be used where @spec lists such a namespace without a
- *path; -1 for a new one
+ *		literally: those not listed are the agent's, those with a Path are joined
+ * @ipc_ns, @uts_ns, @pid_ns: the pod's, to be used where @spec lists such a namespace without
+ *		a path; -1 for a new one
  * @stdio:	of the init process
  * @exited:	the init process ended; never called before the done of container_create() said 0
  * @oom:	the kernel killed a process of this container for want of memory; may be NULL
@@ -147,8 +150,8 @@ int container_exec(struct container *c, const Grpc__Process *process,
 		   container_exited_fn exited, void *arg, struct container_process **ret,
 		   struct err *e);
 
-/* Kills and forgets; no callback after it. Not for the init process, which container_free() frees.
- * Accepts NULL. */
+/* Kills and frees the process; no callback after it. Not for the init process, which
+ * container_free() frees. Accepts NULL. */
 void container_process_free(struct container_process *p);
 AUTO_PTR(struct container_process, container_process_free)
 
@@ -206,6 +209,6 @@ int container_processes(struct container *c, struct container_ps **ret, size_t *
  * ends with -ECANCELED first. */
 int container_remove(struct container *c, container_done_fn done, void *arg, struct err *e);
 
-/* Kills what is left without waiting and forgets. No callback after it. Accepts NULL. */
+/* Kills all processes without waiting and frees @c. No callback after it. Accepts NULL. */
 void container_free(struct container *c);
 AUTO_PTR(struct container, container_free)

@@ -8,8 +8,8 @@
 /*
  * What the files of the agent's half of this layer share.
  *
- * Callbacks of the caller may free what they are about. Whoever has something to do after one pins it:
- * then it is only taken apart, and the memory goes with the last pin.
+ * Callbacks may free the container or the process that they are about. Code that continues after a
+ * callback takes a pin before it; the memory is freed with the last pin.
  */
 struct container_process {
 	struct container *container; /* NULL when that was freed first */
@@ -38,8 +38,8 @@ struct container {
 	bool has_userns;
 	bool has_poststart, has_poststop;
 	bool was_created;
-	uint32_t personality; /* of the init process; those that join get the same */
-	/* What a process that joins gets where it says nothing itself. */
+	uint32_t personality; /* of the init process; exec processes get the same */
+	/* What an exec process gets for fields that it leaves out. */
 	Grpc__Process *defaults;
 	struct container_process init;
 	struct list execs;
@@ -59,21 +59,20 @@ struct container {
 /* A container_process that does nothing yet. */
 void container_process_init(struct container_process *p, struct container *c);
 
-/* Kills, closes and forgets; the memory stays. */
+/* Kills the process and closes its descriptors; the memory stays. */
 void container_process_fini(struct container_process *p);
 
 void container_pin(struct container *c);
 void container_process_pin(struct container_process *p);
 
-/* Both return false when it was freed meanwhile, and is gone now. */
+/* Both return false when the object was freed meanwhile: it must not be used any more. */
 bool container_unpin(struct container *c);
 bool container_process_unpin(struct container_process *p);
 
-/* Tells whoever waits for @p how it went, by p->err, and NULLs done first. Nothing when nobody
- * waits. */
+/* Sets p->done to NULL and calls it with p->err. Does nothing when it is NULL already. */
 void container_process_tell(struct container_process *p);
 
-/* The process ended before it was what it should have become; keeps an older reason. */
+/* Sets p->err: the process ended before @before. Keeps an older error. */
 void container_process_died(struct container_process *p, const char *before);
 
 /* Packs @message into a new memfd. */
@@ -82,17 +81,17 @@ int container_pack(const ProtobufCMessage *message, int *ret_fd, struct err *e);
 /* Makes the init process of @c. */
 int container_spawn(struct container *c, const struct container_config *config, struct err *e);
 
-/* Runs the hooks of one kind in the agent's own namespaces, then calls @done; c->hooks_err tells.
- */
+/* Runs the hooks of one kind in the agent's own namespaces, then calls @done; c->hooks_err has the
+ * failure. */
 int container_run_hooks(struct container *c, enum child_kind kind,
 			void (*done)(struct container *c), struct err *e);
 
-/* Begins to kill all and tidy up. */
+/* Kills all processes; container_removal_step() does the rest. */
 void container_begin_removal(struct container *c);
 
-/* Goes on with a removal when something has ended; may end with callbacks. Nothing when none is
- * under way. */
+/* Continues a removal after a process or hooks have ended; may end with callbacks. Does nothing
+ * when no removal is under way. */
 void container_removal_step(struct container *c);
 
-/* The line of one process out of /proc. Returns false when it has gone. */
+/* Reads one process from /proc. Returns false when it has ended. */
 bool container_read_ps(int proc_fd, pid_t pid, struct container_ps *ret);

@@ -3,7 +3,7 @@
 
 #include "agent/container/container_priv.h"
 
-/* One more process in a container, as the agent drives it. */
+/* An exec process in a container, as the agent drives it. */
 
 static void exec_heard(void *arg, const struct note *note, int *fd)
 {
@@ -67,8 +67,8 @@ static const struct worker_events exec_events = {
 	.ended = exec_ended,
 };
 
-/* What the process does not say is as for the init process; but noNewPrivileges that is not said is
- * false, as with runc. */
+/* Fields that an exec process leaves out are as for the init process, except noNewPrivileges:
+ * without it the value is false, as with runc. */
 static Grpc__Process with_defaults(const Grpc__Process *process, const Grpc__Process *defaults)
 {
 	Grpc__Process p = *process;
@@ -87,7 +87,7 @@ static Grpc__Process with_defaults(const Grpc__Process *process, const Grpc__Pro
 }
 
 /* A workload that manages cgroups itself (systemd, a container engine) has moved its processes into
- * groups below, and then none may be in the one above: the newcomer goes where init is. */
+ * groups below, and then the one above takes none (-EBUSY): use the cgroup of init. */
 static int start_worker(struct container_process *p, struct worker_spec *spec, struct err *e)
 {
 	struct container *c = p->container;

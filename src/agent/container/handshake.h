@@ -6,7 +6,7 @@
 #include "base/err.h"
 
 /*
- * What the agent and a child that it made say to each other, over a SOCK_SEQPACKET pair:
+ * The messages between the agent and a child that it made, over a SOCK_SEQPACKET pair:
  *
  *	init                              agent
  *	  USERNS_MADE ──────────────────►   writes uid_map and gid_map
@@ -23,7 +23,7 @@
  *	  (end of file) ────────────────►   it has become the workload
  *
  * A step that the specification does not ask for is left out. FAILED may come in place of any step,
- * even after EXECUTING, and nothing comes after it. End of file without EXECUTING means death.
+ * even after EXECUTING, and nothing comes after it. End of file without EXECUTING: the child died.
  */
 enum step {
 	STEP_USERNS_MADE,
@@ -46,10 +46,10 @@ struct note {
 
 const char *step_name(enum step step);
 
-/* Says @step, with @fd (borrowed) if it is not -1. @err goes with STEP_FAILED, else NULL. */
+/* Sends @step, with @fd (borrowed) if it is not -1. @err goes with STEP_FAILED, else NULL. */
 int handshake_tell(int sock, enum step step, pid_t pid, int fd, const struct err *err,
 		   struct err *e);
 
-/* Hears one note. *@ret_fd is a descriptor that belongs to the caller, or -1. Returns 1, 0 at end
- * of file, -EAGAIN on a non-blocking socket without a note, -EPROTO for nonsense, or -errno. */
+/* Receives one note. *@ret_fd is the caller's descriptor, or -1. Returns 1, 0 at end of file,
+ * -EAGAIN on a non-blocking socket without a note, -EPROTO for an invalid note, or -errno. */
 int handshake_hear(int sock, struct note *ret, int *ret_fd, struct err *e);

@@ -3,7 +3,7 @@
 #include "agent/container/container_priv.h"
 
 /* Hooks that run in the agent's own namespaces, as the agent drives them: a child runs them one
- * after the other (child_hooks.c) and says FAILED if one does. */
+ * after the other (child/hooks.c) and sends FAILED if one fails. */
 
 static void hooks_heard(void *arg, const struct note *note, int *fd)
 {

@@ -8,8 +8,8 @@
 #include "agent/container/container_priv.h"
 #include "base/file.h"
 
-/* The processes of a container, out of /proc. What stands in their names and arguments is the
- * workload's, and may be anything. */
+/* The processes of a container, out of /proc. The workload chooses their names and arguments, which
+ * may have any content. */
 
 #define STAT_MAX_BYTES   4096
 #define STATUS_MAX_BYTES 16384
@@ -118,7 +118,7 @@ int container_processes(struct container *c, struct container_ps **ret, size_t *
 		free(list);
 		return r;
 	}
-	/* One that has gone in the meantime is left out. */
+	/* A process that has ended meanwhile is left out. */
 	for (size_t i = 0; i < n; i++)
 		used += container_read_ps(proc_fd, pids[i], &list[used]);
 	*ret = list;

@@ -4,7 +4,7 @@
 #include "base/log.h"
 
 /*
- * The end of a container: everything in it is killed, then each end is waited for. What ends calls
+ * Removes a container: kills all its processes, then waits for each of them to end. Each end calls
  * container_removal_step(), which looks whether anything is left.
  */
 
@@ -16,7 +16,7 @@ static void finish(struct container *c)
 	c->removing = false;
 	c->removed = NULL;
 	container_pin(c);
-	/* A create that was cut short, or that has failed and is undone now. */
+	/* Answers a create that was cancelled, or that has failed and is undone now. */
 	container_process_tell(&c->init);
 	if (!container_unpin(c))
 		return;
@@ -94,7 +94,7 @@ int container_remove(struct container *c, container_done_fn done, void *arg, str
 	if (c->removed)
 		return err_say(e, EBUSY, "container '%s' is already being removed", c->id);
 
-	/* Nothing may be left whose end could be told: then the timer does. */
+	/* If no process is left, no exit event will continue the removal: the timer does. */
 	int r = loop_timer(c->host->loop, clock_now(), on_timer, c, &c->remove_timer, e);
 
 	if (r < 0)

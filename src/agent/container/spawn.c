@@ -104,8 +104,8 @@ static void tell_pause_failed(struct container *c)
 	paused(c->paused_arg, -err.code, &err);
 }
 
-/* The last words about a process that has ended: to who waits for it, to who owns it, to whoever
- * removes the container. */
+/* Reports the end of the init process to the calls that wait for it, to the owner of the container,
+ * and to a removal under way. */
 static void tell_end(struct container *c)
 {
 	struct container_process *p = &c->init;
@@ -128,7 +128,7 @@ static void started_and_hooked(struct container *c)
 		(void) cgroup_kill(c->cgroup, NULL);
 		worker_kill(&c->init.worker);
 		if (!c->init.ended)
-			return; /* tell_end() will tell it */
+			return; /* tell_end() will report it */
 	}
 	if (c->init.ended)
 		tell_end(c);
@@ -136,7 +136,7 @@ static void started_and_hooked(struct container *c)
 		container_process_tell(&c->init);
 }
 
-/* It is the workload now; it may even have ended already. */
+/* The process has become the workload; it may even have ended already. */
 static void started(struct container *c)
 {
 	struct err err = {0};
@@ -154,7 +154,7 @@ static void init_closed(void *arg)
 {
 	struct container *c = arg;
 
-	/* Without EXECUTING this is the beginning of its end, which will be told. */
+	/* Without EXECUTING the child is about to end, which init_ended() reports. */
 	if (c->init.executing && c->init.err.code == 0)
 		started(c);
 }
@@ -166,7 +166,7 @@ static void init_ended(void *arg, int status)
 
 	p->ended = true;
 	p->status = status;
-	/* It ends with 1 after it has said why it cannot start, unless we are faster with killing it. */
+	/* A child exits with 1 after FAILED: report that even if the agent killed it first. */
 	if (c->state == CONTAINER_STARTING && p->err.code)
 		p->status = W_EXITCODE(EXIT_FAILURE, 0);
 	if (c->state == CONTAINER_STARTING && p->executing && p->err.code == 0) {
@@ -181,12 +181,12 @@ static void init_ended(void *arg, int status)
 		container_process_died(p, "it was ready");
 		(void) err_wrap(&p->err, 0, "make container '%s'", c->id);
 		c->state = CONTAINER_STOPPED;
-		/* Told when all is undone. */
+		/* finish() in remove.c reports the failure when all is undone. */
 		container_begin_removal(c);
 		container_removal_step(c);
 		return;
 	}
-	/* The poststart hooks are still at it, and tell when they are done. */
+	/* The poststart hooks still run; started_and_hooked() will report the end. */
 	if (c->hooks_done == started_and_hooked)
 		return;
 	tell_end(c);

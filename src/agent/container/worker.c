@@ -33,7 +33,7 @@ static void hang_up(struct worker *w)
 	w->control = fd_close(w->control);
 }
 
-/* The child has made its successor, which is a child of the agent, too. */
+/* The child has made its successor, also a child of the agent, which the worker now stands for. */
 static int follow(struct worker *w, const struct note *note, int *pidfd, struct err *e)
 {
 	if (*pidfd < 0 || note->pid <= 1)
@@ -50,7 +50,7 @@ static int follow(struct worker *w, const struct note *note, int *pidfd, struct 
 	return worker_tell(w, STEP_GO, e);
 }
 
-/* A child that talks nonsense has failed. */
+/* A child that sends an invalid note has failed. */
 static void fail(struct worker *w, struct err *e)
 {
 	struct note note = {.step = STEP_FAILED, .err = *e};
@@ -60,7 +60,7 @@ static void fail(struct worker *w, struct err *e)
 	w->events->heard(w->arg, &note, &no_fd);
 }
 
-/* One note at a time: what is told may end this worker. */
+/* Reads one note at a time, because the callback may call worker_fini(). */
 static void on_control(void *arg, uint32_t events)
 {
 	struct worker *w = arg;
@@ -74,7 +74,7 @@ static void on_control(void *arg, uint32_t events)
 		return;
 	if (r == 0) {
 		hang_up(w);
-		/* Exactly one of these is last. */
+		/* If the child was reaped first, only ended() is still due. */
 		if (w->reaped)
 			worker_maybe_ended(w);
 		else

@@ -10,7 +10,7 @@
 
 /*
  * A child that the agent has made, seen from the agent: a process, the socket to it, and the end of
- * both. Callbacks come on the loop; after each one the worker may have been finished with.
+ * both. Callbacks come on the loop; each of them may call worker_fini().
  */
 
 /* What all containers of one agent share. */
@@ -24,9 +24,9 @@ struct container_host {
 struct worker_events {
 	/* Any step but PID_MADE. *@fd is closed afterwards unless it is taken. */
 	void (*heard)(void *arg, const struct note *note, int *fd);
-	/* It says nothing more, but lives. */
+	/* The child has closed the socket but still runs. */
 	void (*closed)(void *arg);
-	/* The process has ended, and all that it said has been heard; the last callback. */
+	/* The process has ended, and all its notes were delivered; the last callback. */
 	void (*ended)(void *arg, int status);
 };
 
@@ -48,11 +48,11 @@ struct worker {
 int worker_start(struct worker *w, struct container_host *host, const struct worker_spec *spec,
 		 const struct worker_events *events, void *arg, struct err *e);
 
-/* Says @step to the child. */
+/* Sends @step to the child. */
 int worker_tell(struct worker *w, enum step step, struct err *e);
 
-/* SIGKILL; the end is told as any other. Harmless when it has ended. */
+/* Sends SIGKILL; ended() follows as for any other end. Harmless when the child has ended. */
 void worker_kill(struct worker *w);
 
-/* Kills it and forgets: no callback any more. Accepts WORKER_NONE. */
+/* Kills the child and frees what the worker holds; no callback follows. Accepts WORKER_NONE. */
 void worker_fini(struct worker *w);

@@ -17,9 +17,9 @@
 #include "base/array.h"
 #include "base/fd.h"
 
-/* The agent's side. The other one is child/zygote.c. */
+/* The agent's side; the zygote's is child/zygote.c. */
 
-/* For a machine that is very busy; then it is lost. */
+/* How long the zygote may take to answer on a very busy machine; then the agent gives it up. */
 #define ANSWER_SECONDS 30
 
 void worker_spec_add_fd(struct worker_spec *spec, int fd, int as)
@@ -30,9 +30,9 @@ void worker_spec_add_fd(struct worker_spec *spec, int fd, int as)
 }
 
 /*
- * Our own file, to be executed again: a workload that finds a child of ours in its pid namespace
- * could open /proc/PID/exe for writing and become the agent. A read-only mount that is attached
- * nowhere makes that impossible: nobody can name it, so nobody can remount it.
+ * Opens the agent's own file, to be executed again. A workload that finds a child of the agent in
+ * its pid namespace could open /proc/PID/exe for writing and replace the agent. A read-only mount
+ * that is attached nowhere makes that impossible, because nobody can name and remount it.
  */
 static int open_exe(int *ret_fd, struct err *e)
 {
@@ -60,7 +60,7 @@ int zygote_init(struct zygote *z, struct err *e)
 	return z->null_fd < 0 ? err_sys(e, errno, "open '/dev/null'") : 0;
 }
 
-/* Its end is the reaper's affair, like that of any child nobody expects. */
+/* Kills the zygote; the reaper collects it like any child that is not expected. */
 static void lose(struct zygote *z)
 {
 	if (z->pidfd >= 0)
@@ -171,7 +171,7 @@ static int ask(struct zygote *z, const struct worker_spec *spec, struct err *e)
 
 		if (sent >= 0)
 			return 0;
-		/* It has died since; somebody may kill it, and the next is as good. */
+		/* The zygote has died since (anybody may kill it): start another one. */
 		lose(z);
 		if (again || sent != -EPIPE)
 			return err_sys(e, (int) -sent, "ask for a process");
@@ -202,7 +202,7 @@ int zygote_make(struct zygote *z, const struct worker_spec *spec, int control, p
 		*ret_pidfd = take_fd(&pidfd);
 		return 0;
 	}
-	/* What it did, if anything, ends with its control socket. */
+	/* A child that the zygote has made, if any, ends with its control socket. */
 	lose(z);
 	if (r == -EAGAIN)
 		return err_say(e, ETIMEDOUT, "make a process: the zygote does not answer");

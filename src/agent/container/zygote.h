@@ -10,33 +10,33 @@
 #include "base/err.h"
 
 /*
- * Where the agent's children come from: a helper, the agent executed again as "kata-agent zygote"
- * when the first child is wanted. It clones one child a request. Each is a child of the agent, not of
- * the helper.
+ * A helper that makes the agent's children: the agent's program, executed again as "kata-agent
+ * zygote" when the first child is wanted. It clones one child a request. Each is a child of the
+ * agent, not of the helper.
  *
  *	agent                                    zygote
  *	  zygote_request, descriptors ─────────►   joins the pid namespace, clones, leaves it
  *	              ◄── PID_MADE (pidfd) ─────
  *	                  or FAILED
  *
- * A child needs the agent's program, but must not have its memory: what the other containers of a pod
- * were told is in there, and a workload may have the right to look into a process that joins it.
- * Executing the program again for each child gives that, too, and is a quarter of all that a guest
- * does for an exec. The zygote has executed it once, and holds one request at a time.
+ * A child needs the agent's program, but must not have its memory, because that holds requests for
+ * the other containers of a pod, and a workload may have the right to trace a process that joins
+ * it. Executing the program again for each child would do, too, but is a quarter of all that a
+ * guest does for an exec. The zygote has executed it once, and holds one request at a time.
  *
- * Threads: none. The agent waits for the answer; no workload can make it wait, for the zygote is in
- * nobody's cgroup and a child's only when it is one.
+ * Threads: none. The agent waits for the answer; no workload can delay it, because the zygote is in
+ * no container's cgroup, and a child enters one only when it is cloned.
  */
 struct zygote {
 	int exe_fd;  /* the agent's own file, on a mount that nobody else can reach */
-	int null_fd; /* its stdin, stdout and stderr; a child keeps those the spec has not */
+	int null_fd; /* the zygote's stdio; a child keeps what its spec does not replace */
 	int sock;    /* -1: not started, or lost */
 	int pidfd;
 };
 
 /**
  * struct worker_spec - how to make a child; all borrowed
- * @kind:	with @id, @bundle and @number what the child is told, see child.h
+ * @kind:	with @id, @bundle and @number what the child gets, see child.h
  * @new_pid_ns:	clone into a pid namespace of its own
  * @pid_ns:	namespace or pidfd whose pid namespace the child is made in; -1: the agent's
  * @cgroup_fd:	-1: the agent's

@@ -12,9 +12,9 @@
 /**
  * DOC: agent/device - drivers and devices of the guest
  *
- * Booting is slow where it loads what nobody needs, so modules are loaded by the name of the first
- * who needs them, and devices are waited for only when somebody has named one. Devices appear when
- * the kernel likes; it announces them by uevents, and every announcement makes us look again.
+ * To boot fast, a module is loaded by its name when it is first needed, and a device is waited for
+ * only when a request has named it. The kernel announces devices by uevents, and after each of them
+ * the agent looks again.
  *
  * Threads: none. Distrusts: the host, which chooses names of modules, ports and devices; and sysfs
  * names are bounded.
@@ -23,7 +23,7 @@ struct devices;
 
 #define DEVICE_PATH_MAX 256
 
-/* Where things are; only tests say something else than DEVICE_PLACES. All is borrowed for ever. */
+/* The paths to look in; only tests use others than DEVICE_PLACES. All is borrowed for ever. */
 struct device_places {
 	const char *sys;     /* "/sys" */
 	const char *dev;     /* "/dev" */
@@ -36,7 +36,7 @@ struct device_places {
 int devices_new(struct loop *loop, const struct device_places *places, struct devices **ret,
 		struct err *e);
 
-/* Nothing may wait any more. Accepts NULL. */
+/* No device_wait may be pending. Accepts NULL. */
 void devices_free(struct devices *d);
 AUTO_PTR(struct devices, devices_free)
 
@@ -50,8 +50,8 @@ AUTO_PTR(struct devices, devices_free)
  */
 int module_load(struct devices *d, const char *name, const char *parameters, struct err *e);
 
-/* The same, but that this guest has no such module is success: it is built in, or the next step says
- * best what is missing. */
+/* The same, but a module that this guest does not have is success: it may be built in, and if not,
+ * the next step's error says best what is missing. */
 int module_load_if_any(struct devices *d, const char *name, struct err *e);
 
 /* Loads the transport of virtio devices: PCI, MMIO or both, whichever the machine has. As
@@ -65,8 +65,8 @@ enum device_kind {
 	DEVICE_KIND_MAX,
 };
 
-/* Looks once. Puts the path of its node into @ret. Returns 0, -ENODEV when it is not there (yet),
- * or -EINVAL when @key makes no sense. */
+/* Looks for the device once. Puts the path of its node into @ret. Returns 0, -ENODEV when it is not
+ * there (yet), or -EINVAL when @key makes no sense. */
 int device_find(struct devices *d, enum device_kind kind, const char *key,
 		char ret[DEVICE_PATH_MAX], struct err *e);
 

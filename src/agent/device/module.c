@@ -125,7 +125,7 @@ static int load(struct module_list *l, struct module *m, const char *parameters,
 		size_t bytes = strcspn(p, " ");
 		struct module *before = find(l, p, bytes);
 
-		/* Some may refuse without harm; without a real need, @m does not load either. */
+		/* If @m really needs the module that failed, @m does not load either. */
 		if (before)
 			(void) load_one(before, NULL, NULL);
 		p += bytes;

@@ -79,7 +79,7 @@ static void on_uevent(void *arg, uint32_t events)
 	char what[4096];
 
 	(void) events;
-	/* What happened does not matter, only that something did: some may have been lost. */
+	/* Uevents are not parsed, because some may have been lost: each means look again. */
 	while (recv(d->uevents, what, sizeof what, MSG_DONTWAIT) > 0)
 		;
 	look_for_all(d);
@@ -126,7 +126,7 @@ void device_wait(struct devices *d, struct device_wait *w, msec_t deadline)
 
 	int r = open_uevents(d, &e);
 
-	/* What came before the ear was open has to be seen. */
+	/* A device may have appeared before the socket was open. */
 	if (r == 0 && look(d, w)) {
 		if (list_empty(&d->waits))
 			close_uevents(d);

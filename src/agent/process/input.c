@@ -26,7 +26,7 @@ static void close_stream(struct input *i)
 	i->fd = fd_close(i->fd);
 }
 
-/* Nobody will read it: the stream is closed, and everything that waits is told so. */
+/* Closes the stream and fails all parked writes with @r, because the process takes no more. */
 static void break_stream(struct input *i, int r)
 {
 	close_stream(i);
@@ -53,8 +53,8 @@ static int write_some(struct input *i, struct process_write *w)
 
 static void on_ready(void *arg, uint32_t events);
 
-/* A full pipe is watched; one with nothing to do is not, or a reader that hung up would wake us
- * for ever. */
+/* Watches a full pipe, but none with nothing to write, because a reader that hung up would wake the
+ * loop for ever. */
 static int watch(struct input *i, bool on)
 {
 	if (on && !i->watch)

@@ -14,10 +14,10 @@
  *
  * A process that prints line by line would cost a message per line. So the first bytes after a
  * silence are handed out at once, but few bytes right behind others wait for a millisecond, and for
- * longer, up to a bound that no eye sees, while such a flow goes on.
+ * longer, up to OUTPUT_GATHER_MAX_MS, which no eye sees, while such a flow goes on.
  */
 
-/* So many bytes are worth a message, whenever they come. */
+/* So many bytes are handed out at once, without waiting for more. */
 #define OUTPUT_GATHER_BYTES  2048
 #define OUTPUT_GATHER_MS     1
 #define OUTPUT_GATHER_MAX_MS 8
@@ -56,7 +56,7 @@ static ssize_t read_once(int fd, uint8_t *data, size_t bytes)
 	do
 		n = read(fd, data, bytes);
 	while (n < 0 && errno == EINTR);
-	/* How a terminal says that nobody has its other end open. */
+	/* EIO: no process has the other end of the terminal open. */
 	if (n < 0 && errno == EIO)
 		return 0;
 	return n < 0 ? -errno : n;
@@ -134,7 +134,7 @@ static void finish_first(struct output *o, ssize_t n)
 
 static void pump(struct output *o);
 
-/* From the next byte on we are woken again; a byte that is there already counts as one. */
+/* Watches for bytes again; the kernel also reports those that are there already. */
 static void stop_gathering(struct output *o)
 {
 	loop_timer_cancel(o->gather);
@@ -166,7 +166,7 @@ static void on_gathered(void *arg)
 	pump(o);
 }
 
-/* Whether what there is should wait for more. */
+/* Whether the bytes that are there should wait for more. */
 static bool gathers(struct output *o)
 {
 	if (o->gather)
@@ -254,7 +254,7 @@ void output_read(struct output *o, struct process_read *r)
 	bool first = list_empty(&o->parked);
 
 	list_add(&o->parked, &r->link);
-	/* Who is not first knows that there is nothing. */
+	/* Behind a parked read there is nothing to hand out now: do not try again. */
 	if (first)
 		pump(o);
 }

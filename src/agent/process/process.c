@@ -13,10 +13,10 @@
 
 struct process {
 	bool ended;
-	bool told; /* the end was told to somebody */
+	bool told; /* a waiter has got the end, and no output was left unread */
 	int exit_code;
 	int tty;   /* for its size; the streams have their own descriptors */
-	int slave; /* the other end of the terminal, so that it does not hang up while we live */
+	int slave; /* of the terminal, which hangs up too early without it */
 	struct input in;
 	struct output out[PROCESS_STREAM_MAX];
 	struct list waits;
@@ -31,12 +31,12 @@ void process_io_close(struct process_io *io)
 	*io = PROCESS_IO_NONE;
 }
 
-/* @ours is the end that this process keeps: it must never block the loop. */
+/* @ours is the index of the agent's end, which must never block the loop. */
 static int make_pipe(int fds[2], int ours, uint32_t bytes, struct err *e)
 {
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return err_sys(e, errno, "make a pipe");
-	/* A user over his pipe limit gets small pipes, which also work. */
+	/* F_SETPIPE_SZ fails for a user over the pipe limit; small pipes also work. */
 	(void) fcntl(fds[0], F_SETPIPE_SZ, bytes ? bytes : PROCESS_PIPE_BYTES);
 	if (fcntl(fds[ours], F_SETFL, O_NONBLOCK) < 0)
 		return err_sys(e, errno, "make a pipe");
@@ -101,8 +101,8 @@ static void stderr_moved(struct output *o)
 	tell_end(container_of(o, struct process, out[PROCESS_STDERR]));
 }
 
-/* A terminal is one descriptor for both directions, and each direction is waited for by itself: the
- * one case where a descriptor has to be doubled. */
+/* A terminal is one descriptor for both directions, duplicated because each direction is watched by
+ * itself. */
 static int open_tty(struct process *p, struct loop *loop, const struct process_io *io,
 		    struct err *e)
 {
@@ -111,7 +111,7 @@ static int open_tty(struct process *p, struct loop *loop, const struct process_i
 
 	if (in < 0 || out < 0)
 		return err_sys(e, errno, "take over a terminal");
-	if (fcntl(io->tty, F_SETFL, O_NONBLOCK) < 0) /* of the terminal, so of all three */
+	if (fcntl(io->tty, F_SETFL, O_NONBLOCK) < 0) /* shared by all three descriptors */
 		return err_sys(e, errno, "take over a terminal");
 
 	int r = output_init(&p->out[PROCESS_STDOUT], loop, out, true, e);
@@ -134,7 +134,7 @@ static int open_pipes(struct process *p, struct loop *loop, struct process_io *i
 		return r;
 	r = output_init(&p->out[PROCESS_STDERR], loop, io->err, false, e);
 	if (r < 0) {
-		/* On failure it is still the caller's. */
+		/* On failure io->out is still the caller's. */
 		loop_unwatch(p->out[PROCESS_STDOUT].watch);
 		p->out[PROCESS_STDOUT].watch = NULL;
 		p->out[PROCESS_STDOUT].fd = -1;

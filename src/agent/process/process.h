@@ -13,9 +13,9 @@
 /**
  * DOC: agent/process - a process of a container as the host sees it
  *
- * The host knows a process by its streams and its end. This layer holds our ends of the pipes (or
- * the master of the terminal), parks whoever waits for them, and knows when the end may be told.
- * Who makes and signals the process is the container layer's affair; it arrives here as descriptors.
+ * The host knows a process by its streams and its end. This layer holds the agent's ends of the
+ * pipes (or the master of the terminal), parks requests for them, and knows when the end may be
+ * reported. The container layer makes and signals the process and passes the descriptors on.
  *
  *	process_new() ──► made, runs ──process_ended()──► ended
  *	                                                    │
@@ -42,8 +42,8 @@ struct process;
 /* More reads (per stream), writes or waits than this at once are refused with -EBUSY. */
 #define PROCESS_PARKED_MAX 128
 
-/* Pipes are made this large if the kernel lets us and nobody wants it otherwise: a big pipe is a fast
- * pipe. */
+/* Pipes are made this large if the kernel allows it and no other size is configured, because a big
+ * pipe is a fast pipe. */
 #define PROCESS_PIPE_BYTES (1U << 20)
 
 enum process_stream {
@@ -90,7 +90,7 @@ void process_ended(struct process *p, int exit_code);
 bool process_has_ended(const struct process *p);
 bool process_has_tty(const struct process *p);
 
-/* The process has ended, its end was told, and no more output can come: nobody will miss it. */
+/* The process has ended, its end was reported, and no more output can come: it can be freed. */
 bool process_is_spent(const struct process *p);
 
 struct process_read {
@@ -105,8 +105,8 @@ struct process_read {
 void process_read(struct process *p, enum process_stream which, struct process_read *r);
 void process_read_cancel(struct process_read *r);
 
-/* Nobody will read the stream any more: its reader hangs up. The process meets a broken pipe when it
- * writes on; a terminal just fills. Parked reads see end of file. */
+/* Closes the agent's end of the stream. The process gets a broken pipe when it writes on; a
+ * terminal just fills. Parked reads see end of file. */
 void process_close_output(struct process *p, enum process_stream which);
 
 struct process_write {
@@ -128,7 +128,7 @@ void process_close_stdin(struct process *p);
 struct process_wait {
 	struct list link;
 	bool at_end; /* do not wait until what the process had written is handed out */
-	bool unread; /* to be seen in @finish: not all of it was */
+	bool unread; /* set before @finish: some of it was not handed out */
 	/* The exit code, or -ESRCH when the process was removed before its end, or -EBUSY. */
 	void (*finish)(struct process_wait *w, int exit_code);
 };

@@ -7,7 +7,7 @@
 #include "base/list.h"
 #include "ttrpc/ttrpc.h"
 
-/* What the calls work on, and the calls. Private to agent/rpc. */
+/* The state that the calls work on, and the calls. Private to agent/rpc. */
 
 struct rpc_services;
 
@@ -15,7 +15,7 @@ struct rpc_services;
 enum phase {
 	PHASE_EMPTY = 1 << 0,  /* no sandbox yet */
 	PHASE_READY = 1 << 1,  /* containers may come and go */
-	PHASE_ENDING = 1 << 2, /* destroy has been asked for */
+	PHASE_ENDING = 1 << 2, /* DestroySandbox has come */
 	PHASE_ANY = PHASE_EMPTY | PHASE_READY | PHASE_ENDING,
 };
 

@@ -85,7 +85,7 @@ void container_rpc_stats(struct rpc *rpc, struct ttrpc_call *call, const void *r
 	grpc__cgroup_stats__free_unpacked(reply.cgroup_stats, NULL);
 }
 
-/* Tells the caller how the removal went, if he still waits. */
+/* Answers the RemoveContainer call, if it still waits. */
 static void tell(struct member *m, int r, const struct err *e)
 {
 	struct ttrpc_call *call = m->removal;
@@ -103,7 +103,7 @@ static void on_removed(void *arg, int r, const struct err *e)
 
 	m->removing = false;
 	if (r == 0)
-		member_free(m); /* answers, but not before its storages are let go */
+		member_free(m); /* answers, but not before it has released the storages */
 	else
 		tell(m, r, e);
 }
@@ -147,7 +147,7 @@ void container_rpc_remove(struct rpc *rpc, struct ttrpc_call *call, const void *
 	struct err e = {0};
 	int r = member_find(rpc, req->container_id, &m, &e);
 
-	/* Nothing was made yet. */
+	/* The container was not made yet. */
 	if (m && m->creation && !m->container) {
 		creation_cancel(m->creation);
 		answer(call, 0, NULL);

@@ -165,7 +165,7 @@ static int copy_link(const struct copy_target *t, const Grpc__CopyFileRequest *r
 	return dress(t, t->name, req, e);
 }
 
-/* The file that gathers the chunks. The first one begins it anew. */
+/* Opens the file that gathers the chunks; the first chunk makes it anew. */
 static int open_temp(const struct copy_target *t, const char *temp,
 		     const Grpc__CopyFileRequest *req, struct err *e)
 {

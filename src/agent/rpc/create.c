@@ -21,8 +21,8 @@
  *	        │                       │                            │
  *	        └──────── failed ───────┴──────────── failed ────────┴──► all undone, answer
  *
- * The request is alive as long as its call, and the call until the end, so what the request says is
- * read in place; the numbers of devices are corrected in it.
+ * The request lives as long as its call, which is answered last, so it is read in place; the
+ * numbers of devices are corrected in it.
  */
 struct creation {
 	struct member *member;
@@ -97,7 +97,7 @@ static void on_created(void *arg, int r, const struct err *cause)
 	finish(c, r, cause);
 }
 
-/* Where hooks find the container, and the writable layers of its overlay live. */
+/* Makes the container's folder: the bundle for hooks, and the writable layers of its overlay. */
 static int make_bundle(struct member *m, char **ret, struct err *e)
 {
 	char *path = str_printf("%s/%s", m->rpc->config.run_dir, m->id);
@@ -126,8 +126,8 @@ static int make(struct creation *c, struct err *e)
 	struct member *m = c->member;
 	struct rpc *rpc = m->rpc;
 	const Grpc__Process *process = c->req->oci->process;
-	/* What belongs to the pod belongs to the agent's user namespace: a container with users of
-	 * its own could not even mount a message queue in it. It gets its own. */
+	/* The pod's namespaces belong to the agent's user namespace: a container with its own could
+	 * not even mount a message queue in them, so it gets new ones. */
 	bool own_users = has_namespace(c->req->oci, "user");
 	auto_free char *bundle = NULL;
 	struct container_config config = {
@@ -154,7 +154,7 @@ static int make(struct creation *c, struct err *e)
 	return r;
 }
 
-/* In the specification a device has the numbers of the host; in the guest it has others. */
+/* Replaces the host's device numbers in the specification by the guest's. */
 static void correct_numbers(Grpc__Spec *spec, const char *container_path, const struct stat *st)
 {
 	Grpc__Linux *l = spec->linux;
@@ -247,8 +247,8 @@ static void on_storages(void *arg, int r, const struct err *e)
 		go_on(c);
 }
 
-/* The host does not speak of the network: the machine has one, and it is its containers' own. The
- * specification is judged as if it said so. */
+/* Checks the specification as if it had a network namespace: the host leaves that out, because
+ * containers use the VM's network. */
 static int check_spec(const Grpc__Spec *spec, struct err *e)
 {
 	if (!spec->linux || has_namespace(spec, "network"))
@@ -290,7 +290,7 @@ static int begin(struct rpc *rpc, struct ttrpc_call *call, const Grpc__CreateCon
 	struct member *m = NULL;
 	int r = check(req, e);
 
-	/* The first container pays for what only containers need. */
+	/* Made with the first container, because only containers need it. */
 	if (r == 0 && !rpc->host)
 		r = container_host_new(rpc->config.loop, rpc->config.reaper, &rpc->host, e);
 	if (r == 0)

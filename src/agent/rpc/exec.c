@@ -1,4 +1,4 @@
-/* Processes: more of them, signals to them, and their ends. */
+/* Exec processes, signals to processes, and waiting for their ends. */
 
 #include <errno.h>
 #include <signal.h>
@@ -94,9 +94,9 @@ void exec_process(struct rpc *rpc, struct ttrpc_call *call, const void *request)
 /*
  * An empty exec id, and the container's own, mean the container as upstream's agent sees it:
  *  - KILL to the empty id reaches every process in it;
- *  - TERM becomes KILL when its init has no handler, for the kernel ignores it there.
- * Any other id means one process and exactly the signal that was asked for. Metadata says what our
- * own host means: see agent.proto.
+ *  - TERM becomes KILL when its init has no handler, because the kernel ignores it there.
+ * Any other id means one process and exactly the signal that was asked for. This project's host
+ * says in the call's metadata which of them it means: see agent.proto.
  */
 static int send_signal(struct task *t, struct ttrpc_call *call,
 		       const Grpc__SignalProcessRequest *req, struct err *e)
@@ -138,7 +138,7 @@ void exec_signal(struct rpc *rpc, struct ttrpc_call *call, const void *request)
 	answer(call, r, &e);
 }
 
-/* Somebody who waits for the end of a process. */
+/* A WaitProcess call that waits for the end of a process. */
 struct watcher {
 	struct process_wait wait;
 	struct ttrpc_call *call;

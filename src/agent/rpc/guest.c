@@ -15,7 +15,7 @@
 #include "base/file.h"
 #include "base/version.h"
 
-/* The words of ours are explained in agent.proto. */
+/* Features that only this project's agent has; agent.proto explains them. */
 static const char *const extra_features[] = {
 	"oci-1.2", "ordered-exit", "close-output", "end-at-once", "list-processes",
 };

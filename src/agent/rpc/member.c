@@ -84,7 +84,7 @@ void member_free(struct member *m)
 	storage_hold_free(m->hold);
 	loop_timer_cancel(m->patience);
 	if (m->removal)
-		answer(m->removal, 0, NULL); /* for that is what has happened now */
+		answer(m->removal, 0, NULL); /* the container is removed now */
 	list_remove(&m->link);
 	m->rpc->n_members--;
 	free(m->id);
@@ -173,7 +173,7 @@ static bool is_spent(const struct task *t)
 	return t->process && process_is_spent(t->process);
 }
 
-/* Forgets the oldest of those nobody will miss. */
+/* Frees the oldest processes beyond the last TASKS_SPENT_MAX spent ones. */
 static void sweep(struct member *m)
 {
 	unsigned spent = 0;

@@ -13,7 +13,7 @@
 #define MEMBERS_MAX 1024
 #define TASKS_MAX   4096
 
-/* So many processes that have ended, and were waited for, are remembered in case somebody asks
+/* So many processes that have ended, and were waited for, are kept in case the host asks for them
  * again. */
 #define TASKS_SPENT_MAX 16
 
@@ -49,8 +49,8 @@ struct member {
 int member_new(struct rpc *rpc, const char *id, const char *exec_id, struct member **ret,
 	       struct err *e);
 
-/* Kills, forgets, lets go of storages. Answers who still waits. Not from a callback of one of its
- * processes' operations. Accepts NULL. */
+/* Kills the container, releases its storages and frees @m. Answers calls that still wait. Must not
+ * be called from a callback of one of its processes' operations. Accepts NULL. */
 void member_free(struct member *m);
 
 /* All of them, those included that are still being made. */
@@ -80,7 +80,7 @@ bool task_is_init(const struct task *t);
 int task_new(struct member *m, const char *exec_id, struct task **ret, struct err *e);
 void task_free(struct task *t);
 
-/* The process is there: its streams can be used from now on. */
+/* The process was made: sets up its streams, which can be used from now on. */
 int task_attach(struct task *t, struct err *e);
 
 /* For container_config.exited and container_exec(). */

@@ -1,4 +1,4 @@
-/* OnlineCPUMem: what was plugged into the machine is taken into use. */
+/* OnlineCPUMem: brings hot-plugged processors and memory online. */
 
 #include <ctype.h>
 #include <dirent.h>
@@ -10,7 +10,7 @@
 #include "agent/rpc/agent.h"
 #include "base/file.h"
 
-/* What is there and not in use yet: "cpu1", "memory12". Returns how many were taken into use. */
+/* Brings all that is offline in @folder online: "cpu1", "memory12". Returns how many that were. */
 static int online_all(const char *folder, const char *prefix)
 {
 	DIR *dir = opendir(folder);

@@ -1,4 +1,4 @@
-/* Containers that ran out of memory: events that wait for somebody, and calls that wait for one. */
+/* Containers that ran out of memory: events without a call, and calls that wait for an event. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "base/array.h"
 #include "base/log.h"
 
-/* Events nobody has asked for; an older one of the same container says as much as a newer. */
+/* Events that no call has fetched: one per container, because a second one says nothing new. */
 #define OOM_EVENTS_MAX 256
 
 struct oom_event {

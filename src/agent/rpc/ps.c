@@ -38,7 +38,7 @@ static int add_json(struct buf *b, const struct container_ps *ps, size_t n)
 	return r == 0 ? add(b, "]") : r;
 }
 
-/* The number that the container knows the parent by; 0 when it is not in the container. */
+/* The parent's pid as the container sees it; 0 when the parent is not in the container. */
 static pid_t parent_of(const struct container_ps *ps, size_t n, pid_t parent)
 {
 	for (size_t i = 0; i < n; i++)

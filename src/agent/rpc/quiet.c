@@ -1,13 +1,13 @@
 /*
- * Memory in quiet times. Large messages leave a heap behind that is worth keeping while more of them
- * come and not afterwards: it is memory that containers do not have.
+ * Returns free heap to the kernel when no requests come. Large messages leave a heap behind that is
+ * worth keeping only while more of them come, because containers could use the memory.
  */
 
 #include <malloc.h>
 
 #include "agent/rpc/agent.h"
 
-/* Without a request for so long it is quiet. */
+/* The heap is trimmed when no request has come for so long. */
 #define QUIET_MS 500
 
 static void look(void *arg)

@@ -201,7 +201,7 @@ void rpc_free(struct rpc *rpc)
 {
 	if (!rpc)
 		return;
-	/* Those who wait are answered, then their connections go. */
+	/* Pending calls are answered before their connections are closed. */
 	members_free(rpc);
 	storage_job_cancel(rpc->sandbox_job);
 	if (rpc->sandbox_call)

@@ -21,8 +21,8 @@ struct devices;
  * A call is answered only in the phases that its line in the table names.
  *
  * Threads: none. Distrusts: the host is the owner of the guest and may do what it likes with it,
- *but it may be wrong: every field is checked before it is used. In a confidential guest it may even
- *be hostile: requests cannot reach outside of the places that belong to containers.
+ * but it may be wrong: every field is checked before it is used. In a confidential guest it may
+ * even be hostile: requests cannot reach outside of the places that belong to containers.
  */
 struct rpc;
 
@@ -48,16 +48,16 @@ int rpc_new(const struct rpc_config *config, struct rpc **ret, struct err *e);
 /* Serves one connected stream. On failure @take_fd is still the caller's. */
 int rpc_serve(struct rpc *rpc, int take_fd, struct err *e);
 
-/* Serves everybody who connects to a listening socket. */
+/* Serves all connections to a listening socket. */
 int rpc_listen(struct rpc *rpc, int take_fd, struct err *e);
 
-/* Serves one connection at a time of those that come to a listening socket, and only if @admits says
- * so of the connected socket; others wait until the one is gone. */
+/* Serves one connection at a time of a listening socket, and only one whose socket @admits accepts;
+ * others wait until that connection is closed. */
 void rpc_guard(struct rpc *rpc, bool (*admits)(void *arg, int fd), void *arg);
 
-/* @fn is told the number of connections whenever it has changed. */
+/* @fn is called with the number of connections whenever it has changed. */
 void rpc_on_connections(struct rpc *rpc, void (*fn)(void *arg, size_t connections), void *arg);
 
-/* Kills what runs, unmounts what was mounted, without an answer to anybody. Accepts NULL. */
+/* Kills all processes, unmounts all storages; pending answers may not get out. Accepts NULL. */
 void rpc_free(struct rpc *rpc);
 AUTO_PTR(struct rpc, rpc_free)

@@ -17,7 +17,7 @@
 #define DNS_BYTES_MAX        65536
 #define MODULE_PARAMETER_MAX 4096
 
-/* How long the containers of a sandbox that ends may take to die. */
+/* How long DestroySandbox waits for the containers to end. */
 #define SANDBOX_END_MS 10000
 
 /* How long the last answer may take to leave. */
@@ -82,7 +82,7 @@ static int load_modules(struct rpc *rpc, const Grpc__CreateSandboxRequest *req, 
 	return 0;
 }
 
-/* The agent makes no use of its own ipc and uts namespaces, so the pod has them. */
+/* The pod gets the agent's own ipc and uts namespaces, because the agent does not use them. */
 static int open_namespaces(struct rpc *rpc, struct err *e)
 {
 	if (rpc->ipc_ns < 0)
@@ -121,7 +121,7 @@ static void on_storages(void *arg, int r, const struct err *e)
 	if (r == 0) {
 		rpc->phase = PHASE_READY;
 	} else {
-		/* It may be tried again. */
+		/* CreateSandbox may be tried again, with an empty hold. */
 		storage_hold_free(take_ptr(rpc->hold));
 		if (storage_hold_new(rpc->storages, &rpc->hold, NULL) < 0)
 			rpc->phase = PHASE_ENDING;
@@ -157,9 +157,9 @@ void sandbox_create(struct rpc *rpc, struct ttrpc_call *call, const void *reques
 	storages_acquire(rpc->storages, &order, on_storages, rpc, &rpc->sandbox_job);
 }
 
-/* The host may switch the machine off with the next answer. A disk must be clean by then. Without one
- * there is nothing to lose: folders of the host are written through, and by a process that ends what
- * it has mapped, too; the rest is memory. Unmounting those would take its time for nothing. */
+/* The host may switch the VM off after the next answer, so a disk must be clean by then. Without a
+ * disk nothing can be lost: writes to the host's folders go through at once, those to mapped pages
+ * when the process ends, and the rest is memory. Unmounting would only take time. */
 static void let_storages_go(struct rpc *rpc)
 {
 	if (!devices_any_disk(rpc->config.devices))
@@ -209,7 +209,7 @@ static void remove_one(struct rpc *rpc, struct member *m)
 		on_removed(rpc, -e.code, &e);
 }
 
-/* Asks every container to go. The count keeps one for ourselves until all have been asked. */
+/* Removes every container. rpc->ending begins with 1, so that end() waits until all were asked. */
 static void remove_all(struct rpc *rpc)
 {
 	rpc->ending = 1;

@@ -17,7 +17,7 @@ static uint8_t *pull_room(struct process_read *r, size_t bytes)
 	return ttrpc_reply_room(container_of(r, struct pull, read)->call, bytes);
 }
 
-/* End of file is an error in this protocol; this is the code of ours for it. */
+/* End of file is an error in this protocol; OUT_OF_RANGE is this project's code for it. */
 static void pull_finish(struct process_read *r, ssize_t n)
 {
 	struct pull *p = container_of(r, struct pull, read);
@@ -127,7 +127,7 @@ void stdio_write_stdin(struct rpc *rpc, struct ttrpc_call *call, const void *req
 		answer(call, r, &e);
 		return;
 	}
-	if (req->data.len == 0) { /* upstream's other way to close it */
+	if (req->data.len == 0) { /* upstream's other way to close stdin */
 		process_close_stdin(t->process);
 		ttrpc_reply(call, NULL);
 		return;

@@ -72,7 +72,7 @@ static void on_walker_end(void *arg, pid_t pid, int status)
 	go_on(job);
 }
 
-/* A child walks the volume: it may be large, and nobody else should wait for it. */
+/* A child walks the volume, because a large one would block the loop. */
 static int start_walker(struct storage_job *job, int fd, struct err *e)
 {
 	int says[2];

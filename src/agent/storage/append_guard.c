@@ -21,13 +21,13 @@
 	0x65735546   /* of every FUSE, virtio-fs included (linux/magic.h of newer kernels) */
 #define MODE_WRITE 2 /* FMODE_WRITE: in no header of user space */
 
-/* The kernel lets only programs under the GPL look at its structures: these two may be used under the
- * BSD's terms or the GPL's. */
+/* The kernel lets only programs under the GPL read its structures, so these two may be used under
+ * the BSD's terms or the GPL's. */
 static const char c_license[] = "Dual BSD/GPL";
 
-/* What is known of the kernel; places in bytes. */
+/* Facts about the guest's kernel; offsets in bytes. */
 struct facts {
-	int32_t mmap_hook, fcntl_hook; /* numbers of their types */
+	int32_t mmap_hook, fcntl_hook; /* BTF ids */
 	int32_t file_flags, file_mode, file_inode, inode_sb, sb_magic;
 };
 
@@ -76,8 +76,8 @@ static int facts_read(const char *file, struct facts *ret, struct err *e)
 	return r;
 }
 
-/* The instructions: registers R0 the result, R1 first the arguments and then what is looked at, R2 a
- * value. A jump to ALLOW is a jump over the rest, to the last two. */
+/* Registers: R0 has the result, R1 first the arguments and then the object looked at, R2 a value.
+ * To allow, a program jumps over the rest, to its last two instructions. */
 enum { R0, R1, R2 };
 
 #define LOAD(bytes, to, from, at)                                                        \
@@ -100,7 +100,7 @@ enum { R0, R1, R2 };
 
 #define ARGUMENT(n) (8 * (n))
 
-/* 14 instructions: a file of R1 that appends, may be written and is shared is refused with @error. */
+/* 14 instructions: refuse with @error if the file in R1 appends, may be written and is on FUSE. */
 #define REFUSE_IF_APPENDING(f, error)                                                           \
 	LOAD(BPF_W, R2, R1, (f)->file_flags), JUMP(BPF_JMP, BPF_JSET, R2, O_APPEND, 1),         \
 		JUMP(BPF_JMP, BPF_JA, R0, 0, 9), LOAD(BPF_W, R2, R1, (f)->file_mode),           \
@@ -134,7 +134,7 @@ static int put_in_force(const struct bpf_insn *code, size_t n, int32_t hook, str
 static int guard_mmap(const struct facts *f, struct err *e)
 {
 	const struct bpf_insn code[] = {
-		/* mmap_file(file, asked protection, protection, flags): a shared one of a file. */
+		/* mmap_file(file, asked protection, protection, flags): shared ones of files. */
 		LOAD(BPF_DW, R2, R1, ARGUMENT(3)), JUMP(BPF_JMP, BPF_JSET, R2, MAP_SHARED, 1),
 		JUMP(BPF_JMP, BPF_JA, R0, 0, 14),  LOAD(BPF_DW, R1, R1, ARGUMENT(0)),
 		JUMP(BPF_JMP, BPF_JEQ, R1, 0, 12), REFUSE_IF_APPENDING(f, ENODEV),
@@ -146,7 +146,7 @@ static int guard_mmap(const struct facts *f, struct err *e)
 static int guard_fcntl(const struct facts *f, struct err *e)
 {
 	const struct bpf_insn code[] = {
-		/* file_fcntl(file, command, argument): flags without O_APPEND are set. */
+		/* file_fcntl(file, command, argument): only F_SETFL without O_APPEND. */
 		LOAD(BPF_DW, R2, R1, ARGUMENT(1)), JUMP(BPF_JMP32, BPF_JNE, R2, F_SETFL, 15),
 		LOAD(BPF_DW, R2, R1, ARGUMENT(2)), JUMP(BPF_JMP, BPF_JSET, R2, O_APPEND, 13),
 		LOAD(BPF_DW, R1, R1, ARGUMENT(0)), REFUSE_IF_APPENDING(f, EPERM),

@@ -3,9 +3,9 @@
 #include "base/err.h"
 
 /*
- * Keeps programs from two things that a file server which appends whatever is written to a descriptor
- * that was opened with O_APPEND does wrong, silently: pages of a mapping are written back through any
- * descriptor of the file that is mapped, and would be appended instead of going to their place; and a
+ * Refuses two operations that a file server which appends every write to a descriptor that was
+ * opened with O_APPEND does wrong, silently: pages of a mapping are written back through any
+ * descriptor of the mapped file, and would be appended instead of going to their place; and a
  * descriptor from which a program has taken O_APPEND still appends, because the server is not told.
  * On virtio-fs, mapping a descriptor that appends, shared, is ENODEV here, as on a file system that
  * cannot map; taking O_APPEND away is EPERM, as for a file with the attribute "append only".
@@ -15,7 +15,7 @@
  */
 #define APPEND_GUARDS 2
 
-/* What of the kernel they must know: made with the guest image, see guest-image/kernel-facts. */
+/* The kernel facts they need: made with the guest image, see guest-image/kernel-facts. */
 #define KERNEL_FACTS_FILE "/lib/modules/kernel-facts"
 
 struct append_guard {

@@ -121,7 +121,7 @@ static int mount_bind(const struct storage_task *t, struct err *e)
 	if (r == 0)
 		r = driver_mount_at(t, place, "", &o, e);
 	if (r == 0 && attributes) {
-		/* The place is now covered: open what covers it. */
+		/* The mount covers the place now, so the path is opened again to get the mount. */
 		auto_close int top =
 			place_make(t->run_fd, t->config->run_dir, s->mount_point, PLACE_FILE, e);
 		char path[PLACE_FD_PATH_BYTES];
@@ -148,7 +148,7 @@ static const struct storage_driver drivers[] = {
 	{.name = "overlayfs", .modules = {"overlay"}, .mount = driver_mount_overlay},
 };
 
-/* What upstream's agent knows besides. */
+/* Drivers that only upstream's agent has. */
 static const char *const not_supported[] = {
 	"blk-ccw", "scsi", "nvdimm", "watchable-bind", "image_guest_pull", "erofs.multi-layer",
 };
@@ -195,7 +195,7 @@ int driver_unmount(const struct storages_config *config, int run_fd, const char 
 		return err_sys(e, ENOMEM, "unmount '%s'", mount_point);
 	if (umount2(path, UMOUNT_NOFOLLOW) == 0)
 		return 0;
-	/* Somebody still works in it: it goes when he does. What was written is written now. */
+	/* The mount is busy: write dirty data now and detach it; it goes with its last user. */
 	sync();
 	if (umount2(path, UMOUNT_NOFOLLOW | MNT_DETACH) < 0)
 		return err_sys(e, errno, "unmount '%s'", mount_point);

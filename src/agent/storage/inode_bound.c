@@ -22,18 +22,18 @@
 #define SLABINFO_BYTES (1U << 18)
 #define SLAB           "fuse_inode"
 
-/* Which parts of all files make a CPU tell, and the kernel forget: between the two, and between what is
- * told and what is forgotten, more files come. */
+/* A CPU reports every files_max / TELL_PART context switches; unused inodes are dropped above
+ * files_max / FORGET_PART. The rest is room for files that come until the next report or drop. */
 #define TELL_PART   8
 #define FORGET_PART 2
-/* Where most files are in use, forgetting helps little: how many more before it is tried again. */
+/* Where most files are in use, dropping helps little: it is tried again after so many more. */
 #define AGAIN_PART 8
 
 #define CPUS_MAX 256
 
 struct teller {
 	int fd;
-	void *ring; /* a page about it and one that is written over again and again */
+	void *ring; /* perf's control page and a data page, overwritten again and again */
 	struct loop_watch *watch;
 };
 
@@ -41,8 +41,8 @@ struct inode_bound {
 	struct loop *loop;
 	struct reaper *reaper;
 	uint64_t files_max;
-	uint64_t left; /* when the kernel had last forgotten what it could */
-	pid_t child;   /* which has it forget; 0 for none */
+	uint64_t left; /* inodes after the kernel had last dropped what it could */
+	pid_t child;   /* which makes the kernel drop inodes; 0 for none */
 	size_t n_tellers;
 	struct teller tellers[];
 };
@@ -95,8 +95,8 @@ static void on_forgotten(void *arg, pid_t pid, int status)
 	log_debug("the kernel remembers %" PRIu64 " shared files now", b->left);
 }
 
-/* Names and inodes that nothing uses; the kernel then tells the server. A child does it, because it
- * takes long when there are many. */
+/* Drops names and inodes that nothing uses; the kernel then tells the file server. A child does it,
+ * because it takes long when there are many. */
 static void forget(struct inode_bound *b)
 {
 	struct err e = {0};
@@ -142,7 +142,7 @@ static int teller_open(struct inode_bound *b, int cpu, struct err *e)
 	if (t->fd < 0)
 		return errno == ENODEV ? 0 /* not online */
 				       : err_sys(e, errno, "count what CPU %d does", cpu);
-	/* Read-only, so that the kernel does not wait for us to have read it. */
+	/* Mapped read-only, so that the kernel overwrites old records, read or not. */
 	t->ring = mmap(NULL, ring_bytes(), PROT_READ, MAP_SHARED, t->fd, 0);
 	if (t->ring == MAP_FAILED) {
 		int r = err_sys(e, errno, "count what CPU %d does", cpu);

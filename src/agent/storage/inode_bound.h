@@ -5,13 +5,13 @@
 #include "base/reaper.h"
 
 /*
- * Keeps the number of shared files that the guest's kernel remembers well below what the file server
- * can have open: it holds a descriptor for each until the kernel forgets it, which a kernel with free
- * memory does not do by itself, and without one left nothing can be opened or executed any more.
+ * Keeps the number of shared files that the guest's kernel remembers well below what the file
+ * server can have open. The server holds a descriptor for each until the kernel forgets it, which a
+ * kernel with free memory does not do by itself; with none left nothing can be opened or executed.
  *
- * There is no timer: each CPU tells when it has switched processes so and so many times. Each new file
- * takes two switches or more, for it has to be asked for; an idle guest makes none. Private to
- * agent/storage.
+ * There is no timer: each CPU reports after a number of context switches. Each new file takes two
+ * or more of them, because the guest has to wait for the server; an idle guest makes none. Private
+ * to agent/storage.
  */
 struct inode_bound;
 

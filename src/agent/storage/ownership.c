@@ -31,7 +31,7 @@ bool ownership_needed(int fd, const Grpc__FSGroup *group)
 	       (st.st_mode & 07777) != wanted_mode(&st);
 }
 
-/* What is open as @fd (O_PATH), and nothing below it. */
+/* Changes only what is open as @fd (O_PATH), nothing below it. */
 static int change_one(int fd, const struct stat *st, uint32_t gid)
 {
 	char path[PLACE_FD_PATH_BYTES];
@@ -73,8 +73,8 @@ static int change_entries(int fd, dev_t dev, uint32_t gid, unsigned depth)
 	return r;
 }
 
-/* A folder comes after what is in it: if we are interrupted, its own owner does not yet say that
- * all is done. What is mounted below is not ours to change. */
+/* A folder is changed after its entries, because its group says that all below it is done (see
+ * ownership_needed()), also after an interruption. Other mounts below it are left alone. */
 static int change_tree(int fd, dev_t dev, uint32_t gid, unsigned depth)
 {
 	struct stat st;

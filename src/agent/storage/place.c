@@ -56,7 +56,7 @@ static int open_one(int at, const char *name, bool make, bool folder)
 			return -errno;
 		fd = openat(at, name, flags);
 	}
-	/* O_PATH opens a link itself, and O_DIRECTORY says of it what is only half the truth. */
+	/* A link opens as such, but with O_DIRECTORY fails with ENOTDIR: both are ELOOP here. */
 	if (fd < 0)
 		return errno == ENOTDIR ? -ELOOP : -errno;
 

@@ -13,11 +13,11 @@
 struct devices;
 
 /**
- * DOC: agent/storage - what the host lends to containers, mounted in the guest
+ * DOC: agent/storage - what the host shares with containers, mounted in the guest
  *
  * The host describes a storage (driver, source, file system, options) and names a mount point. A
- * mount point exists once: whoever asks for it again holds the same mount, and it is unmounted when
- * the last holder lets go. What can be mounted stands in one table (drivers.c).
+ * mount point exists once: a second request for it holds the same mount, which is unmounted when
+ * the last hold is freed. What can be mounted stands in one table (drivers.c).
  *
  *	storages_acquire() ──► [ wait for the device ] ──► mount ──► [ ownership ] ──► done
  *	                                 for each storage in turn; the first failure ends it
@@ -40,7 +40,7 @@ struct storages_config {
 	bool server_appends;        /* the file server needs append_guard.h */
 };
 
-/* Mount points at once; what a hostile or broken host can make us remember. */
+/* Maximum of mount points at once, because a hostile or broken host could ask for any number. */
 #define STORAGES_MAX 1024
 
 int storages_new(const struct storages_config *config, struct storages **ret, struct err *e);
@@ -57,7 +57,7 @@ struct storage_hold;
 
 int storage_hold_new(struct storages *s, struct storage_hold **ret, struct err *e);
 
-/* Lets go of everything; what nobody holds any more is unmounted. Accepts NULL. */
+/* Releases everything; storages without another hold are unmounted. Accepts NULL. */
 void storage_hold_free(struct storage_hold *h);
 AUTO_PTR(struct storage_hold, storage_hold_free)
 

@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 
-/* A kernel that cannot is no reason to run nothing: what the two are against is rare. */
+/* A failure is only logged, because what the two guard against is rare. */
 static void make_up_for_server(struct storages *s)
 {
 	const struct storages_config *c = &s->config;
@@ -87,7 +87,7 @@ int storage_hold_new(struct storages *s, struct storage_hold **ret, struct err *
 	return 0;
 }
 
-/* Last come, first gone: one may be mounted on top of another. */
+/* Releases in reverse order, because one may be mounted on top of another. */
 void storage_hold_free(struct storage_hold *h)
 {
 	if (!h)

@@ -51,7 +51,7 @@ static int call_capget(uint64_t *permitted, uint64_t *inheritable)
 	return 0;
 }
 
-/* While we may: it is changed by a capability that may itself have to go. */
+/* Comes early, because dropping from this set needs CAP_SETPCAP, which may have to go itself. */
 int set_bounding_caps(struct setup *s, struct err *e)
 {
 	const Grpc__LinuxCapabilities *c = s->process->capabilities;
@@ -63,7 +63,7 @@ int set_bounding_caps(struct setup *s, struct err *e)
 	for (int cap = 0; cap < 64; cap++) {
 		if (keep >> cap & 1 || prctl(PR_CAPBSET_DROP, cap) == 0)
 			continue;
-		/* The kernel says where its capabilities end; a file in /proc could lie. */
+		/* EINVAL: no such capability; /proc could lie, because it is the container's. */
 		if (errno == EINVAL)
 			break;
 		return err_sys(e, errno, "set process.capabilities.bounding");
@@ -71,8 +71,8 @@ int set_bounding_caps(struct setup *s, struct err *e)
 	return 0;
 }
 
-/* From here on the process can do what the workload can; what it could before, it can have back
- * until set_caps(). */
+/* From here on the process has the workload's effective capabilities; until set_caps() it can raise
+ * its former ones again, because they stay permitted. */
 int set_effective_caps(struct setup *s, struct err *e)
 {
 	const Grpc__LinuxCapabilities *c = s->process->capabilities;
@@ -114,13 +114,13 @@ int set_caps(struct setup *s, struct err *e)
 	r = call_capset(effective, permitted, inheritable);
 	if (r < 0)
 		return err_sys(e, -r, "set process.capabilities");
-	/* What is not inheritable cannot be ambient (capabilities(7)). A specification that asks for it
-	 * anyway runs under runc, whose own template is one: it asks for nothing then. */
+	/* Only an inheritable capability can be ambient (capabilities(7)). Others are dropped,
+	 * because runc runs specifications that ask for them, such as its own template. */
 	r = set_ambient(ambient & permitted & inheritable);
 	return r < 0 ? err_sys(e, -r, "set process.capabilities.ambient") : 0;
 }
 
-/* Only CAP_SYS_ADMIN may load a filter that a program with more rights must obey, too. */
+/* A filter that setuid programs obey, too (without no_new_privs), needs CAP_SYS_ADMIN to load. */
 int raise_all_caps(struct err *e)
 {
 	uint64_t permitted, inheritable;

@@ -17,7 +17,7 @@
  * (for the init process) /dev/console.
  */
 
-/* Whatever is in the image, only the real thing is opened: anything else could hang us. */
+/* Opens /dev/ptmx only if it is the real device, because opening any other file could block. */
 static int open_master(const struct setup *s, struct err *e)
 {
 	char path[FD_PATH_BYTES];
@@ -48,7 +48,7 @@ static int set_size(int master, const Grpc__Box *size, struct err *e)
 	return 0;
 }
 
-/* Returns the slave, after it has become everything it should. */
+/* Returns the slave, now the controlling terminal, stdin, stdout and stderr. */
 static int make_terminal(struct setup *s, struct err *e)
 {
 	auto_close int master = open_master(s, e);

@@ -13,8 +13,8 @@
 #include "agent/container/child/mount_list.h"
 #include "agent/container/child/mount_ops.h"
 
-/* "tmpcopyup": a tmpfs that begins with what the image has at its place. What is copied belongs to
- * the workload: links are copied as links, nothing is opened but plain files and folders. */
+/* "tmpcopyup": a tmpfs that begins with a copy of the folder it covers. That folder is the
+ * workload's: links are copied as links, and only plain files and folders are opened. */
 
 #define COPY_DEPTH_MAX 128
 
@@ -31,7 +31,7 @@ static int copy_file(int from_dir, int to_dir, const char *name, const struct st
 	if (from < 0 || to < 0 || fstat(from, &now) < 0)
 		return -errno;
 	if (!S_ISREG(now.st_mode) || now.st_ino != st->st_ino)
-		return -EAGAIN; /* exchanged under our hands */
+		return -EAGAIN; /* replaced since fstatat() */
 	while (n > 0)
 		n = sendfile(to, from, NULL, 1 << 20);
 	return n < 0 ? -errno : 0;
@@ -142,7 +142,7 @@ int mount_copied_up(const struct mount_entry *m, int target_fd, const char *data
 	if (r < 0)
 		return err_sys(e, -r, "mount tmpfs with '%s'", data ? data : "");
 
-	/* Read-only comes late; until then it must be written to. */
+	/* make_readonly() makes it read-only; until then files must be made in it. */
 	unsigned attrs = (unsigned) (mount_attrs(m->options.flags) & ~(uint64_t) MOUNT_ATTR_RDONLY);
 	auto_close int fd = (int) syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, attrs);
 	auto_close int to = fd < 0 ? -1 : openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

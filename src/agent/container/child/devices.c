@@ -14,7 +14,7 @@
 #include "base/array.h"
 #include "base/file.h"
 
-/* What every container has in /dev, and what it asks for. */
+/* The devices that every container has in /dev, and those that the specification asks for. */
 
 struct device {
 	const char *path;
@@ -44,8 +44,8 @@ static const struct {
 	{"/dev/stderr", "/proc/self/fd/2"},
 };
 
-/* In a user namespace a device cannot be made, nor in a folder of the host's, where it would be a device
- * of the host; but the agent's own can be bound. The kernel tells under which name it has it. */
+/* Binds the guest's own device, because mknod(2) is refused in a user namespace, and in a folder of
+ * the host, where the node would be a device of the host. The uevent file has the device's name. */
 static int bind_device(struct setup *s, const struct device *d, struct err *e)
 {
 	auto_free char *text = NULL;
@@ -80,8 +80,8 @@ static mode_t type_of(const struct device *d)
 	return d->type == 'b' ? S_IFBLK : d->type == 'p' ? S_IFIFO : S_IFCHR;
 }
 
-/* What the image or a mount has there is left alone; where the specification asks for a device, it
- * must be that one. */
+/* A file that the image or a mount has there stays; where the specification asks for a device, the
+ * file must be that device. */
 static int check_existing(int dir, const char *name, const struct device *d, struct err *e)
 {
 	struct stat st;
@@ -169,7 +169,7 @@ static int make_spec_devices(struct setup *s, struct err *e)
 		struct device d = {0};
 		int r = read_device(l->devices[i], i, &d, e);
 
-		/* That one is a link into the container's own devpts. */
+		/* make_devices() makes /dev/ptmx a link into the container's own devpts. */
 		if (r == 0 && strcmp(d.path, "/dev/ptmx") == 0)
 			continue;
 		if (r == 0)

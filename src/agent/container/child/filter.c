@@ -114,8 +114,8 @@ static int keep_conds(struct filter *f, struct rule *rule, const struct filter_c
 }
 
 /*
- * Calls that 32-bit x86 has (also) as a number behind socketcall(2) or ipc(2); some later got a number
- * of their own, which libseccomp does not tell.
+ * Calls that 32-bit x86 has (also) as a number behind socketcall(2) or ipc(2); some later got a
+ * number of their own, which libseccomp does not report.
  */
 #define SOCKETCALL 102
 #define IPC        117
@@ -159,8 +159,8 @@ static const struct {
 	{"shmctl", IPC, 24, 396},
 };
 
-/* The multiplexer's first argument is the number; the call's own arguments are in memory, where no
- * filter can look. What libseccomp makes of conditions on them is odd, and the same here. */
+/* The multiplexer's first argument is the number; no filter can see the call's own arguments, in
+ * memory. As in libseccomp, conditions on them, except on argument 0, test the multiplexer's. */
 static int append_multiplexer(struct filter *f, const struct rule *rule, uint32_t call,
 			      uint32_t number, struct err *e)
 {
@@ -260,8 +260,8 @@ static void emit_range(struct code *code, const struct section *s, const struct 
 	code_return(code, range->action);
 }
 
-/* The number is in A; half of the ranges are behind a jump. A jump that is too far for a condition
- * takes one more. */
+/* Expects the call's number in A; half of the ranges are behind a jump. The jump is a JA of its
+ * own, because a conditional jump does not reach far enough. */
 static void emit_tree(struct code *code, const struct section *s, size_t first, size_t n)
 {
 	if (n == 1) {
@@ -342,8 +342,8 @@ static void emit_numbers(struct code *code, const struct filter *f, uint32_t arc
 	emit_tree(code, &s, 0, s.n);
 }
 
-/* The two that x86-64 has under one name are told apart by a bit of the number. One that was not
- * asked for is answered like any other architecture. */
+/* x86-64 and x32 have one architecture token and differ by a bit of the number. One that the filter
+ * does not list is answered like any other architecture. */
 static void emit_x86_64(struct code *code, const struct filter *f, struct range *ranges)
 {
 	int wide = find_arch(f, SCMP_ARCH_X86_64), x32 = find_arch(f, SCMP_ARCH_X32);
@@ -374,7 +374,7 @@ static void emit_arch(struct code *code, const struct filter *f, uint32_t arch,
 	bool is_x86_64 = token == SCMP_ARCH_X86_64 || token == SCMP_ARCH_X32;
 	size_t at = code->n;
 
-	/* Done together with the other one. */
+	/* emit_x86_64() handles x32 together with x86-64. */
 	if (token == SCMP_ARCH_X32 && find_arch(f, SCMP_ARCH_X86_64) >= 0)
 		return;
 	code_add(code, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, is_x86_64 ? AUDIT_ARCH_X86_64 : token);
@@ -391,7 +391,7 @@ static void emit_arch(struct code *code, const struct filter *f, uint32_t arch,
 int filter_compile(struct filter *f, struct sock_filter **ret, unsigned short *ret_len,
 		   struct err *e)
 {
-	/* Each call is at most a gap and itself. */
+	/* Each call makes at most two ranges: the gap before it and itself. */
 	auto_free struct range *ranges = calloc(2 * f->n_rules + 2, sizeof *ranges);
 	auto_free struct code *code = calloc(1, sizeof *code);
 

@@ -9,9 +9,9 @@
 #include "base/err.h"
 
 /*
- * Seccomp programs for the kernel. libseccomp can make them, too, and takes a second for an ordinary
- * profile on a slow machine, because every rule copies all that were before it; here it is a
- * sort and one walk. What libseccomp knows best, the numbers of system calls, still comes from it.
+ * Seccomp programs for the kernel. libseccomp can make them, too, but takes a second for an
+ * ordinary profile on a slow machine, because each rule copies all rules before it; here a sort and
+ * one walk do. The numbers of system calls still come from libseccomp.
  *
  * The program looks at the architecture, then searches the number of the call in a tree of ranges.
  * A call with conditions tries its rules in their order; the first whose conditions all hold decides.
@@ -60,8 +60,8 @@ int filter_add_arch(struct filter *f, uint32_t token, struct err *e);
 int filter_add_rule(struct filter *f, uint32_t action, const char *name,
 		    const struct filter_cond *conds, size_t n_conds, struct err *e);
 
-/* Calls that are newer than all rules: ENOSYS makes programs fall back to an older one, where
- * what a profile has for "all others" often makes them fail. */
+/* Sets the answer to calls newer than all rules: ENOSYS makes programs fall back to an older call,
+ * where a profile's default action often makes them fail. */
 void filter_answer_newer(struct filter *f, uint32_t action);
 
 /* The program; *@ret is freed with free(). Returns 0, -E2BIG (the kernel takes no more than

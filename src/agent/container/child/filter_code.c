@@ -37,8 +37,8 @@ static size_t cond_length(const struct filter_cond *c, bool wide)
 	}
 }
 
-/* The lower half of the argument against @c: falls through when it holds, else jumps @fail behind
- * its own end. */
+/* Compares the lower half of the argument with @c: falls through when it holds, else jumps @fail
+ * behind its own end. */
 static void emit_low(struct code *code, const struct filter_cond *c, size_t low, size_t fail)
 {
 	uint32_t a = (uint32_t) c->a, b = (uint32_t) c->b;
@@ -70,7 +70,7 @@ static void emit_low(struct code *code, const struct filter_cond *c, size_t low,
 	}
 }
 
-/* The upper half: it may decide, either way, before the lower is looked at. */
+/* Compares the upper half, which may decide, either way, before the lower is looked at. */
 static void emit_high(struct code *code, const struct filter_cond *c, size_t high, size_t fail)
 {
 	uint32_t a = (uint32_t) (c->a >> 32), b = (uint32_t) (c->b >> 32);

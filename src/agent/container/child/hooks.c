@@ -17,7 +17,7 @@
 #include "oci/oci.h"
 
 /* Hooks get the state of the container on stdin, and have failed when they do not end with 0 within
- * their time. What they say on stderr is part of the reason. */
+ * their time. What they print is part of the error. */
 
 #define SAID_MAX_BYTES 256
 
@@ -45,14 +45,14 @@ static int write_state(const struct setup *s, enum oci_status status, pid_t pid,
 	return 0;
 }
 
-/* In the child. */
+/* Runs in the forked child. */
 static _Noreturn void become_hook(const Grpc__Hook *hook, char **env, int state_fd, int said_fd)
 {
 	char *only[] = {hook->path, NULL};
 	char **argv = calloc(hook->n_args + 1, sizeof *argv);
 	char **own_env = calloc(hook->n_env + 1, sizeof *own_env);
 
-	/* Who runs hooks may be killed when the container is not wanted any more. */
+	/* PDEATHSIG, because the agent kills the hook's parent when it removes the container. */
 	if (!argv || !own_env || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
 	    lseek(state_fd, 0, SEEK_SET) < 0 || dup2(state_fd, 0) < 0 || dup2(said_fd, 1) < 0 ||
 	    dup2(said_fd, 2) < 0)
@@ -66,7 +66,7 @@ static _Noreturn void become_hook(const Grpc__Hook *hook, char **env, int state_
 	_exit(127);
 }
 
-/* Keeps the beginning of what is said, throws away the rest. Returns false at end of file. */
+/* Keeps the beginning of the hook's output, discards the rest. Returns false at end of file. */
 static bool listen(int fd, char *said, size_t *used)
 {
 	char more[4096];
@@ -84,8 +84,8 @@ static bool listen(int fd, char *said, size_t *used)
 	return true;
 }
 
-/* Until it ends; what it leaves behind may hold the pipe open for as long as it likes. Returns 0 or
- * -ETIMEDOUT. */
+/* Waits until the hook ends; a process that it leaves behind may hold the pipe open for longer.
+ * Returns 0 or -ETIMEDOUT. */
 static int attend(int pidfd, int said_fd, msec_t deadline, char *said)
 {
 	struct pollfd p[] = {{.fd = pidfd, .events = POLLIN}, {.fd = said_fd, .events = POLLIN}};
@@ -174,7 +174,7 @@ int run_create_container_hooks(struct setup *s, struct err *e)
 
 	if (!h)
 		return 0;
-	/* The agent runs these, in its own namespaces. */
+	/* The agent runs prestart and createRuntime hooks, in its own namespaces. */
 	if (h->n_prestart || h->n_createruntime)
 		r = setup_ask(STEP_MOUNTED, 0, -1, e);
 	if (r < 0 || !h->n_createcontainer)
@@ -186,7 +186,7 @@ int run_create_container_hooks(struct setup *s, struct err *e)
 			 s->process->env, state, e);
 }
 
-/* While the seccomp filter does not forbid it yet. */
+/* Comes before load_filter(), because the seccomp filter may forbid it. */
 int prepare_start_hooks(struct setup *s, struct err *e)
 {
 	if (!s->spec->hooks || !s->spec->hooks->n_startcontainer)

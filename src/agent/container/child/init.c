@@ -16,7 +16,7 @@ static const setup_fn make_container[] = {
 	enter_namespaces,
 	start_session,
 
-	/* In the container's namespaces, its root beside us. */
+	/* In the container's namespaces, still outside of its root. */
 	make_root,
 	make_mounts,
 	make_devices,
@@ -46,9 +46,8 @@ static const setup_fn make_container[] = {
 };
 
 /*
- * Without no_new_privs only CAP_SYS_ADMIN may load a filter, so the filter comes before the
- * capabilities go, and nothing that it need not allow comes after it; with no_new_privs it comes
- * last.
+ * Without no_new_privs only CAP_SYS_ADMIN may load a filter, so load_filter() comes before
+ * set_caps(), and the filter must allow the steps behind it; with no_new_privs it comes last.
  */
 static const setup_fn become_workload[] = {tell_executing, load_filter, set_caps, run_start_hooks,
 					   execute};

@@ -26,7 +26,7 @@ int set_oom_score(struct setup *s, struct err *e)
 			"set process.oomScoreAdj");
 }
 
-/* In the order of the specification; an unknown one ends it. */
+/* Sets the limits in the order of the specification; an unknown type is an error. */
 static int each_rlimit(const Grpc__Process *p, bool only_raise, struct err *e)
 {
 	for (size_t i = 0; i < p->n_rlimits; i++) {
@@ -50,13 +50,13 @@ static int each_rlimit(const Grpc__Process *p, bool only_raise, struct err *e)
 	return 0;
 }
 
-/* In a user namespace we may not raise a hard limit any more, so that comes early. */
+/* Comes early, because a process in a user namespace may not raise a hard limit. */
 int raise_rlimits(struct setup *s, struct err *e)
 {
 	return each_rlimit(s->process, true, e);
 }
 
-/* A low limit could keep us from going on, so that comes late. */
+/* Comes late, because a low limit could make a later step of the setup fail. */
 int set_rlimits(struct setup *s, struct err *e)
 {
 	return each_rlimit(s->process, false, e);

@@ -35,7 +35,7 @@ static int read_job(struct setup *s, struct err *e)
 	return 0;
 }
 
-/* Before anything is opened: afterwards a number could be somebody else's. */
+/* Called before anything is opened, because a new descriptor could get the number. */
 static int optional_fd(int fd)
 {
 	return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -1 : fd;

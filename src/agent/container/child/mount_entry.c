@@ -94,7 +94,7 @@ int mount_entry_open_source(const struct setup *s, const struct mount_entry *m, 
 {
 	const char *source = m->spec->source ? m->spec->source : "";
 
-	/* Joined to the bundle it would be the bundle. */
+	/* Without this check an empty source would name the bundle. */
 	if (!source[0])
 		return err_say(e, EINVAL, "mounts[%zu].source: is missing", m->index);
 
@@ -129,7 +129,7 @@ static bool needs_agents_rights(const struct setup *s, const struct mount_entry 
 	return wants_mapping(m);
 }
 
-/* One descriptor a mount: room for them, if there are many. */
+/* Each mount needs a descriptor: raises the limit if there are many. */
 static void make_room_for_fds(size_t n)
 {
 	struct rlimit limit;
@@ -137,7 +137,7 @@ static void make_room_for_fds(size_t n)
 	if (n < 500 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return;
 	limit.rlim_cur = limit.rlim_max;
-	(void) setrlimit(RLIMIT_NOFILE, &limit); /* else opening says it */
+	(void) setrlimit(RLIMIT_NOFILE, &limit); /* else opening a source fails */
 }
 
 int open_sources(struct setup *s, struct err *e)
@@ -168,7 +168,7 @@ int open_sources(struct setup *s, struct err *e)
 	return 0;
 }
 
-/* What may be mounted over files of /proc: what tells of the machine's size, as lxcfs does. */
+/* Files of /proc that may be mounted over, as lxcfs does to show another machine's size. */
 static const char *const proc_files[] = {
 	"/proc/cpuinfo", "/proc/diskstats",
 	"/proc/meminfo", "/proc/stat",

@@ -5,12 +5,12 @@
 #include "agent/container/child/setup.h"
 #include "oci/names.h"
 
-/* A mount that becomes read-only when all is in it. */
+/* A mount that becomes read-only once everything in it is made. */
 struct late {
 	const char *path;
 };
 
-/* An entry of mounts[], understood. */
+/* A parsed entry of mounts[]. */
 struct mount_entry {
 	const Grpc__Mount *spec;
 	size_t index;
@@ -20,7 +20,7 @@ struct mount_entry {
 		[4096]; /* destination, cleaned: absolute, without "." and ".." and doubled slashes */
 };
 
-/* Opens root.path, and what the agent's rights are needed for. */
+/* Makes root.path the working folder and copies its tree into s->root_fd, attached nowhere. */
 int open_root(struct setup *s, struct err *e);
 
 /* On success the caller calls mount_entry_fini(). Errors name the field. */
@@ -30,7 +30,7 @@ void mount_entry_fini(struct mount_entry *m);
 /* The tree to bind, attached nowhere, with its owners mapped if so asked. */
 int mount_entry_open_source(const struct setup *s, const struct mount_entry *m, struct err *e);
 
-/* May this be mounted where @fd is, if that is in /proc? */
+/* Fails with -EPERM when @target_fd is in /proc, and @m may not be mounted there. */
 int mount_entry_check_proc(const struct setup *s, const struct mount_entry *m, int target_fd,
 			   struct err *e);
 

@@ -29,7 +29,7 @@ static bool is_type(const struct mount_entry *m, const char *type)
 	return strcmp(type_of(m), type) == 0;
 }
 
-/* A file for a file, a folder for anything else. */
+/* Opens the mount point of @m, made if missing: a file for a file, a folder for anything else. */
 static int open_target(const struct setup *s, const struct mount_entry *m, int source_fd,
 		       struct err *e)
 {
@@ -41,7 +41,7 @@ static int open_target(const struct setup *s, const struct mount_entry *m, int s
 		if (!S_ISDIR(st.st_mode))
 			return resolve_file(s->root_fd, m->path, e);
 	}
-	/* A link here has been the way to many an attack. */
+	/* A link is not followed here, because many attacks have put one at this destination. */
 	if (is_type(m, "proc") || is_type(m, "sysfs")) {
 		int fd = resolve(s->root_fd, m->path, O_NOFOLLOW, e);
 		bool is_dir = fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
@@ -58,7 +58,7 @@ static int open_target(const struct setup *s, const struct mount_entry *m, int s
 	return resolve_dir(s->root_fd, m->path, 0755, e);
 }
 
-/* What is on top at the destination now. */
+/* Opens the topmost mount at the destination. */
 static int reopen(const struct setup *s, const struct mount_entry *m, struct err *e)
 {
 	int fd = resolve(s->root_fd, m->path, 0, e);
@@ -192,7 +192,7 @@ static int mount_filesystem(struct setup *s, const struct mount_entry *m, struct
 		return r;
 	if (!type_of(m)[0])
 		return err_say(e, EINVAL, "has no type and is no bind mount");
-	/* Other mounts and devices may yet have to be made in there. */
+	/* Read-only comes later, because other mounts and devices may have to be made in there. */
 	if ((flags & MS_RDONLY) && (is_tmpfs || strcmp(m->path, "/dev") == 0)) {
 		flags &= ~(unsigned long) MS_RDONLY;
 		r = remember_late(s, m, e);
@@ -248,7 +248,7 @@ int make_mounts(struct setup *s, struct err *e)
 
 		if (r < 0)
 			return r;
-		/* Somebody else's /dev is not ours to fill. */
+		/* No devices are made in a bind-mounted /dev, because it belongs to its source. */
 		if (m.is_bind && strcmp(m.path, "/dev") == 0)
 			s->setup_dev = false;
 		if (m.options.flags & MS_REMOUNT)

@@ -15,10 +15,10 @@
 #include "oci/names.h"
 
 /*
- * A user namespace comes between the joined ones, which need the agent's rights, and the new ones,
- * which it shall own. A pid namespace holds only children, so a new one that a user namespace owns
- * costs one more process; without a user namespace the agent has cloned us into it. The pid
- * namespace to join has been seen to by the agent, too.
+ * The user namespace is entered after the namespaces to join, which need the agent's rights, and
+ * before the new ones, which it shall own. A pid namespace takes only children, so a new one that a
+ * user namespace owns costs one more process; without a user namespace the zygote has cloned this
+ * process into it. The zygote has also entered a pid namespace to join.
  */
 
 struct plan {
@@ -55,7 +55,7 @@ static int join_path(struct plan *plan, int flag, const char *path, struct err *
 	return join(fd, flag, e);
 }
 
-/* The pod's, when the agent has one for us. */
+/* The pod's namespace, or -1 when the agent has passed none. */
 static int pod_fd(const struct setup *s, int flag)
 {
 	return flag == CLONE_NEWIPC ? s->ipc_ns : flag == CLONE_NEWUTS ? s->uts_ns : -1;
@@ -74,7 +74,7 @@ static int plan_one(const struct setup *s, const Grpc__LinuxNamespace *ns, struc
 	plan->listed |= (unsigned) flag;
 	if (ns->path && ns->path[0])
 		return join_path(plan, flag, ns->path, e);
-	/* The network of a virtual machine is its container's: a namespace in it would have none. */
+	/* Containers use the VM's network, because a namespace in the VM would have none. */
 	if (flag == CLONE_NEWNET)
 		return 0;
 	if (pod_fd(s, flag) >= 0)
@@ -86,14 +86,14 @@ static int plan_one(const struct setup *s, const Grpc__LinuxNamespace *ns, struc
 	return 0;
 }
 
-/* Root of the user namespace, with all rights in it. */
+/* Becomes root of the user namespace, with all capabilities in it. */
 static int become_root(struct err *e)
 {
 	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0)
 		return err_sys(e, errno, "become group 0 of linux.gidMappings");
 	if (setresuid(0, 0, 0) < 0)
 		return err_sys(e, errno, "become user 0 of linux.uidMappings");
-	/* The change of user has made our own /proc files root's, whom we are not any more. */
+	/* Changing the user cleared the dumpable flag, which gave /proc/self to guest root. */
 	if (prctl(PR_SET_DUMPABLE, 1) < 0)
 		return err_sys(e, errno, "become root");
 	return 0;
@@ -115,7 +115,7 @@ static int enter_user(const struct plan *plan, struct err *e)
 	return r < 0 ? r : become_root(e);
 }
 
-/* Goes on in a new process, a child of the agent like us, in a new pid namespace. */
+/* Continues in a new process, also a child of the agent, in a new pid namespace. */
 static int move_to_new_pid_namespace(struct err *e)
 {
 	int pidfd = -1;
@@ -159,7 +159,7 @@ static int set_time_offsets(const struct setup *s, struct err *e)
 	return 0;
 }
 
-/* A new time namespace is for children, until it is joined. */
+/* unshare() puts only children into a new time namespace, so this process has to join it. */
 static int enter_time(const struct setup *s, struct err *e)
 {
 	int r = set_time_offsets(s, e);
@@ -207,7 +207,7 @@ int enter_namespaces(struct setup *s, struct err *e)
 		return err_sys(e, errno, "make namespaces");
 	if (plan.fresh & CLONE_NEWTIME)
 		r = enter_time(s, e);
-	/* Nobody who shares a namespace with us may look into us from now on. */
+	/* From now on no process that shares a namespace with this one may trace it. */
 	if (r == 0 && prctl(PR_SET_DUMPABLE, 0) < 0)
 		r = err_sys(e, errno, "hide from others");
 	return r;
@@ -215,7 +215,7 @@ int enter_namespaces(struct setup *s, struct err *e)
 
 int join_container(struct setup *s, struct err *e)
 {
-	/* The agent has put us into the pid namespace. */
+	/* The zygote has made this process in the pid namespace. */
 	int flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWCGROUP |
 		    CLONE_NEWTIME;
 

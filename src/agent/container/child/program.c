@@ -25,13 +25,13 @@ static int try_by_path(const char *path)
 	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
 }
 
-/* 0 when it can be executed. The path is walked once: each link in it is a question to the host. */
+/* Returns 0 if @path can be executed. Walked once: each link in it is a request to the host. */
 static int try(const char *path)
 {
 	auto_close int fd = open(path, O_PATH | O_CLOEXEC);
 	struct stat st;
 
-	/* A limit that leaves no descriptor is no reason why it could not be executed. */
+	/* With RLIMIT_NOFILE used up, open() fails although the program can be executed. */
 	if (fd < 0 && errno == EMFILE)
 		return try_by_path(path);
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -57,9 +57,9 @@ static const char *path_of(const Grpc__Process *p)
 }
 
 /*
- * Whether a folder of PATH lies below one at the top that does not exist. An image without /usr would
- * else be asked for it once for each folder below: the host does not let the guest remember what is
- * not there, and each question goes all the way.
+ * Whether a folder of PATH lies below a top folder that does not exist. Otherwise an image without
+ * /usr costs a request to the host for each folder below /usr, because the host does not let the
+ * guest cache that a name is missing.
  */
 static bool top_is_missing(const char *dir, size_t bytes, struct top *last)
 {
@@ -75,7 +75,7 @@ static bool top_is_missing(const char *dir, size_t bytes, struct top *last)
 	return last->missing;
 }
 
-/* What try() says of a place where there is no such program; anything else keeps us from knowing. */
+/* Whether try() found no program; other errors leave unknown whether there is one. */
 static bool is_absent(int r)
 {
 	return r == -ENOENT || r == -ENOTDIR || r == -EACCES || r == -EISDIR || r == -ELOOP ||
@@ -101,7 +101,7 @@ static int search(struct setup *s, const char *name, struct err *e)
 			return err_sys(e, ENOMEM, "look for '%s'", name);
 		int r = try(path);
 
-		/* An entry that is empty or relative means wherever the process happens to be. */
+		/* An empty or relative entry of PATH means the working folder. */
 		if (r == 0 && path[0] != '/')
 			return err_say(e, EACCES,
 				       "exec: \"%s\": cannot run executable found relative to "
@@ -144,7 +144,7 @@ int find_program(struct setup *s, struct err *e)
 	return s->program ? 0 : err_sys(e, ENOMEM, "look for '%s'", name);
 }
 
-/* Go's words, in the one sentence that engines read. */
+/* Go's error texts, because engines read this sentence. */
 static const char *reason(int code)
 {
 	switch (code) {

@@ -2,7 +2,7 @@
 
 #include "agent/container/child/setup.h"
 
-/* Nothing is ignored: what cannot be done is refused with its name. */
+/* Fields that cannot be honoured are refused by name. */
 
 static bool given(const char *text)
 {

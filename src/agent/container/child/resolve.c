@@ -34,7 +34,7 @@ int resolve(int root_fd, const char *path, int flags, struct err *e)
 	return fd < 0 && fd != -ENOENT ? err_sys(e, -fd, "open '%s' in the container", path) : fd;
 }
 
-/* What a dangling link at the end of @path means, as a path of its own with @rest behind it. */
+/* The target of the dangling link @name, as a path of its own with @rest behind it. */
 static int follow_link(int parent_fd, const char *path, size_t parent_bytes, const char *name,
 		       const char *rest, char **ret)
 {
@@ -149,7 +149,7 @@ static int make_file(int root_fd, char **path, struct err *e)
 
 	if (r < 0)
 		return err_sys(e, -r, "make file '%s' in the container", *path);
-	other[strlen(other) - 1] = '\0'; /* the slash before nothing */
+	other[strlen(other) - 1] = '\0'; /* the slash before the empty @rest */
 	free(*path);
 	*path = other;
 	return 0;

@@ -12,7 +12,7 @@
  */
 
 /* Opens with O_PATH what @path means. @flags: O_NOFOLLOW, O_DIRECTORY. Returns a descriptor or
- * -errno; -ENOENT without a sentence. */
+ * -errno; -ENOENT does not fill @e. */
 int resolve(int root_fd, const char *path, int flags, struct err *e);
 
 /* The same, and makes folders that are missing, those that dangling links point to included. */
@@ -24,7 +24,7 @@ int resolve_file(int root_fd, const char *path, struct err *e);
 /* The folder that holds @path, made if missing; *@ret_name is the last part of @path. */
 int resolve_parent(int root_fd, const char *path, const char **ret_name, struct err *e);
 
-/* Where @fd is, as an absolute path inside the root: what links have made of it. */
+/* The absolute path of @fd inside the root, with all links resolved. */
 int resolve_path_of(int root_fd, int fd, char *buf, size_t buf_bytes, struct err *e);
 
 /* "/proc/self/fd/N", for system calls that want a path. */

@@ -19,8 +19,8 @@
  * The container's root: a copy of the tree at root.path, mounted where that is, filled by mounts.c
  * and devices.c while the agent's files are still there, and at last made "/".
  *
- * root.path is opened while we still have the agent's rights, because in a user namespace we may not
- * be able to walk there; the working folder is what leads back to it.
+ * root.path is opened with the agent's rights, because a process in a user namespace may not be
+ * able to walk there; the working folder leads back to it.
  */
 
 int open_root(struct setup *s, struct err *e)
@@ -38,7 +38,7 @@ int open_root(struct setup *s, struct err *e)
 
 int make_root(struct setup *s, struct err *e)
 {
-	/* What we mount must not appear in the agent's namespace. */
+	/* The container's mounts must not appear in the agent's namespace. */
 	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
 		return err_sys(e, errno, "cut off mount propagation");
 
@@ -107,7 +107,7 @@ int hide_paths(struct setup *s, struct err *e)
 	return 0;
 }
 
-/* Last: nothing can be made in it any more. */
+/* Comes last, because nothing can be made in these mounts afterwards. */
 int make_readonly(struct setup *s, struct err *e)
 {
 	for (size_t i = 0; i < s->n_late; i++) {
@@ -125,8 +125,8 @@ int make_readonly(struct setup *s, struct err *e)
 	return r < 0 ? err_sys(e, -r, "root.readonly") : 0;
 }
 
-/* The old root comes to lie on top of the new one, and is taken off. What still is open of it, is
- * close-on-exec. */
+/* pivot_root() stacks the old root on the new one, and umount2() takes it off. Descriptors that are
+ * still open in it are close-on-exec. */
 static int pivot(const struct setup *s, struct err *e)
 {
 	if (fchdir(s->root_fd) < 0)

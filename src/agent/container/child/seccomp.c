@@ -14,8 +14,8 @@
 #include "oci/names.h"
 
 /*
- * linux.seccomp becomes a program for the kernel (filter.h), once: the agent keeps the result for the
- * processes that join the container later.
+ * Compiles linux.seccomp into a program for the kernel (filter.h) once: the agent keeps the result
+ * for the processes that join the container later.
  */
 
 #define DATA_MASK        0xffffU
@@ -104,7 +104,7 @@ static int add_rules(struct filter *f, const Grpc__LinuxSeccomp *spec, uint32_t 
 		int r = read_action(call->action, call->has_errnoret, call->errnoret,
 				    "syscalls.action", &action, e);
 
-		/* What happens anyway needs no rule. */
+		/* A rule with the default action has no effect. */
 		if (r == 0 && action != otherwise)
 			r = add_syscall(f, call, action, e);
 		if (r < 0)
@@ -146,7 +146,7 @@ static int read_flags(const Grpc__LinuxSeccomp *spec, uint32_t *ret, struct err 
 }
 
 /* As runc does: a profile that forbids what it does not list cannot know calls that are newer than
- * itself, and libraries fall back to an older call only when they hear ENOSYS. */
+ * itself, and libraries fall back to an older call only when they get ENOSYS. */
 static bool wants_enosys(const Grpc__LinuxSeccomp *spec, uint32_t otherwise)
 {
 	uint32_t action = otherwise & SECCOMP_RET_ACTION_FULL;
@@ -175,7 +175,7 @@ static int build(struct setup *s, const Grpc__LinuxSeccomp *spec, struct err *e)
 	return err_wrap(e, filter_compile(f, &s->filter, &s->filter_len, e), "linux.seccomp");
 }
 
-/* To the agent. */
+/* Sends the program to the agent. */
 static int hand_over(const struct setup *s, struct err *e)
 {
 	struct kept kept = {.flags = s->filter_flags};

@@ -15,7 +15,7 @@
  * kernel does not grant by itself, so that a process that has changed its user finds its keys. */
 #define KEYRING_RIGHTS (0x1f000000U | 0x000b0000U)
 
-/* A keyring of its own, or the keys of one container were those of all. */
+/* Joins a new keyring, because all containers would share their keys otherwise. */
 static int join_keyring(const char *id, struct err *e)
 {
 	char name[300];
@@ -58,7 +58,7 @@ int set_names(struct setup *s, struct err *e)
 }
 
 /* Sysctls whose value belongs to a namespace; a name that ends in '/' means all below it. Those of
- * the network are always the container's own: nobody else is in the virtual machine's network. */
+ * the network are always allowed, because only containers use the VM's network. */
 static const struct {
 	const char *name;
 	unsigned namespace;
@@ -107,7 +107,7 @@ static bool leads_out(const char *file)
 	return file[0] == '/' || strncmp(file, "../", 3) == 0 || strstr(file, "/../");
 }
 
-/* Through the agent's /proc: it shows the namespaces of whoever opens a file in it. */
+/* Writes through the agent's /proc, which shows the namespaces of the process that opens a file. */
 int set_sysctls(struct setup *s, struct err *e)
 {
 	const Grpc__Linux *l = s->spec->linux;

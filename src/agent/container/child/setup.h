@@ -31,26 +31,26 @@ struct setup {
 	int *sources;        /* per mount: what to bind, opened in advance, or -1 */
 	struct late *late;   /* mounts that become read-only last */
 	size_t n_late;
-	bool setup_dev;             /* /dev is ours to fill */
+	bool setup_dev;             /* devices are to be made in /dev */
 	struct sock_filter *filter; /* the compiled seccomp program; NULL for none */
 	unsigned short filter_len;
 	uint32_t filter_flags;
 	int hook_state; /* memfd: what startContainer hooks read; -1 without them */
 	bool in_cwd;
-	char *program; /* process.args[0], found */
+	char *program; /* the path found for process.args[0] */
 };
 
-/* A step. The sentence names the field of the specification that it is about. */
+/* A step. Its error names the field of the specification that it is about. */
 typedef int (*setup_fn)(struct setup *s, struct err *e);
 
-/* The whole way of a child, up to executing the workload: they return only when they fail. */
+/* Runs all steps of a child up to executing the workload; returns only on failure. */
 int setup_init(struct setup *s, struct err *e);
 int setup_exec(struct setup *s, struct err *e);
 
 /* Runs steps in their order until one fails. */
 int setup_run(struct setup *s, const setup_fn *steps, size_t n, struct err *e);
 
-/* Says @step and waits for the answer. */
+/* Sends @step to the agent and waits for GO. */
 int setup_ask(enum step step, pid_t pid, int fd, struct err *e);
 
 /* refuse.c: fields that nothing here can honour. */
@@ -91,7 +91,7 @@ int set_rlimits(struct setup *s, struct err *e);
 int set_scheduling(struct setup *s, struct err *e);
 int set_personality(struct setup *s, struct err *e);
 
-/* user.c: who the process is. */
+/* user.c: environment, user, working folder. */
 int set_environment(struct setup *s, struct err *e);
 int set_user(struct setup *s, struct err *e);
 int enter_cwd(struct setup *s, struct err *e);
@@ -111,7 +111,7 @@ int load_filter(struct setup *s, struct err *e);
 
 /* program.c */
 int find_program(struct setup *s, struct err *e);
-/* Says EXECUTING. */
+/* Sends EXECUTING to the agent. */
 int tell_executing(struct setup *s, struct err *e);
 int execute(struct setup *s, struct err *e);
 

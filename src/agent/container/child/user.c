@@ -14,7 +14,7 @@
 #include "agent/container/child/setup.h"
 #include "base/file.h"
 
-/* Who the process is, and where it begins. */
+/* The environment, the user and the working folder of the process. */
 
 #define PASSWD_MAX_BYTES (1U << 20)
 
@@ -28,8 +28,8 @@ static gid_t gid_of(const struct setup *s)
 	return s->process->user ? s->process->user->gid : 0;
 }
 
-/* A pipe of root's could be used but not opened again, as in "echo > /dev/stderr". The group stays, as
- * with runc: a terminal has that of the devpts it is in, through which mesg and write work. */
+/* Gives stdio to the user, because a pipe of root cannot be opened again ("echo > /dev/stderr").
+ * The group stays, as with runc: a terminal has its devpts's group, which mesg and write need. */
 static int own_stdio(const struct setup *s, struct err *e)
 {
 	struct stat st;
@@ -38,7 +38,7 @@ static int own_stdio(const struct setup *s, struct err *e)
 		if (fstat(fd, &st) < 0 || st.st_uid == uid_of(s) ||
 		    (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)))
 			continue;
-		/* Not mapped, or on a read-only file system: then it stays as it is. */
+		/* The owner stays where the user is not mapped or the file system is read-only. */
 		if (fchown(fd, uid_of(s), (gid_t) -1) < 0 && errno != EINVAL && errno != EPERM &&
 		    errno != EROFS)
 			return err_sys(e, errno, "own descriptor %d", fd);
@@ -67,7 +67,7 @@ int set_user(struct setup *s, struct err *e)
 	return 0;
 }
 
-/* Where we are must be below "/": a link into /proc/self/fd could have led to the agent's files. */
+/* The working folder must be below "/": links in /proc/self/fd may lead to the agent's files. */
 static int check_cwd(const struct setup *s, struct err *e)
 {
 	char path[4096];
@@ -98,7 +98,7 @@ int enter_cwd(struct setup *s, struct err *e)
 	return check_cwd(s, e);
 }
 
-/* A folder that root may not enter may still be the user's: a user namespace makes such things. */
+/* Tries again as the user, who in a user namespace may be able to enter what root cannot. */
 int enter_cwd_as_user(struct setup *s, struct err *e)
 {
 	if (s->in_cwd)
@@ -108,7 +108,7 @@ int enter_cwd_as_user(struct setup *s, struct err *e)
 	return check_cwd(s, e);
 }
 
-/* The image's own file, so anything may be in it, and it may be anything. */
+/* Reads the image's file, which may be of any type and have any content. */
 static char *read_passwd(void)
 {
 	auto_close int fd = open("/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -151,7 +151,7 @@ static bool has_home(const Grpc__Process *p)
 	return false;
 }
 
-/* As runc does: later ones win, at the place of the first. */
+/* As in runc, the last value of a variable wins, at the place of the first. */
 static int remove_doubles(Grpc__Process *p, struct err *e)
 {
 	size_t n = 0;

@@ -12,14 +12,14 @@
 #include "agent/container/zygote.h"
 #include "base/fd.h"
 
-/* The zygote's side. It knows nothing of containers: what it makes goes on in main.c. */
+/* The zygote's side. It knows nothing of containers: a child that it makes goes on in main.c. */
 
 struct nursery {
 	int sock;      /* to the agent */
-	int pid_ns_fd; /* our own */
+	int pid_ns_fd; /* the zygote's own */
 };
 
-/* Descriptors as they came. */
+/* The descriptors of one request. */
 struct parcel {
 	int fds[FD_PASS_MAX];
 	size_t n;
@@ -31,8 +31,8 @@ static void parcel_close(struct parcel *p)
 		fd_close(p->fds[--p->n]);
 }
 
-/* The agent's own signals are not the workload's. It ignores one (see boot.c), and handles none by a
- * function. */
+/* The workload must not inherit the agent's signal settings: the agent ignores SIGPIPE (see
+ * boot.c), blocks what it reads by signalfd, and has no handler functions. */
 static void reset_signals(void)
 {
 	sigset_t none;
@@ -42,7 +42,7 @@ static void reset_signals(void)
 	(void) sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* From here on only the numbers of child.h are open, as after an exec. */
+/* Leaves only the descriptors of child.h open, as an exec would. */
 static int arrange(const struct zygote_request *req, const struct parcel *p, int *control,
 		   struct err *e)
 {
@@ -82,7 +82,7 @@ static _Noreturn void become_child(const struct zygote_request *req, const struc
 	_exit(container_child_run(req->kind, id, id + strlen(id) + 1, req->number));
 }
 
-/* Returns the pid, 0 in the child, or -errno. A child of the agent, as we are. */
+/* Clones a child of the agent, as the zygote is. Returns the pid, 0 in the child, or -errno. */
 static pid_t clone_sibling(const struct zygote_request *req, int cgroup_fd, int *ret_pidfd)
 {
 	struct clone_args args = {
@@ -109,10 +109,10 @@ static int make(const struct nursery *n, const struct zygote_request *req, const
 
 	if (pid == 0)
 		become_child(req, p);
-	/* Else all that we make later would be in there: the agent finds us gone. */
+	/* End, or later children would be in there, too: the agent starts another zygote. */
 	if (pid_ns >= 0 && setns(n->pid_ns_fd, CLONE_NEWPID) < 0)
 		_exit(1);
-	/* What clone says in a pid namespace whose init has ended. */
+	/* clone3() fails with ENOMEM in a pid namespace whose init has ended. */
 	if (pid == -ENOMEM && pid_ns >= 0)
 		return err_say(e, ESRCH, "the pid namespace has ended");
 	if (pid < 0)
@@ -121,8 +121,8 @@ static int make(const struct nursery *n, const struct zygote_request *req, const
 	return 0;
 }
 
-/* Whether the request is whole: the agent's word is good, but a mistake must not become a write past
- * an array. */
+/* Whether the request is complete. The agent is trusted, but a bug in it must not become a write
+ * past an array. */
 static bool is_sound(const struct zygote_request *req, size_t bytes, const struct parcel *p)
 {
 	size_t text = bytes - offsetof(struct zygote_request, text);
@@ -160,14 +160,14 @@ int container_zygote_main(void)
 	struct nursery n;
 
 	reset_signals();
-	/* Out of the way of the children's descriptors. */
+	/* Moves the socket out of the way of the children's descriptors. */
 	n.sock = fcntl(CHILD_CONTROL, F_DUPFD_CLOEXEC, CHILD_FD_END);
 	(void) close(CHILD_CONTROL);
 	n.pid_ns_fd = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
 	if (n.sock < 0 || n.pid_ns_fd < 0)
 		return 1;
 	for (;;) {
-		struct zygote_request req = {0}; /* nothing of the last one */
+		struct zygote_request req = {0}; /* nothing is left of the last request */
 		struct parcel p = {0};
 		ssize_t bytes = fd_recv(n.sock, &req, sizeof req, p.fds, &p.n);
 
