@@ -92,7 +92,7 @@ struct ttrpc_client *agent_client_line(struct agent_client *client)
 	return client->line;
 }
 
-/* The names of the two services are different ones. */
+/* A method's name tells its service, because no name is in both. */
 static const ProtobufCServiceDescriptor *service_of(const char *method)
 {
 	const ProtobufCServiceDescriptor *agent = &grpc__agent_service__descriptor;
@@ -121,7 +121,7 @@ int agent_call_begin(struct agent_client *client, const char *method,
 
 /* ---- agent_call(), the loop's side ---- */
 
-/* Lets go of @w, whose lock is held. */
+/* Drops a reference to @w, whose lock is held, and unlocks it. */
 static void release(struct waiting *w)
 {
 	bool last = --w->refs == 0;
@@ -135,7 +135,7 @@ static void release(struct waiting *w)
 	free(w);
 }
 
-/* Answers with the lock held, and lets go. */
+/* Answers with the lock held, and drops the loop's reference. */
 static void answer(struct waiting *w, const struct ttrpc_answer *a)
 {
 	w->answer = *a;

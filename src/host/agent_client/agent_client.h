@@ -9,7 +9,7 @@
 #include "ttrpc/ttrpc.h"
 
 /*
- * The host's end of the line to the agent in the guest: every call of grpc.AgentService and
+ * The host's end of the connection to the agent in the guest: every call of grpc.AgentService and
  * grpc.Health by its name, its messages as protoc-c made them.
  *
  *	loop thread					worker thread
@@ -17,11 +17,11 @@
  *	     done(answer) ◄── answer ───┘		     ▲                             │
  *							     └──── wakes up ◄── answer ◄───┘
  *
- * The line belongs to the loop. Long jobs that read as plain steps run on another thread and use
- * agent_call(), which sleeps until the loop has the answer. When the line breaks all calls fail with
- * -ECONNRESET; there is no reconnect, the sandbox must be torn down.
+ * The connection belongs to the loop. Long jobs that read as plain steps run on another thread and
+ * use agent_call(), which sleeps until the loop has the answer. When the connection breaks all
+ * calls fail with -ECONNRESET; there is no reconnect, the sandbox must be torn down.
  *
- * Distrust: all that comes up the line was written by the guest. A message is unpacked within the
+ * Distrust: all that arrives here was written by the guest. A message is unpacked within the
  * limits of ttrpc.h and is of the right type; numbers and strings in it may be anything. Words of a
  * refusal are one line of at most ERR_TEXT_MAX bytes without control characters.
  */
@@ -36,12 +36,12 @@ struct loop;
  */
 int agent_client_new(struct loop *loop, int take_fd, struct agent_client **ret, struct err *e);
 
-/* Closes the line: what waits for an answer, on either thread, fails with -ECANCELED, and so do
- * calls that come later. May be called twice. */
+/* Closes the connection: calls that wait for an answer, on either thread, fail with -ECANCELED, and
+ * so do later calls. May be called twice. */
 void agent_client_close(struct agent_client *client);
 
-/* The same, and the client is gone: a thread that is inside agent_call() is let out of it safely, none
- * may enter it any more. Accepts NULL. */
+/* The same, and frees the client: a thread that is inside agent_call() returns safely, none may
+ * enter it any more. Accepts NULL. */
 void agent_client_free(struct agent_client *client);
 AUTO_PTR(struct agent_client, agent_client_free)
 
@@ -50,7 +50,7 @@ AUTO_PTR(struct agent_client, agent_client_free)
 void agent_client_on_lost(struct agent_client *client, void (*fn)(void *arg, const struct err *e),
 			  void *arg);
 
-/* The line itself, for whoever calls it as fast as it goes; NULL once it was closed. Borrowed. */
+/* The connection itself, for callers that need it directly; NULL once it was closed. Borrowed. */
 struct ttrpc_client *agent_client_line(struct agent_client *client);
 
 /**
@@ -84,5 +84,5 @@ int agent_call_begin(struct agent_client *client, const char *method,
 int agent_call(struct agent_client *client, const char *method, const ProtobufCMessage *request,
 	       msec_t deadline, ProtobufCMessage **ret, struct err *e);
 
-/* Whether an agent said that it can @feature (extra_features in agent.proto). Accepts NULL. */
+/* Whether the agent has announced @feature (extra_features in agent.proto). Accepts NULL. */
 bool agent_details_have(const Grpc__AgentDetails *details, const char *feature);

@@ -10,7 +10,7 @@
  * What a machine gets of the host: how many CPUs and how much memory, from the configuration and
  * the limits of the container that it is made for, within what the host has.
  *
- * Threads: any, nothing is kept. Distrusts: whoever may write annotations.
+ * Threads: any, nothing is kept. Distrusts: the authors of annotations.
  */
 
 struct machine_size {
@@ -37,7 +37,7 @@ struct machine_wish {
 
 struct machine_wish machine_wish(const struct config_hypervisor *config);
 
-/* Whether what annotations have made of @file in @config stays below what @file and @host allow:
- * whoever may write annotations is not whoever administers the host. */
+/* Checks that annotations have raised @file in @config no higher than @file and @host allow,
+ * because the author of an annotation need not be the host's administrator. */
 int machine_wish_check(const struct machine_wish *file, const struct config_hypervisor *config,
 		       const struct host_size *host, struct err *e);

@@ -12,7 +12,7 @@
 #define GUEST_BASE_BYTES    (64 * MIB)
 #define GUEST_PER_PAGE_PART 64
 
-/* The period that a quota is of when none is given (runtime specification, CPU). */
+/* The period of a quota when the spec gives none (runtime specification, CPU). */
 #define CPU_PERIOD_DEFAULT_US 100000
 
 struct host_size host_size(void)
@@ -79,7 +79,7 @@ static uint32_t vcpus(const struct config_hypervisor *config, const Grpc__LinuxC
 	return n ? (uint32_t) n : 1;
 }
 
-/* What one machine may have. */
+/* The most memory that one machine may have. */
 static uint64_t memory_most(uint32_t max_mib, const struct host_size *host)
 {
 	uint64_t most = max_mib * MIB;
@@ -93,7 +93,7 @@ static uint64_t memory(const struct config_hypervisor *config, const Grpc__Linux
 	uint64_t size = config->default_memory * MIB;
 	uint64_t most = memory_most(config->default_maxmemory, host);
 
-	if (most < size) /* what the administrator has written is what he gets */
+	if (most < size) /* the configured size wins over the maximum */
 		most = size;
 
 	if (!limits || !limits->has_limit || limits->limit <= 0)
@@ -101,7 +101,7 @@ static uint64_t memory(const struct config_hypervisor *config, const Grpc__Linux
 
 	uint64_t limit = (uint64_t) limits->limit;
 
-	if (limit > most) /* no more can be had, limit or not */
+	if (limit > most) /* the machine cannot have more, whatever the limit */
 		limit = most;
 
 	uint64_t wanted = limit + limit / GUEST_PER_PAGE_PART + GUEST_BASE_BYTES;

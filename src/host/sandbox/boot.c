@@ -6,12 +6,12 @@
 #include "host/sandbox/greeting.h"
 #include "host/sandbox/inside.h"
 
-/* How long after its socket broke a virtiofsd may still be ending. */
+/* How long virtiofsd may take to end after its socket broke. */
 #define VIRTIOFSD_END_MS 500
 
 /* Port of the agent (upstream's number). */
 #define AGENT_PORT 1024
-/* How often a wait for the guest to listen looks whether it is still wanted. */
+/* While dial() waits for the guest to listen, it looks at cancel_fd this often. */
 #define DIAL_SLICE_MS 500
 
 static bool given_up(const struct sandbox *sb)
@@ -47,13 +47,13 @@ static void line_broke(void *arg, const struct err *e)
 	struct err why = *e;
 
 	(void) err_wrap(&why, 0, "the line to the agent broke");
-	/* Of a virtiofsd that has died there is more to tell. */
+	/* With a loss_timer virtiofsd has ended: keep its reason, because it says more. */
 	if (!sb->loss_timer)
 		loss_suspect(sb, &why);
 }
 
-/* What the agent says of itself; it is asked first, so that its answer is there before that of
- * CreateSandbox. */
+/* Keeps what the agent can do. GetGuestDetails is sent before CreateSandbox, so that its answer
+ * arrives first. */
 static void learn(void *arg, struct ttrpc_answer *answer)
 {
 	struct sandbox *sb = arg;
@@ -61,7 +61,7 @@ static void learn(void *arg, struct ttrpc_answer *answer)
 	const Grpc__AgentDetails *d = r ? r->agent_details : NULL;
 
 	if (answer->r < 0)
-		return; /* whatever is wrong, the next call will tell */
+		return; /* the next call will report what is wrong */
 	sb->knows_agent = true;
 	sb->promises.ordered_exit = agent_details_have(d, "ordered-exit");
 	sb->promises.close_output = agent_details_have(d, "close-output");
@@ -145,7 +145,7 @@ static void learn_late(void *arg)
 	worker_resume(d->sb->worker);
 }
 
-/* An agent that answers in another order is asked once more. */
+/* Asks again if no details came before the answer of CreateSandbox. */
 static int await_details(struct sandbox *sb, msec_t deadline, struct err *e)
 {
 	struct details d = {.sb = sb};
@@ -162,7 +162,7 @@ static int await_details(struct sandbox *sb, msec_t deadline, struct err *e)
 	return 0;
 }
 
-/* A virtiofsd that dies makes the VMM fail with words about a socket: it has the better ones. */
+/* When virtiofsd dies, the VMM only reports a broken socket: prefer virtiofsd's own error. */
 static bool virtiofsd_tells(struct sandbox *sb, struct err *e)
 {
 	struct err why = {0};
@@ -174,7 +174,7 @@ static bool virtiofsd_tells(struct sandbox *sb, struct err *e)
 	return true;
 }
 
-/* Who waits in vain is told for how long, and what to change where a guest needs longer. */
+/* A timeout names its length, and the key to raise for a guest that needs longer. */
 static void name_deadline(const struct sandbox *sb, struct err *e)
 {
 	if (e && e->code == ETIMEDOUT)

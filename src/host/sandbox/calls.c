@@ -3,7 +3,7 @@
 
 #include "host/sandbox/inside.h"
 
-/* A question to the agent that one done function waits for. */
+/* A request to the agent; its answer goes to @done. */
 struct question {
 	struct loss_wait wait;
 	struct sandbox *sb;
@@ -78,7 +78,7 @@ void agent_ask(struct sandbox *sb, const char *method, const ProtobufCMessage *m
 	}
 }
 
-/* The container @id, if one can ask the guest about it. */
+/* Finds the container @id, if the guest has it and it has not ended. */
 static struct guest_container *in_guest(struct sandbox *sb, const char *id, struct err *e)
 {
 	struct guest_container *c = sandbox_find(sb, id, e);
@@ -118,7 +118,7 @@ void sandbox_kill(struct sandbox *sb, const char *id, const char *exec_id, uint3
 		done(arg, &done_already);
 		return;
 	}
-	if (p && p->spec && !p->io && p->busy) { /* kept until it is there */
+	if (p && p->spec && !p->io && p->busy) { /* being started: sent once it runs */
 		p->early_signals |= 1ULL << (signo - 1);
 		done(arg, &done_already);
 		return;
@@ -135,7 +135,7 @@ void sandbox_kill(struct sandbox *sb, const char *id, const char *exec_id, uint3
 	signal.container_id = p->container->id;
 	signal.exec_id = p->exec_id;
 	signal.signal = signo;
-	/* To kill the first process is to kill the container. */
+	/* SIGKILL to a container's first process goes to all of its processes. */
 	all = !exec_id[0] && (all || signo == SIGKILL);
 	agent_ask(sb, "SignalProcess", &signal.base, all ? &to_all : &to_one, done, arg);
 }
@@ -270,7 +270,7 @@ void sandbox_resize(struct sandbox *sb, const char *id, const char *exec_id, uin
 	p->rows = rows;
 	p->columns = columns;
 	if (!p->io ||
-	    p->status == OCI_STOPPED) { /* when it exists; or it does not matter any more */
+	    p->status == OCI_STOPPED) { /* sent once the terminal exists; moot after the end */
 		done(arg, &later);
 		return;
 	}

@@ -121,7 +121,7 @@ void remove_from_guest(struct guest_container *c)
 	c->in_guest = false;
 }
 
-/* On the loop, which hands it out. */
+/* Runs on the loop, because sandbox_room() hands the view out there. */
 static void close_room(void *arg)
 {
 	struct guest_container *c = arg;
@@ -167,7 +167,7 @@ static void delete_done(struct worker_job *job, int r, struct err *e)
 		guest_container_free(c);
 	j->done(j->arg, &answer);
 	container_job_free(j);
-	/* Two deletes that ran behind each other both saw a neighbour. */
+	/* Two deletes were queued at once: neither saw itself as the last, so look again now. */
 	if (sb->state == SANDBOX_READY && list_empty(&sb->containers))
 		teardown_later(sb);
 	sandbox_changed(sb);
@@ -192,7 +192,7 @@ static void flushed(void *arg, const struct sandbox_answer *answer)
 	free(l);
 }
 
-/* Who reads gets the rest, who does not loses it. */
+/* Waits until the output is written; stdio_hurry() drops the rest if the user does not read. */
 static void delete_when_flushed(struct guest_container *c, sandbox_done_fn done, void *arg)
 {
 	struct late_delete *l = calloc(1, sizeof *l);

@@ -4,18 +4,18 @@
 
 #include "host/sandbox/inside.h"
 
-/* One job about one container, or (delete) about what is left of it. */
+/* A create, start or delete of one container. */
 struct container_job {
 	struct worker_job job;
 	struct guest_container *c;
 	sandbox_done_fn done;
 	void *arg;
 	bool is_first; /* create: makes the machine */
-	bool is_last;  /* delete: takes it away */
+	bool is_last;  /* delete: tears it down */
 	char *config_path;
 };
 
-/* Has the agent forget it, if it knows it; a failure is logged. Worker. */
+/* Removes @c from the guest, if the agent has it; a failure is logged. Worker. */
 void remove_from_guest(struct guest_container *c);
 
 /* NULL when out of memory. */

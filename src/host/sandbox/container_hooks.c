@@ -5,7 +5,7 @@
 struct hook_kind {
 	const char *name;
 	enum oci_status status;
-	bool in_our_mounts; /* what it mounts shall be seen by the guest */
+	bool in_our_mounts; /* use the server's mount namespace: the guest sees its mounts */
 };
 
 static int run_hooks(struct guest_container *c, const struct hook_kind *kind,

@@ -43,8 +43,8 @@ static int read_bundle(struct guest_container *c, struct err *e)
 	return path ? oci_spec_read(path, &c->spec, e) : err_sys(e, ENOMEM, "read config.json");
 }
 
-/* What was saved and checked when the container was asked for wins over the bundle, which may have
- * been changed since. Without a saved one this is the one time that the bundle is read. */
+/* Uses the spec that was checked and saved when the container was requested, because the bundle may
+ * have changed since. Without a saved spec the server reads the bundle's here, once. */
 static int read_spec(struct guest_container *c, struct err *e)
 {
 	const struct sandbox_options *o = &c->sb->options;
@@ -64,13 +64,13 @@ static int read_spec(struct guest_container *c, struct err *e)
 	r = saved ? oci_spec_saved(dir, &c->spec, e) : read_bundle(c, e);
 	if (r == 0)
 		r = oci_spec_check(c->spec, e);
-	/* The guest's form of it is made in place: later is too late. */
+	/* Save now, because guest_spec_make() rewrites the spec in place. */
 	if (r == 0 && !saved)
 		r = oci_spec_save(dir, c->spec, e);
 	return r;
 }
 
-/* What the guest needs to see of the host. */
+/* Shares the container's root and mounts with the guest, and rewrites its spec for it. */
 static int lend(struct guest_container *c, struct err *e)
 {
 	struct sandbox *sb = c->sb;
@@ -86,7 +86,7 @@ static int lend(struct guest_container *c, struct err *e)
 	return guest_spec_make(&rules, c->spec, &c->hooks, e);
 }
 
-/* Fields that an agent does not know it would skip, silently. */
+/* Refuses fields that the agent does not know, because it would skip them silently. */
 static int check_extensions(struct guest_container *c, struct err *e)
 {
 	char path[128];
@@ -97,11 +97,11 @@ static int check_extensions(struct guest_container *c, struct err *e)
 	return 0;
 }
 
-/* From this size on annotations stay here: a frame to the agent has 4 MiB, and many small ones take
- * several times their size there. */
+/* A larger spec goes to the guest without annotations, because a frame to the agent has at most 4
+ * MiB and many small annotations take several times their size once the agent has unpacked them. */
 #define GUEST_SPEC_BYTES (1U << 20)
 
-/* In the guest only the state that a startContainer hook gets has the annotations. */
+/* The guest needs annotations only for the state that a startContainer hook gets. */
 static bool needs_no_annotations(const Grpc__Spec *spec)
 {
 	return (!spec->hooks || spec->hooks->n_startcontainer == 0) &&
@@ -112,7 +112,7 @@ static int create_in_guest(struct guest_container *c, struct err *e)
 {
 	struct sandbox *sb = c->sb;
 	Grpc__CreateContainerRequest create = GRPC__CREATE_CONTAINER_REQUEST__INIT;
-	Grpc__Spec without = *c->spec; /* a loan: nothing of it is freed here */
+	Grpc__Spec without = *c->spec; /* a shallow copy, which owns nothing */
 	msec_t deadline = clock_deadline(sb->config->agent.create_container_timeout_ms);
 
 	without.n_annotations = 0;
@@ -127,7 +127,7 @@ static int create_in_guest(struct guest_container *c, struct err *e)
 	return r;
 }
 
-/* What the administrator shows to every sandbox: "PATH" or "PATH:rw". */
+/* Shares the administrator's sandbox_bind_mounts: "PATH", "PATH:ro" or "PATH:rw". */
 static int lend_sandbox_mounts(struct sandbox *sb, struct err *e)
 {
 	const struct config_list *list = &sb->config->runtime.sandbox_bind_mounts;
@@ -197,7 +197,7 @@ static int create_steps(struct container_job *j, struct err *e)
 	return r;
 }
 
-/* What a create that failed has left behind. */
+/* Undoes what a failed create has made. */
 static void undo_create(struct container_job *j)
 {
 	struct guest_container *c = j->c;
@@ -223,7 +223,7 @@ static int create_run(struct worker_job *job, struct err *e)
 	return r;
 }
 
-/* The guest has it; from here on its output is relayed. */
+/* The guest has created the container: relays its output from now on. */
 static int create_end(struct guest_container *c, struct err *e)
 {
 	struct guest_process *init = c->init;

@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "host/sandbox/inside.h"
 
-/* An exec that is being started. It finds its process again by name: meanwhile it may be deleted. */
+/* A start of an exec under way. Names the process, because it may be deleted meanwhile. */
 struct starting {
 	struct sandbox *sb;
 	char *id;
@@ -95,7 +95,7 @@ static void started(void *arg, const struct sandbox_answer *answer)
 				s->id);
 	a.pid = sandbox_vmm_pid(s->sb);
 	s->done(s->arg, &a);
-	/* Whoever wanted it is gone. */
+	/* A failed start with an early SIGKILL: its client hung up, so nobody will delete it. */
 	if (a.r < 0 && p && p->early_signals & (1ULL << (SIGKILL - 1)))
 		guest_process_free(p);
 	starting_free(s);

@@ -8,7 +8,7 @@
 #include "base/auto.h"
 #include "host/storage/share.h"
 
-/* Device nodes in a container's root work as they do under runc: its device rules decide. */
+/* The share is mounted without nodev: as under runc, the container's device rules decide. */
 static void describe_share(struct greeting *g, const struct config_hypervisor *c)
 {
 	grpc__storage__init(&g->share);

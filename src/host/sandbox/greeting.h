@@ -4,7 +4,7 @@
 #include "base/err.h"
 #include "host/config/config.h"
 
-/* What the agent is told first: CreateSandbox as the configuration wants it. Private to host/sandbox. */
+/* The CreateSandbox request, filled in from the configuration. Private to host/sandbox. */
 struct greeting {
 	Grpc__CreateSandboxRequest request;
 	Grpc__Storage share;
@@ -13,7 +13,7 @@ struct greeting {
 	char msize[32];
 };
 
-/* Strings are borrowed and must outlive it. Call greeting_fini() also after a failure. */
+/* Strings are borrowed and must outlive @g. Call greeting_fini() also after a failure. */
 int greeting_init(struct greeting *g, const struct config *config, const char *sandbox_id,
 		  const char *hostname, struct err *e);
 void greeting_fini(struct greeting *g);

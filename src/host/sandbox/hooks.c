@@ -18,7 +18,7 @@
 /* How much of a failed hook's output is repeated in the error. */
 #define HOOK_OUTPUT_MAX 256
 
-/* In the child: first the namespace, which changes the working folder, then the folder. */
+/* In the child. chdir() comes second, because setns() changes the working folder. */
 static int enter(void *arg, struct err *e)
 {
 	const struct hooks_run *run = arg;
@@ -86,7 +86,7 @@ static int start(const struct hooks_run *run, const Grpc__Hook *hook, int output
 	return child_start(&spec, ret, e);
 }
 
-/* Waits for the end, the deadline, or until nobody wants it any more. */
+/* Waits until the hook ends, the deadline passes or cancel_fd is readable. */
 static int await(const struct hooks_run *run, struct child *child, msec_t deadline, int *ret_status,
 		 struct err *e)
 {
@@ -108,7 +108,7 @@ static int await(const struct hooks_run *run, struct child *child, msec_t deadli
 	return child_wait(child, CLOCK_NEVER, ret_status, e);
 }
 
-/* What the hook said last, on one line. */
+/* The end of the hook's output, on one line. */
 static void read_output(int fd, char text[HOOK_OUTPUT_MAX])
 {
 	off_t end = lseek(fd, 0, SEEK_END);
@@ -137,7 +137,7 @@ static int run_one(const struct hooks_run *run, const Grpc__Hook *hook, struct e
 		return r;
 	r = await(run, &child, deadline, &status, e);
 	if (r < 0) {
-		(void) kill(-child.pid, SIGKILL); /* and what it has started */
+		(void) kill(-child.pid, SIGKILL); /* with what the hook has started */
 		child_kill(&child);
 		return r;
 	}

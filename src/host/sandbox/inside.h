@@ -3,9 +3,9 @@
 /*
  * What a sandbox is made of. Private to host/sandbox.
  *
- * Who may touch what: the tables of containers and processes, the line to the agent and everything
- * called "loop's" belong to the loop's thread; what is called "job's" to the job that runs. A job
- * reads of a container what does not change while it is busy.
+ * Access: the tables of containers and processes, the connection to the agent and all fields marked
+ * "loop's" belong to the loop's thread; fields marked "job's" belong to the job that runs. A job
+ * may also read the fields of a container that do not change while the container is busy.
  */
 #include <pthread.h>
 
@@ -21,13 +21,13 @@
 #include "host/storage/virtiofsd.h"
 #include "ttrpc/ttrpc.h"
 
-/* What the sandbox asks of the agent while nobody waits for a create has this time. */
+/* Timeout of the requests of agent_ask(), and of RemoveContainer. */
 #define AGENT_TIMEOUT_MS 10000
-/* After a SIGKILL, and for a delete: a consumer that does not read is waited for no longer than this. */
+/* After a SIGKILL, and for a delete: how long to wait for a user that does not read the output. */
 #define KILLED_FLUSH_MS 2000
 /* The same when the machine is gone. */
 #define BROKEN_FLUSH_MS 5000
-/* The code of a process that a broken machine has taken along. */
+/* The exit code of a process that ended because the machine was lost. */
 #define BROKEN_EXIT_CODE 137
 
 enum sandbox_state {
@@ -39,15 +39,15 @@ enum sandbox_state {
 	SANDBOX_STATE_MAX,
 };
 
-/* A process of a container: its first (exec_id ""), or one more. Loop's. */
+/* A process of a container: its first (exec_id ""), or an exec. Loop's. */
 struct guest_process {
 	struct list link;
 	struct guest_container *container;
 	char *exec_id;
 	enum oci_status status; /* of a first process: the container's */
-	bool busy;              /* something is under way that needs it */
+	bool busy;              /* a job or a start is under way for it */
 	bool killed;            /* SIGKILL was sent */
-	uint64_t early_signals; /* exec: 1 << (number - 1) came while it was made */
+	uint64_t early_signals; /* exec: signals during its start: 1 << (number - 1) */
 	char *in, *out, *err;   /* as the request said */
 	bool terminal;
 	Grpc__Process *spec;       /* exec: what to run */
@@ -56,7 +56,7 @@ struct guest_process {
 	struct stdio *io;
 	struct ttrpc_pending *waiting; /* the call that waits for its end, or for its output */
 	bool lost;                     /* it has ended with the machine */
-	bool has_ended;                /* its code is known, its output may not be with the user */
+	bool has_ended;                /* exit_status is known, output may still be on its way */
 	uint32_t exit_status;
 	struct timespec exited_at;
 	struct list waits; /* struct sandbox_wait */
@@ -74,7 +74,7 @@ struct guest_container {
 	Grpc__Hooks *hooks;    /* job's: those of the host; may be NULL */
 	bool in_guest;         /* job's: the agent knows it */
 	int net_ns;            /* job's: the network namespace that the spec names, or -1 */
-	struct view view;      /* job's until created, then the loop's: where its stand-ins live */
+	struct view view;      /* job's until created, then the loop's: for its stand-ins */
 	uint32_t ooms;         /* how often it ran out of memory */
 	struct list oom_waits; /* struct sandbox_oom_wait */
 };
@@ -90,17 +90,17 @@ struct sandbox {
 	struct list containers;
 	bool had_container;
 	struct agent_client
-		*agent; /* NULL: no line (yet); made and freed while a job waits for it */
+		*agent; /* NULL: not connected; made and freed while a job waits for it */
 	bool broken;
 	struct err why;                /* what broke it */
-	struct loop_timer *loss_timer; /* something was lost, and the VMM may have the reason */
-	struct err loss;               /* with loss_timer: the reason if it has none */
+	struct loop_timer *loss_timer; /* a connection was lost, and the VMM may have the reason */
+	struct err loss;               /* with loss_timer: the reason if the VMM has none */
 	struct list loss_waits;        /* struct loss_wait; with loss_timer */
-	bool knows_agent;              /* it has said what it can do: */
+	bool knows_agent;              /* the agent has told its features: */
 	struct stdio_promises promises;
 	bool knows_oci_1_2;
 	bool lists_processes;
-	struct loop_timer *oom_timer; /* until the agent is asked for the next */
+	struct loop_timer *oom_timer; /* until GetOOMEvent is sent again */
 
 	/* Job's; the loop reads them once READY. */
 	struct config *config;
@@ -133,26 +133,26 @@ void sandbox_changed(struct sandbox *sb);
 /* Calls @done with a failure. */
 void sandbox_refuse(sandbox_done_fn done, void *arg, const struct err *e);
 
-/* A step of the start has ended. Any thread. */
+/* Notes that the step @name of the start ends now. Any thread. */
 void phase_end(struct sandbox *sb, const char *name);
 
 /* ---- guest.c, worker ---- */
 
 /* Asks the agent and waits. @ret may be NULL; freed with ttrpc_message_free(). If the machine breaks
- * meanwhile, that is the error. */
+ * meanwhile, the error tells why it did. */
 int guest_ask(struct sandbox *sb, const char *method, const ProtobufCMessage *message,
 	      msec_t deadline, ProtobufCMessage **ret, struct err *e);
 
 /* ---- loss.c ---- */
 
-/* Breaks the sandbox because of @why, unless the VMM ends within a moment and says why. Loop. */
+/* Breaks the sandbox because of @why, unless the VMM ends within a moment with its reason. Loop. */
 void loss_suspect(struct sandbox *sb, const struct err *why);
 
-/* Of a call that failed with @r and @e: what really happened, if that is known or about to be.
- * Returns what the call must. Worker. */
+/* For a call that failed with @r and @e: puts into @e why the machine was lost, if it was, and
+ * waits for the reason. Returns what the call must return. Worker. */
 int loss_find_reason(struct sandbox *sb, int r, struct err *e);
 
-/* One who is on the loop and was told that its call has failed. */
+/* A failed call on the loop that waits for the reason. */
 struct loss_wait {
 	struct list link;
 	void (*tell)(struct loss_wait *w, const struct err *why);
@@ -162,7 +162,7 @@ struct loss_wait {
  * the machine is well and the call failed for its own reasons. */
 bool loss_tells(struct sandbox *sb, struct loss_wait *w);
 
-/* Nothing more is to come: the sandbox is broken, or ends as it should. Loop. */
+/* Answers all loss_waits: the sandbox is broken, or ends as it should. Loop. */
 void loss_settled(struct sandbox *sb);
 
 /* ---- machine.c, boot.c, teardown.c: jobs' steps ---- */
@@ -171,11 +171,11 @@ void loss_settled(struct sandbox *sb);
 int machine_start(struct sandbox *sb, const struct guest_container *first, msec_t deadline,
 		  struct err *e);
 
-/* From nothing to a guest that waits for containers. Needs sb->share with what the container needs.
- * When it fails, teardown() must follow. */
+/* From nothing to a guest that waits for containers. sb->share must hold what @first needs. When it
+ * fails, teardown() must follow. */
 int boot(struct sandbox *sb, const struct guest_container *first, struct err *e);
 
-/* Takes everything away; every step is tried, failures are logged. */
+/* Ends the guest and removes machine and share; every step is tried, failures are logged. */
 void teardown(struct sandbox *sb);
 
 /* Queues a job that does teardown(). Loop. */
@@ -183,10 +183,10 @@ void teardown_later(struct sandbox *sb);
 
 /* ---- room.c ---- */
 
-/* Makes c->view. The agent has made the mount points. Worker. */
+/* Makes c->view, after CreateContainer, because the agent makes the mount points. Worker. */
 int room_make(struct guest_container *c, struct err *e);
 
-/* Lets go of it and of c->net_ns, before the mounts that it shows are taken away. */
+/* Closes c->view and c->net_ns. Comes before the mounts in the view are removed from the share. */
 void room_close(struct guest_container *c);
 
 /* ---- container.c ---- */
@@ -204,7 +204,7 @@ int guest_process_new(struct guest_container *c, const char *exec_id,
 void guest_process_free(struct guest_process *p);
 AUTO_PTR(struct guest_process, guest_process_free)
 
-/* What it is to others: one that has ended is stopped, though a user does not read its output. */
+/* The status for callers: a process that has ended is STOPPED even if nobody reads its output. */
 enum oci_status guest_process_status(const struct guest_process *p);
 
 /* The process exists in the guest: relays its output and waits for its end. */
@@ -213,7 +213,7 @@ int guest_process_attach(struct guest_process *p, struct err *e);
 /* It runs: relays its input. */
 void guest_process_started(struct guest_process *p);
 
-/* It has ended as the machine did. */
+/* The machine is lost, and the process with it. */
 void guest_process_lost(struct guest_process *p);
 
 /* Tells the guest how large the terminal is, if that was asked for. */
@@ -224,30 +224,30 @@ void guest_process_send_size(struct guest_process *p);
 /* The process is about to be forgotten: what its children print still goes to the user. */
 void linger_begin(struct guest_process *p);
 
-/* The guest is gone. */
+/* The guest is gone: the streams end once what has arrived is written. */
 void lingers_lost(struct guest_container *c);
 
 void lingers_free(struct guest_container *c);
 
 /* ---- oom.c, loop ---- */
 
-/* From here on the agent is asked who has run out of memory; @sb->agent must be there. */
+/* Sends GetOOMEvent, and again after each answer, while the sandbox has an agent. */
 void oom_listen(struct sandbox *sb);
 
-/* The container is going: nobody waits for it any more. */
+/* The container is being deleted: fails its oom_waits. */
 void oom_forget(struct guest_container *c);
 
 /* ---- calls.c, loop: one question to the agent and back ---- */
 
-/* The line to the agent, or NULL with the reason why there is none. */
+/* The connection to the agent, or NULL with the reason why there is none. */
 struct ttrpc_client *agent_line(struct sandbox *sb, struct err *e);
 
-/* Asks; calls @done with how it went. */
+/* Sends a request to the agent; calls @done with the outcome. */
 void agent_ask(struct sandbox *sb, const char *method, const ProtobufCMessage *message,
 	       const struct ttrpc_pair *metadata, sandbox_done_fn done, void *arg);
 
 /* ---- notes.c: sandbox.json ---- */
 
-/* Writes down what somebody else must clean up if we die. No-op without a folder. */
+/* Notes what sandbox_clean_up() must remove if the server dies. No-op without a state_dir. */
 void notes_update(struct sandbox *sb, const struct guest_container *first);
 void notes_remove(struct sandbox *sb);

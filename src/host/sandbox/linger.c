@@ -1,14 +1,14 @@
 /*
- * What an exec's children still have to say when its first process has ended and the exec is
- * forgotten. Under runc they hold the user's descriptor themselves; here the relay holds it for
- * them, until the last of them has closed it or the container is gone.
+ * The output of an exec's children after its first process has ended and the exec was deleted.
+ * Under runc the children hold the user's descriptor themselves; here the relay holds it for them,
+ * until the last child has closed its end or the container is gone.
  */
 #include <errno.h>
 
 #include "base/log.h"
 #include "host/sandbox/inside.h"
 
-/* Each holds up to two of the server's descriptors. */
+/* Each linger holds up to two of the server's descriptors. */
 #define LINGERS_MAX 128
 
 struct linger {
@@ -48,7 +48,7 @@ void linger_begin(struct guest_process *p)
 {
 	struct guest_container *c = p->container;
 
-	/* A terminal is hung up with its session. */
+	/* Nothing lingers on a terminal, because it is hung up with its session. */
 	if (!p->io || p->terminal || !stdio_flows(p->io))
 		return;
 
@@ -71,7 +71,7 @@ void lingers_lost(struct guest_container *c)
 
 		stdio_break(l->io);
 		stdio_hurry(l->io, BROKEN_FLUSH_MS);
-		/* May be the end of it. */
+		/* May free @l. */
 		stdio_linger(l->io, over, l);
 	}
 }

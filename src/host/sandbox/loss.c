@@ -1,10 +1,11 @@
-/* Who is lost first is not who knows why. When a guest panics or a VMM is killed, the agent's line and virtiofsd go first;
- * the VMM ends an instant later and has the reason. */
+/* The first connection to break is rarely the cause. When a guest panics or a VMM is killed, the
+ * agent's connection and virtiofsd go first, and the VMM, which has the reason, ends an instant
+ * later: the sandbox waits up to VMM_END_MS for it. */
 #include "host/sandbox/inside.h"
 
 #define VMM_END_MS 500
 
-/* The VMM runs on: there is no more to say than what was seen. */
+/* The VMM has not ended in time: the loss that was seen is the reason. */
 static void nobody_knows_better(void *arg)
 {
 	struct sandbox *sb = arg;
@@ -48,7 +49,7 @@ void loss_settled(struct sandbox *sb)
 	}
 }
 
-/* The worker, which sleeps meanwhile. */
+/* A failed call of the worker, which sleeps until the reason is known. */
 struct question {
 	struct loss_wait wait;
 	struct sandbox *sb;
@@ -56,7 +57,7 @@ struct question {
 	int r;
 };
 
-/* The machine broke: that is the reason, and not that the line was closed because of it. */
+/* The call failed because the machine broke, not because the connection was closed for it. */
 static void answer(struct loss_wait *w, const struct err *why)
 {
 	struct question *q = container_of(w, struct question, wait);

@@ -20,7 +20,7 @@ static void vmm_is_gone(void *arg, const struct err *why)
 	sandbox_break(arg, why);
 }
 
-/* The agent's first words: the kernel has done its part. Firmware may have begun the line. */
+/* The agent's first line ends the kernel's phase. Firmware may have begun the same line. */
 static void console_line(void *arg, const char *line)
 {
 	struct sandbox *sb = arg;
@@ -46,7 +46,7 @@ static void make_hv(void *arg)
 	worker_resume(sb->worker);
 }
 
-/* It also ends when the VMM does: then that is the reason. */
+/* virtiofsd also ends when the VMM does: hv_explain() then adds the VMM's reason. */
 static void virtiofsd_is_gone(void *arg, const struct err *why)
 {
 	struct sandbox *sb = arg;
@@ -97,7 +97,7 @@ static int start_virtiofsd(struct sandbox *sb, int *ret_fd, struct err *e)
 	return m.r;
 }
 
-/* What a share is for the hypervisor. *@ret_fd is the caller's, or -1. */
+/* Describes the share to the hypervisor; starts virtiofsd. *@ret_fd is the caller's, or -1. */
 static int lend_share(struct sandbox *sb, struct vm_share *share, int *ret_fd, struct err *e)
 {
 	int r;
@@ -128,7 +128,7 @@ static const char *set(const char *text)
 	return text && text[0] ? text : NULL;
 }
 
-/* A user and group that nobody else is. Who is not root itself cannot choose. */
+/* Claims a user and group for the VMM that nothing else uses. A server that is not root cannot. */
 static int choose_user(struct sandbox *sb, struct vm_spec *vm, struct err *e)
 {
 	if (geteuid() != 0 || sb->vmm_user_fd >= 0)
@@ -142,8 +142,8 @@ static int choose_user(struct sandbox *sb, struct vm_spec *vm, struct err *e)
 
 #define AGENT_PARAMS_BYTES 128
 
-/* What the agent has to know from its first moment: of [agent.kata], and of its file server, which
- * runs by now. */
+/* Kernel parameters for what the agent must know at its start: from [agent.kata], and about its
+ * file server, which runs by now. */
 static const char *agent_params(const struct sandbox *sb, char buf[AGENT_PARAMS_BYTES])
 {
 	const struct config_agent *c = &sb->config->agent;

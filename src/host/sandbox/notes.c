@@ -21,12 +21,12 @@
 #define BOOT_ID_PATH    "/proc/sys/kernel/random/boot_id"
 #define BOOT_ID_BYTES   64
 
-/* How long a process that was killed may take to be gone, and the kernel to let go of its locks. */
+/* How long a killed process may take to end, and the kernel to release its locks. */
 #define DEATH_TIMEOUT_MS 10000
 #define LOCK_RETRY_MS    5
 
-/* A name for the time since the host was started; numbers and start times of processes mean nothing
- * beyond it. NULL if the kernel does not tell. */
+/* Identifies this boot of the host, because pids and start times mean nothing in another one. NULL
+ * if the kernel does not tell. */
 static char *boot_id(void)
 {
 	char *id = NULL;
@@ -37,7 +37,7 @@ static char *boot_id(void)
 	return id;
 }
 
-/* Notes survive a power cut where --root is on a disk. */
+/* Notes may be of an earlier boot, because --root may be on a disk. */
 static bool from_this_boot(const json_t *notes)
 {
 	const char *noted = json_string_value(json_object_get(notes, "boot"));
@@ -73,7 +73,7 @@ static int notes_write(struct sandbox *sb, const struct guest_container *first, 
 	return file_replace(AT_FDCWD, path, text, strlen(text), 0600, e);
 }
 
-/* Without them a kill -9 leaves an empty folder behind, no more. */
+/* A failure is ignored: a kill -9 then leaves an empty folder, and poststop hooks do not run. */
 void notes_update(struct sandbox *sb, const struct guest_container *first)
 {
 	struct err e = {0};
@@ -100,7 +100,7 @@ static int end_process(const json_t *notes, const char *name, struct err *e)
 	if (pid <= 0 || start == 0)
 		return 0;
 
-	/* The descriptor first: then the start time is that of the process we hold. */
+	/* The pidfd comes first, so that the start time is that of the process that it holds. */
 	auto_close int pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
 
 	if (pidfd < 0 || proc_start_time(pid) != start)
@@ -125,8 +125,8 @@ static int end_processes(const json_t *notes, struct err *e)
 	return r;
 }
 
-/* The empty folder on which the share was mounted. Its lock says that no server uses it: removing
- * it would take the mount away from one that does. */
+/* Removes the empty folder on which the share was mounted, under its lock, because removing it
+ * would unmount the share of a server that still runs. */
 static int remove_folder(const char *path, struct err *e)
 {
 	auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -137,7 +137,7 @@ static int remove_folder(const char *path, struct err *e)
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK || clock_now() >= deadline)
 			return err_sys(e, errno, "lock '%s'", path);
-		/* A child that was just being made may hold it for an instant more. */
+		/* A child that the server was just forking may hold the lock a bit longer. */
 		(void) poll(NULL, 0, LOCK_RETRY_MS);
 	}
 	if (rmdir(path) < 0 && errno != ENOENT)
@@ -145,8 +145,8 @@ static int remove_folder(const char *path, struct err *e)
 	return 0;
 }
 
-/* The poststop hooks of the container that the server was made for, as they were when it was made.
- * It cannot run them any more, and what they undo would stay. */
+/* Runs the saved poststop hooks of the container that the server was made for, because the dead
+ * server cannot, and what they undo would stay. */
 static void run_hooks(const char *state_dir, const json_t *notes)
 {
 	auto_ptr(oci_spec_free) Grpc__Spec *spec = NULL;

@@ -1,5 +1,5 @@
 /*
- * Who has run out of memory. The agent has no other way to tell than to answer a question, so one is
+ * Containers that run out of memory. The agent can tell this only in an answer, so a GetOOMEvent is
  * always open while there is a machine.
  */
 #include <errno.h>
@@ -7,11 +7,11 @@
 #include "base/log.h"
 #include "host/sandbox/inside.h"
 
-/* Between two questions: a guest that always answers at once must not keep us busy. What happens
- * meanwhile the agent keeps. */
+/* Pause between two GetOOMEvent, because a guest that always answers at once must not keep the
+ * server busy. The agent keeps what happens meanwhile. */
 #define OOM_PAUSE_MS 100
 
-/* Who is told may hang up, and others of the list with it: each time the first that is left. */
+/* Takes the first wait each time, because a callback may cancel any other of the list. */
 static void tell(struct guest_container *c, const struct sandbox_answer *answer)
 {
 	struct list *first;
@@ -37,7 +37,7 @@ static void heard(void *arg, struct ttrpc_answer *answer)
 	struct sandbox *sb = arg;
 	const Grpc__OOMEvent *event = (const void *) answer->response;
 
-	/* The line is closed, or it is an agent that cannot. */
+	/* The connection is closed, or the agent has no GetOOMEvent. */
 	if (answer->r < 0)
 		return;
 

@@ -80,7 +80,7 @@ int guest_process_new(struct guest_container *c, const char *exec_id,
 	return 0;
 }
 
-/* Returns whether one of them was the last to ask for the process. */
+/* Returns whether one of the waits has is_last. */
 static bool answer_waits(struct guest_process *p, const struct sandbox_answer *a)
 {
 	struct list *first;
@@ -131,14 +131,14 @@ static struct sandbox_answer end_of(const struct guest_process *p)
 	return a;
 }
 
-/* Its end was told to the last who asked. */
+/* Deletes an exec whose end was reported to its last client. */
 static void forget(struct guest_process *p)
 {
 	linger_begin(p);
 	guest_process_free(p);
 }
 
-/* All of its output is with the user: now the end may be known. */
+/* The user has all of the process's output: its end may be reported now. */
 static void told(void *arg)
 {
 	struct guest_process *p = arg;
@@ -151,7 +151,7 @@ static void told(void *arg)
 	sandbox_changed(sb);
 }
 
-/* The guest has handed out all that it had. */
+/* The guest sends no more output of the process. */
 static void finish(struct guest_process *p)
 {
 	if (p->io)
@@ -181,7 +181,7 @@ static void waited(void *arg, struct ttrpc_answer *answer)
 
 	p->waiting = NULL;
 	if (answer->r == -ECONNRESET || answer->r == -ECANCELED)
-		return; /* the line is gone; guest_process_lost() follows */
+		return; /* the connection is gone; guest_process_lost() follows */
 	if (answer->r < 0)
 		log_err(LOG_ERROR, &answer->err, "the end of a process is not known");
 
@@ -196,7 +196,7 @@ static void waited(void *arg, struct ttrpc_answer *answer)
 	finish(p);
 }
 
-/* Waits until the process has ended and all it had written was handed out; @at_once: only the first. */
+/* Waits until the process has ended and the guest sent its output; @at_once: only for the end. */
 static int wait_for_end(struct guest_process *p, bool at_once, struct err *e)
 {
 	static const struct ttrpc_pair end = {"kata-wait", "end"};
@@ -234,7 +234,7 @@ int guest_process_attach(struct guest_process *p, struct err *e)
 
 	if (r < 0)
 		return r;
-	/* First the reads: an agent may tell the end of a stream that nobody reads at once. */
+	/* Reads go first, because an agent may at once end a stream that nobody reads yet. */
 	stdio_start_output(p->io);
 	return wait_for_end(p, c->sb->promises.end_at_once, e);
 }

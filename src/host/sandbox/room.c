@@ -1,4 +1,4 @@
-/* The host's view of a container, for who joins its process on this side: see view.h. */
+/* The host's view of a container, for engines that join its stand-in process: see view.h. */
 #include <errno.h>
 #include <string.h>
 

@@ -65,7 +65,7 @@ void sandbox_free(struct sandbox *sb)
 		guest_container_free(container_of(pos, struct guest_container, link));
 	hv_free(sb->hv);
 	virtiofsd_free(sb->virtiofsd);
-	fd_close(sb->vmm_user_fd); /* nobody is that user any more */
+	fd_close(sb->vmm_user_fd); /* the VMM has ended: its user is free again */
 	(void) share_close(sb->share, NULL);
 	config_free(sb->config);
 	fd_close(sb->cancel_fd);
@@ -121,7 +121,7 @@ struct guest_process *sandbox_find_process(struct sandbox *sb, const char *id, c
 	return NULL;
 }
 
-/* Each may free processes that follow from it, but not containers. */
+/* guest_process_lost() may free execs of the same container, never a container. */
 void sandbox_end_processes(struct sandbox *sb)
 {
 	list_for_each (pos, &sb->containers) {
@@ -145,7 +145,7 @@ static void give_up(struct sandbox *sb, const struct err *why)
 	sandbox_end_processes(sb);
 	if (sb->agent)
 		agent_client_close(sb->agent);
-	/* A job that makes the machine sees it and takes it away itself. */
+	/* While STARTING, the create job or create_done() has the machine torn down. */
 	if (sb->state == SANDBOX_READY)
 		teardown_later(sb);
 }

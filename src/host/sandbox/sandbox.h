@@ -13,28 +13,29 @@
 #include "oci/oci.h"
 
 /*
- * A sandbox: one virtual machine, what is lent to it, and the containers in it.
+ * A sandbox: one virtual machine, what is shared with it, and the containers in it.
  *
  *	EMPTY ──first container──► STARTING ──► READY ──last container deleted──► ENDING ──► ENDED
  *	                              │           │                                 ▲
- *	                              └── failed ─┴── the VMM or the line broke ────┘
+ *	                              └── failed ─┴── VMM or connection was lost ───┘
  *
  *	container	CREATING ──► CREATED ──start──► RUNNING ◄──► PAUSED
  *	                                │                  │
  *	                                └──────► STOPPED ◄─┘ ──delete──► gone
  *
- * The first container makes the machine, deleting the last one takes it away. A sandbox is used
+ * The first container makes the machine, deleting the last one tears it down. A sandbox is used
  * once: after ENDED nothing can be created in it.
  *
  * Threads. All functions here are called on the loop and return at once; what takes long is a job
  * of one worker thread, and its done function is called on the loop. Jobs run one after the other;
- * kill, wait, state, exec, resize and what else only talks to the agent never wait for a job.
+ * kill, wait, state, exec, resize and other calls that only ask the agent never wait for a job.
  *
- * If the VMM dies or the line to the agent breaks, every process that runs ends at once with 137,
- * the cause is logged and later refusals tell it, and what is left of the machine is torn down.
+ * If the VMM dies or the connection to the agent breaks, every running process ends with 137 at
+ * once, the cause is logged and told by later refusals, and the rest of the machine is torn down.
  *
  * Whom it distrusts: the guest (see ttrpc.h; nothing it says names a path of the host), and the
- * bundle, which is read once, checked, and not looked at again.
+ * bundle: its config.json is read and checked once, at create, or not at all if state_dir holds a
+ * checked copy.
  */
 struct sandbox;
 struct hv;
@@ -57,7 +58,7 @@ struct sandbox_options {
 
 int sandbox_new(const struct sandbox_options *options, struct sandbox **ret, struct err *e);
 
-/* Only when sandbox_is_idle(); what still exists is torn down without a word to the guest. Accepts
+/* Only when sandbox_is_idle(); what still exists is torn down without telling the guest. Accepts
  * NULL. */
 void sandbox_free(struct sandbox *sb);
 AUTO_PTR(struct sandbox, sandbox_free)
@@ -121,7 +122,7 @@ void sandbox_kill(struct sandbox *sb, const char *id, const char *exec_id, uint3
 		  sandbox_done_fn done, void *arg);
 
 /* Removes a process that does not run, or a container with all of its processes; one that was never
- * started is killed. The last container takes the machine along. */
+ * started is killed. Deleting the last container tears the machine down. */
 void sandbox_delete(struct sandbox *sb, const char *id, const char *exec_id, sandbox_done_fn done,
 		    void *arg);
 
@@ -143,13 +144,13 @@ void sandbox_resize(struct sandbox *sb, const char *id, const char *exec_id, uin
 /* The user will write nothing more to the process. */
 int sandbox_close_stdin(struct sandbox *sb, const char *id, const char *exec_id, struct err *e);
 
-/* One who waits for the end of a process. @done is called once, possibly from sandbox_wait(), and
- * may free the struct; or never, after sandbox_wait_cancel(). */
+/* A caller that waits for the end of a process. @done is called once, possibly from sandbox_wait(),
+ * and may free the struct; or never, after sandbox_wait_cancel(). */
 struct sandbox_wait {
 	struct list link; /* private */
 	sandbox_done_fn done;
 	void *arg;
-	bool is_last; /* nobody will ask for an exec any more: it is deleted once @done was told */
+	bool is_last; /* delete an exec after @done, because its client will not call Delete */
 };
 
 /* Returns 0, or -ENOENT when there is no such process; @done is then not called. */
@@ -157,12 +158,12 @@ int sandbox_wait(struct sandbox *sb, const char *id, const char *exec_id, struct
 		 struct err *e);
 void sandbox_wait_cancel(struct sandbox_wait *w);
 
-/* One who waits for a container to run out of memory. @done is called once, possibly from
+/* A caller that waits for a container to run out of memory. @done is called once, possibly from
  * sandbox_await_oom(), with @count of the answer, or fails when the container is deleted; or never,
  * after sandbox_await_oom_cancel(). */
 struct sandbox_oom_wait {
 	struct list link; /* private */
-	uint32_t seen;    /* how often it had happened when the caller last heard */
+	uint32_t seen;    /* the count that the caller knows */
 	sandbox_done_fn done;
 	void *arg;
 };
@@ -186,13 +187,13 @@ struct sandbox_process {
 int sandbox_state(struct sandbox *sb, const char *id, const char *exec_id,
 		  struct sandbox_process *ret, struct err *e);
 
-/* The namespaces in which the processes live that stand in for those of a container on this side, in
- * the order in which they are to be joined (enum view_namespace of view.h). Borrowed until the next
- * turn of the loop. Returns 0, -ENOENT or -EBUSY. */
+/* The namespaces of the host's processes that stand in for those of a container, in the order in
+ * which they are to be joined (enum view_namespace of view.h). Borrowed until the next turn of the
+ * loop. Returns 0, -ENOENT or -EBUSY. */
 int sandbox_room(struct sandbox *sb, const char *id, const int **ret_fds, size_t *ret_n,
 		 struct err *e);
 
-/* What the machine is made of and where the time went. */
+/* What the machine is made of, and how long each phase of its start took. */
 #define SANDBOX_PHASES_MAX 8
 
 struct sandbox_phase {
@@ -215,17 +216,17 @@ uint32_t sandbox_vmm_pid(struct sandbox *sb);
 /* virtiofsd's; 0 when there is none. */
 uint32_t sandbox_file_server_pid(struct sandbox *sb);
 
-/* Gives up what is being created, and takes the machine away with all that is in it. */
+/* Aborts a create that is under way, and tears the machine down with all that is in it. */
 void sandbox_abort(struct sandbox *sb, const char *why);
 
-/* There is no container and there has been one, or there never can be any more. */
+/* The sandbox has ended, and its last container is gone. */
 bool sandbox_is_over(const struct sandbox *sb);
 bool sandbox_has_containers(const struct sandbox *sb);
 
 /* No job runs or waits. */
 bool sandbox_is_idle(const struct sandbox *sb);
 
-/* For when the server is dead or does not answer: kills what its notes in @state_dir name (processes
- * are known by their start time, so that nobody else is hit) and removes what it has left. Nothing
- * there is success. Blocks; needs no sandbox. */
+/* For a server that is dead or does not answer: kills the processes that its notes in @state_dir
+ * name (if their start times match, because pids are reused), removes what it has left and runs
+ * poststop hooks. Without notes it does nothing and returns 0. Blocks; needs no sandbox. */
 int sandbox_clean_up(const char *state_dir, struct err *e);

@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "host/sandbox/inside.h"
 
-/* The guest writes out its caches meanwhile; a machine that takes longer is cut off. */
+/* The guest writes out its caches within this time; a machine that takes longer is killed. */
 #define DESTROY_TIMEOUT_MS 10000
 #define STOP_TIMEOUT_MS    10000
 
@@ -29,7 +29,7 @@ static void expect_end(void *arg)
 {
 	struct sandbox *sb = arg;
 
-	sb->state = SANDBOX_ENDING; /* that the line breaks is no surprise any more */
+	sb->state = SANDBOX_ENDING; /* from now on the connection may break */
 	loss_settled(sb);
 	worker_resume(sb->worker);
 }
@@ -39,7 +39,7 @@ static void say_goodbye(struct sandbox *sb)
 	Grpc__DestroySandboxRequest destroy = GRPC__DESTROY_SANDBOX_REQUEST__INIT;
 	struct err e = {0};
 
-	/* The agent may hang up before its answer is through: it is switching off. */
+	/* The agent may hang up before its answer arrives, because the guest is switching off. */
 	if (guest_ask(sb, "DestroySandbox", &destroy.base, clock_deadline(DESTROY_TIMEOUT_MS), NULL,
 		      &e) < 0 &&
 	    e.code != ECONNRESET)
@@ -109,7 +109,7 @@ void teardown_later(struct sandbox *sb)
 	struct teardown_job *t = calloc(1, sizeof *t);
 
 	sb->state = SANDBOX_ENDING;
-	if (!t) { /* the kernel takes it away when we end */
+	if (!t) { /* the kernel removes the machine when the server ends */
 		log_error("out of memory: the machine is not torn down");
 		return;
 	}

@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 
-/* What the deepest job needs, with room: a few paths and errors per step, no big buffers. */
+/* More than the deepest job needs: a few paths and errors per step, no big buffers. */
 #define WORKER_STACK_BYTES (256U << 10)
 
 struct worker {
@@ -16,7 +16,7 @@ struct worker {
 	struct worker_job *first, **last;
 	bool stop;
 	bool resumed;
-	unsigned busy; /* jobs queued, running, or done and not told yet */
+	unsigned busy; /* jobs queued, running, or waiting for done() */
 };
 
 static void tell(void *arg)
@@ -54,14 +54,14 @@ static void *work(void *arg)
 
 	while ((job = next_job(w))) {
 		job->r = job->run(job, &job->err);
-		/* Without memory for a link there is no way back to the loop. */
+		/* When loop_post() has no memory, the job cannot return to the loop. */
 		if (loop_post(w->loop, tell, job) < 0)
 			abort();
 	}
 	return NULL;
 }
 
-/* Signals are for the loop's thread. */
+/* Blocks all signals in the new thread, because they are for the loop's. */
 static int start_thread(struct worker *w)
 {
 	pthread_attr_t attr;

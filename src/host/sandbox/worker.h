@@ -7,14 +7,14 @@
 #include "base/loop.h"
 
 /*
- * The worker: one thread for the jobs that take long and want to be read as plain steps.
+ * The worker: one thread for long jobs, so that each can be written as plain steps.
  *
  *	loop ──worker_run()──► queue ──► job.run(): step, step, step	(worker thread)
  *	  ▲                                  │ worker_on_loop(): a step that the loop must do
  *	  └────── job.done() ◄──loop_post()──┘
  *
- * Jobs run one after the other. The thread lives as long as the process: the VMM and its helpers
- * are made to die with the thread that started them.
+ * Jobs run one after the other. The thread lives as long as the process, because the kernel kills
+ * the VMM and its helpers when the thread that started them ends (PR_SET_PDEATHSIG).
  */
 struct worker;
 
@@ -29,9 +29,9 @@ struct worker_job {
 
 int worker_new(struct loop *loop, struct worker **ret, struct err *e);
 
-/* Waits for the job that runs, forgets those that wait, ends the thread. The loop's thread, not
- * from a job; a job that is in worker_on_loop() must be helped along by turning the loop first: see
- * worker_is_idle(). Accepts NULL. */
+/* Waits for the job that runs, forgets those that wait, ends the thread. Called on the loop's
+ * thread, not from a job. A job in worker_on_loop() needs the loop, so run the loop until
+ * worker_is_idle() first. Accepts NULL. */
 void worker_free(struct worker *w);
 AUTO_PTR(struct worker, worker_free)
 

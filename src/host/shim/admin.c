@@ -82,7 +82,7 @@ static void room(struct ttrpc_call *call, const ProtobufCMessage *request, void 
 
 	if (r == 0 && sock < 0)
 		r = err_say(&e, EINVAL, "no socket came with the request");
-	/* Whoever sent one that is full is told so: nobody is waited for. */
+	/* Non-blocking: a caller with a full socket gets an error and does not block the loop. */
 	if (r == 0)
 		r = fd_set_nonblock(sock, true);
 	if (r == 0)

@@ -1,4 +1,4 @@
-/* Admin.AwaitOom: one who is told when a container runs out of memory. */
+/* Admin.AwaitOom: answers when a container has run out of memory. */
 #include "host/shim/oom.h"
 
 #include <errno.h>

@@ -8,7 +8,7 @@
 
 static const struct flag {
 	const char *name;
-	const char *value; /* what it is called in the help; NULL: it has none */
+	const char *value; /* its name in the help; NULL: the flag has no value */
 	size_t offset;
 	const char *help;
 } flags[] = {
@@ -45,7 +45,7 @@ static int parse_bool(const char *text, bool *ret)
 	return *ret || strcmp(text, "false") == 0 || strcmp(text, "0") == 0 ? 0 : -EINVAL;
 }
 
-/* One flag at @argv[*i], and its value, wherever that is. */
+/* Parses the flag at @argv[*i]; its value is behind '=' or in the next argument. */
 static int parse_flag(int argc, char **argv, int *i, struct shim_options *o, struct err *e)
 {
 	const char *name = argv[*i] + 1 + (argv[*i][1] == '-');

@@ -29,5 +29,5 @@ struct shim_options {
 /* Strings point into @argv. Returns 0 or -EINVAL. */
 int shim_options_parse(int argc, char **argv, struct shim_options *ret, struct err *e);
 
-/* The text of -help; a static string is built into @buf of @bytes. */
+/* The text of -help, built in @buf of @bytes. Returns @buf. */
 const char *shim_options_help(char *buf, size_t bytes);

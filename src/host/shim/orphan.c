@@ -70,7 +70,7 @@ void orphan_consider(struct server *s)
 	    sandbox_state(s->sandbox, o->id, "", &p, NULL) < 0)
 		return;
 	if (p.status != OCI_CREATED && p.status != OCI_STOPPED)
-		return; /* its end is on its way */
+		return; /* it is being made or killed: tried again after that */
 	o->deleting = true;
 	sandbox_delete(s->sandbox, o->id, "", deleted, s);
 }

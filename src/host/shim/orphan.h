@@ -3,24 +3,24 @@
 #include "host/shim/server.h"
 
 /*
- * A container that nobody will ever delete, because who made it was killed before anybody could have
- * learnt of it: kata-runtime while it creates, or while it attends a container as "run" does. The
- * server then removes it, and the folder that is the claim on its id.
+ * An orphan: a container that nobody will delete, because kata-runtime was killed while it created
+ * the container, or while it attended the container as "run" does. The server then removes the
+ * container and the state folder, which claims its id.
  *
- * That a container is known says RECORD in the state folder, which kata-runtime writes when all that
- * can fail has succeeded. Without a state folder (containerd) there are no orphans.
+ * A container with a RECORD in the state folder is known to others: kata-runtime writes it when all
+ * that can fail has succeeded. Without a state folder (containerd) there are no orphans.
  */
 int orphan_init(struct orphan *o, const char *id, const char *folder, struct err *e);
 void orphan_fini(struct orphan *o);
 
-/* Nobody is connected any more. */
+/* The last connection is gone: a container without a RECORD is an orphan. */
 void orphan_left_alone(struct server *s);
 
-/* Whoever made the container and would have deleted it is gone. */
+/* The process that would have deleted the container is gone. */
 void orphan_found(struct server *s);
 
 /* Something has changed: the container may be ready to be deleted. */
 void orphan_consider(struct server *s);
 
-/* The last thing the server does. */
+/* Removes the state folder of an orphan. The server's last step. */
 void orphan_remove_folder(struct orphan *o);

@@ -21,10 +21,10 @@
 #define SO_PEERPIDFD 77 /* Linux 6.5 */
 #endif
 
-/* A chain of parents that is longer than this is somebody's game. */
+/* A longer chain of parents is taken for an attack, and the peer is refused. */
 #define PARENTS_MAX 256
 
-/* "/proc/PID/NAME" of a link of namespaces: what identifies it. False when it cannot be told. */
+/* Identifies the namespace of the link /proc/@pid/ns/@name. False when the kernel does not tell. */
 static bool namespace_of(pid_t pid, const char *name, struct stat *ret)
 {
 	char path[64];
@@ -33,7 +33,7 @@ static bool namespace_of(pid_t pid, const char *name, struct stat *ret)
 	return stat(path, ret) == 0;
 }
 
-/* Both are known, and they differ. */
+/* Whether the namespaces @name of @a and @b are known and differ. */
 static bool differs(pid_t a, pid_t b, const char *name)
 {
 	struct stat x, y;
@@ -52,8 +52,8 @@ static bool lives_elsewhere(pid_t child, pid_t parent)
 	return false;
 }
 
-/* In the user or pid namespace of a helper that is not ours too. Network namespaces do not count:
- * containers may share one with the host's own programs. */
+/* Whether @pid is in the user or pid namespace of @helper, and the server is not. Network
+ * namespaces do not count, because containers may share one with the host's own programs. */
 static bool lives_with(pid_t pid, pid_t helper)
 {
 	static const struct {
@@ -70,7 +70,7 @@ static bool lives_with(pid_t pid, pid_t helper)
 	return false;
 }
 
-/* 0: none, or it cannot be told. */
+/* The pid of the parent; 0: none, or unknown. */
 static pid_t parent_of(pid_t pid)
 {
 	uint64_t parent = 0;
@@ -92,7 +92,7 @@ static bool runs(pid_t pid, const char *name)
 		return false;
 	program[n] = '\0';
 
-	/* One that was replaced on the disk while it runs has " (deleted)" behind its name. */
+	/* A program that was replaced on disk while it runs has " (deleted)" behind its name. */
 	const char *slash = strrchr(program, '/');
 	size_t bytes = strlen(name);
 
@@ -127,8 +127,8 @@ static bool belongs_to_a_machine(const struct peer_rules *rules, pid_t pid)
 	return true;
 }
 
-/* A descriptor of the very process that connected, so that its number cannot become another's. Before
- * Linux 6.5 the number is all there is. */
+/* A pidfd of the process that connected, because its pid may be reused. Before Linux 6.5 the kernel
+ * gives only the pid. */
 static int peer_pidfd(int fd, pid_t pid)
 {
 	int pidfd = -1;
@@ -165,7 +165,7 @@ int peer_judge(int fd, const struct peer_rules *rules, struct peer *ret, struct 
 	auto_close int pidfd = peer_pidfd(fd, who.pid);
 	bool refused = belongs_to_a_machine(rules, who.pid);
 
-	/* Now that it is known to be alive still, what was read was read of it. */
+	/* If the peer still runs, its pid was not reused, so all that was read is about it. */
 	if (has_ended(pidfd)) {
 		ret->gone = true;
 		return err_say(e, ESRCH, "it has ended");

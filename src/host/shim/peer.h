@@ -7,16 +7,16 @@
 #include "base/err.h"
 
 /*
- * Who is at the other end of a connection to the server? Private to host/shim.
+ * Judges the process at the other end of a connection to the server. Private to host/shim.
  *
- * Whoever reaches the socket may do everything with the sandbox, run hooks as us included. So only
- * the owner's user is served, and of its processes none that belongs to a machine: a VMM or a file
- * server that the guest has taken over must not reach the server that made it, nor another's.
+ * A client of the socket may do everything with the sandbox, run hooks as the server's user
+ * included. So the server serves only its own user, and no process that belongs to a machine,
+ * because a VMM or a file server that the guest has taken over must reach no server.
  *
  * A process belongs to a machine when it is one of the helpers named here or a descendant of one,
  * when it lives in a user or pid namespace of theirs, or when it descends from a child of any server
- * (known by the name of the program) that lives in other namespaces than that server. What of these
- * the kernel does not tell is not held against the peer: its user is the owner by then.
+ * (known by the name of the program) that lives in other namespaces than that server. A check that
+ * the kernel gives no answer to passes, because the peer's user is known to be the owner by then.
  */
 struct peer_rules {
 	uid_t owner;

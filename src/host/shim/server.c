@@ -8,10 +8,10 @@
 #include "base/log.h"
 #include "host/shim/orphan.h"
 
-/* The last answers must get out before the process ends. */
+/* How long sending the last answers may take before the process ends. */
 #define FLUSH_TIMEOUT_MS 2000
 #define SERVER_PROGRAM   "containerd-shim-kata-v2"
-/* Who is refused may try again and again. */
+/* A refused process may connect again and again. */
 #define REFUSALS_LOGGED_MAX 16
 
 static void end(struct server *s)
@@ -26,7 +26,7 @@ void server_consider(struct server *s)
 		return;
 	orphan_consider(s);
 	if (!s->created) {
-		/* Who connected has gone again, or nobody ever came. */
+		/* The first clients have gone again, or none came in time. */
 		if (s->connections == 0 && !s->first_timer)
 			end(s);
 	} else if (sandbox_is_over(s->sandbox) && (s->shutdown_asked || s->connections == 0)) {
@@ -171,7 +171,7 @@ void server_free(struct server *s)
 		return;
 	s->ending = true;
 	loop_timer_cancel(s->first_timer);
-	/* Those who wait are told before what they wait for goes. */
+	/* Parked calls end first, because they hold waits of the sandbox. */
 	ttrpc_server_free(s->ttrpc);
 	sandbox_free(s->sandbox);
 	orphan_remove_folder(&s->orphan);

@@ -6,12 +6,12 @@
 #include "host/shim/peer.h"
 #include "ttrpc/ttrpc.h"
 
-/* The server: a sandbox, and those who talk to it. Private to host/shim. */
+/* The server: a sandbox, and the connections to it. Private to host/shim. */
 
 /* See orphan.h. */
 struct orphan {
 	char *folder; /* NULL: none */
-	int fd;       /* of the folder: it, and not what may have its name later */
+	int fd;       /* of the folder, because another may have its name later */
 	char *id;
 	bool found;
 	bool deleting;
@@ -21,12 +21,12 @@ struct server {
 	struct loop *loop;
 	struct sandbox *sandbox;
 	struct ttrpc_server *ttrpc;
-	struct loop_timer *first_timer; /* until somebody creates something */
+	struct loop_timer *first_timer; /* until the first Create */
 	size_t connections;
 	bool lone;           /* there never is more than one container */
 	unsigned refusals;   /* of peers that were logged */
 	struct peer refused; /* the last one */
-	bool created;        /* somebody has asked for a container */
+	bool created;        /* Create was called, or Shutdown accepted */
 	bool shutdown_asked;
 	bool ending;
 	struct orphan orphan;
@@ -48,7 +48,7 @@ struct server_options {
 	uint32_t first_timeout_ms; /* 0: SERVER_FIRST_TIMEOUT_MS */
 };
 
-/* Whoever starts a server must want something of it within this time. */
+/* A server that gets no Create within this time ends. */
 #define SERVER_FIRST_TIMEOUT_MS 10000
 
 /* Makes a server that listens on @take_listen_fd; swallowed on success. */
@@ -62,7 +62,7 @@ int server_run(struct server *s, struct err *e);
 void server_free(struct server *s);
 AUTO_PTR(struct server, server_free)
 
-/* Something has changed: is it time to end? */
+/* Called after a change: ends the server if it is time to. */
 void server_consider(struct server *s);
 
 /* The services, and the functions that answer; their argument is the server. */

@@ -20,7 +20,7 @@
 /* What kata-runtime calls its containers' servers. */
 #define LONE_NAMESPACE "kata-runtime"
 
-/* Two threads that allocate little: one arena does, and what is large goes back to the system. */
+/* One arena is enough for two threads that allocate little; large blocks go back to the system. */
 static void stay_small(void)
 {
 	(void) mallopt(M_ARENA_MAX, 1);
@@ -36,7 +36,7 @@ static void open_log(const struct shim_options *o)
 		 o->debug ? LOG_DEBUG : LOG_INFO);
 }
 
-/* The socket that whoever started us has bound; it is not for our children. */
+/* Takes over the socket that the server's starter has bound; children do not inherit it. */
 static int inherited_socket(int *ret_fd, struct err *e)
 {
 	const char *text = getenv(LISTEN_FD_VARIABLE);
@@ -63,7 +63,7 @@ static int serve(const struct shim_options *o, uint64_t began_us, struct err *e)
 	auto_close int listen_fd = -1;
 	int r;
 
-	/* A peer that hangs up is an error of a call; that we should end is decided otherwise: see
+	/* A peer that hangs up is an error of a call. No signal asks the server to end: see
 	 * docs/sandbox-server.md. */
 	(void) signal(SIGPIPE, SIG_IGN);
 	(void) signal(SIGTERM, SIG_IGN);

@@ -8,11 +8,11 @@
  *	containerd-shim-kata-v2 -version | -help
  *
  * It answers containerd's task service and kata.v1.Admin on a unix socket that it inherits, and
- * owns one sandbox. docs/sandbox-server.md is the contract with whoever starts it.
+ * owns one sandbox. docs/sandbox-server.md is its contract with its starter and its clients.
  *
- * Threads: the loop, and the sandbox's worker. Whom it distrusts: who connects, until peer.h has judged
- * him; then he may do with the sandbox what he likes, but not crash the server or make it grow
- * without bound.
+ * Threads: the loop, and the sandbox's worker. Whom it distrusts: a client, until peer.h has judged
+ * it; after that the client may do anything with the sandbox, but not crash the server or make it
+ * grow without bound.
  */
 
 /* The whole program. Returns its exit code. */

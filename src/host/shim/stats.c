@@ -7,7 +7,7 @@
 
 /* The form is that of "runc events --stats", which tools read: names and nesting are runc's. */
 
-/* "No limit" is the largest number; the library's go to half of it. */
+/* "No limit" is UINT64_MAX, but the library's numbers end at INT64_MAX. */
 static json_t *number(uint64_t n)
 {
 	return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t) n);

@@ -127,7 +127,7 @@ static void created(void *arg, const struct sandbox_answer *answer)
 		ttrpc_reply(arg, &a.base);
 }
 
-/* Nobody has the container's name yet, so nobody would ever delete it. */
+/* The client of the first Create is gone: nobody else knows the container and would delete it. */
 static void creator_gone(void *arg)
 {
 	struct server *s = arg;

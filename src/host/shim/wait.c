@@ -13,8 +13,8 @@ struct waiting {
 	struct sandbox_wait wait;
 	struct list link;
 	struct server *server;
-	uint64_t host_pid;       /* of the process that stands in; 0: none has said so */
-	struct ttrpc_call *call; /* NULL: who asked is gone */
+	uint64_t host_pid;       /* of the stand-in process; 0: the caller told none */
+	struct ttrpc_call *call; /* NULL: the caller has hung up */
 	bool owner;
 	bool removes;
 	char *id;
@@ -44,7 +44,7 @@ static void ended(void *arg, const struct sandbox_answer *answer)
 	char cause[640];
 
 	if (!w->call) {
-		/* The wait was there to have the exec forgotten. */
+		/* The caller has hung up; the wait was kept to delete the exec. */
 	} else if (answer->r < 0 && answer->exited_at.tv_sec == 0) {
 		ttrpc_fail_err(w->call, &answer->err);
 	} else {
@@ -64,7 +64,7 @@ static void note_success(void *arg, const struct sandbox_answer *answer)
 	*(bool *) arg = answer->r == 0;
 }
 
-/* An exec that was announced and never started: nobody will start it. True: @w is gone with it. */
+/* Deletes an exec that was not started, because its client is gone. True: @w was freed. */
 static bool forget_unstarted(struct waiting *w)
 {
 	struct sandbox *sb = w->server->sandbox;
@@ -77,8 +77,8 @@ static bool forget_unstarted(struct waiting *w)
 	return forgotten;
 }
 
-/* The stand-in is dead: so must be what it stands for. Of an exec nobody will ask for the end then, and without a wait it
- * would be remembered as long as the container lives. */
+/* The stand-in process was killed, so kill the process that it stands for. Nobody will call Delete
+ * for an exec then: keep the wait, which deletes the exec at its end. */
 static void gone(void *arg)
 {
 	struct waiting *w = arg;
@@ -96,7 +96,7 @@ static void gone(void *arg)
 
 	bool removes = w->removes;
 
-	/* May end the wait, and with it @w. */
+	/* May end the wait, which frees @w. */
 	sandbox_kill(s->sandbox, w->id, w->exec_id, SIGKILL, false, ignore, NULL);
 	if (removes)
 		orphan_found(s);

@@ -1,5 +1,5 @@
-/* The devices of the spec. Their numbers are those of this host's kernel: what has another meaning in the
- * guest, or none, does not go there. */
+/* The devices of the spec. Their numbers are those of this host's kernel: a device whose numbers
+ * mean another one in the guest, or none, is not passed on. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "host/spec/spec.h"
 
 /* Character devices that are a service of the kernel and no hardware, and have the same numbers
- * everywhere (Documentation/admin-guide/devices.txt): the guest's are meant. */
+ * everywhere (Documentation/admin-guide/devices.txt): the container gets the guest's. */
 static const struct {
 	int64_t major, first_minor, last_minor;
 } kernels[] = {
@@ -34,8 +34,8 @@ static bool is_kernels(const Grpc__LinuxDevice *d)
 	return false;
 }
 
-/* Whether the node that the container is to have is one of this host's. Some drivers, of graphics cards
- * for one, keep their devices out of /sys. */
+/* Whether @d is a node of this host. Asked because some drivers, of graphics cards for one, keep
+ * their devices out of /sys. */
 static bool is_node_here(const Grpc__LinuxDevice *d)
 {
 	mode_t type = d->type[0] == 'b' ? S_IFBLK : S_IFCHR;
@@ -45,7 +45,7 @@ static bool is_node_here(const Grpc__LinuxDevice *d)
 	       major(st.st_rdev) == d->major && minor(st.st_rdev) == d->minor;
 }
 
-/* Numbers that nobody has here mean nothing that could be missed: a node with them is made, as runc
+/* If no device of this host has these numbers, nothing is lost by making the node anyway, as runc
  * does. */
 static bool is_hosts(const Grpc__LinuxDevice *d)
 {
@@ -59,8 +59,8 @@ static bool is_hosts(const Grpc__LinuxDevice *d)
 	return access(path, F_OK) == 0 || is_node_here(d);
 }
 
-/* A container that may use every device was not given this one in particular: engines list all of /dev
- * for a privileged one. */
+/* Whether the container may use every device. Then it did not ask for one in particular, because
+ * engines list all of /dev for a privileged container. */
 static bool is_privileged(const Grpc__LinuxResources *r)
 {
 	for (size_t i = 0; r && i < r->n_devices; i++) {

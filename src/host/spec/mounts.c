@@ -48,8 +48,8 @@ static char *absolute(const char *bundle, const char *path)
 	return path[0] == '/' ? strdup(path) : str_printf("%s/%s", bundle, path);
 }
 
-/* A tmpfs of the host on /dev/shm becomes one of the guest: of the same size, and without the
- * detour. Its options are the kernel's, not those of the bind. */
+/* The host's tmpfs on /dev/shm becomes a tmpfs of the guest, of the same size, because the share
+ * would be a detour. Its options are those of a tmpfs, not those of the bind mount. */
 static int make_shm(Grpc__Mount *m, const struct statfs *fs, struct err *e)
 {
 	char *words[] = {"nosuid", "noexec", "nodev", "mode=1777", NULL};
@@ -81,7 +81,7 @@ struct id_maps {
 	size_t n_uids, n_gids;
 };
 
-/* Those a mount wants: its own, or those of the container's users. */
+/* The mappings that a mount wants: its own, or else the container's. */
 static int find_mappings(const Grpc__Mount *m, const Grpc__Linux *l, struct id_maps *ret,
 			 struct err *e)
 {
@@ -99,7 +99,7 @@ static int find_mappings(const Grpc__Mount *m, const Grpc__Linux *l, struct id_m
 	return 0;
 }
 
-/* The same as a user namespace. */
+/* Makes a user namespace with the mappings that @m wants. */
 static int open_mappings(const Grpc__Mount *m, const Grpc__Linux *l, int *ret_userns, struct err *e)
 {
 	struct id_maps maps = {0};
@@ -146,7 +146,7 @@ static bool is_about_owners(char *word)
 	return strcmp(word, "idmap") == 0 || strcmp(word, "ridmap") == 0;
 }
 
-/* Owners are mapped here, where the kernel knows how to for the file system; the guest is not told. */
+/* Takes the mapping out of the guest's spec, because the host maps owners, by an idmapped mount. */
 static void forget_mapping(Grpc__Mount *m)
 {
 	drop_mappings(&m->uidmappings, &m->n_uidmappings);
@@ -154,9 +154,9 @@ static void forget_mapping(Grpc__Mount *m)
 	drop_options(m, is_about_owners);
 }
 
-/* The words about propagation say what a container hears of the host, which is ours to arrange, and
- * what the host hears of the container, which ends at the wall. As under runc a mount without a word is
- * like the root. Who has parted from its peers does not come back by a later word. */
+/* Propagation from the host is set on the share; propagation to the host ends at the VM boundary.
+ * As under runc, a mount without a propagation option is like the root. Once an option has made a
+ * mount private, a later 'shared' does not link it to the host again. */
 static void judge_propagation(const Grpc__Mount *m, const Grpc__Linux *linux,
 			      const struct oci_mount_options *o, struct share_flags *flags)
 {
@@ -204,7 +204,7 @@ static int show(const struct guest_rules *rules, const Grpc__Linux *linux, Grpc_
 	return set_string(&m->type, "bind", e);
 }
 
-/* A bind mount of the host. *@ret_is_dir is set also where the guest uses its own. */
+/* Makes a bind mount of the host. *@ret_is_dir is set also where the guest uses its own file. */
 static int make_bind(const struct guest_rules *rules, const Grpc__Linux *linux, Grpc__Mount *m,
 		     const struct oci_mount_options *o, bool *ret_is_dir, struct err *e)
 {
@@ -268,7 +268,7 @@ static int make_mount(const struct guest_rules *rules, const Grpc__Linux *linux,
 	bool is_bind = o.flags & MS_BIND || strcmp(type, "bind") == 0;
 
 	*ret_is_dir = true;
-	/* Of a bind mount the kernel takes flags only. */
+	/* For a bind mount the kernel takes flags only. */
 	if (o.data && !(o.flags & MS_REMOUNT) && is_bind)
 		log_warn("ignoring options '%s' of the bind mount on '%s': they are no flags",
 			 o.data, m->destination);

@@ -1,5 +1,5 @@
-/* The spec's namespaces: those of the guest stay, paths are of this host and are judged here, where the
- * files are. */
+/* The spec's namespaces. Those that the guest makes stay in the spec; a path names a file of this
+ * host, so it is checked here. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/nsfs.h>
@@ -21,10 +21,10 @@ static void remove_namespace(Grpc__Linux *linux, size_t i)
 		(linux->n_namespaces - i) * sizeof *linux->namespaces);
 }
 
-/* Opens @path, which must be a namespace of the type that it stands for. */
+/* Opens @path, which must be a namespace of @type. */
 static int open_path(const char *path, int type, int *ret_fd, struct err *e)
 {
-	/* It may be anything: a pipe would make us wait. */
+	/* O_NONBLOCK, because opening a fifo would wait for a writer. */
 	auto_close int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
 	if (fd < 0)
@@ -41,8 +41,8 @@ static int open_path(const char *path, int type, int *ret_fd, struct err *e)
 	return 0;
 }
 
-/* The network is the one thing that a machine can have of a namespace of the host; all others are the
- * kernel's that runs the process. */
+/* A machine can use only a network namespace of the host; all others belong to the kernel that runs
+ * the process. */
 static int judge(const Grpc__LinuxNamespace *ns, int type, int *ret_net_ns, struct err *e)
 {
 	auto_close int fd = -1;
@@ -62,7 +62,7 @@ static int judge(const Grpc__LinuxNamespace *ns, int type, int *ret_net_ns, stru
 
 int guest_namespaces_make(Grpc__Linux *linux, int *ret_net_ns, struct err *e)
 {
-	/* Backwards, so that errors have the document's numbers. */
+	/* Backwards, because a removal changes later indexes, and errors name the document's. */
 	for (size_t i = linux->n_namespaces; i-- > 0;) {
 		const Grpc__LinuxNamespace *ns = linux->namespaces[i];
 		int type = oci_namespace_flag(ns->type);
@@ -73,7 +73,7 @@ int guest_namespaces_make(Grpc__Linux *linux, int *ret_net_ns, struct err *e)
 			if (r < 0)
 				return err_wrap(e, r, "linux.namespaces[%zu].path", i);
 		}
-		/* The machine is its containers' network namespace. */
+		/* The machine itself is the network namespace of its containers. */
 		if (type == CLONE_NEWNET)
 			remove_namespace(linux, i);
 	}

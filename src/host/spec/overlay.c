@@ -1,5 +1,5 @@
-/* Overlay mounts of the spec. Their layers are folders of this host, and so is the mount: the guest is
- * shown the result like any other folder. */
+/* Overlay mounts of the spec. Their layers are folders of this host, so the host mounts them and
+ * shares the result like any other folder. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -38,7 +38,7 @@ static bool all_absolute(const char *list)
 	return true;
 }
 
-/* The kernel would take a relative one from where this server happens to be. */
+/* Refuses relative folders, because the kernel would look below the server's working folder. */
 static int check_folders(const Grpc__Mount *m, struct err *e)
 {
 	for (size_t i = 0; i < m->n_options; i++) {

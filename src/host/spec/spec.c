@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/log.h"
 
-/* The kinds of hooks of the spec, moved to where they run. */
+/* Splits the hooks: startContainer stays in the spec, *@ret_hooks gets those of the host. */
 static int split_hooks(Grpc__Spec *spec, Grpc__Hooks **ret_hooks, struct err *e)
 {
 	Grpc__Hooks *all = spec->hooks;
@@ -30,7 +30,7 @@ static int split_hooks(Grpc__Spec *spec, Grpc__Hooks **ret_hooks, struct err *e)
 	return 0;
 }
 
-/* The path of one component less, "/" at the top. @end is where the text ends now. */
+/* Cuts the last component off @path, which ends at @end. Returns where the path ends then. */
 static char *parent_end(char *path, char *end)
 {
 	while (end > path && *--end != '/')
@@ -85,8 +85,8 @@ char *guest_cgroups_path(const char *path, const char *container_id)
 	return plain ? cleaned(plain) : NULL;
 }
 
-/* A label speaks of a security module of this host's kernel. Engines give one to every container where
- * the host has such a module, so it is no reason to refuse. */
+/* A label is for a security module of this host's kernel. It is not refused, because engines give
+ * one to every container where the host has such a module. */
 static void drop_label(char **label, const char *field)
 {
 	if (*label && **label && strcmp(*label, "unconfined") != 0)

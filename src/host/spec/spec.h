@@ -9,7 +9,7 @@
 struct oci_mount_options;
 
 /*
- * From the spec that an engine wrote for this host to the spec that the agent works by.
+ * Makes the spec for the agent from the spec that an engine wrote for this host.
  *
  *	root.path		the root is shown through the share; its guest path
  *	mounts, bind		shown through the share; source becomes the guest path. Owners are
@@ -27,7 +27,7 @@ struct oci_mount_options;
  *				out with a warning when all of them were asked for (privileged)
  *	linux.cgroupsPath	made a plain path (systemd's slice:prefix:name included)
  *	linux.seccomp		taken out if the configuration says so
- *	labels			AppArmor and SELinux speak of this host's kernel; taken out, with a
+ *	labels			AppArmor and SELinux: for this host's kernel only; taken out, with a
  *				warning in the log
  *	linux.intelRdt		is about this host's processor; refused
  *
@@ -64,21 +64,21 @@ char *guest_cgroups_path(const char *path, const char *container_id);
 /* Shows the root and the bind mounts. Call it before the mounts are rewritten in any other way. */
 int guest_mounts_make(const struct guest_rules *rules, Grpc__Spec *spec, struct err *e);
 
-/* Mounts the overlay @m, whose options are @o, on a new folder @path; and takes it away from there once
- * it is shown. Errors name the part of the mount, not the mount. */
+/* Mounts the overlay @m, whose options are @o, on a new folder @path; guest_overlay_unmount()
+ * removes it once it is shared. Errors name the part of the mount, not the mount. */
 int guest_overlay_mount(const Grpc__Mount *m, const struct oci_mount_options *o, const char *path,
 			struct err *e);
 void guest_overlay_unmount(const char *path);
 
-/* Whether an option is the overlay's own: a bind mount of it does not have it. */
+/* Whether an option is overlay's own, which the bind mount in the guest must not have. */
 bool guest_overlay_has_option(char *word);
 
-/* Judges the paths of namespaces and takes the network's out, which is opened. The types are known. */
+/* Checks the paths of namespaces; opens the network's and takes it out. The types are valid. */
 int guest_namespaces_make(Grpc__Linux *linux, int *ret_net_ns, struct err *e);
 
-/* Judges the devices and takes those out that only this host has. The types are known. */
+/* Checks the devices; takes out those that only this host has. The types are valid. */
 int guest_devices_make(Grpc__Linux *linux, struct err *e);
 
 /* Makes the files and folders on which the agent will mount, and the working folder, in a root that
- * the guest will not be able to write to. @is_dir[i] tells what mounts[i] goes on. */
+ * the guest will not be able to write to. @is_dir[i]: mounts[i] goes on a folder, not a file. */
 int guest_root_prepare(int root_fd, const Grpc__Spec *spec, const bool *is_dir, struct err *e);

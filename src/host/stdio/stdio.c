@@ -94,7 +94,7 @@ static void listen_again(void *arg)
 	stdio_moved(io);
 }
 
-/* Whether the guest has said all it will say. */
+/* Whether the guest will send no more output. */
 static bool heard_all(struct stdio *io)
 {
 	msec_t now = clock_now();

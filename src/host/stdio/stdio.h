@@ -9,8 +9,8 @@
 #include "ttrpc/ttrpc.h"
 
 /*
- * The relay: standard input, output and error of one process, between the descriptors of whoever
- * wanted the process and the agent in the guest.
+ * The relay: standard input, output and error of one process, between the user's descriptors and
+ * the agent in the guest.
  *
  *	user ──stream──► WriteStdin ──► guest		guest ──► ReadStdout ──stream──► user
  *
@@ -20,11 +20,11 @@
  * both directions.
  *
  * If the user's end is gone (EPIPE), an agent with "close-output" is told to close the pipe, so
- * that the process meets the same fate as under any other runtime; with another agent the rest is
- * read and thrown away, so that the process does not hang.
+ * that the process gets SIGPIPE as under any other runtime; with another agent the rest is read and
+ * thrown away, so that the process does not hang.
  *
- * The end of a process may be told when stdio_finish() has called back: all that the process had
- * written before is then in the user's descriptors.
+ * The end of a process may be reported when stdio_finish() has called back: all that the process
+ * had written before is then in the user's descriptors.
  *
  * Threads: none, all on the loop. Distrusts: the guest may send more than was asked for, or
  * nothing.
@@ -58,7 +58,7 @@ struct stdio_spec {
 
 /**
  * stdio_new() - a relay that does nothing yet
- * @client:	the line to the agent; must outlive the relay
+ * @client:	the connection to the agent; must outlive the relay
  * @take_spec:	its streams are swallowed on success
  */
 int stdio_new(struct loop *loop, struct ttrpc_client *client, struct stdio_spec *take_spec,
@@ -85,18 +85,18 @@ void stdio_finish(struct stdio *io, void (*done)(void *arg), void *arg);
  * print to the user. */
 bool stdio_flows(const struct stdio *io);
 
-/* Goes on with that: calls @done at the end of all output. May call it from here. */
+/* Goes on relaying what they print: calls @done at the end of all output. May call it from here. */
 void stdio_linger(struct stdio *io, void (*done)(void *arg), void *arg);
 
-/* Stops that: those who print meet a broken pipe. stdio_free() comes next. */
+/* Stops relaying: children that print get a broken pipe. stdio_free() comes next. */
 void stdio_hang_up(struct stdio *io);
 
 /* Whether output waits for a user who does not read. */
 bool stdio_is_stuck(const struct stdio *io);
 
-/* Nobody is ready to wait for a user who does not read: when nothing was taken for @patience_ms, the
- * rest is thrown away and stdio_finish() calls back. One who reads slowly gets STDIO_PATIENCES of
- * that. No-op when it is in a hurry already. */
+/* Limits the wait for the user: when the user has read nothing for @patience_ms, the rest of the
+ * output is thrown away and stdio_finish() calls back. A user that reads slowly gets
+ * STDIO_PATIENCES times that. No-op while such a limit is set already. */
 #define STDIO_PATIENCES 5
 void stdio_hurry(struct stdio *io, uint32_t patience_ms);
 

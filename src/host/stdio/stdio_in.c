@@ -38,8 +38,8 @@ void inlet_fini(struct inlet *i)
 	i->from = NULL;
 }
 
-/* Tells the guest about the end, once all that came before was taken. A terminal has no end: who
- * hangs up there has not typed end of file. */
+/* Tells the guest that input has ended, once it has taken all before. A terminal's input has no
+ * end, because hanging up is not typing end of file. */
 static void close_guest(struct inlet *i)
 {
 	Grpc__CloseStdinRequest close = GRPC__CLOSE_STDIN_REQUEST__INIT;
@@ -127,7 +127,7 @@ static ssize_t gather(struct inlet *i, struct write_call *call)
 	return call->bytes > 0 ? (ssize_t) call->bytes : n;
 }
 
-/* One message to the guest. False: not now, or never again. */
+/* Sends one message to the guest. False: there is nothing to send now, or input has ended. */
 static bool fill_once(struct inlet *i)
 {
 	struct write_call *call = malloc(sizeof *call + STDIO_CHUNK_BYTES);
@@ -187,6 +187,6 @@ void inlet_start(struct inlet *i)
 
 void inlet_stop(struct inlet *i)
 {
-	i->closed = true; /* there is nobody left to be told */
+	i->closed = true; /* no CloseStdin, because the process is gone */
 	end(i);
 }

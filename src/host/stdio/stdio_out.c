@@ -63,7 +63,7 @@ bool outlet_is_stuck(const struct outlet *o)
 	return o->to && o->stuck;
 }
 
-/* The user's end is gone. Reading 0 bytes is our way to say that to an agent which knows it. */
+/* The user's end is gone. A read of 0 bytes tells that to an agent with "close-output". */
 static void user_gone(struct outlet *o)
 {
 	Grpc__ReadStreamRequest close = GRPC__READ_STREAM_REQUEST__INIT;
@@ -149,7 +149,7 @@ static void keep(struct outlet *o, Grpc__ReadStreamResponse *take_data)
 {
 	struct chunk *c = calloc(1, sizeof *c);
 
-	if (!c) { /* cannot be kept in order otherwise */
+	if (!c) { /* nothing else keeps the order of output */
 		log_error("out of memory: output of '%s' is lost", o->io->container_id);
 		ttrpc_message_free(&take_data->base);
 		return;
@@ -169,7 +169,7 @@ static void answered(void *arg, struct ttrpc_answer *answer)
 	free(call);
 	o->asked--;
 	o->heard_at = clock_now();
-	/* An error is an agent's way to say end of file, too. */
+	/* An agent may report end of file by an error, too. */
 	if (answer->r < 0 || data->data.len == 0) {
 		o->ended = true;
 	} else {
@@ -209,7 +209,7 @@ static int ask_once(struct outlet *o)
 	return 0;
 }
 
-/* Keeps as many reads under way as there is room for what they bring. */
+/* Keeps as many reads under way as there is room for their answers. */
 static void ask(struct outlet *o)
 {
 	while (!o->ended && !o->io->broken && o->asked + o->n_chunks < stdio_depth(o->io))

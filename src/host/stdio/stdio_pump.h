@@ -15,7 +15,7 @@ struct outlet {
 	struct list calls;  /* struct read_call, those reads */
 	struct list chunks; /* struct chunk, received and not written yet, oldest first */
 	unsigned n_chunks;
-	bool ended; /* the guest has said the last */
+	bool ended; /* the guest sends no more */
 	bool gone;  /* the user does not read any more */
 	bool stuck; /* the user's end is full */
 	msec_t heard_at;
@@ -31,10 +31,10 @@ void outlet_discard(struct outlet *o);
 /* As if the user had closed its end. */
 void outlet_hang_up(struct outlet *o);
 
-/* All that came was written. */
+/* All output that has arrived was written. */
 bool outlet_is_empty(const struct outlet *o);
 
-/* The user's end has taken nothing of what waits when that was tried last. */
+/* The user's end took no more when output was written to it last. */
 bool outlet_is_stuck(const struct outlet *o);
 
 /* From the user to the guest. */
@@ -76,7 +76,7 @@ struct stdio {
 /* How many messages of one stream may be under way. */
 unsigned stdio_depth(const struct stdio *io);
 
-/* An outlet has moved: is it time to call back? */
+/* Called after a change of an outlet: calls back if all output is written. */
 void stdio_moved(struct stdio *io);
 
 /* For a call whose answer changes nothing. */

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What can be given at once to something of which only poll() says that it takes something. */
+/* How much to write at once where only poll() tells that anything can be written. */
 #define STREAM_LITTLE_BYTES 256
 
 enum kind {
@@ -89,7 +89,7 @@ int stream_open(struct loop *loop, int take_fd, enum stream_direction direction,
 	if (s->kind == KIND_OWN) {
 		int fd = reopen(take_fd, direction);
 
-		/* A /dev/tty that means another session, a pipe that nobody reads any more. */
+		/* Fails for a /dev/tty of another session and a pipe that nobody reads. */
 		if (fd < 0)
 			s->kind = KIND_POLLED;
 		else
@@ -152,7 +152,7 @@ void stream_on_ready(struct stream *s, stream_ready_fn fn, void *arg)
 	s->ready_arg = arg;
 }
 
-/* One call per wait: what comes then is asked for again. */
+/* One call per wait: the next -EAGAIN watches the descriptor again. */
 static void woken(void *arg, uint32_t events)
 {
 	struct stream *s = arg;

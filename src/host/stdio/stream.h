@@ -40,9 +40,9 @@ enum stream_direction {
 int stream_open(struct loop *loop, int take_fd, enum stream_direction direction,
 		struct stream **ret, struct err *e);
 
-/* The same with a fifo that containerd has made. One for input is held open for writing too, so
- * that a client that comes back still finds it; stream_end() gives that up. One for output is held
- * open for reading too: nobody reading is not an end. */
+/* The same with a fifo that containerd has made. A fifo for input is held open for writing too, so
+ * that a client that comes back still finds it; stream_end() closes that. A fifo for output is held
+ * open for reading too, because output does not end when nobody reads. */
 int stream_open_fifo(struct loop *loop, const char *path, enum stream_direction direction,
 		     struct stream **ret, struct err *e);
 
@@ -61,6 +61,6 @@ ssize_t stream_read(struct stream *s, void *data, size_t bytes);
  * -errno. */
 ssize_t stream_write(struct stream *s, const void *data, size_t bytes);
 
-/* No client will write into this fifo any more: what is in it is the rest. No-op for other kinds.
- */
+/* No client will write into this fifo any more: what is left in it is read, then end of file. No-op
+ * for other kinds. */
 void stream_end(struct stream *s);
