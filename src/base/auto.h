@@ -31,7 +31,7 @@ static inline void auto_free_slot(void *slot)
 {
 	void *p;
 
-	memcpy(&p, slot, sizeof p); /* a char ** is not a void ** */
+	memcpy(&p, slot, sizeof p); /* because a char ** must not be read as a void ** */
 	free(p);
 }
 

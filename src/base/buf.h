@@ -11,7 +11,7 @@
  * Bytes, in two shapes.
  *
  * struct buf grows at the end and is consumed at the front: a queue for a stream. It has a maximum,
- * so that nobody on the other side decides how much memory we use.
+ * so that the sender cannot decide how much memory it takes.
  *
  * struct cursor reads foreign bytes and cannot leave them. The first read that would go past the
  * end poisons it: that read and all later ones give zero, and cursor_ok() says so once at the end.
@@ -39,8 +39,8 @@ static inline const uint8_t *buf_data(const struct buf *b)
 	return b->data + b->start;
 }
 
-/* Room for @bytes more at the end, or NULL: out of memory, or above max_bytes. Tell how many were
- * really written with buf_commit(). */
+/* Room for @bytes more at the end, or NULL: out of memory, or above max_bytes. The caller then
+ * reports the bytes that it has written with buf_commit(). */
 uint8_t *buf_reserve(struct buf *b, size_t bytes);
 void buf_commit(struct buf *b, size_t bytes);
 
@@ -67,7 +67,7 @@ static inline struct cursor cursor_over(const void *data, size_t bytes)
 {
 	const uint8_t *p = data;
 
-	/* NULL is a place to find nothing in, but not one to count from. */
+	/* @p may be NULL without bytes, and arithmetic on NULL is undefined. */
 	return (struct cursor){.p = p, .end = bytes > 0 ? p + bytes : p};
 }
 

@@ -18,7 +18,7 @@ int child_arrange_fds(const struct child_fd *fds, size_t n_fds, int *keep_fd, st
 {
 	int highest = *keep_fd;
 
-	/* First above all targets, so that no dup2() below closes a source. */
+	/* Move the sources above all targets first, so that no dup2() below closes a source. */
 	for (size_t i = 0; i < n_fds; i++)
 		if (fds[i].as > highest)
 			highest = fds[i].as;
@@ -35,7 +35,7 @@ int child_arrange_fds(const struct child_fd *fds, size_t n_fds, int *keep_fd, st
 		if (moved[i] < 0)
 			return err_sys(e, errno, "arrange descriptors");
 	}
-	/* All that is not named closes at exec. */
+	/* Every descriptor that @fds does not name closes at exec. */
 	if (syscall(SYS_close_range, 3U, ~0U, 4U /* CLOSE_RANGE_CLOEXEC */) < 0)
 		return err_sys(e, errno, "close descriptors");
 	for (size_t i = 0; i < n_fds; i++)
@@ -56,8 +56,8 @@ static int reset_signals(struct err *e)
 	return 0;
 }
 
-/* Nobody reads the report any more. Who asks has closed its own copy of the reading end; getppid() does
- * not tell, because it is 0 in a pid namespace whose parent is outside. */
+/* Whether the report pipe has no reader any more; the child has closed its own copy of that end.
+ * Not by getppid(), because that is 0 in a pid namespace whose parent is outside. */
 static bool parent_is_gone(int report_fd)
 {
 	struct pollfd p = {.fd = report_fd, .events = 0};
@@ -82,7 +82,7 @@ static int become(const struct child_spec *spec, int *report_fd, struct err *e)
 		if (r < 0)
 			return r;
 	}
-	/* Last: a change of user clears it. */
+	/* After prepare(), because a change of user clears the death signal. */
 	if (spec->die_with_parent) {
 		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 			return err_sys(e, errno, "ask to die with the parent");
@@ -96,7 +96,7 @@ static int become(const struct child_spec *spec, int *report_fd, struct err *e)
 	return err_sys(e, errno, "run '%s'", spec->path);
 }
 
-/* The child's story, if exec did not end it. */
+/* Reads the child's error, if its exec failed. */
 static int read_report(int fd, struct err *e)
 {
 	struct err story;
@@ -111,8 +111,8 @@ static int read_report(int fd, struct err *e)
 	return -story.code;
 }
 
-/* As fork(), which has no word for it; but glibc knows nothing of it, so that the child must not lock:
- * it has only system calls to make anyway. */
+/* Like fork(), which takes no flags. glibc does not know of this clone, so the child must take no
+ * lock of glibc: it only makes system calls anyway. */
 static pid_t fork_in_pid_namespace(void)
 {
 	struct clone_args args = {.flags = CLONE_NEWPID, .exit_signal = SIGCHLD};

@@ -11,8 +11,8 @@
 /*
  * Child processes: made with fork and exec, known by a pidfd.
  *
- * A failure between fork and exec comes back as the error of child_start(), with the words of the
- * child. The child gets default signal handlers and an empty signal mask.
+ * A failure between fork and exec is the error of child_start(), with the child's own sentence. The
+ * child gets default signal handlers and an empty signal mask.
  */
 struct child {
 	pid_t pid; /* 0 when there is none */
@@ -35,12 +35,14 @@ struct child_spec {
 	const struct child_fd *fds; /* every other descriptor from 3 on is closed */
 	size_t n_fds;
 	bool new_session; /* setsid() */
-	/* It is the first process of a pid namespace: it sees and reaches nobody else, and all that it
-	 * starts ends with it. Signals that it sends to itself have no effect without a handler. */
+	/* The child is the first process of a pid namespace: it cannot see or signal processes
+	 * outside, and all its children end with it. Signals to itself have no effect without a
+	 * handler. */
 	bool new_pid_namespace;
 	bool die_with_parent; /* SIGKILL when the *thread* that starts it ends */
-	/* Runs in the child last before exec, for what this struct has no word for. May be NULL.
-	 * It must only make system calls; what it returns and puts in @e is the start's failure. */
+	/* Runs in the child just before exec, for steps that this struct does not have. May be
+	 * NULL. It must only make system calls; its failure and @e become those of
+	 * child_start(). */
 	int (*prepare)(void *arg, struct err *e);
 	void *prepare_arg;
 };
@@ -57,8 +59,8 @@ void child_kill(struct child *c);
 
 /**
  * child_arrange_fds() - for a new process before it executes a program
- * @fds:	what becomes what; every other descriptor closes at exec
- * @keep_fd:	one that is needed until exec: moved out of the way
+ * @fds:	which descriptor becomes which; every other closes at exec
+ * @keep_fd:	a descriptor that is needed until exec: moved out of the way
  */
 int child_arrange_fds(const struct child_fd *fds, size_t n_fds, int *keep_fd, struct err *e);
 

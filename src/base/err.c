@@ -80,7 +80,7 @@ void err_append(struct err *e, const char *fmt, ...)
 
 	if (!e || e->code == 0)
 		return;
-	/* The kernel's word for the cause would come last, behind what is put here. */
+	/* Write the kernel's text of the cause out now, because err_show() would put it last. */
 	(void) err_show(e, whole, sizeof whole);
 	e->from_kernel = false;
 
@@ -104,7 +104,7 @@ const char *err_show(const struct err *e, char *buf, unsigned buf_bytes)
 	int n = snprintf(raw, sizeof raw, "%s%s%s", e->text, e->from_kernel ? ": " : "",
 			 e->from_kernel ? strerror(e->code) : "");
 
-	/* Names and words in it may be anybody's, and it goes to terminals. */
+	/* Filtered, because it may contain text of any source and goes to terminals. */
 	(void) text_line(raw, (size_t) n < sizeof raw ? (size_t) n : sizeof raw - 1, buf,
 			 buf_bytes);
 	return buf;

@@ -28,11 +28,11 @@ struct err {
 	char text[ERR_TEXT_MAX];
 };
 
-/* The kernel said no. Returns -@code, so "return err_sys(e, errno, ...)". */
+/* The kernel refused. Returns -@code, so "return err_sys(e, errno, ...)". */
 int err_sys(struct err *e, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4), cold));
 
-/* We said no. Returns -@code. */
+/* This program refused. Returns -@code. */
 int err_say(struct err *e, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4), cold));
 
@@ -40,20 +40,19 @@ int err_say(struct err *e, int code, const char *fmt, ...)
 int err_wrap(struct err *e, int r, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4), cold));
 
-/* Puts words behind the whole sentence, as far as there is room: what was seen while it failed, such
- * as the last lines of a log. No-op without an error. */
+/* Appends words to the whole sentence, as far as there is room: what the caller saw at the failure,
+ * such as the last lines of a log. No-op without an error. */
 void err_append(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3), cold));
 
 /* Call this before trying something else with the same @e. */
 void err_clear(struct err *e);
 
-/* The whole sentence, for the one place that logs or replies; nothing in it is other than it looks
- * (text_line()).
+/* The whole sentence, for the one place that logs or replies, made printable by text_line().
  * @buf belongs to the caller and is returned; 640 bytes hold any error. */
 const char *err_show(const struct err *e, char *buf, unsigned buf_bytes);
 
-/* clang's analyzer sees one file at a time, and not that a failure is never 0: without this it would
- * follow paths on which a function failed and said that it had not. */
+/* clang's analyzer sees one file at a time and so cannot know that err_sys() never returns 0:
+ * without this it would follow paths on which a failed function returns success. */
 #ifdef __clang_analyzer__
 #define err_never_zero(call, code)               \
 	({                                       \

@@ -47,7 +47,7 @@ int fd_read_all(int fd, void *data, size_t bytes)
 int fd_open_standard(void)
 {
 	for (int fd = 0; fd <= 2; fd++)
-		/* The lowest free number is given, and all below are open. */
+		/* open() returns @fd, because it is the lowest free number. */
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
 			return -errno;
 	return 0;
@@ -57,7 +57,7 @@ int fd_flush_stdout(struct err *e)
 {
 	bool failed = ferror(stdout);
 
-	errno = EIO; /* for one that failed some time ago */
+	errno = EIO; /* for an earlier failure, whose errno is lost */
 	if (fflush(stdout) != 0 || failed)
 		return err_sys(e, errno, "write to standard output");
 	return 0;

@@ -16,13 +16,13 @@ int fd_write_all(int fd, const void *data, size_t bytes);
  */
 int fd_read_all(int fd, void *data, size_t bytes);
 
-/* The first thing of a program: what of descriptors 0, 1 and 2 its caller has closed becomes /dev/null,
- * because the next socket or file would else take the number, and be read and written as a standard
- * stream. Returns 0 or -errno. */
+/* A program calls this first: those of descriptors 0, 1 and 2 that its caller has closed become
+ * /dev/null, because the next socket or file would get the number and be used as a standard stream.
+ * Returns 0 or -errno. */
 int fd_open_standard(void);
 
-/* The last thing of a program that has printed: returns 0, or -errno when not all of it has reached
- * standard output. */
+/* A program that has printed calls this last. Returns 0, or -errno when not all of its output has
+ * been written. */
 int fd_flush_stdout(struct err *e);
 
 /* Both return 0 or -errno. */
@@ -40,6 +40,6 @@ ssize_t fd_send(int sock, const void *data, size_t bytes, const int *fds, size_t
  * and belong to the caller. Returns the bytes received, 0 at end of file, or -errno. */
 ssize_t fd_recv(int sock, void *data, size_t bytes, int *fds, size_t *ret_n_fds);
 
-/* The user at the other end of a connected unix socket; of one that listened, who made it listen. The
- * kernel has noted it then. Returns 0 or -errno. */
+/* The user at the other end of a connected unix socket, as the kernel noted it: the user who
+ * connected, or who made the socket listen. Returns 0 or -errno. */
 int fd_peer_uid(int fd, uid_t *ret);

@@ -26,7 +26,7 @@ int file_read_fd(int fd, const char *name, size_t max_bytes, char **ret, size_t 
 	struct buf text;
 	ssize_t n;
 
-	/* One byte more than allowed tells "too big", one more is for the NUL. */
+	/* One byte more than allowed, to notice a file that is too big, and one for the NUL. */
 	buf_init(&text, max_bytes + 2);
 	while ((n = buf_read_from(&text, fd, FILE_CHUNK_BYTES)) > 0)
 		if (buf_len(&text) > max_bytes)
@@ -63,7 +63,8 @@ int file_read(int dirfd, const char *path, size_t max_bytes, char **ret, size_t 
 int file_read_regular(int dirfd, const char *path, size_t max_bytes, char **ret, size_t *ret_bytes,
 		      struct err *e)
 {
-	/* Opening a pipe would wait for who writes to it, opening a terminal would take it. */
+	/* O_NONBLOCK, because open() of a pipe would wait for a writer; O_NOCTTY, because open() of
+	 * a terminal could make it the controlling one. */
 	auto_close int fd = openat(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
 

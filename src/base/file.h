@@ -17,7 +17,7 @@
 int file_read(int dirfd, const char *path, size_t max_bytes, char **ret, size_t *ret_bytes,
 	      struct err *e);
 
-/* The same, and -EINVAL for what is no regular file: a pipe that nobody writes to would be waited for. */
+/* The same, but -EINVAL for all but regular files, because reading a pipe could wait for ever. */
 int file_read_regular(int dirfd, const char *path, size_t max_bytes, char **ret, size_t *ret_bytes,
 		      struct err *e);
 
@@ -40,7 +40,7 @@ int dir_make(const char *path, mode_t mode, struct err *e);
 int dir_remove(int dirfd, const char *path, struct err *e);
 
 /**
- * path_open_in() - open a path that somebody else can influence
+ * path_open_in() - open a path that another user or a guest can influence
  * @rootfd:	folder that the path cannot leave, whatever links say (RESOLVE_IN_ROOT)
  * @path:	absolute or relative; both start at @rootfd
  * @flags:	as for open(2); O_CLOEXEC is added
@@ -50,8 +50,8 @@ int dir_remove(int dirfd, const char *path, struct err *e);
  */
 int path_open_in(int rootfd, const char *path, int flags, mode_t mode, struct err *e);
 
-/* @path as it is seen from any folder: as it is, or behind the current one's path. Nothing has to be
- * there. Freed by the caller; NULL with the reason in @e. */
+/* @path as an absolute path: if it is relative, the working folder's path is put before it. The
+ * path need not exist. Freed by the caller; NULL with the reason in @e. */
 char *path_absolute(const char *path, struct err *e);
 
 /* printf into new memory; NULL when out of memory. */

@@ -43,8 +43,8 @@ void log_open(int fd, enum log_format format, enum log_level level)
 	sink.lost = 0;
 }
 
-/* Both line formats quote the message; the escapes are those of JSON. A message holds what others wrote:
- * nothing in it begins a new line, or is other than it looks. */
+/* Both line formats quote the message with the escapes of JSON, because it contains text of guests
+ * and files, which must not begin a new line or steer a terminal. */
 static void escape(char *out, size_t out_bytes, const char *text)
 {
 	size_t n = 0, left = strlen(text), taken;
@@ -60,7 +60,8 @@ void log_set_level(enum log_level level)
 	sink.level = level;
 }
 
-/* One line, one write(). A reader that is slow may cost us lines, but not the log. */
+/* Writes one line with one write(). If a slow reader makes it fail, this line is lost but the log
+ * goes on. */
 static bool emit(enum log_level level, const char *text)
 {
 	char quoted[LOG_LINE_MAX], line[LOG_LINE_MAX + 128], when[40];
@@ -83,7 +84,7 @@ static bool emit(enum log_level level, const char *text)
 		written = write(sink.fd, line, (size_t) len);
 	while (written < 0 && errno == EINTR);
 	if (written < 0 && errno != EAGAIN && errno != ENOSPC)
-		sink.fd = -1; /* nobody can be told */
+		sink.fd = -1; /* the log is broken for good, and there is no place to report that */
 	return written >= 0;
 }
 

@@ -16,7 +16,7 @@
 struct loop_watch {
 	struct list link;
 	struct loop *loop;
-	int fd; /* -1 once unwatched; freed after the batch it may still be part of */
+	int fd; /* -1 once unwatched; the watch is freed after the current batch of events */
 	uint32_t events;
 	loop_io_fn fn;
 	void *arg;
@@ -222,8 +222,8 @@ static msec_t next_deadline(const struct loop *loop)
 	return first ? container_of(first, struct loop_timer, link)->deadline : CLOCK_NEVER;
 }
 
-/* Only timers that were due when the batch began: one that sets itself again cannot hold the loop.
- */
+/* Runs only timers that were due at the beginning, so that one that sets itself again cannot block
+ * the loop. */
 static bool run_timers(struct loop *loop)
 {
 	msec_t now = clock_now();
@@ -290,7 +290,7 @@ static void wake(struct loop *loop)
 {
 	uint64_t one = 1;
 
-	/* EAGAIN: the counter is full, so the loop is woken already. */
+	/* Ignores EAGAIN: the counter is full, so the loop will wake anyway. */
 	(void) !write(loop->event_fd, &one, sizeof one);
 }
 

@@ -30,5 +30,5 @@ void mountinfo_fini(struct mountinfo *m);
 /* The mount that @line is mounted on; NULL for the root of the namespace. */
 const struct mount_line *mountinfo_parent(const struct mountinfo *m, const struct mount_line *line);
 
-/* The mount that the open file @fd is in. NULL: it is in none of this namespace. */
+/* The mount of the open file @fd. NULL: that mount is not in this namespace. */
 const struct mount_line *mountinfo_of(const struct mountinfo *m, int fd);

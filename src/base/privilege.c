@@ -12,7 +12,7 @@ int privilege_bound(uint64_t keep, struct err *e)
 			continue;
 		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0) {
 			if (errno == EPERM)
-				return 0; /* not privileged: nothing to lose either */
+				return 0; /* an unprivileged process has none to drop */
 			return err_sys(e, errno, "drop capability %d", cap);
 		}
 	}

@@ -14,10 +14,10 @@ enum {
 /* The caller, whatever number it has in the namespace that /proc was mounted for. */
 #define PROC_SELF 0
 
-/* Reads @n neighbouring fields from @first on, which is behind the process's name; they are numbers.
- * Returns 0, -ESRCH when there is no such process, or -EBADMSG. */
+/* Reads @n neighbouring fields from @first on, which is behind the process's name; they are
+ * numbers. Returns 0, -ESRCH when there is no such process, or -EBADMSG. */
 int proc_stat_read(pid_t pid, int first, uint64_t *ret, size_t n);
 
-/* When the process has started, in clock ticks after boot, which tells it from a later one with the
- * same pid; 0: there is no such process. */
+/* When the process was started, in clock ticks after boot, which distinguishes it from a later
+ * process with the same pid; 0: there is no such process. */
 uint64_t proc_start_time(pid_t pid);

@@ -7,7 +7,7 @@
 
 #include "base/list.h"
 
-/* So many ends at a time; a fork bomb must not keep the loop from everything else. */
+/* The most children that are reaped at a time, so that a fork bomb cannot block the loop. */
 #define REAPER_BATCH 64
 
 struct expected {
@@ -59,7 +59,7 @@ static void collect(void *arg)
 		drop(x);
 		fn(fn_arg, pid, status);
 	}
-	/* Without memory for a timer the next SIGCHLD goes on. */
+	/* If there is no memory for a timer, the next SIGCHLD continues. */
 	if (n == REAPER_BATCH)
 		(void) loop_timer(r->loop, clock_now(), collect, r, &r->more, NULL);
 }

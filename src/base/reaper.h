@@ -7,9 +7,9 @@
 
 /*
  * The ends of children, for a process that gets children it never made: PID 1, or a subreaper. It
- * owns SIGCHLD on its loop and collects every child that ends. Who made a child says so in the same
- * callback of the loop in which it was made; then no end can be missed. The ends of all others are
- * thrown away.
+ * owns SIGCHLD on its loop and reaps every child that ends. A caller that makes a child calls
+ * reaper_expect() in the same callback of the loop, so that the end cannot be missed. The ends of
+ * all other children are ignored.
  *
  * A child that is expected here must not be waited for in any other way.
  */
@@ -20,12 +20,13 @@ typedef void (*reaper_fn)(void *arg, pid_t pid, int status);
 
 int reaper_new(struct loop *loop, struct reaper **ret, struct err *e);
 
-/* Forgets all; ends nobody. Accepts NULL. The loop must outlive it and run no more afterwards. */
+/* Forgets all children and kills none. Accepts NULL. The loop must outlive it and not run
+ * afterwards. */
 void reaper_free(struct reaper *r);
 AUTO_PTR(struct reaper, reaper_free)
 
 /* Calls @fn when @pid, a child of this process, has ended. Returns 0 or -ENOMEM. */
 int reaper_expect(struct reaper *r, pid_t pid, reaper_fn fn, void *arg, struct err *e);
 
-/* Nobody wants to hear of @pid any more. Harmless when nobody did. */
+/* Takes reaper_expect() of @pid back. No-op when @pid is not expected. */
 void reaper_forget(struct reaper *r, pid_t pid);

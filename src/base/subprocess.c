@@ -52,7 +52,7 @@ int subprocess_wait(struct subprocess *p, msec_t deadline)
 	return subprocess_ended(p, NULL) ? 0 : -ETIMEDOUT;
 }
 
-/* By pidfd: never somebody else who got the number. */
+/* Kills by pidfd, because another process may have got the pid. */
 void subprocess_kill(struct subprocess *p)
 {
 	if (p->child.pidfd >= 0)
@@ -115,7 +115,7 @@ static void on_wake(void *arg, uint32_t events)
 	if (r == 0)
 		r = loop_watch(p->loop, p->messages_fd, EPOLLIN, on_messages, p, &p->messages_watch,
 			       NULL);
-	/* What nobody watches must not run; without memory for a watch this is its end. */
+	/* A program that nobody watches must not run: kill it if there is no memory for a watch. */
 	if (r < 0) {
 		unwatch(p);
 		subprocess_kill(p);
@@ -166,7 +166,7 @@ void subprocess_on(struct subprocess *p, subprocess_fn watched, subprocess_fn en
 	p->fn_arg = arg;
 }
 
-/* Nothing to read, and one pipe for all that it says. */
+/* Makes the standard streams: stdin is /dev/null, stdout and stderr are one pipe. */
 static int open_standard(int *ret_null, int *ret_rd, int *ret_wr, struct err *e)
 {
 	int fds[2];
@@ -193,7 +193,7 @@ int subprocess_start(struct subprocess *p, const struct child_spec *spec, struct
 
 	if (spec->n_fds > FDS_MAX)
 		return err_say(e, E2BIG, "too many descriptors for '%s'", spec->path);
-	/* Of an earlier start that failed and was stopped. */
+	/* Close the descriptors of an earlier start that failed and was stopped. */
 	p->messages_fd = fd_close(p->messages_fd);
 	p->child.pidfd = fd_close(p->child.pidfd);
 
@@ -209,7 +209,7 @@ int subprocess_start(struct subprocess *p, const struct child_spec *spec, struct
 	whole.fds = fds;
 	whole.n_fds = spec->n_fds + 3;
 	whole.die_with_parent = true;
-	whole.new_session = true; /* no terminal, and no signal that is meant for us */
+	whole.new_session = true; /* no terminal, and no signals of this process's terminal */
 	r = child_start(&whole, &child, e);
 	if (r < 0)
 		return r;

@@ -10,21 +10,21 @@
 #include "base/tail.h"
 
 /*
- * A program that works for us until we stop it: a VMM, a file server. It is started by one thread,
- * watched by the loop of another, and its last words on stderr are kept.
+ * A program that runs until this process stops it: a VMM, a file server. One thread starts it, the
+ * loop of another watches it, and its last messages on stdout and stderr are kept.
  *
  *	idle --start--> running --watch--> watched --ends--> ended
  *	  ^                |                  |                |
  *	  +----------------+------stop--------+----------------+
  *
- * Threads: init, on_*, and fini belong to the loop's thread; start, watch and stop to one other (or to
- * the same), one at a time; the rest to any. The program dies with the *thread* that started it.
+ * Threads: init, on_*, and fini belong to the loop's thread; start, watch and stop to one other (or
+ * to the same), one at a time; the rest to any. The program dies with the *thread* that started it.
  */
 typedef void (*subprocess_fn)(void *arg);
 
 struct subprocess {
 	struct loop *loop;
-	struct tail messages; /* what it says on stdout and stderr */
+	struct tail messages; /* its last output on stdout and stderr */
 	subprocess_fn watched_fn;
 	subprocess_fn ended_fn;
 	void *fn_arg;
@@ -38,14 +38,14 @@ struct subprocess {
 	pthread_mutex_t lock; /* guards all below */
 	struct child child;   /* its pidfd stays open until stop */
 	bool reaped;
-	bool stopping; /* an end is what we want */
+	bool stopping; /* set by subprocess_stop(): an end is not reported */
 	int status;    /* of waitpid(2), once reaped */
 };
 
 /* @p is zeroed memory. */
 int subprocess_init(struct subprocess *p, struct loop *loop, struct err *e);
 
-/* Stops it and lets go of everything. Accepts zeroed memory. */
+/* Stops it and frees everything. Accepts zeroed memory. */
 void subprocess_fini(struct subprocess *p);
 
 /* @watched (may be NULL) is called when the loop has begun to watch; @ended once, when the program
@@ -55,7 +55,7 @@ void subprocess_on(struct subprocess *p, subprocess_fn watched, subprocess_fn en
 /* Runs the program. @spec's die_with_parent, new_session and descriptors 0 to 2 are set here. */
 int subprocess_start(struct subprocess *p, const struct child_spec *spec, struct err *e);
 
-/* Makes the loop watch from now on. Until then the starter looks after the program itself. */
+/* Makes the loop watch it from now on. Until then the caller must watch the program itself. */
 void subprocess_watch(struct subprocess *p);
 
 /* SIGKILL, and waits for the end; idle again afterwards. Returns 0, also when nothing ran, or
@@ -74,5 +74,5 @@ void subprocess_kill(struct subprocess *p);
 /* 0 when nothing runs. */
 pid_t subprocess_pid(struct subprocess *p);
 
-/* Reads the last words that are still on their way; does not wait. */
+/* Reads the output that is still in the pipe; does not wait. */
 void subprocess_drain(struct subprocess *p);

@@ -7,7 +7,7 @@
 
 #include "base/text.h"
 
-/* Most that is read at one go: a guest that writes without end must not hold the loop. */
+/* The most that is read at a time: a guest that writes without end must not block the loop. */
 #define PUMP_BYTES (64U << 10)
 
 int tail_init(struct tail *t, size_t capacity, struct err *e)

@@ -6,10 +6,10 @@
 
 #include "base/array.h"
 
-/* Longest line that is looked at; of a longer one the end is left out. */
+/* The longest line that is used; a longer one is cut at the end. */
 #define LINE_MAX_BYTES 1024
 
-/* Of no bytes at all, @in may be NULL, to which C adds nothing. */
+/* The end of @in; without bytes @in may be NULL, to which C must not even add 0. */
 static const char *text_end(const char *in, size_t bytes)
 {
 	return bytes > 0 ? in + bytes : in;
@@ -48,8 +48,9 @@ size_t text_char(const void *text, size_t left, uint32_t *ret)
 	return 0;
 }
 
-/* Unicode's controls, marks of direction, and what is shown as nothing (Default_Ignorable_Code_Point,
- * but for the variation selectors of ordinary emoji) or is no character. Ascending. */
+/* Unicode's controls, marks of direction, and what is shown as nothing
+ * (Default_Ignorable_Code_Point, but for the variation selectors of ordinary emoji) or is no
+ * character. Ascending. */
 static const struct {
 	uint32_t from, to;
 } not_plain[] = {
@@ -123,7 +124,7 @@ size_t text_printable(const char *in, size_t bytes, char *out, size_t out_bytes)
 	return n;
 }
 
-/* Where the line begins that ends before @end. */
+/* The start of the line that ends before @end. */
 static const char *line_start(const char *in, const char *end)
 {
 	while (end > in && end[-1] != '\n' && end[-1] != '\r')

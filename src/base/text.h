@@ -5,17 +5,17 @@
 #include <stdint.h>
 
 /*
- * What a guest, a VMM, a helper or a bundle wrote, made fit for a sentence, a log or a terminal. It may
- * try anything: control sequences for the terminal of whoever reads it, lines without end, letters
- * that run backwards or are not seen, bytes that are no UTF-8.
+ * Makes text of a guest, a VMM, a helper or a bundle safe for a sentence, a log or a terminal. Such
+ * text may contain control sequences for the reader's terminal, lines without end, invisible
+ * letters or letters that run backwards, and bytes that are no UTF-8.
  *
- * Plain is what shows as itself: valid UTF-8 without controls (C0, DEL, C1), without marks that turn
- * the direction of writing and without what is invisible. Everything that is not plain becomes a
- * '?', vanishes, or is written as an escape of JSON.
+ * A plain character shows as itself: valid UTF-8, no control (C0, DEL, C1), no mark that changes
+ * the direction of writing, not invisible. Everything that is not plain becomes a '?', vanishes, or
+ * is written as an escape of JSON.
  */
 
-/* Bytes of the UTF-8 character at @p with @left > 0 bytes behind it, *@ret its number. 0: it is none
- * (RFC 3629: no surrogates, no overlong forms, nothing above U+10FFFF). */
+/* Bytes of the UTF-8 character at @p with @left > 0 bytes behind it, *@ret its number. 0: it is
+ * none (RFC 3629: no surrogates, no overlong forms, nothing above U+10FFFF). */
 size_t text_char(const void *p, size_t left, uint32_t *ret);
 
 bool text_is_plain(uint32_t character);
@@ -25,8 +25,8 @@ bool text_is_plain(uint32_t character);
  * becomes '?'. Returns its length. */
 size_t text_printable(const char *in, size_t bytes, char *out, size_t out_bytes);
 
-/* The same for a sentence or a path: blanks stay, and everything that is not plain becomes '?', line
- * breaks and tabs a space. */
+/* The same for a sentence or a path: blanks stay, and everything that is not plain becomes '?',
+ * line breaks and tabs a space. */
 size_t text_line(const char *in, size_t bytes, char *out, size_t out_bytes);
 
 /* The last @max_lines lines of @in that have something printable, in order, joined by " | ". When
@@ -44,7 +44,6 @@ char *text_table(const char *in, size_t bytes);
 #define TEXT_ESCAPE_BYTES 12
 size_t text_escape(const char *in, size_t bytes, char *out, size_t *ret_bytes);
 
-/* A whole JSON document whose strings show as what they are: what is not plain, but for the line
- * breaks between its parts, is written as an escape, and means the same. Freed by the caller;
- * NULL when out of memory. */
+/* A JSON document with the same meaning in which every character that is not plain is an escape,
+ * except line breaks between its parts. Freed by the caller; NULL when out of memory. */
 char *text_json(const char *json, size_t bytes);

@@ -18,8 +18,8 @@
 #include "base/auto.h"
 #include "base/file.h"
 
-/* A process whose number nobody here may know: the procfs can be of another pid namespace than ours.
- * What a pidfd says in /proc/self/fdinfo is in the namespace of that procfs. */
+/* The pid of @pidfd in the procfs @proc_fd, which can be of another pid namespace than this
+ * process's: "Pid" in /proc/self/fdinfo is the number in the namespace of the procfs. */
 static int pid_in_proc(int proc_fd, int pidfd, pid_t *ret)
 {
 	auto_free char *text = NULL;
@@ -54,7 +54,7 @@ static int open_namespace(int proc_fd, pid_t pid, int *ret_fd, struct err *e)
 	return *ret_fd < 0 ? err_sys(e, errno, "open a user namespace") : 0;
 }
 
-/* The first process of the namespace does nothing but live until the namespace is open. */
+/* The child only exists, as the first process of the namespace, until the namespace is open. */
 int userns_make(const char *uid_map, const char *gid_map, int proc_fd, int *ret_fd, struct err *e)
 {
 	auto_close int pidfd = -1;

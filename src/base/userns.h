@@ -7,11 +7,11 @@
 /**
  * userns_make() - a user namespace with these mappings, as MOUNT_ATTR_IDMAP wants one
  * @uid_map, @gid_map: lines of /proc/PID/uid_map and gid_map: "inside outside count\n"
- * @proc_fd:	a procfs; it may be of another pid namespace than ours
+ * @proc_fd:	a procfs; it may be of another pid namespace than the caller's
  * @ret_fd:	the caller's
  *
- * Nobody lives in it: it is there as long as it is open or a mount has it. Returns 0, -EINVAL (the kernel
- * does not take the mappings), -EPERM, or -errno.
+ * No process runs in it: it exists while it is open or a mount uses it. Returns 0, -EINVAL (the
+ * kernel refuses the mappings), -EPERM, or -errno.
  */
 int userns_make(const char *uid_map, const char *gid_map, int proc_fd, int *ret_fd, struct err *e);
 

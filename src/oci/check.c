@@ -21,7 +21,7 @@ int check_absolute(const char *path, const char *field, struct err *e)
 	return 0;
 }
 
-/* The specification follows semver: whatever 1.x adds, it stays readable. */
+/* Accepts every 1.x, because the specification follows semver: 1.x only adds. */
 static int check_version(const char *version, struct err *e)
 {
 	int end = 0;
@@ -60,8 +60,8 @@ static bool is_new_bind(const Grpc__Mount *m, const struct oci_mount_options *o)
 	return is_bind && !(o->flags & MS_REMOUNT);
 }
 
-/* Sources are relative to the bundle: one that is missing would be the bundle itself, with
- * config.json in it. */
+/* Refuses a bind mount without a source, because sources are relative to the bundle: it would be
+ * the bundle itself, with config.json in it. */
 static int check_bind(const Grpc__Mount *m, const struct oci_mount_options *o, size_t i,
 		      struct err *e)
 {

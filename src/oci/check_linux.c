@@ -88,7 +88,7 @@ static int check_device(const Grpc__LinuxDevice *d, size_t i, struct err *e)
 	return 0;
 }
 
-/* Both are done with mounts. */
+/* maskedPaths and readonlyPaths are made with mounts, so they need a mount namespace. */
 static int check_hidden_paths(char *const *paths, size_t n, const char *name, unsigned namespaces,
 			      struct err *e)
 {

@@ -78,7 +78,7 @@ static int check_rlimits(const Grpc__Process *p, struct err *e)
 	return 0;
 }
 
-/* Which numbers go with a policy is the kernel's to say, as with runc. */
+/* The kernel decides which numbers go with a policy, as with runc. */
 static int check_scheduler(const Grpc__Scheduler *s, struct err *e)
 {
 	int policy;

@@ -1,4 +1,4 @@
-/* Do resources make sense? What a cgroup controller makes of the numbers is the kernel's to say. */
+/* Do resources make sense? The kernel judges the numbers for a cgroup controller. */
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>

@@ -9,7 +9,7 @@
 
 #define SYSCALL_ARGS 6
 
-/* @errno_field: given when a number goes with the action, which few have room for; or NULL. */
+/* @errno_field: the errno field's name if the document sets it (few actions allow it); or NULL. */
 static int check_action(const char *action, const char *field, const char *errno_field,
 			struct err *e)
 {

@@ -28,7 +28,7 @@ static const struct {
 	{"net.", CLONE_NEWNET, "a network"},
 };
 
-/* sysctl(8) writes a/b.c/d for a.b/c.d: the first separator tells which way round it is. */
+/* sysctl(8) also writes a.b/c.d as a/b.c/d: the first separator decides which form @name has. */
 static void to_dots(const char *name, char *dots)
 {
 	size_t first = strcspn(name, "./");

@@ -1,4 +1,5 @@
-/* Which fields of a document an agent of upstream's would never see: see oci.proto. */
+/* Finds fields of a document that upstream's agent does not know and would ignore: see
+ * oci.proto. */
 #include <stdio.h>
 #include <string.h>
 

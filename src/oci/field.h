@@ -5,10 +5,10 @@
 #include <stddef.h>
 
 /*
- * How the specification calls a field of oci.proto. Private to oci.
+ * The specification's name of a field of oci.proto. Private to oci.
  *
  * The specification's names are Go's field names with the first word in small letters; oci.proto
- * has Go's. Three fields are called differently, they stand in a table.
+ * has Go's. A table has the three fields with other names.
  */
 
 #define FIELD_NAME_BYTES 48
@@ -23,7 +23,7 @@ const ProtobufCFieldDescriptor *field_find(const ProtobufCMessageDescriptor *mes
 /* Is this a map<key, value>? On the wire it is a list of pairs, in JSON an object. */
 bool field_is_map(const ProtobufCFieldDescriptor *field);
 
-/* Does @message have it? A list or map without elements is not there. */
+/* Does @message have the field? A list or map without elements counts as absent. */
 bool field_is_set(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field);
 
 static inline void *field_at(void *message, const ProtobufCFieldDescriptor *field)

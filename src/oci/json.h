@@ -9,15 +9,14 @@
 /*
  * JSON, both ways. Private to oci.
  *
- * Numbers: the specification has unsigned 64-bit integers (an rlimit of 2^64 - 1 is common) and
- * jansson knows only signed ones; what does not fit it would refuse, or round to a double. So the
- * text is scanned before jansson sees it: each number that is not a signed 64-bit integer is
- * written down in a list and replaced by "<place in the list>.5". No field of the specification is
- * a real number, therefore every real that comes out of jansson is such a place, whatever stood in
- * the text.
+ * Numbers: the specification has unsigned 64-bit integers (an rlimit of 2^64 - 1 is common), but
+ * jansson knows only signed ones and would refuse a larger number or round it to a double. So
+ * json_numbers_pull() scans the text first: it puts each number that is not a signed 64-bit integer
+ * into a list and replaces it by "<place in the list>.5". Because no field of the specification is
+ * a real number, every real that comes out of jansson is such a place, whatever the text had.
  */
 struct json_numbers {
-	char **literals; /* as they stood in the text */
+	char **literals; /* as the text has them */
 	size_t n;
 };
 
@@ -26,7 +25,7 @@ struct json_numbers {
 int json_numbers_pull(const char *text, size_t bytes, struct buf *out, struct json_numbers *ret,
 		      struct err *e);
 
-/* What stood in the text where jansson found the real number @place; NULL when there is none. */
+/* The text's number for which jansson returned the real number @place; NULL when there is none. */
 const char *json_numbers_at(const struct json_numbers *numbers, double place);
 
 void json_numbers_fini(struct json_numbers *numbers);

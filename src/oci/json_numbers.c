@@ -30,7 +30,7 @@ static size_t skip_digits(const char *text, size_t i)
 	return i;
 }
 
-/* Is @text by the grammar of RFC 8259, section 6? Nonsense is left for jansson to refuse. */
+/* Is @text a number by RFC 8259, section 6? If not, it stays for jansson to refuse. */
 static bool is_number(const char *text)
 {
 	size_t i = text[0] == '-', first = i;
@@ -85,8 +85,8 @@ static int put_place(char *take_literal, struct buf *out, struct json_numbers *n
 	return json_put_raw(out, place);
 }
 
-/* Bytes from @p up to @until are still to be written. Returns 1 when the number there was replaced
- * and they are written, 0 when it may stay. */
+/* If the number at @until must be replaced, writes the bytes from @p to @until and its place, and
+ * returns 1. Returns 0 when it may stay; then nothing is written. */
 static int pull(const char *p, const char *until, size_t bytes, struct buf *out,
 		struct json_numbers *numbers)
 {

@@ -11,8 +11,8 @@ int json_put_raw(struct buf *out, const char *text)
 	return buf_append(out, text, strlen(text));
 }
 
-/* What stands for the character at @text inside a string; 0 when it stands for itself. What does not
- * show as itself on a terminal is escaped too: state documents are read by people. */
+/* The escape of the character at @text inside a string; 0 when it needs none. Characters that do
+ * not show as themselves on a terminal are escaped too, because users read state documents. */
 static size_t escape(const char *text, char room[static TEXT_ESCAPE_BYTES], size_t *ret_bytes)
 {
 	const unsigned char c = (unsigned char) *text;

@@ -9,8 +9,8 @@
 /*
  * The words of the OCI runtime specification and the kernel's numbers for them.
  *
- * Looking up a name that does not exist is a normal answer, not an error: the caller knows the
- * field and says so. The tables are const and complete for the kernel headers they were built with.
+ * An unknown name is a normal answer, not an error: the caller knows the field and reports it. The
+ * tables are const and complete for the kernel headers they were built with.
  */
 
 /* "CAP_SYS_ADMIN" <-> 21. Returns -1 or NULL when unknown. */

@@ -12,20 +12,19 @@
  * The OCI runtime specification: config.json, the process and resources documents that are parts of
  * it, and the state document.
  *
- * There is one representation of a spec, the structs that protobuf-c makes from proto/oci.proto,
- * and it is used on both sides of the wall. config.json is read into them by one reader that walks
- * their descriptors (oci/read.c); nothing is translated by hand. "Absent" and "zero" stay
- *different: look at has_x before x.
+ * A spec has one representation on the host and in the guest: the structs that protobuf-c makes
+ * from proto/oci.proto. One reader (oci/read.c) fills them from config.json by their descriptors;
+ * nothing is translated by hand. "Absent" and "zero" stay different: look at has_x before x.
  *
- *	config.json --oci_spec_read--> Grpc__Spec --oci_spec_check--> believed --ttRPC--> agent
+ *	config.json --oci_spec_read--> Grpc__Spec --oci_spec_check--> checked --ttRPC--> agent
  *
- * Distrust: the text comes from whoever calls us and may be anything. It is bounded in size and
- * depth; every error names the field. What the reader accepts has the right types and nothing more;
- * oci_spec_check() says whether it makes sense. Paths and strings in it are still hostile data.
+ * Distrusts the text, which the caller may have from anywhere: it is bounded in size and depth, and
+ * every error names the field. The reader only guarantees the right types; oci_spec_check() decides
+ * whether the spec makes sense. Paths and strings in it are still hostile data.
  *
  * Two layers of names: JSON keys match without regard to case, as Go's decoder does it; null means
- * absent; keys that the specification does not know are ignored, as it demands; keys that it knows
- * and that we cannot honour are refused by name. A key that stands twice is refused.
+ * absent; keys unknown to the specification are ignored, as it demands; keys that it knows but that
+ * this program cannot honour are refused by name. A duplicate key is refused.
  *
  * oci/names.h has the words (capabilities, signals, mount options, ...) with their numbers.
  *
@@ -33,11 +32,11 @@
  * everything else also links into the agent.
  */
 
-/* What we implement. Any 1.x document is accepted. */
+/* The implemented version. Any 1.x document is accepted. */
 #define OCI_VERSION "1.2.0"
 
-/* runc knows no limit; this one only bounds what a document makes us allocate. What goes on to the agent
- * must besides fit into one frame of 4 MiB (see create_in_guest()). */
+/* runc has no limit; this one only bounds the memory that a document takes. The part that goes to
+ * the agent must also fit into one frame of 4 MiB (see create_in_guest()). */
 #define OCI_DOCUMENT_MAX_BYTES ((size_t) 32 << 20)
 
 /* An id becomes the name of a folder. */
@@ -64,7 +63,7 @@ int oci_spec_parse(const char *text, size_t bytes, Grpc__Spec **ret, struct err 
 int oci_process_parse(const char *text, size_t bytes, Grpc__Process **ret, struct err *e);
 int oci_resources_parse(const char *text, size_t bytes, Grpc__LinuxResources **ret, struct err *e);
 
-/* All accept NULL. Also fit for messages that came over the wire. */
+/* All accept NULL, and messages that protobuf-c has unpacked. */
 void oci_spec_free(Grpc__Spec *spec);
 void oci_process_free(Grpc__Process *process);
 void oci_resources_free(Grpc__LinuxResources *resources);
@@ -72,19 +71,19 @@ AUTO_PTR(Grpc__Spec, oci_spec_free)
 AUTO_PTR(Grpc__Process, oci_process_free)
 AUTO_PTR(Grpc__LinuxResources, oci_resources_free)
 
-/* The way back: JSON with the specification's spelling, one line, NUL-terminated, freed by the
- * caller with free(). Absent fields are left out, zero ones are printed. Returns 0 or -ENOMEM. */
+/* Prints JSON with the specification's spelling: one line, NUL-terminated, freed by the caller with
+ * free(). Absent fields are left out, zero ones are printed. Returns 0 or -ENOMEM. */
 int oci_spec_print(const Grpc__Spec *spec, char **ret, struct err *e);
 int oci_process_print(const Grpc__Process *process, char **ret, struct err *e);
 int oci_resources_print(const Grpc__LinuxResources *resources, char **ret, struct err *e);
 
 /*
  * A spec is read and checked once, when a container is made, and saved where only its owner can
- * write. Whatever comes later - exec, hooks, cleaning up - uses the saved one, because the bundle may
- * have been changed by somebody who may not say what runs as us.
+ * write. Later steps (exec, hooks, cleaning up) use the saved one, because a user who can write to
+ * the bundle must not decide what runs with this program's rights.
  *
- * oci_spec_save() writes it into the folder @dirfd, as a whole or not at all. oci_spec_saved() reads
- * it back; the caller frees it. -ENOENT when none was saved.
+ * oci_spec_save() writes it into the folder @dirfd, as a whole or not at all. oci_spec_saved()
+ * reads it back; the caller frees it. -ENOENT when none was saved.
  */
 #define OCI_SAVED_NAME "spec.json"
 int oci_spec_save(int dirfd, const Grpc__Spec *spec, struct err *e);
@@ -100,9 +99,9 @@ int oci_spec_saved(int dirfd, Grpc__Spec **ret, struct err *e);
  */
 int oci_spec_check(const Grpc__Spec *spec, struct err *e);
 
-/* proto3, which other hosts write, does not send a number that is zero: a device's minor number or a
- * limit of nothing. Call it on a spec that came over the wire before it is judged: numbers that a
- * document must have are then there. Numbers that a document may leave out stay absent. */
+/* Sets required numbers that are absent to 0. Call it on a spec that came over the wire before
+ * checking it, because hosts that write proto3 do not send a zero (a device's minor number, a limit
+ * of 0). Optional numbers stay absent. */
 void oci_spec_from_wire(Grpc__Spec *spec);
 
 /* The same for a process alone, which must have args. Errors begin with "process.". */
@@ -111,13 +110,13 @@ int oci_process_check(const Grpc__Process *process, struct err *e);
 /* The same for resources alone. Errors begin with "linux.resources.". */
 int oci_resources_check(const Grpc__LinuxResources *resources, struct err *e);
 
-/* Whether @message (a spec, a process, resources) has a field with one of our numbers, from 1000 on,
- * which only an agent that says "oci-1.2" can honour. @path of @bytes (128 hold any) gets the name of
- * the first one, such as "linux.resources.unified". */
+/* Whether @message (a spec, a process, resources) has an extension field (numbers from 1000 on),
+ * which only an agent with the feature "oci-1.2" can honour. @path of @bytes (128 hold any) gets
+ * the name of the first one, such as "linux.resources.unified". */
 bool oci_extension_find(const ProtobufCMessage *message, char *path, size_t bytes);
 
-/* Mappings as the lines of /proc/PID/uid_map; *@ret is freed by the caller with free(). Returns 0 or
- * -ENOMEM. */
+/* Mappings as the lines of /proc/PID/uid_map; *@ret is freed by the caller with free(). Returns 0
+ * or -ENOMEM. */
 int oci_id_map_print(Grpc__LinuxIDMapping *const *maps, size_t n, char **ret, struct err *e);
 
 /* May @id name a container? Letters, digits and _ + - . up to OCI_ID_MAX, not "." and not "..".
@@ -129,7 +128,7 @@ enum oci_status {
 	OCI_CREATED,
 	OCI_RUNNING,
 	OCI_STOPPED,
-	OCI_PAUSED, /* not in the specification; runc's word, and everybody's since */
+	OCI_PAUSED, /* not in the specification; runc's word, which other runtimes use, too */
 	OCI_STATUS_MAX,
 };
 

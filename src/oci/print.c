@@ -1,4 +1,4 @@
-/* The structs of oci.proto to JSON, by their descriptors: the way back from oci/read.c. */
+/* The structs of oci.proto to JSON, by their descriptors: the reverse of oci/read.c. */
 #include "oci/oci.h"
 
 #include <assert.h>
@@ -64,7 +64,7 @@ static int put_list(struct buf *out, const ProtobufCMessage *message,
 	return r < 0 ? r : json_put_raw(out, "]");
 }
 
-/* What came over the wire may lack either half of a pair. */
+/* In a message that came over the wire, a pair may lack its key or its value. */
 static int put_pair(struct buf *out, const ProtobufCMessage *pair)
 {
 	const ProtobufCFieldDescriptor *value = &pair->descriptor->fields[1];

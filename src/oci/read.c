@@ -24,8 +24,8 @@
 #include "oci/read.h"
 #include "oci/refuse.h"
 
-/* Keys that the specification knows and oci.proto cannot carry. Saying nothing about them would be
- * to ignore them silently. */
+/* Keys of the specification that oci.proto does not have. They are refused, because ignoring them
+ * silently would be wrong. */
 static const struct {
 	const char *message;
 	const char *key;
@@ -51,7 +51,7 @@ static int read_value(struct reader *rd, const struct place *here, json_t *json,
 	int r;
 
 	switch (field->type) {
-	case PROTOBUF_C_TYPE_MESSAGE: /* knows its own place */
+	case PROTOBUF_C_TYPE_MESSAGE: /* its errors already name the place */
 		return read_message(rd, here, json, field->descriptor, slot);
 	case PROTOBUF_C_TYPE_STRING:
 		r = read_string(rd, json, slot);
@@ -78,8 +78,8 @@ static int read_value(struct reader *rd, const struct place *here, json_t *json,
 	return r < 0 ? reader_at(rd, here, r) : 0;
 }
 
-/* Makes room for @n elements of a list; the count in the message grows with what is read, so that
- * half of it can be freed. NULL is "none", which is no failure. */
+/* Makes room for @n elements of a list; the caller counts each element in the message once it is
+ * read, so that a half-read list can be freed. NULL is "none", which is no failure. */
 static int list_new(struct reader *rd, ProtobufCMessage *message,
 		    const ProtobufCFieldDescriptor *field, size_t n)
 {
@@ -179,7 +179,7 @@ static int read_field(struct reader *rd, const struct place *here, json_t *json,
 	return r;
 }
 
-/* null, {}, [] and "" ask for nothing. */
+/* Whether the value requests nothing: null, {}, [] or "". */
 static bool asks_for_nothing(const json_t *json)
 {
 	return json_is_null(json) || (json_is_object(json) && json_object_size(json) == 0) ||
@@ -197,7 +197,7 @@ static int check_refused(const struct reader *rd, const struct place *here, cons
 	return 0;
 }
 
-/* A second spelling of a key would overwrite, and leak, what the first one brought. */
+/* Refuses a second spelling of a key, because it would overwrite and leak the first one's value. */
 static int check_twice(const struct reader *rd, const struct place *here,
 		       const ProtobufCFieldDescriptor *field, const ProtobufCMessageDescriptor *d,
 		       bool *seen)
@@ -280,7 +280,7 @@ static int parse(const char *text, size_t bytes, const ProtobufCMessageDescripto
 		return err_say(e, EFBIG, "larger than %zu bytes", OCI_DOCUMENT_MAX_BYTES);
 	if (bytes == 0)
 		return err_say(e, EINVAL, "is empty");
-	/* A place in the list of numbers can be longer than the number, "1e1" for one. */
+	/* Room for more than the text, because a place can be longer than the number ("1e1"). */
 	buf_init(&plain, bytes * 4 + 1);
 
 	int r = json_numbers_pull(text, bytes, &plain, &rd.numbers, e);

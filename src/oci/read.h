@@ -9,9 +9,9 @@
 #include "base/err.h"
 #include "oci/json.h"
 
-/* What the reader (oci/read.c) carries along, and how it reads single values. Private to oci. */
+/* The state of the reader (oci/read.c), and its functions for single values. Private to oci. */
 
-/* Where in the document we are, for the error. */
+/* The reader's place in the document, for errors. */
 struct place {
 	const struct place *up; /* NULL at the top */
 	const char *key;        /* NULL for an element of a list, then @index counts */
@@ -24,7 +24,7 @@ struct reader {
 	struct err *e;
 };
 
-/* Puts the place in front of what was said. Returns @r. */
+/* Puts the place in front of the error's sentence. Returns @r. */
 int reader_at(const struct reader *rd, const struct place *here, int r);
 
 /* "expected a string, not an object". Returns -EINVAL. */

@@ -1,4 +1,4 @@
-/* Single values out of JSON, and the words when one is not what it should be. */
+/* Single values out of JSON, and the errors for values of a wrong type or range. */
 #include "oci/read.h"
 
 #include <errno.h>
@@ -25,7 +25,7 @@ static size_t put_place(const struct place *here, char *buf, size_t bytes)
 	return n < bytes ? n : bytes - 1;
 }
 
-/* Puts the place in front of what was said. What the user wrote must not steer a terminal. */
+/* Puts the place in front of the sentence, made printable because it has the user's own keys. */
 int reader_at(const struct reader *rd, const struct place *here, int r)
 {
 	char where[PLACE_BYTES] = "";
@@ -58,7 +58,8 @@ static int out_of_range(const struct reader *rd, const char *literal, const char
 	return err_say(rd->e, EINVAL, "%.40s is out of range (%s)", literal, range);
 }
 
-/* Numbers that are no signed 64-bit integers. One is good: an unsigned one where that is wanted. */
+/* Reads a number that is no signed 64-bit integer: valid only if unsigned, for an unsigned
+ * field. */
 static int read_odd_number(const struct reader *rd, const json_t *json, const char *range,
 			   uint64_t *ret_unsigned)
 {

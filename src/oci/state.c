@@ -33,7 +33,7 @@ static int put_member(struct buf *out, const char *before, const char *key, cons
 	return r < 0 ? r : json_put_string(out, text);
 }
 
-/* What came over the wire may lack either half. */
+/* An annotation that came over the wire may lack its key or its value. */
 static int put_annotation(struct buf *out, const char *before,
 			  const Grpc__Spec__AnnotationsEntry *entry)
 {

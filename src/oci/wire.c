@@ -1,7 +1,7 @@
-/* What a peer that writes proto3 leaves out. */
+/* Restores the zeros that a peer that writes proto3 does not send. */
 #include "oci/oci.h"
 
-/* Which fields a document must have, although they may be zero, oci_spec_check() says. */
+/* oci_spec_check() decides which fields a document must have even if they are zero. */
 void oci_spec_from_wire(Grpc__Spec *spec)
 {
 	Grpc__Linux *l = spec->linux;

@@ -22,7 +22,7 @@ void call_free(struct ttrpc_call *call)
 	free(call);
 }
 
-/* The call is of no more interest to its connection. */
+/* Takes the call out of its connection. */
 static void detach(struct ttrpc_call *call)
 {
 	struct connection *c = call->connection;
@@ -83,7 +83,7 @@ void call_all_gone(struct connection *c)
 {
 	struct list gone, *first;
 
-	/* All of them first: whoever is told of one may answer another. */
+	/* Detach all calls first, because the on_gone of one call may answer another. */
 	list_init(&gone);
 	while ((first = list_first(&c->calls))) {
 		detach(container_of(first, struct ttrpc_call, link));

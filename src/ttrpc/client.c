@@ -11,12 +11,12 @@
 
 struct ttrpc_client {
 	struct loop *loop;
-	struct wire *wire; /* NULL once the line is broken */
+	struct wire *wire; /* NULL once the connection is broken */
 	struct list calls; /* struct ttrpc_pending, oldest first */
 	size_t n_calls;
 	uint32_t last_stream;
 	int busy;   /* inside callbacks: ttrpc_client_free() leaves the memory to leave() */
-	bool freed; /* by one of them */
+	bool freed; /* by a callback, while busy */
 	void (*on_closed)(void *arg, const struct err *e);
 	void *on_closed_arg;
 };
@@ -47,7 +47,7 @@ void ttrpc_cancel(struct ttrpc_pending *p)
 	free(p);
 }
 
-/* The one way to end a call: the call is forgotten, then its owner is told. */
+/* The only way to end a call: forgets it, then calls its done function. */
 static void finish(struct ttrpc_pending *p, struct ttrpc_answer *answer)
 {
 	struct ttrpc_client *client = p->client;
@@ -69,7 +69,7 @@ static void finish_failed(struct ttrpc_pending *p, int code, const char *why)
 	finish(p, &answer);
 }
 
-/* Ends all calls, those too that are still begun meanwhile. */
+/* Ends all calls, including those that done functions begin meanwhile. */
 static void finish_all(struct ttrpc_client *client, int code, const char *why)
 {
 	struct list *first;
@@ -117,10 +117,11 @@ static struct ttrpc_pending *find_call(struct ttrpc_client *client, uint32_t str
 		if (p->stream == stream)
 			return p;
 	}
-	return NULL; /* the answer is late, or nobody has asked */
+	return NULL; /* the answer is late, or to a call that was never made */
 }
 
-/* A type that no server sends: the other end speaks something else, or has lost its place. */
+/* Breaks the connection at a frame type that no server sends, because the peer speaks another
+ * protocol or the frame boundaries are lost. */
 static bool is_garbage(struct ttrpc_client *client, const struct frame_header *h)
 {
 	struct err e = {0};
@@ -244,7 +245,7 @@ static int check_request(const struct ttrpc_client *client, const struct ttrpc_r
 	return 0;
 }
 
-/* The frame gets copies, for it may have to wait while the caller closes its own. */
+/* The frame gets duplicates, because it may wait in the queue while the caller closes its own. */
 static int attach_fds(struct frame *f, const struct ttrpc_request *request, struct err *e)
 {
 	for (size_t i = 0; i < request->n_fds; i++) {

@@ -6,8 +6,8 @@
 #include "ttrpc/server.h"
 #include "ttrpc/unpack.h"
 
-/* From a frame to a handler. Whatever is wrong with a request is said on its own stream; the
- * connection goes on. */
+/* From a frame to a handler. An error in a request is answered on its own stream; the connection
+ * goes on. */
 
 void connection_refuse(struct connection *c, uint32_t stream, enum ttrpc_code code,
 		       const char *message)
@@ -39,7 +39,7 @@ static bool has_stream(const struct connection *c, uint32_t stream)
 	return false;
 }
 
-/* What is wrong with a request before its body is looked at; NULL when nothing is. */
+/* Why a request is refused before its body is read; NULL when it is not. */
 static const char *refusal(const struct connection *c, const struct frame_header *h,
 			   enum ttrpc_code *ret)
 {
@@ -170,7 +170,8 @@ void connection_frame(void *connection, const struct frame_header *h, const uint
 	struct request_in in;
 	enum ttrpc_code code;
 
-	/* Data belongs to streams, which are refused when they begin; responses to nothing. */
+	/* Ignore data frames, because their streams were refused, and responses, because a server
+	 * makes no calls. */
 	if (h->type != FRAME_REQUEST)
 		return;
 

@@ -8,8 +8,8 @@
 
 /*
  * Private to ttrpc: the bodies of frames, Request and Response of ttrpc.proto. They are read and
- * written by hand, because the payload inside need not be copied then.
- * tests/unit/ttrpc/test_envelope.c holds them against what protobuf-c makes of the same bytes.
+ * written by hand, so that the payload inside need not be copied.
+ * tests/unit/ttrpc/test_envelope.c compares them with protobuf-c's result for the same bytes.
  */
 struct span {
 	const uint8_t *data;
@@ -46,7 +46,7 @@ bool response_read(const uint8_t *body, size_t bytes, struct response_in *ret);
 void request_metadata(const uint8_t *body, size_t bytes, char *ret);
 
 /* All make a complete frame, or return NULL when out of memory. The caller has checked the sizes:
- * request_bytes() and response_bytes() are what the body will have. */
+ * request_bytes() and response_bytes() return the size that the body will have. */
 size_t request_bytes(const struct ttrpc_request *request, int64_t timeout_ns,
 		     const struct ttrpc_pair *extra);
 struct frame *request_frame(const struct ttrpc_request *request, int64_t timeout_ns,

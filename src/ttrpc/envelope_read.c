@@ -67,7 +67,7 @@ static bool read_field(struct cursor *c, struct field *ret)
 	return cursor_ok(c);
 }
 
-/* A field we know must have the type we know; one we do not know may have any. */
+/* A known field must have its known type; an unknown one may have any. */
 static void expect(struct cursor *c, const struct field *f, enum wire_type type)
 {
 	if (f->type != type)

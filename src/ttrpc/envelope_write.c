@@ -4,7 +4,7 @@
 #include "ttrpc/envelope.h"
 #include "ttrpc/envelope_fields.h"
 
-/* Words of a failure that are sent; what is longer is cut. */
+/* The most bytes of an error message that are sent; a longer message is cut. */
 #define STATUS_TEXT_MAX 4096
 
 static size_t varint_bytes(uint64_t v)
@@ -29,7 +29,7 @@ static uint64_t key_of(uint32_t field, enum wire_type type)
 	return (uint64_t) field << 3 | type;
 }
 
-/* A field of bytes with its key and length; nothing for one that is empty, as proto3 has it. */
+/* The size of a bytes field with its key and length; 0 for an empty one, as in proto3. */
 static size_t bytes_field_bytes(uint32_t field, size_t bytes)
 {
 	if (bytes == 0)
@@ -58,7 +58,7 @@ static size_t pair_bytes(const struct ttrpc_pair *pair)
 	       bytes_field_bytes(PAIR_VALUE, strlen(pair->value));
 }
 
-/* Unlike the value of a field, an empty entry of a repeated one is there. */
+/* An empty entry of a repeated field is written, unlike an empty single field. */
 static size_t pair_field_bytes(const struct ttrpc_pair *pair)
 {
 	size_t bytes = pair_bytes(pair);

@@ -13,7 +13,7 @@
 enum frame_type {
 	FRAME_REQUEST = 1,
 	FRAME_RESPONSE = 2,
-	FRAME_DATA = 3, /* belongs to streams, which we do not have */
+	FRAME_DATA = 3, /* for streams, which are not supported */
 };
 
 enum frame_flag {

@@ -8,8 +8,8 @@
 #include "ttrpc/server.h"
 
 /*
- * Accepting. When there are too many connections, or no descriptor is left for one more, the socket
- * is not watched for a while: whoever wants to connect waits in the kernel's backlog.
+ * Accepting. When there are too many connections, or no descriptor is left for one more, the
+ * listener does not watch its socket for a while: new clients wait in the kernel's backlog.
  */
 #define RETRY_MS 100
 

@@ -92,7 +92,7 @@ static void connection_broken(void *arg, const struct err *e)
 	struct connection *c = arg;
 	struct ttrpc_server *server = c->server;
 
-	(void) e; /* a peer that goes away is no failure of the server */
+	(void) e; /* a closed connection is no failure of the server */
 	connection_close(c);
 	listener_resume_all(server);
 	tell_connections(server);

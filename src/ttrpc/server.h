@@ -59,15 +59,15 @@ int call_begin(struct ttrpc_call *call, struct connection *c, struct err *e);
 void call_free(struct ttrpc_call *call);
 AUTO_PTR(struct ttrpc_call, call_free)
 
-/* call.c: every call of the connection is gone; then their owners are told. */
+/* call.c: detaches every call of the connection, then calls their on_gone functions. */
 void call_all_gone(struct connection *c);
 
-/* Answers a stream with a failure; without the memory for that the connection is broken. */
+/* Answers a stream with a failure; breaks the connection if there is no memory for the answer. */
 void connection_refuse(struct connection *c, uint32_t stream, enum ttrpc_code code,
 		       const char *message);
 
 /* listener.c */
 void listener_free_all(struct ttrpc_server *server);
 
-/* Those that paused because there were too many connections go on. */
+/* Resumes listeners that paused because there were too many connections. */
 void listener_resume_all(struct ttrpc_server *server);

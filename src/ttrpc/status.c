@@ -3,7 +3,7 @@
 #include "base/array.h"
 #include "ttrpc/ttrpc.h"
 
-/* The first line of a code is what the code becomes on the way back. */
+/* The first line with a code has the errno into which that code is translated back. */
 static const struct {
 	enum ttrpc_code status;
 	int code;

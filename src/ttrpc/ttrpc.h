@@ -20,22 +20,22 @@
  *	  |  request, stream 3	  |	handler B is called and answers
  *	  |---------------------->|
  *	  |<----------------------|	response, stream 3
- *	  |<----------------------|	response, stream 1: A has something to say at last
+ *	  |<----------------------|	response, stream 1: A answers later
  *
  * The stream is any descriptor on which both read() and write() work and that epoll accepts: a unix
  * or vsock socket, a virtio-serial port, a pty. Only unary calls exist; streaming is refused.
  *
  * Threads: none. Every function here is called on the thread of the loop, callbacks come on it too.
  * No callback is called from inside a function of this header unless that function's comment says
- *so.
+ * so.
  *
- * Distrust: the peer is hostile. Lengths, stream numbers, types and envelopes are checked, and what
- * it can make us remember is limited by the names below. What a message *says* is the business of
- * the handler. Strings in messages and errors may hold any byte but NUL; words of a remote error
- * have their control characters replaced.
+ * Distrusts the peer: lengths, stream numbers, types and envelopes are checked, and the limits
+ * below bound the memory that it can make this side use. The handler must check what a message
+ * *says*. Strings in messages and errors may hold any byte but NUL; in the words of a remote error
+ * control characters are replaced.
  *
- * Descriptors handed over are made non-blocking. SIGPIPE is avoided on sockets; who serves another
- * kind of descriptor must ignore the signal.
+ * Descriptors handed over are made non-blocking. SIGPIPE is avoided on sockets; a program that
+ * serves another kind of descriptor must ignore the signal.
  */
 
 /* Body of one frame, envelope included (containerd's ttrpc has the same limit). */
@@ -52,7 +52,7 @@
 #define TTRPC_REQUESTS_MAX (64 << 20)
 /* Bytes waiting to be written above which nothing more is read from that peer ... */
 #define TTRPC_QUEUE_PAUSE (1 << 20)
-/* ... and above which a server gives the peer up, and a client's calls fail with -ENOBUFS. */
+/* ... and above which a server breaks the connection, and a client's calls fail with -ENOBUFS. */
 #define TTRPC_QUEUE_MAX (64 << 20)
 /* Metadata of one request: pairs, and bytes of all keys and values. */
 #define TTRPC_METADATA_PAIRS_MAX 64
@@ -85,15 +85,17 @@ enum ttrpc_code {
 };
 
 /*
- * errno and back. What is said in one direction means the same when it comes back, so ENOENT from
- * the guest is ENOENT in the shim and NOT_FOUND to containerd:
+ * errno to code and back. The directions agree, so ENOENT from the guest is ENOENT in the shim and
+ * NOT_FOUND to containerd. In parentheses: errnos that become the code but not the reverse.
  *	NOT_FOUND ENOENT (ESRCH, ENODEV, ENXIO)		INVALID_ARGUMENT EINVAL (ENAMETOOLONG, ...)
  *	ALREADY_EXISTS EEXIST				PERMISSION_DENIED EPERM (EACCES, EROFS)
  *	UNIMPLEMENTED ENOSYS (EOPNOTSUPP)		DEADLINE_EXCEEDED ETIMEDOUT
- *	FAILED_PRECONDITION EBUSY (ENOTEMPTY, ...)	RESOURCE_EXHAUSTED ENOMEM (ENOSPC, EMFILE,
- *...) UNAVAILABLE ECONNRESET (EPIPE, ...)		CANCELLED ECANCELED OUT_OF_RANGE ERANGE
- *ABORTED EINTR		DATA_LOSS EBADMSG	UNAUTHENTICATED EACCES INTERNAL EIO (all others)
- *UNKNOWN EREMOTEIO Both take and give positive numbers.
+ *	RESOURCE_EXHAUSTED ENOMEM (ENOSPC, EMFILE, ...)	FAILED_PRECONDITION EBUSY (ENOTEMPTY, ...)
+ *	UNAVAILABLE ECONNRESET (EPIPE, ...)		CANCELLED ECANCELED
+ *	OUT_OF_RANGE ERANGE				ABORTED EINTR
+ *	DATA_LOSS EBADMSG				UNAUTHENTICATED EACCES
+ *	INTERNAL EIO (all others)			UNKNOWN EREMOTEIO
+ * Both functions take and return positive numbers.
  */
 enum ttrpc_code ttrpc_code_of(int code);
 int ttrpc_errno_of(int32_t status_code);
@@ -103,8 +105,8 @@ void ttrpc_message_free(ProtobufCMessage *message);
 AUTO_PTR(ProtobufCMessage, ttrpc_message_free)
 
 /**
- * ttrpc_unpack() - read a message that a hostile side has packed
- * @type:	what it is meant to be
+ * ttrpc_unpack() - read a message that a hostile peer has packed
+ * @type:	the expected type
  * @data:	@bytes long; borrowed
  * @ret:	the message; freed with ttrpc_message_free()
  *
@@ -129,8 +131,8 @@ int ttrpc_unpack(const ProtobufCMessageDescriptor *type, const void *data, size_
  *
  * The rule: the call stays valid, whatever happens to the connection or the server, until its owner
  * ends it; every call must be ended exactly once by one of those five functions. Ending a call that
- * is gone is always allowed and sends nothing. So a handler that answers before it returns need not
- * know about any of this.
+ * is gone is always allowed and sends nothing, so a handler that answers before it returns need not
+ * consider connection or server.
  */
 struct ttrpc_server;
 struct ttrpc_call;
@@ -182,7 +184,7 @@ void ttrpc_server_stop_listening(struct ttrpc_server *server);
 int ttrpc_server_serve(struct ttrpc_server *server, int take_fd, struct err *e);
 
 /**
- * ttrpc_server_on_accept() - judge who has connected to a listening socket
+ * ttrpc_server_on_accept() - let @fn accept or refuse a client of a listening socket
  * @fn:		gets the connected socket, borrowed, before anything is read from it; false: it is closed.
  *		It may not free the server
  */
@@ -196,9 +198,9 @@ void ttrpc_server_limit(struct ttrpc_server *server, size_t max);
 void ttrpc_server_allow_fds(struct ttrpc_server *server);
 
 /**
- * ttrpc_server_on_connections() - be told when a connection has come or gone
+ * ttrpc_server_on_connections() - call @fn when a connection has come or gone
  * @fn:		gets the number of connections there are now. 0: the last one is gone. It may start
- *to serve another stream (a virtio-serial port opened again), but not free the server
+ *		to serve another stream (a virtio-serial port opened again), but not free the server
  */
 void ttrpc_server_on_connections(struct ttrpc_server *server,
 				 void (*fn)(void *arg, size_t connections), void *arg);
@@ -233,43 +235,43 @@ void ttrpc_reply_bytes(struct ttrpc_call *call, size_t bytes);
 void ttrpc_fail(struct ttrpc_call *call, enum ttrpc_code code, const char *message);
 void ttrpc_fail_err(struct ttrpc_call *call, const struct err *e);
 
-/* Frees the call without an answer: for one that is gone. If it is not, the peer is told CANCELLED.
+/* Frees the call without an answer: for one that is gone. If it is not, the peer gets CANCELLED.
  * Accepts NULL. */
 void ttrpc_drop(struct ttrpc_call *call);
 
 /**
- * ttrpc_call_on_gone() - be told when nobody waits for the answer any more
+ * ttrpc_call_on_gone() - call @fn when nobody waits for the answer any more
  * @fn:		called once, when the peer has hung up, the peer's deadline for this call has passed
- *		(it is told DEADLINE_EXCEEDED), or the server is freed. It may end the call, this or
- *		any other. NULL: nobody wants to know
+ *		(the peer gets DEADLINE_EXCEEDED), or the server is freed. It may end this call or
+ *		any other. NULL: no function
  *
  * Call it only while !ttrpc_call_gone(); inside a handler that is always so.
  */
 void ttrpc_call_on_gone(struct ttrpc_call *call, void (*fn)(void *arg), void *arg);
 
-/* Whether an answer would go nowhere. Ask before consuming what cannot be put back. */
+/* Whether nobody waits for the answer. Check it before you read data that cannot be put back. */
 bool ttrpc_call_gone(const struct ttrpc_call *call);
 
 /* The name of the method, "CreateContainer"; lives as long as the service table. */
 const char *ttrpc_call_method(const struct ttrpc_call *call);
 
-/* When the caller stops waiting; CLOCK_NEVER when it has not said so. */
+/* When the caller stops waiting; CLOCK_NEVER when the request has no deadline. */
 msec_t ttrpc_call_deadline(const struct ttrpc_call *call);
 
 /* The first value sent under @key, borrowed from the call, or NULL. */
 const char *ttrpc_call_metadata(const struct ttrpc_call *call, const char *key);
 
 /* The descriptor that was sent at place @index, now the caller's; -1 if there is none or it has
- * been taken. Those nobody takes are closed with the call. */
+ * been taken. Descriptors that the handler does not take are closed with the call. */
 int ttrpc_call_take_fd(struct ttrpc_call *call, size_t index);
 
 /*
  * ---- Client ----
  *
- * Every call ends in exactly one call of its done function, or in ttrpc_cancel(). When the line
- * breaks, on_closed is called, then all calls that wait fail with -ECONNRESET, so that who is told
- * of a call knows of the line already; the client stays dead and later calls fail at once. There is
- * no reconnect.
+ * Every call ends in exactly one call of its done function, or in ttrpc_cancel(). When the
+ * connection breaks, on_closed is called first and then all waiting calls fail with -ECONNRESET, so
+ * that their done functions can rely on on_closed. The client stays dead and later calls fail at
+ * once. There is no reconnect.
  */
 struct ttrpc_client;
 struct ttrpc_pending;
@@ -277,12 +279,12 @@ struct ttrpc_pending;
 /* On failure @take_fd still belongs to the caller. */
 int ttrpc_client_new(struct loop *loop, int take_fd, struct ttrpc_client **ret, struct err *e);
 
-/* Closes the line. Calls that wait fail with -ECANCELED: their done functions are called from here.
+/* Closes the connection. Waiting calls fail with -ECANCELED: this calls their done functions.
  * Allowed from a done function and from on_closed. Accepts NULL. */
 void ttrpc_client_free(struct ttrpc_client *client);
 AUTO_PTR(struct ttrpc_client, ttrpc_client_free)
 
-/* @fn is called once when the line breaks, with the reason; not for ttrpc_client_free(). */
+/* @fn is called once when the connection breaks, with the reason; not for ttrpc_client_free(). */
 void ttrpc_client_on_closed(struct ttrpc_client *client, void (*fn)(void *arg, const struct err *e),
 			    void *arg);
 
@@ -308,8 +310,8 @@ struct ttrpc_request {
 /* How a call went. */
 struct ttrpc_answer {
 	int r;                /* 0 or -errno */
-	enum ttrpc_code code; /* what the server said; TTRPC_OK if the failure is on this side */
-	struct err err;       /* filled when r < 0: the server's words, or ours */
+	enum ttrpc_code code; /* sent by the server; TTRPC_OK if the failure is on this side */
+	struct err err;       /* filled when r < 0: the server's words, or the client's */
 	ProtobufCMessage *response; /* of the method's output type; NULL when r < 0. Freed when the
 				     * done function returns: take_ptr() it to keep it */
 };
@@ -323,14 +325,14 @@ typedef void (*ttrpc_done_fn)(void *arg, struct ttrpc_answer *answer);
  *
  * Returns 0, or (then @done is not called)
  *  -EMSGSIZE	the request is above TTRPC_MESSAGE_MAX
- *  -ECONNRESET	the line is broken
+ *  -ECONNRESET	the connection is broken
  *  -ETIMEDOUT	the deadline has passed already
  *  -ENOBUFS	the server does not read: TTRPC_QUEUE_MAX bytes wait, or TTRPC_CALLS_MAX calls
- *  -EINVAL	descriptors for a line that cannot carry them
+ *  -EINVAL	descriptors for a connection that cannot carry them
  *  -ENOMEM
- * @done gets these besides what the server says (see ttrpc_errno_of())
+ * @done gets the server's errors (see ttrpc_errno_of()) and these
  *  -ETIMEDOUT	no answer in time; a late one is thrown away
- *  -ECONNRESET	the line broke
+ *  -ECONNRESET	the connection broke
  *  -EPROTO	the answer is no response, or not of the method's output type
  *  -EMSGSIZE	the answer is too large
  * Naming a method that the service does not have, or a message of another type, is asserted.
@@ -338,8 +340,8 @@ typedef void (*ttrpc_done_fn)(void *arg, struct ttrpc_answer *answer);
 int ttrpc_call(struct ttrpc_client *client, const struct ttrpc_request *request, ttrpc_done_fn done,
 	       void *arg, struct ttrpc_pending **ret, struct err *e);
 
-/* Forgets the call: done is not called, a late answer is thrown away. The server is not told; the
- * protocol has no word for it. Accepts NULL. */
+/* Forgets the call: done is not called, a late answer is thrown away. The server does not learn of
+ * it, because the protocol has no message for that. Accepts NULL. */
 void ttrpc_cancel(struct ttrpc_pending *pending);
 
 /**

@@ -4,13 +4,13 @@
 #include <malloc.h>
 #include <stdlib.h>
 
-/* What malloc keeps beside each block. */
+/* malloc()'s own memory per block. */
 #define BLOCK_OVERHEAD 8
 
 /*
- * Two bytes of a packed message can stand for a struct of hundreds, so what unpacking may take is
- * counted. Blocks are ordinary ones of malloc(): the message can be freed by anybody, any time.
- * Depth needs no limit of ours: no message of this project contains itself.
+ * Two bytes of a packed message can become a struct of hundreds, so the memory of unpacking is
+ * counted and limited. The blocks are ordinary ones of malloc(), so that any code can free the
+ * message. Depth needs no limit, because no message of this project contains itself.
  */
 struct budget {
 	size_t left;

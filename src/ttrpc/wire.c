@@ -18,12 +18,12 @@
  * Writing: a frame is written at once if nothing waits before it, so an answer costs one system
  * call. What the descriptor does not take waits in a queue for EPOLLOUT.
  *
- * Breaking: never inside wire_send(), whose caller is in the middle of something; a timer that is
- * due at once brings it to the loop. When it was writing that failed, what the other side had said
- * before it went is still read: it may be the answer that somebody waits for.
+ * Breaking: ops->broken is never called inside wire_send(), whose caller does not expect callbacks;
+ * a timer that is due at once calls it from the loop. If a write failed, what the peer sent before
+ * is still read, because it may be an awaited answer.
  */
 #define READ_BYTES ((size_t) 64 << 10)
-/* The other side may go on talking while we drain; this many reads are enough. */
+/* The most reads while draining, because the peer may go on sending. */
 #define DRAIN_READS 128
 
 struct wire {
@@ -39,7 +39,7 @@ struct wire {
 	bool busy;  /* inside on_io(): wire_free() leaves the memory to it */
 	bool freed; /* by a callback, while busy */
 	bool broken;
-	bool draining;     /* broken, but what comes is still looked at */
+	bool draining;     /* broken, but received data is still read */
 	struct err reason; /* while broken */
 	struct buf in;
 	size_t skip_bytes;
@@ -72,8 +72,8 @@ void wire_break(struct wire *w, const struct err *reason)
 		return;
 	w->broken = true;
 	w->reason = *reason;
-	/* Without memory for a timer the descriptor itself must wake us: a socket that is shut down
-	 * does, one with an error too. */
+	/* Without memory for a timer the descriptor itself must wake the loop: it does if the
+	 * socket is shut down or has an error. */
 	if (loop_timer(w->loop, clock_now(), report_break, w, &w->break_timer, NULL) < 0) {
 		(void) shutdown(w->fd, SHUT_RDWR);
 		loop_watch_events(w->watch, EPOLLIN | EPOLLOUT);
@@ -186,7 +186,7 @@ static void skip(struct wire *w)
 	w->skip_bytes -= n;
 }
 
-/* Hands over the frames that are complete, as long as their answers find room. */
+/* Hands over complete frames while the queue has room for their answers. */
 static void take_frames(struct wire *w)
 {
 	while (!w->freed && (!w->broken || w->draining) && !is_paused(w)) {
@@ -207,12 +207,13 @@ static void take_frames(struct wire *w)
 		w->ops->frame(w->arg, &h, buf_data(&w->in) + FRAME_HEADER_BYTES);
 		buf_consume(&w->in, FRAME_HEADER_BYTES + h.body_bytes);
 	}
-	/* What a large frame has made of the buffer is not kept. */
+	/* Free a buffer that a large frame has made grow. */
 	if (buf_len(&w->in) == 0 && w->in.capacity > 2 * READ_BYTES)
 		buf_fini(&w->in);
 }
 
-/* A virtio-serial port gives 4 KiB a time, so what has begun is read on without asking epoll. */
+/* Whether to go on reading a frame without asking epoll, because a virtio-serial port gives only 4
+ * KiB at a time. */
 static bool reads_on(const struct wire *w, size_t bytes)
 {
 	return !w->is_socket && bytes < READ_BYTES && !w->freed && !w->broken && !is_paused(w) &&
@@ -232,7 +233,7 @@ static void read_and_take(struct wire *w, uint32_t events)
 		take_frames(w);
 	} while (reads_on(w, bytes));
 
-	if (n == 0 || n == -EIO) /* a pty says EIO when its other end is closed */
+	if (n == 0 || n == -EIO) /* a pty returns EIO when its other end is closed */
 		break_because(w, ECONNRESET, "");
 	else if (n == -EAGAIN && (events & (EPOLLHUP | EPOLLERR)))
 		break_because(w, ECONNRESET, "");
@@ -240,7 +241,7 @@ static void read_and_take(struct wire *w, uint32_t events)
 		break_because(w, (int) -n, "read from the other side");
 }
 
-/* Ends a stretch in which callbacks may have freed the wire. */
+/* Ends a section in which callbacks may have freed the wire, and frees its memory then. */
 static void leave(struct wire *w)
 {
 	w->busy = false;
@@ -278,7 +279,7 @@ static void on_io(void *arg, uint32_t events)
 	w->busy = true;
 	if (events & EPOLLOUT) {
 		write_queue(w);
-		take_frames(w); /* those that waited because the queue was too long */
+		take_frames(w); /* frames that waited because the queue was too long */
 	}
 	if (!w->freed && !w->broken) {
 		if (!is_paused(w) && (events & ~(uint32_t) EPOLLOUT))
@@ -347,7 +348,7 @@ void wire_free(struct wire *w)
 		frame_free(container_of(pos, struct frame, link));
 	}
 	if (w->busy)
-		return; /* on_io() still looks at it */
+		return; /* on_io() or report_break() still uses it and frees it */
 	buf_fini(&w->in);
 	free(w);
 }

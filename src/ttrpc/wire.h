@@ -23,14 +23,14 @@ struct wire_ops {
 	void (*frame)(void *arg, const struct frame_header *h, const uint8_t *body);
 	/* A frame above TTRPC_MESSAGE_MAX has begun; its body is thrown away as it comes. */
 	void (*too_large)(void *arg, const struct frame_header *h);
-	/* The line is of no use any more, for reason @e. */
+	/* The connection is broken, for reason @e. */
 	void (*broken)(void *arg, const struct err *e);
 };
 
 enum wire_flag {
 	/* A server: reads nothing while TTRPC_QUEUE_PAUSE bytes wait to be written. */
 	WIRE_PAUSES = 1 << 0,
-	/* Keeps descriptors that a unix socket brings. */
+	/* Keeps descriptors that the peer sends over a unix socket. */
 	WIRE_ACCEPTS_FDS = 1 << 1,
 };
 
@@ -48,13 +48,13 @@ int wire_new(struct loop *loop, int take_fd, unsigned flags, const struct wire_o
 /* Accepts NULL. No callback comes after it. */
 void wire_free(struct wire *w);
 
-/* Sends a frame when there is room, in order. Failures come later, as ops->broken. */
+/* Sends a frame when there is room, in order. Failures are reported later, by ops->broken. */
 void wire_send(struct wire *w, struct frame *take_frame);
 
-/* Breaks the line soon: from the loop, not from in here. The first reason counts. */
+/* Breaks the connection soon: from the loop, not inside this call. The first reason counts. */
 void wire_break(struct wire *w, const struct err *reason);
 
-/* Writes what waits, until @deadline. Returns 0, -ETIMEDOUT, or -ECONNRESET. */
+/* Writes the waiting frames, until @deadline. Returns 0, -ETIMEDOUT, or -ECONNRESET. */
 int wire_flush(struct wire *w, msec_t deadline);
 
 /* Bytes that wait to be written. */

@@ -67,7 +67,7 @@ void verb_help(const struct cli *cli, const struct verb *v)
 	}
 }
 
-/* The log file of --log gets what stderr gets: podman and containerd read the sentence there. */
+/* Errors also go to the file of --log, because podman and containerd read them there. */
 static int open_log(const struct cli *cli, struct err *e)
 {
 	enum log_format format = LOG_TEXT;
@@ -100,7 +100,7 @@ static int check_rootless(const struct cli *cli, struct err *e)
 		       cli->rootless);
 }
 
-/* The server works in the bundle's folder, where a relative path of our caller's means another file. */
+/* The server works in the bundle's folder, where the caller's relative path means another file. */
 static int make_paths_absolute(struct cli *cli, struct err *e)
 {
 	const char *named = getenv("KATA_CONF_FILE");

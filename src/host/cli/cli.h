@@ -4,11 +4,11 @@
  * DOC: cli - the command line, compatible with runc's
  *
  * Every verb is a short-lived client of a sandbox server (containerd-shim-kata-v2) over ttRPC; there
- * is no second implementation of anything here. What the verbs need to find the server again lives
- * in one folder per container below --root (host/state/state_dir.h).
+ * is no second implementation of anything here. The verbs find the server by one folder per
+ * container below --root (host/state/state_dir.h).
  *
- * The process that stands in for the container (standin.h) is the only one that stays: its pid is
- * what --pid-file and `state` show, and it exits with the container's exit code.
+ * The only process of the CLI that stays is the container's stand-in (standin.h): --pid-file and
+ * `state` show its pid, and it exits with the container's exit code.
  *
  * Distrusts: config.json and everything else its caller names; the container's output never passes
  * through here. Trusts the sandbox server.

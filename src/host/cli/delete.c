@@ -48,7 +48,7 @@ static int delete_by_server(struct server *s, const char *id, bool force, struct
 		q.id = (char *) id;
 		r = server_task(s, "Delete", &q.base, clock_deadline(DELETE_TIMEOUT_MS), NULL, e);
 	}
-	/* Somebody else's delete is at work, or a start whose caller is gone. */
+	/* Another caller's delete is running, or a start whose caller is gone. */
 	bool busy = r == -EBUSY && force;
 
 	if (r < 0 && r != -ENOENT && !busy)
@@ -73,7 +73,7 @@ int delete_container(const struct cli *cli, const struct state_dir *dir, bool fo
 			log_err(LOG_WARN, &line,
 				"ignoring what the sandbox server says, cleaning up after it");
 	}
-	/* Also after a clean end: it finds nothing to do, or what a broken server has left. */
+	/* If no server answers, or it has failed, remove what it has left. */
 	if (r < 0)
 		r = server_clean_up(cli, dir, e);
 	if (r == 0)

@@ -10,7 +10,7 @@
  * @dir:	its folder, removed at the end; stays open
  * @force:	kill it if it runs; otherwise that is -EBUSY
  *
- * A sandbox server that does not answer any more is cleaned up after (containerd-shim-kata-v2
- * delete), whatever it was doing when it died.
+ * If the sandbox server does not answer, this runs its clean-up ("containerd-shim-kata-v2 delete"),
+ * which works whatever the server was doing when it died.
  */
 int delete_container(const struct cli *cli, const struct state_dir *dir, bool force, struct err *e);

@@ -8,7 +8,7 @@
 
 #include "base/array.h"
 
-/* Far below where a double stops counting milliseconds. */
+/* Far below the numbers at which a double cannot count milliseconds any more. */
 #define DURATION_MAX_MS 1e15
 
 /* Longer names first, where one begins another. */

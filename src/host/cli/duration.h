@@ -7,6 +7,6 @@
  * @text:	"300ms", "1.5h", "1m30s"; a number alone is seconds, which Go refuses
  * @ret_ms:	rounded up, so that a time that is not 0 stays so
  *
- * Returns 0, -EINVAL or -ERANGE. Negative times are none.
+ * Returns 0, -EINVAL (also for a negative time) or -ERANGE.
  */
 int duration_parse(const char *text, uint64_t *ret_ms);

@@ -2,7 +2,8 @@
 
 #include <stddef.h>
 
-/* Words that `features` promises, where the unit test can hold them against what is understood. */
+/* Words that `features` lists; public so that a unit test can compare them with the tables of
+ * src/oci. */
 extern const char *const feature_mount_options[];
 extern const size_t n_feature_mount_options;
 extern const char *const feature_seccomp_actions[];

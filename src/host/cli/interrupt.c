@@ -22,7 +22,7 @@ void interrupt_hold(struct interrupt *i)
 	(void) sigprocmask(SIG_BLOCK, &i->signals, NULL);
 }
 
-/* What Create says then is what was waited for. */
+/* The answer to Shutdown is ignored, because the caller waits for that of Create. */
 static void heard(void *arg, struct ttrpc_answer *answer)
 {
 	(void) arg, (void) answer;
@@ -48,7 +48,7 @@ static void on_signal(void *arg, uint32_t events)
 	q.now = true;
 	(void) ttrpc_call(i->server->client, &request, heard, i, NULL, NULL);
 	interrupt_unwatch(i);
-	/* Who sends a second one does not want to wait: the server sees us hang up. */
+	/* A second signal kills this process at once; the server then sees the connection close. */
 	(void) sigprocmask(SIG_UNBLOCK, &i->signals, NULL);
 }
 

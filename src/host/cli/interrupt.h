@@ -7,14 +7,14 @@
 #include "host/cli/server.h"
 
 /*
- * SIGINT, SIGTERM and SIGHUP while a container is being made: what was made so far is undone, and
- * then the command dies of the signal as it would have. Those that the caller has us ignore (nohup,
- * a shell's background) stay ignored.
+ * SIGINT, SIGTERM and SIGHUP while a container is being made: the command undoes what it has made
+ * and then dies of the signal. Signals that the caller had set to ignored (nohup, a shell's
+ * background) stay ignored.
  *
- *	interrupt_hold()	before anything exists: from here on they wait
- *	interrupt_watch()	one that comes, or has come, makes the server give up: Create fails
- *	interrupt_unwatch()	they wait again, for who stands in for the container
- *	interrupt_die()		at the end: no-op when nothing came
+ *	interrupt_hold()	before anything exists: blocks the signals, which then stay pending
+ *	interrupt_watch()	a signal, pending or new, makes the server give up: Create fails
+ *	interrupt_unwatch()	signals stay pending again, for the container's stand-in
+ *	interrupt_die()		at the end: no-op when no signal came
  */
 struct interrupt {
 	struct server *server;
@@ -22,7 +22,7 @@ struct interrupt {
 	sigset_t signals;
 	int fd;
 	struct loop_watch *watch;
-	int signo; /* what came; 0: nothing */
+	int signo; /* the signal that came; 0: none */
 };
 
 #define INTERRUPT_NONE ((struct interrupt){.fd = -1})

@@ -11,8 +11,8 @@
  *
  * Accepted as runc's parser accepts them: "--name value", "--name=value", "-n value", "-n=value",
  * and a single dash in front of a long name; booleans as "--name" or "--name=true". "--" ends the
- * options. Options end at the first word that is not one, so that the arguments of a container
- * are never taken for ours.
+ * options. Options end at the first word that is not one, so that a container's arguments are never
+ * taken for options of the CLI.
  */
 enum option_kind {
 	OPTION_FLAG,   /* bool */
@@ -36,7 +36,7 @@ struct option {
 	size_t offset;     /* of the value in the struct that the table belongs to */
 	const char *value; /* what the value is called in the help text; NULL for a flag */
 	const char *help;
-	/* Taken and ignored, as runc's callers expect it to be; offset is not used. */
+	/* Accepted and ignored, because runc's callers pass it; offset is not used. */
 	bool ignored;
 };
 

@@ -20,7 +20,7 @@ static int read_file(const char *path, Grpc__Process **ret, struct err *e)
 	return err_wrap(e, r, "%s", path);
 }
 
-/* The container's own process, as it was when the container was made: a copy that may be changed. */
+/* A copy of the container's own process, as it was at create, for the caller to change. */
 static int inherit(const struct state_dir *dir, Grpc__Process **ret, struct err *e)
 {
 	auto_ptr(oci_spec_free) Grpc__Spec *spec = NULL;
@@ -43,7 +43,7 @@ static void free_strings(size_t n, char **items)
 	free(items);
 }
 
-/* Puts copies of @n words behind the @have that are there. */
+/* Appends copies of @n words to the *@have words of *@items. */
 static int append(size_t *have, char ***items, const char *const *words, size_t n, struct err *e)
 {
 	char **more = reallocarray(*items, *have + n + 1, sizeof *more);
@@ -109,7 +109,7 @@ static int set_user(Grpc__Process *p, const struct process_options *o, struct er
 	return r;
 }
 
-/* An added capability is in every set in which it can be of use to a program that is executed. */
+/* Adds a capability to every set from which a program that is executed can get it. */
 static int add_caps(Grpc__Process *p, const struct option_list *caps, struct err *e)
 {
 	if (caps->n == 0)

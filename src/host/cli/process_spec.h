@@ -22,7 +22,7 @@ struct process_options {
 
 /**
  * process_spec_make() - the process that exec runs
- * @dir:	of the container, whose own process gives what the options leave open
+ * @dir:	of the container, whose own process fills in what the options do not set
  * @argv:	the command, @argc words
  * @ret:	freed by the caller with oci_process_free()
  *

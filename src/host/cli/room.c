@@ -14,7 +14,7 @@
 #include "host/storage/view.h"
 #include "kata.pb-c.h"
 
-/* The descriptors come over a socket of their own, for an answer carries none. */
+/* The descriptors come over a separate socket, because a ttRPC answer cannot carry any. */
 static int ask_for_room(struct server *server, const char *id, struct view *ret, struct err *e)
 {
 	Kata__V1__RoomRequest q = KATA__V1__ROOM_REQUEST__INIT;
@@ -76,8 +76,8 @@ int room_enter(struct server *server, const char *id, struct err *e)
 	return r;
 }
 
-/* To wait, to hear of signals, to talk over the line that is open, to end. Nothing opens, makes, sends
- * anything else, or runs. */
+/* The system calls left to a stand-in: to wait, read signals, use its open connection, and exit. It
+ * cannot open files, make sockets or processes, send to other addresses, or execute a program. */
 #define LEFT(call)                           \
 	{                                    \
 		(call), CONFINE_ALLOW, 0, 0, \
@@ -94,7 +94,7 @@ static const struct confine_rule left[] = {
 	LEFT("read"),
 	LEFT("write"),
 	LEFT("sendmsg"),
-	/* send(), which is for the line that is connected. */
+	/* send() on the open connection: sendto() without an address. */
 	{"sendto", CONFINE_ALLOW, 0, 1, {{4, CONFINE_WHOLE, 0}}},
 	LEFT("recvmsg"),
 	LEFT("close"),
@@ -111,7 +111,7 @@ static const struct confine_rule left[] = {
 	LEFT("restart_syscall"),
 	LEFT("exit"),
 	LEFT("exit_group"),
-	/* Memory for data. */
+	/* Memory that is not executable. */
 	{"mmap", CONFINE_ALLOW, 0, 1, {{2, PROT_EXEC, 0}}},
 	{"mprotect", CONFINE_ALLOW, 0, 1, {{2, PROT_EXEC, 0}}},
 	/* The size of the terminal. */
@@ -136,8 +136,8 @@ int room_lock(const struct confine_filter *filter, struct err *e)
 
 	if (r == 0)
 		r = privilege_seal(e);
-	/* Who shares the pid namespace may not reach the host's program through /proc/1/exe, nor trace:
-	 * that takes CAP_SYS_PTRACE then. */
+	/* Not dumpable, so that a process in the same pid namespace needs CAP_SYS_PTRACE to trace
+	 * the stand-in or to open the host's program through /proc/1/exe. */
 	if (r == 0 && prctl(PR_SET_DUMPABLE, 0) < 0)
 		r = err_sys(e, errno, "forbid to be traced");
 	return r < 0 ? r : confine_filter_enter(filter, e);

@@ -11,7 +11,8 @@
 
 #define PROC_ATTR (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
-/* What is covered, where there is such a thing. Statistics stay: ps(1) needs the time of the boot. */
+/* The entries of /proc to cover, if they exist. "stat" is not covered, because ps(1) reads the boot
+ * time from it. */
 static const char *const folders[] = {
 	"acpi", "asound", "bus", "driver", "dynamic_debug", "fs", "irq", "scsi", "sys", "tty",
 };
@@ -68,7 +69,8 @@ static int put(int tree_fd, int place_fd)
 		       : 0;
 }
 
-/* The blank is in the place itself for the moment, because only of what is attached can a part be had. */
+/* The tmpfs @blank is mounted on @place for a moment, because parts of a mount can only be cloned
+ * while it is attached. */
 static int mount_covered(int place, int proc, int blank, int *covers)
 {
 	struct mount_attr readonly = {.attr_set = MOUNT_ATTR_RDONLY};

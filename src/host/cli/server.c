@@ -24,7 +24,8 @@
 #define SERVER_LISTEN_FD    3
 #define SHUTDOWN_TIMEOUT_MS 30000
 
-/* A socket address has 108 bytes, a container's folder may have more: go through the descriptor. */
+/* Names the socket through the folder's descriptor, because the folder's path may be longer than
+ * the 108 bytes of a socket address. */
 static struct sockaddr_un address_of(const struct state_dir *dir)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
@@ -40,7 +41,7 @@ static int server_listen(const struct state_dir *dir, int *ret_fd, struct err *e
 
 	if (fd < 0)
 		return err_sys(e, errno, "make a socket");
-	/* What bind() makes takes this mode; nobody else gets between it and a chmod(). */
+	/* bind() gives the file this mode; with a later chmod() others could connect in between. */
 	if (fchmod(fd, 0600) < 0)
 		return err_sys(e, errno, "make a socket");
 	if (bind(fd, (struct sockaddr *) &a, sizeof a) < 0 || listen(fd, 16) < 0)
@@ -49,8 +50,8 @@ static int server_listen(const struct state_dir *dir, int *ret_fd, struct err *e
 	return 0;
 }
 
-/* What a verb sends - environments, descriptors - is for us or root only. The kernel remembers who
- * made the socket listen. */
+/* A verb sends environments and descriptors only to a server of its own user or of root. The kernel
+ * remembers which user made the socket listen. */
 static int check_server(int fd, const char *id, struct err *e)
 {
 	uid_t uid;
@@ -91,7 +92,7 @@ int server_connect(const struct state_dir *dir, struct server *ret, struct err *
 	return 0;
 }
 
-/* Beside ourselves, so that a build tree uses its own; else wherever PATH has it. */
+/* The server's program: beside this one, so that a build tree uses its own; else in PATH. */
 static void find_program(char path[static PATH_MAX])
 {
 	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - sizeof SERVER_PROGRAM - 1);
@@ -108,8 +109,8 @@ static void find_program(char path[static PATH_MAX])
 	(void) strcpy(path, SERVER_PROGRAM);
 }
 
-/* The caller's environment may hold tokens that are none of the server's business, nor of what runs
- * below it. It keeps where programs are found, its configuration, and a user's own /run. */
+/* The server gets only these variables (programs, configuration, the user's own /run), because the
+ * caller's environment may hold secrets that it and its children do not need. */
 static const char *const inherited[] = {"PATH", "KATA_CONF_FILE", "XDG_RUNTIME_DIR"};
 
 #define ENVIRONMENT_MAX (ARRAY_LEN(inherited) + 2)
@@ -120,7 +121,7 @@ static void free_environment(char *(*env)[ENVIRONMENT_MAX])
 		free((*env)[i]);
 }
 
-/* What is listed, and @more unless it is NULL. */
+/* The inherited variables, and @more unless it is NULL. */
 static int make_environment(const char *more, char *env[static ENVIRONMENT_MAX], struct err *e)
 {
 	size_t n = 0;
@@ -156,7 +157,7 @@ int server_clean_up(const struct cli *cli, const struct state_dir *dir, struct e
 	struct child c = CHILD_NONE;
 	int status = 0;
 
-	/* Nothing noted, nothing to remove. One that is out of descriptors gets by without. */
+	/* Without notes the server has left nothing to remove; this check needs no descriptor. */
 	if (faccessat(dir->fd, SERVER_NOTES, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
 		return 0;
 	if (null < 0)
@@ -230,7 +231,7 @@ static int spawn(const struct cli *cli, const struct state_dir *dir, const char 
 		r = child_start(&spec, &c, e);
 	if (r < 0)
 		return err_wrap(e, r, "start the sandbox server");
-	fd_close(c.pidfd); /* it ends on its own terms; whoever is our subreaper collects it */
+	fd_close(c.pidfd); /* the server outlives this process; init or a subreaper reaps it */
 	return 0;
 }
 
@@ -271,7 +272,7 @@ void server_close(struct server *s)
 	*s = SERVER_NONE;
 }
 
-/* One call. A server that hangs up instead of answering has died: it never does so on its own. */
+/* Makes one call. If the server closes the connection without an answer, it has died. */
 static int ask(struct server *s, const struct ttrpc_request *q, ProtobufCMessage **ret,
 	       struct err *e)
 {
@@ -349,7 +350,7 @@ int server_shutdown(struct server *s, const char *id, bool now, struct err *e)
 		return r;
 	err_clear(e);
 
-	/* It hangs up by ending. */
+	/* The server's end closes the connection. */
 	while (!ttrpc_client_closed(s->client)) {
 		r = loop_step(s->loop, deadline, e);
 		if (r < 0)

@@ -12,11 +12,11 @@
 #include "ttrpc/ttrpc.h"
 
 /*
- * The line to the sandbox server of one container.
+ * The connection to the sandbox server of one container.
  *
- * The server is made by create and run: the CLI binds the socket in the container's folder, hands
- * it over by inheritance and connects to it, so there is nothing to wait or to poll for. Other
- * verbs find the socket in the folder. The contract is in docs/sandbox-server.md.
+ * create and run start the server: the CLI binds the socket in the container's folder, lets the
+ * server inherit it and connects to it, so it need not wait or poll. Other verbs find the socket in
+ * the folder. The contract is in docs/sandbox-server.md.
  */
 struct server {
 	struct loop *loop;
@@ -33,12 +33,12 @@ int server_start(const struct cli *cli, const struct state_dir *dir, const char 
 /* Connects to the server of @dir. -ECONNREFUSED or -ENOENT when there is none (any more). */
 int server_connect(const struct state_dir *dir, struct server *ret, struct err *e);
 
-/* The same by id, for verbs that need a container that lives: without a server it is stopped, and
- * the sentence says that one cannot @verb it. -ENOENT when there is no such container. */
+/* The same by id, for verbs that need a running container: one without a server is stopped, and the
+ * sentence says that one cannot @verb it. -ENOENT when there is no such container. */
 int server_reach(const struct cli *cli, const char *id, const char *verb, struct server *ret,
 		 struct err *e);
 
-/* Hangs up. Accepts SERVER_NONE. */
+/* Closes the connection. Accepts SERVER_NONE. */
 void server_close(struct server *s);
 
 /* Verbs that only look or signal answer in this time; those that boot a machine set their own. */
@@ -65,10 +65,10 @@ int server_wait(struct server *s, const char *id, msec_t deadline, struct err *e
 int server_admin(struct server *s, const char *method, const ProtobufCMessage *request,
 		 ProtobufCMessage **ret, struct err *e);
 
-/* Asks the server to end and waits until it has hung up: then everything it owned is gone. Without
- * @now it ends once it has no container, with it whatever still is under way is given up. */
+/* Asks the server to end and waits until it has closed the connection: then everything it owned is
+ * gone. With @now it gives up what is under way, without it it ends once it has no container. */
 int server_shutdown(struct server *s, const char *id, bool now, struct err *e);
 
-/* For a server that is dead or does not answer: kills what is left of it, and runs its program's
+/* For a server that is dead or does not answer: kills its processes, and runs its program's
  * "delete", which removes everything its notes name. */
 int server_clean_up(const struct cli *cli, const struct state_dir *dir, struct err *e);

@@ -25,15 +25,15 @@
 #define KERNEL_RTMIN 32 /* signal(7) */
 
 /*
- * What is ours although it could be caught; everything else is the container's, as with runc. SIGKILL
- * and SIGSTOP cannot be.
+ * The signals that the stand-in keeps for itself; it passes all others on to the container, as runc
+ * does. SIGKILL and SIGSTOP cannot be caught.
  */
 static const int ours[] = {
-	SIGILL,  SIGBUS,  SIGFPE,  SIGSEGV, /* our own faults */
+	SIGILL,  SIGBUS,  SIGFPE,  SIGSEGV, /* the stand-in's own faults */
 	SIGKILL, SIGSTOP, SIGCHLD, SIGURG,  SIGWINCH,
 };
 
-/* The terminal's driver sends these to who holds the terminal, and that is us. */
+/* The terminal's driver sends these to the process that holds the terminal: the stand-in. */
 static const int ours_with_tty[] = {SIGTSTP, SIGTTIN, SIGTTOU};
 
 static void ended(void *arg, struct ttrpc_answer *answer)
@@ -52,7 +52,7 @@ static void ended(void *arg, struct ttrpc_answer *answer)
 	(void) snprintf(s->cause, sizeof s->cause, "%s", w->cause);
 }
 
-/* A signal or a new size: nobody waits for the answer, and a process that is gone needs neither. */
+/* Ignores the answer to Kill or ResizePty, because a process that has ended needs neither. */
 static void heard(void *arg, struct ttrpc_answer *answer)
 {
 	(void) arg, (void) answer;
@@ -75,7 +75,7 @@ static void on_signal(void *arg, const struct signalfd_siginfo *info)
 	struct standin *s = arg;
 	Containerd__Task__V2__KillRequest q = CONTAINERD__TASK__V2__KILL_REQUEST__INIT;
 
-	/* We wrote where nobody reads (SIGPIPE). */
+	/* SIGPIPE of this process's own write is not for the container. */
 	if (info->ssi_code <= 0 && info->ssi_pid == (uint32_t) getpid())
 		return;
 	q.id = (char *) s->id;
@@ -176,7 +176,7 @@ int standin_finish(struct standin *s, struct err *e)
 	return -s->err.code;
 }
 
-/* Lets go of everything it was forked with, but for @n descriptors. */
+/* Closes all inherited descriptors but the @n in @keep (0 to 2 become /dev/null), goes to "/". */
 static int let_go(const int *keep, size_t n, struct err *e)
 {
 	int null = open("/dev/null", O_RDWR);
@@ -213,7 +213,7 @@ static int choose_session(const struct standin *s, struct err *e)
 	return 0;
 }
 
-/* From a fork of the CLI to somebody who waits in an empty room. @dir's folder is closed. */
+/* Turns the forked child into a stand-in that waits in its room. Closes @dir's folder. */
 static int settle(struct standin *s, struct state_dir *dir, const struct confine_filter *filter,
 		  int report_fd, struct err *e)
 {
@@ -221,7 +221,7 @@ static int settle(struct standin *s, struct state_dir *dir, const struct confine
 	int r = let_go(keep, ARRAY_LEN(keep), e);
 
 	(void) prctl(PR_SET_NAME, "kata-container");
-	/* What others leave behind in our pid namespace is ours to collect: the kernel does. */
+	/* This process is init of its pid namespace: let the kernel reap orphans there. */
 	(void) signal(SIGCHLD, SIG_IGN);
 	if (r == 0)
 		r = choose_session(s, e);
@@ -230,7 +230,8 @@ static int settle(struct standin *s, struct state_dir *dir, const struct confine
 	if (r < 0)
 		return r;
 	dir->fd = fd_close(dir->fd);
-	/* getpid() is 1 here. Who cannot tell is not listed by ps. */
+	/* The pid as the host's /proc has it, because getpid() is 1 here. If it cannot be read,
+	 * `ps` does not list this process. */
 	if (readlink("/proc/self", s->host_pid, sizeof s->host_pid - 1) < 0)
 		s->host_pid[0] = '\0';
 	title_set(s->args, s->n_args);
@@ -241,8 +242,8 @@ static int settle(struct standin *s, struct state_dir *dir, const struct confine
 	return r < 0 ? r : room_lock(filter, e);
 }
 
-/* The life of the forked process. Says on @report_fd how it began: a struct err with or without a
- * code. */
+/* The main function of the forked process. Reports its start on @report_fd: a struct err, with code
+ * 0 for success. */
 static void stand_in(const struct state_dir *dir, const struct standin *form,
 		     const struct confine_filter *filter, int report_fd)
 {
@@ -252,7 +253,7 @@ static void stand_in(const struct state_dir *dir, const struct standin *form,
 	struct err e = {0};
 
 	s.server = &server;
-	/* Ours, for the CLI's words go when the title comes. */
+	/* A copy, because title_set() overwrites the CLI's arguments. */
 	s.id = strdup(form->id);
 	folder.id = (char *) s.id;
 
@@ -282,7 +283,8 @@ int standin_fork(const struct state_dir *dir, const struct standin *s, pid_t *re
 
 	auto_close int rd = p[0];
 	auto_close int wr = p[1];
-	/* The first process of a pid namespace is in it from its beginning only. */
+	/* clone3(), because a process can only become the first of a pid namespace when it is
+	 * made. */
 	struct clone_args args = {
 		.flags = CLONE_NEWPID | CLONE_NEWCGROUP,
 		.exit_signal = SIGCHLD,

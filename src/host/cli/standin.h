@@ -10,29 +10,30 @@
 /*
  * The process that stands in for a process of a container.
  *
- * A caller of runc watches a pid: it waits for its end, reads its exit code, signals it. Our
- * container has no pid on this side, so a process of ours takes the part: it lives as long as the
- * process in the guest, exits with its code, passes signals on to it, and if it is killed, so is the
- * process in the guest (the sandbox server sees it hang up). It owns no stream of the container.
+ * A caller of runc watches a pid: it waits for its end, reads its exit code, signals it. A process
+ * in the guest has no pid on the host, so a stand-in takes its part: it lives as long as the
+ * process in the guest, exits with its code, passes signals on to it, and if it is killed, the
+ * sandbox server sees its connection close and kills the process in the guest. It owns no stream of
+ * the container.
  *
  *	create, run -d, exec -d		standin_fork(): a child of the caller's session
  *	run, exec --pid-file		the same, and it ends before the CLI does: standin_end()
  *	run, exec			standin_begin() and standin_finish(): the CLI itself, whose pid
- *					is told nobody
+ *					is not published
  *
- * A pid that is told means the container: what a caller does to it, such as joining its namespaces or
- * looking at its root, he does to the host's view of the container. So one that is forked lives in an
- * empty room (room.h).
+ * A published pid stands for the container: a caller that joins its namespaces or looks at its root
+ * must get the host's view of the container. So a forked stand-in lives in a room of its own
+ * (room.h).
  */
 struct standin {
 	struct server *server;
 	const char *id;
 	const char *exec_id; /* "" for the container's first process */
-	int tty;             /* whose size changes are passed on; borrowed; -1 for none */
+	int tty;             /* its size changes are passed on; borrowed; -1 for none */
 	bool owns_session;   /* be the session leader of @tty, so that its signals come here */
-	bool removes;        /* the container goes with us: run, which nobody would delete after */
-	bool apart; /* be in a session of one's own: the keys of the caller's terminal are his */
-	char *const *args; /* what it stands for, for ps(1) */
+	bool removes;        /* delete the container at the end: run, after which nobody would */
+	bool apart; /* be in a session of its own, away from signals of the caller's terminal */
+	char *const *args; /* the command that it stands for, for ps(1) */
 	size_t n_args;
 
 	/* to be read at the end */
@@ -41,23 +42,23 @@ struct standin {
 	/* private */
 	bool done;
 	int exit_code;
-	char host_pid[16]; /* as the caller's procfs numbers us; "": we are not to be shown */
+	char host_pid[16]; /* its pid in the caller's procfs; "": it is not listed */
 	struct err err;
 };
 
-/* Begins to wait and to pass on signals. From here on our end ends the process in the guest. */
+/* Begins to wait and to pass on signals. From here on the guest's process ends with this one. */
 int standin_begin(struct standin *s, struct err *e);
 
-/* Waits for the end. Returns the exit code, or -errno when the sandbox server broke off. */
+/* Waits for the end. Returns the exit code, or -errno when the connection to the server broke. */
 int standin_finish(struct standin *s, struct err *e);
 
 /* Passes the size of the terminal on. Call it once the process runs; later changes follow. */
 void standin_resize(struct standin *s);
 
-/* Forks a process that does both over a connection of its own and exits with the code. Returns when
- * it waits. Its pid is the caller's to publish. */
+/* Forks a process that begins and finishes over a connection of its own and exits with the code.
+ * Returns when that process waits. The caller publishes its pid. */
 int standin_fork(const struct state_dir *dir, const struct standin *s, pid_t *ret_pid,
 		 struct err *e);
 
-/* What @pid stood for has ended, or must: it ends as well, and is collected. No-op for 0. */
+/* Ends and reaps the stand-in @pid, whose process has ended or must end. No-op for 0. */
 void standin_end(pid_t pid);

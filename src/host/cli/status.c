@@ -78,7 +78,7 @@ static int look(const struct state_dir *dir, struct shown *s, struct err *e)
 	if (r == -ENOENT)
 		return err_clear(e), 0;
 
-	/* The annotations; that they cannot be read is no reason not to answer. */
+	/* The spec is for the annotations only, so the answer does not depend on it. */
 	(void) oci_spec_saved(dir->fd, &s->spec, NULL);
 	s->state.status = status_of(dir);
 	s->state.pid = s->state.status == OCI_STOPPED ? 0 : s->record.pid;
@@ -205,7 +205,8 @@ static int run_list(struct cli *cli, const void *values, int argc, char **argv, 
 		if (v->quiet)
 			printf("%s\n", names[i]->d_name);
 		else if (list_one(cli, v, names[i]->d_name, &first, &broken) < 0)
-			/* One that cannot be read hides no other; a person looks, who may have no log. */
+			/* An unreadable container hides no other; stderr, because --log may not be
+			 * set. */
 			fprintf(stderr, "%s: ignoring a container: %s\n", cli->program,
 				err_show(&broken, sentence, sizeof sentence));
 		free(names[i]);

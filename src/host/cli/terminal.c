@@ -89,7 +89,7 @@ int terminal_send(const char *path, int master, struct err *e)
 	if (connect(fd, (struct sockaddr *) &a, sizeof a) < 0)
 		return err_sys(e, errno, "connect to console socket '%s'", path);
 
-	/* Who has the master has the container's terminal. */
+	/* Only for root or this user, because the master controls the container's terminal. */
 	uid_t uid;
 	int r = fd_peer_uid(fd, &uid);
 

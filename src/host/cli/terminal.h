@@ -7,12 +7,12 @@
 #include "base/err.h"
 
 /*
- * Terminals on this side of the wall. The line discipline that a user sees works in the guest, on
- * the container's own terminal; whatever stands for it here must be raw, so that every byte and
- * every Ctrl-C goes through untouched.
+ * Terminals on the host. The line discipline that a user sees works in the guest, on the
+ * container's own terminal; the terminal on the host must be raw, so that every byte and every
+ * Ctrl-C goes to the guest unchanged.
  */
 struct terminal {
-	int fd; /* borrowed; -1 when nothing is to be restored */
+	int fd; /* borrowed; -1 when there is nothing to restore */
 	struct termios before;
 };
 

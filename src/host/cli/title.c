@@ -33,7 +33,7 @@ void title_set(char *const *args, size_t n)
 {
 	struct area area = {0};
 	size_t used = 0;
-	/* Joined elsewhere first: @args may lie in what is overwritten. */
+	/* Joined in new memory first, because @args may lie in the area that is overwritten. */
 	auto_free char *title = find_area(&area) == 0 ? calloc(1, area.bytes) : NULL;
 
 	if (!title)
@@ -44,7 +44,8 @@ void title_set(char *const *args, size_t n)
 
 		used += added < 0 ? 0 : (size_t) added;
 	}
-	/* Where the words do not end with a NUL any more, the kernel shows the text up to the first one. */
+	/* Where the words do not end with a NUL any more, the kernel shows the text up to the first
+	 * one. */
 	if (used + 1 < area.words_bytes)
 		title[area.words_bytes - 1] = ' ';
 	memcpy(area.begin, title, area.bytes);

@@ -3,9 +3,8 @@
 #include <stddef.h>
 
 /*
- * What ps(1) and top(1) show of this process: @args, one blank between two. The words and the
- * environment that the process was started with are gone afterwards, as far as the kernel shows them
- * (/proc/PID/cmdline, environ), and getenv() must not be called any more. As much of @args is kept as
- * there was of those.
+ * Makes ps(1) and top(1) show @args for this process, one blank between two. This overwrites the
+ * arguments and the environment that the process was started with (/proc/PID/cmdline, environ), so
+ * nobody may call getenv() afterwards; @args is cut to the size of both.
  */
 void title_set(char *const *args, size_t n);

@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "host/cli/options.h"
 
-/* What the global options say; the same for every verb. */
+/* The values of the global options; the same for every verb. */
 struct cli {
 	const char *program; /* as the user called it */
 	const char *root;    /* folder with one folder per container; absolute */
@@ -52,8 +52,7 @@ extern const struct verb verb_check, verb_completion, verb_create, verb_delete, 
 extern const struct option global_options[];
 extern const size_t n_global_options;
 
-/* A sentence for the user, on stderr and in the file of --log: the one of a failure, or why what
- * succeeded ended as it did. */
+/* Prints a sentence to stderr and to the file of --log: an error, or why a process ended. */
 void cli_tell(const struct cli *cli, const char *sentence);
 
 void verb_help(const struct cli *cli, const struct verb *v);

@@ -33,7 +33,7 @@ struct report {
 	int failures;
 };
 
-/* @key: of the hypervisor, which was judged and says where its value came from; NULL for none. */
+/* @key: the hypervisor's key that was checked, to print where its value came from; or NULL. */
 static void say(struct report *r, enum verdict verdict, const char *what, const char *text,
 		const char *key)
 {
@@ -92,7 +92,7 @@ static void check_file(struct report *r, const char *what, const char *path, con
 	say(r, VERDICT_FAIL, what, line ? line : remedy, key);
 }
 
-/* @found is what a sandbox would run, @e why there is nothing: the same search decides for both. */
+/* @found: the program that a sandbox would run, found by the same search; NULL: @e says why not. */
 static void check_program(struct report *r, const char *what, const char *found,
 			  const struct err *e, const char *key)
 {
@@ -130,7 +130,7 @@ static void check_virtiofsd(struct report *r)
 
 static void check_channel(struct report *r)
 {
-	/* Opened and not only looked at: the node is there before the module is. */
+	/* open() and not stat(), because the node exists before the module is loaded. */
 	auto_close int vsock = open("/dev/vhost-vsock", O_RDWR | O_CLOEXEC);
 	const char *key = "agent_channel";
 

@@ -23,8 +23,8 @@
 #include "oci/oci.h"
 #include "task.pb-c.h"
 
-/* The sandbox server has deadlines of its own for every step; this one only bounds a server that
- * answers nothing at all. */
+/* The sandbox server has deadlines of its own for every step; this one is only for a server that
+ * does not answer at all. */
 #define CREATE_TIMEOUT_MS 600000
 
 struct values {
@@ -73,18 +73,18 @@ static const struct option run_options[] = {
 	{"keep", 0, VALUE(FLAG, keep), NULL, "do not delete the container when it ends", false},
 };
 
-/* A container on its way. */
+/* A container that is being made. */
 struct making {
 	const struct cli *cli;
 	const struct values *v;
 	const char *id;
-	bool detached; /* somebody else will wait for it */
+	bool detached; /* the CLI does not stay until it ends */
 	char bundle[PATH_MAX];
 	Grpc__Spec *spec;
 	struct state_dir dir;
 	struct server server;
 	struct interrupt interrupt;
-	int master; /* of the terminal that goes over the console socket, or -1 */
+	int master; /* of the terminal that is sent to the console socket, or -1 */
 	int slave;
 };
 
@@ -115,7 +115,7 @@ static int check_terminal(const struct making *m, struct err *e)
 	return 0;
 }
 
-/* Everything that can be refused before anything exists. */
+/* Refuses whatever can be refused before anything is made. */
 static int check(struct making *m, struct err *e)
 {
 	const char *bundle = m->v->bundle ? m->v->bundle : ".";
@@ -144,7 +144,7 @@ static int check(struct making *m, struct err *e)
 	return check_terminal(m, e);
 }
 
-/* The streams that go to the server: the terminal's end, or our own. */
+/* Chooses the streams for the server: the terminal's slave, or the CLI's own. */
 static int choose_streams(struct making *m, int fds[3], struct err *e)
 {
 	for (int i = 0; i < 3; i++)
@@ -178,7 +178,7 @@ static int send_create(struct making *m, struct err *e)
 		r = server_task_fds(&m->server, "Create", &q.base,
 				    clock_deadline(CREATE_TIMEOUT_MS), fds, 3, e);
 	interrupt_unwatch(&m->interrupt);
-	/* One that came too late to stop it. */
+	/* The signal came too late to stop Create. */
 	if (r == 0 && m->interrupt.signo)
 		r = err_say(e, EINTR, "given up on a signal");
 	if (r == 0 && m->v->console_socket)
@@ -206,7 +206,7 @@ static char *now_rfc3339(void)
 	return str_printf("%s.%09ldZ", day, now.tv_nsec);
 }
 
-/* What the other verbs will find, and what the caller waits for. */
+/* Writes the record for the other verbs, and the pid file that the caller waits for. */
 static int publish(const struct making *m, pid_t pid, struct err *e)
 {
 	const struct passwd *user = getpwuid(geteuid());
@@ -229,19 +229,19 @@ static int publish(const struct making *m, pid_t pid, struct err *e)
 	return r;
 }
 
-/* Nothing of a container that was not made may stay; the story of the failure is already told. */
+/* Removes everything of a container whose creation failed; the caller has the reason already. */
 static void undo(struct making *m)
 {
 	struct err e = {0};
 
-	/* Our own line stays until then: a server that everybody has left before the container was
-	 * published removes the folder itself. */
+	/* The CLI's own connection stays open meanwhile, because a server that has lost all its
+	 * connections before the container was published removes the folder itself. */
 	if (delete_container(m->cli, &m->dir, true, &e) < 0)
 		log_err(LOG_WARN, &e, "ignoring what is left of a container that was not made");
 }
 
-/* Before a server answers there is only the folder; this has to work without a free descriptor. One
- * that was started and cannot be reached ends by itself. */
+/* Before a server answers there is only the folder to remove, which must work without a free
+ * descriptor. A server that was started but cannot be reached ends by itself. */
 static void undo_folder(struct making *m)
 {
 	struct err e = {0};
@@ -284,7 +284,7 @@ static int send_start(struct making *m, struct err *e)
 			   e);
 }
 
-/* The container gets a process that stands in for it, and is the caller's. */
+/* Forks the container's stand-in and leaves the container to the caller. */
 static int hand_over(struct making *m, bool start, struct err *e)
 {
 	struct standin s = {
@@ -307,7 +307,7 @@ static int hand_over(struct making *m, bool start, struct err *e)
 	return r;
 }
 
-/* The pid that is told is that of a stand-in here, too: it means the container, and we are the host's. */
+/* Publishes the pid of a forked stand-in here, too, because the CLI itself is not in a room. */
 static int publish_other(struct making *m, pid_t *ret_pid, struct err *e)
 {
 	const struct standin s = {
@@ -323,7 +323,7 @@ static int publish_other(struct making *m, pid_t *ret_pid, struct err *e)
 	return r < 0 ? r : publish(m, *ret_pid, e);
 }
 
-/* Stays until the container ends, with the user's terminal in its hands. */
+/* Stays until the container ends, and holds the user's terminal meanwhile. */
 static int attend(struct making *m, struct err *e)
 {
 	auto_terminal struct terminal terminal = TERMINAL_NONE;
@@ -336,7 +336,8 @@ static int attend(struct making *m, struct err *e)
 		.removes = !m->v->keep,
 	};
 	pid_t pid = 0;
-	/* In this order, so that there is no moment at which our end would go unseen. */
+	/* standin_begin() first, so that from then on the server notices the end of this
+	 * process. */
 	int r = standin_begin(&s, e);
 
 	if (r == 0)

@@ -1,4 +1,4 @@
-/* describe: the machine that a container runs in, and where the time of its start went. */
+/* describe: the machine that a container runs in, and how long each step of its start took. */
 #include <stdio.h>
 
 #include "host/cli/server.h"

@@ -44,7 +44,7 @@ static int print_stats(struct server *s, const char *id, struct err *e)
 	if (!answer->stats)
 		return err_say(e, EPROTO, "the sandbox server has no statistics of '%s'", id);
 
-	/* Names in it are the guest's. */
+	/* Escaped, because the names in it come from the guest. */
 	auto_free char *data =
 		text_json((const char *) answer->stats->value.data, answer->stats->value.len);
 
@@ -68,7 +68,7 @@ static int parse_interval(const char *text, uint64_t *ret_ms, struct err *e)
 	return 0;
 }
 
-/* The line on which the server tells that the container has run out of memory. */
+/* The pending call that the server answers when the container runs out of memory. */
 struct oom_line {
 	struct server *server;
 	const char *id;
@@ -82,7 +82,7 @@ static void oom_happened(void *arg, struct ttrpc_answer *answer)
 	struct oom_line *line = arg;
 	const Kata__V1__AwaitOomResponse *a = (const void *) answer->response;
 
-	/* The container is gone, or the server is older than we are. */
+	/* The container is gone, or the server is too old to know the call. */
 	if (answer->r < 0 || a->count <= line->seen)
 		return;
 	for (; line->seen < a->count; line->seen++)
@@ -106,7 +106,7 @@ static void await_oom(struct oom_line *line)
 	(void) ttrpc_call(line->server->client, &request, oom_happened, line, NULL, NULL);
 }
 
-/* Until the container ends or the server hangs up, which is the ordinary end. */
+/* Prints until the container ends or, as is usual, the server closes the connection. */
 static int follow(struct server *s, const char *id, uint64_t interval_ms, struct err *e)
 {
 	enum oci_status status = OCI_RUNNING;
@@ -134,7 +134,7 @@ static int run_events(struct cli *cli, const void *values, int argc, char **argv
 {
 	const struct events_values *v = values;
 	auto_server struct server s = SERVER_NONE;
-	struct oom_line line = {.server = &s, .id = argv[0]}; /* hears of the end of @s */
+	struct oom_line line = {.server = &s, .id = argv[0]}; /* in use until @s is closed */
 	uint64_t interval_ms;
 	int r = parse_interval(v->interval, &interval_ms, e);
 

@@ -19,7 +19,7 @@
 
 #define EXEC_TIMEOUT_MS 120000
 
-/* runc's: a failure to exec must not look like exit code 1 of the process. */
+/* runc's exit code for a failed exec, which must not look like exit code 1 of the process. */
 #define EXEC_FAILED 255
 
 struct values {
@@ -58,7 +58,7 @@ static const struct option options[] = {
 	 false},
 };
 
-/* A process on its way. */
+/* A process that is being made. */
 struct making {
 	const struct values *v;
 	const char *id;
@@ -144,7 +144,7 @@ static int send_start(struct making *m, struct err *e)
 	return server_task(&m->server, "Start", &q.base, clock_deadline(EXEC_TIMEOUT_MS), NULL, e);
 }
 
-/* The process has ended or never began: the server may forget it. */
+/* Deletes the process at the server, after it has ended or if it never began. */
 static void forget(struct making *m)
 {
 	Containerd__Task__V2__DeleteRequest q = CONTAINERD__TASK__V2__DELETE_REQUEST__INIT;
@@ -155,7 +155,7 @@ static void forget(struct making *m)
 			   NULL);
 }
 
-/* A pid that is told means the process in the container, and not us. */
+/* Publishes the pid of a forked stand-in, because a published pid must not be the CLI's. */
 static int publish_other(struct making *m, pid_t *ret_pid, struct err *e)
 {
 	const struct standin s = {
@@ -200,7 +200,7 @@ static int attend(struct making *m, const struct cli *cli, struct err *e)
 	}
 	standin_end(pid);
 	terminal_restore(&terminal);
-	if (r >= 0 && s.cause[0]) /* a failure names it already */
+	if (r >= 0 && s.cause[0]) /* the sentence of a failure already has the cause */
 		cli_tell(cli, s.cause);
 	forget(m);
 	return r;

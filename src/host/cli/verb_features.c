@@ -13,8 +13,8 @@
 
 #define CAP_NUMBER_MAX 63
 
-/* The words that the agent understands itself; others go to the file system as data. The unit test
- * holds both lists against the tables in src/oci. */
+/* The words that the agent understands itself; it passes others to the file system as data. The
+ * unit test compares both lists with the tables in src/oci. */
 const char *const feature_mount_options[] = {
 	"async",         "atime",        "bind",
 	"defaults",      "dev",          "diratime",

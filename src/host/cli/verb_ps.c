@@ -17,8 +17,8 @@ static const struct option ps_options[] = {
 	 false},
 };
 
-/* Engines look numbers up among the host's processes (docker top gives them to ps), so they get those of
- * the processes which stand in for the container's on the host; the guest's would hit anybody. */
+/* Prints the pids of the stand-ins, because engines look pids up among the host's processes (docker
+ * top gives them to ps): a pid of the guest would mean an unrelated process there. */
 static int print_pids(struct server *s, const char *id, struct err *e)
 {
 	Kata__V1__HostPidsRequest q = KATA__V1__HOST_PIDS_REQUEST__INIT;
@@ -40,8 +40,8 @@ static int print_pids(struct server *s, const char *id, struct err *e)
 	return 0;
 }
 
-/* The words behind the id are options of the host's ps(1) for runc, which picks the container's
- * processes out of what that prints. Ours are not among those: the guest makes the one table there is. */
+/* The words after the id are ignored: runc gives them to the host's ps(1) and picks the container's
+ * processes out of its output, but these are not on the host. The guest makes the only table. */
 static int run_ps(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
 	const struct ps_values *v = values;

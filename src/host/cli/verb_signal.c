@@ -10,7 +10,7 @@
 #include "task.pb-c.h"
 
 #define START_TIMEOUT_MS 120000
-/* How long kill stays to see the end of what it has killed. */
+/* How long kill waits for the end of the process that it has killed. */
 #define KILLED_TIMEOUT_MS 1000
 
 static int run_start(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
@@ -43,7 +43,7 @@ static const struct option kill_options[] = {
 	 "to every process of the container", false},
 };
 
-/* The server counts a process that is dead already as killed; a caller of runc is told. */
+/* Fails if the process has ended, as runc does, because the server's Kill succeeds then. */
 static int check_runs(struct server *s, const char *id, struct err *e)
 {
 	enum oci_status status;
@@ -73,8 +73,8 @@ static int run_kill(struct cli *cli, const void *values, int argc, char **argv, 
 	q.all = v->all;
 	if (r == 0)
 		r = server_task(&s, "Kill", &q.base, clock_deadline(SERVER_TIMEOUT_MS), NULL, e);
-	/* Under runc the process is gone by the time its caller can ask; a guest takes a moment
-	 * longer. One that is frozen, or whose output nobody reads, is left to its own time. */
+	/* Wait, because runc's callers expect the process to be gone, and a guest takes a moment.
+	 * Do not wait longer for one that is frozen or whose output nobody reads. */
 	if (r == 0 && signal == SIGKILL)
 		(void) server_wait(&s, argv[0], clock_deadline(KILLED_TIMEOUT_MS), NULL);
 	return r;

@@ -22,7 +22,7 @@ struct values {
 	const char *cpu_period, *cpu_quota, *cpu_share, *cpuset_cpus, *cpuset_mems;
 	const char *memory, *memory_reservation, *memory_swap;
 	const char *pids_limit;
-	const char *not_here; /* options that ask for what the guest does not have */
+	const char *not_here; /* for options that the guest does not support */
 };
 
 #define VALUE(member) OPTION_STRING, offsetof(struct values, member)
@@ -157,13 +157,13 @@ static int from_options(const struct values *v, char **ret, struct err *e)
 
 static int from_file(const char *path, char **ret, struct err *e)
 {
-	/* Not /dev/stdin, which cannot be opened when it is a socket. */
+	/* Not by opening /dev/stdin, because that fails if stdin is a socket. */
 	if (strcmp(path, "-") == 0)
 		return file_read_fd(STDIN_FILENO, "stdin", OCI_DOCUMENT_MAX_BYTES, ret, NULL, e);
 	return file_read(AT_FDCWD, path, OCI_DOCUMENT_MAX_BYTES, ret, NULL, e);
 }
 
-/* Checked on this side too, so that the sentence names the field and not only the failure. */
+/* Checks here and not only in the server, so that the sentence names the field. */
 static int check(const char *json, struct err *e)
 {
 	auto_ptr(oci_resources_free) Grpc__LinuxResources *resources = NULL;

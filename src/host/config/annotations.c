@@ -1,10 +1,10 @@
 /*
  * What a pod may change about its own sandbox.
  *
- * Whoever may create pods is not whoever administers the host, and every system of this kind has had
- * an annotation that named a host's binary. So nothing is allowed unless enable_annotations has it;
- * free text, with which arguments and paths are made, only when it has the very name; and paths only
- * where a list of globs has them.
+ * Users who create pods do not administer the host, but every system of this kind once had an
+ * annotation that named a program of the host. So enable_annotations must list every annotation
+ * (but POD_MAY, key.h); it must have the exact name of one with free text, because arguments and
+ * paths are made of that; and a list of globs must match every path.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -20,7 +20,7 @@
 #define PREFIX_ALL "io.katacontainers.config."
 #define VALUE_MAX  65536
 
-/* Spelled without the prefix by one of the two upstream runtimes, or never to be had. */
+/* Names that one of upstream's two runtimes spells without the prefix, or that are refused. */
 static const struct {
 	const char *name;
 	const char *stands_for; /* NULL: refused */
@@ -61,8 +61,8 @@ static bool is_named(const struct config_list *list, const char *name)
 	return false;
 }
 
-/* Expressions are for the whole name, unlike upstream's, where "kernel" lets kernel_params in. One
- * that is none matches nothing. */
+/* An expression must match the whole name, unlike upstream's, where "kernel" also allows
+ * kernel_params. An invalid expression matches nothing. */
 static bool is_listed(const struct config_list *list, const char *name)
 {
 	for (size_t i = 0; i < list->n; i++) {
@@ -147,7 +147,7 @@ static struct toml *make_string(const char *text, size_t bytes)
 	return NULL;
 }
 
-/* Elements with ';' between them. */
+/* Makes a list of the elements in @text, which are separated by ';'. */
 static struct toml *make_list(const char *text)
 {
 	auto_ptr(toml_free) struct toml *list = make(TOML_ARRAY);
@@ -169,7 +169,7 @@ static struct toml *make_list(const char *text)
 	return take_ptr(list);
 }
 
-/* A list as TOML writes it, or JSON: for strings that is the same. */
+/* Parses a list in TOML or JSON, which write a list of strings in the same way. */
 static int parse_list(const char *text, struct toml **ret, struct err *e)
 {
 	auto_free char *line = str_printf("x = %s\n", text);

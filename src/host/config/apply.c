@@ -1,4 +1,4 @@
-/* Documents over the configuration: which key a value belongs to, and what its status makes of it. */
+/* Applies documents to the configuration: finds each value's key and acts by its status. */
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -41,7 +41,7 @@ static int set_origin(struct config *c, unsigned number, const char *origin, str
 	return 0;
 }
 
-/* A value that its key's status does not admit. */
+/* Refuses a value that its key's status does not allow, or warns of it. */
 static int apply_unsupported(struct config *c, struct key_place p, const char *origin,
 			     struct err *e)
 {
@@ -199,7 +199,7 @@ static const struct toml *hypervisor_name(const struct toml *document)
 	return runtime && runtime->kind == TOML_TABLE ? toml_get(runtime, "hypervisor_name") : NULL;
 }
 
-/* Without a name the only table decides, and "qemu" among several. */
+/* Without a name selects the only table's hypervisor, or "qemu" if there are several tables. */
 static int select_by_table(struct config *c, const struct config_document *documents, size_t n,
 			   struct err *e)
 {

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "host/config/key.h"
 
-/* The default of one key. That it is well written is for the tests to see, not for the user. */
+/* Stores the default of one key. Tests check that every default is valid. */
 static int put_default(struct config *c, const struct key *key, struct err *e)
 {
 	auto_free char *text = str_printf("x = [%s]\n", key->preset);

@@ -12,18 +12,21 @@
  *
  *	defaults <- configuration.toml <- config.d/<x>.toml in name order <- annotations of one pod
  *
- * Every key that the compatible system knows is in one of the tables (table_<section>.c): honoured,
- * without effect (it qualifies a feature that is off, or only tunes), or asks for what is not there:
- * that is refused with "not supported yet", or where files that the upstream system ships do so,
- * a warning. Types and ranges are checked with file and line. A key that nobody knows is a warning.
+ * Every key of upstream Kata is in one of the tables (table_<section>.c) and has a status:
+ *
+ *	honoured	the value has its effect
+ *	no effect	any value: the key qualifies a feature that is off, or only tunes
+ *	unsupported	the error "not supported yet", or a warning if upstream's own files set it
+ *
+ * Types and ranges are checked; errors name file and line. An unknown key is a warning.
  * docs/configuration.md is printed from the same tables.
  *
  * A struct config is read once and then only read: copy it (config_copy) before a pod's annotations
  * change it. Strings are never NULL; "" means not set.
  *
- * Distrust: the file is the administrator's and its folder must not be writable by others, which is
- * not checked here. Annotations come from whoever may create pods: only what enable_annotations
- * allows by name, typed and range-checked, paths only where a valid_* list has them.
+ * Distrusts annotations, which come from users who may create pods: enable_annotations must allow
+ * their names, types and ranges are checked, and a valid_* list must match their paths. Trusts the
+ * file: it is the administrator's; that others cannot write to its folder is not checked here.
  *
  * Threads: none; no global state.
  */
@@ -75,13 +78,13 @@ struct config_hypervisor {
 	char *kernel;
 	char *firmware;
 	char *initrd;
-	char *kernel_params;        /* appended to ours */
+	char *kernel_params;        /* appended to the driver's own */
 	uint32_t machine;           /* enum config_machine */
 	uint32_t accelerator;       /* enum config_accelerator */
 	uint32_t channel;           /* enum config_channel: how the agent is reached */
 	char *machine_accelerators; /* appended to -machine */
 	char *cpu_features;         /* appended to -cpu */
-	char *seccomp_sandbox;      /* -sandbox; "" uses our default */
+	char *seccomp_sandbox;      /* -sandbox; "" uses the driver's default */
 	int32_t default_vcpus;      /* as written: 0 is 1, negative all of the host */
 	uint32_t default_maxvcpus;  /* 0: as many as the host has */
 	uint32_t default_memory;    /* MiB */
@@ -142,12 +145,12 @@ struct config {
 
 /**
  * config_load() - find and read the configuration
- * @explicit_path: what the caller was told to read (--config, the shim's ConfigPath); NULL searches
+ * @explicit_path: the file that the user named (--config, the shim's ConfigPath); NULL searches
  * @ret:	freed by the caller with config_free()
  *
  * The order: @explicit_path; $KATA_CONF_FILE; configuration.toml beside the running program when it
  * runs from a build tree; config_default_path(0), (1), ... The first that exists is read, then its
- * config.d/<x>.toml. One that was named and does not exist is an error, not a reason to go on.
+ * config.d/<x>.toml. A named file that does not exist is an error: the search does not go on.
  *
  * Returns 0, or
  *  -ENOENT	none of the files exists; the sentence lists them
@@ -172,8 +175,8 @@ const char *config_default_path(unsigned i);
  * @key:	such as "io.katacontainers.config.hypervisor.default_memory"
  * @value:	as the pod wrote it
  *
- * Annotations that do not begin with "io.katacontainers.config." are none of ours: returns 0 and
- * changes nothing. Otherwise returns 0, or
+ * For an annotation that does not begin with "io.katacontainers.config." it returns 0 and changes
+ * nothing. Otherwise returns 0, or
  *  -EPERM	it is not allowed by enable_annotations, or the path by its valid_ list
  *  -EINVAL	it does not exist, or the value has the wrong type or range
  *  -ENOTSUP	valid but not supported yet
@@ -187,8 +190,8 @@ struct config_setting {
 	const char *origin; /* "default", "/etc/.../configuration.toml:12", "annotation" */
 };
 
-/* Calls @show for every setting that is honoured, and for every other key that somebody set, in the
- * order of the tables. */
+/* Calls @show for every setting that is honoured, and for every other key that a file or annotation
+ * set, in the order of the tables. */
 void config_each(const struct config *c, void (*show)(void *arg, const struct config_setting *s),
 		 void *arg);
 

@@ -11,20 +11,20 @@
 /*
  * The tables of keys. Private to host/config.
  *
- * One line says all about a key: how to check it, where its value goes, what becomes of it, and the
- * sentence for the manual. Reading, annotations, showing, copying and docs/configuration.md all work
- * from these lines, so that they cannot disagree.
+ * One line has everything about a key: its checks, the field for its value, its status, and the
+ * sentence for the manual. Reading, annotations, showing, copying and docs/configuration.md all use
+ * these lines, so that they cannot disagree.
  */
 enum key_kind {
 	KEY_BOOL,
 	KEY_U32,
-	KEY_INTEGER, /* 64 bits; only for what is not honoured */
+	KEY_INTEGER, /* 64 bits; only for keys that are not honoured */
 	KEY_VCPUS,   /* a number that may have a fraction and is rounded up */
-	KEY_FLOAT,   /* only for what is not honoured */
+	KEY_FLOAT,   /* only for keys that are not honoured */
 	KEY_WORD,    /* one of key.words, as a number */
 	KEY_STRING,
 	KEY_LIST,   /* of strings */
-	KEY_TABLES, /* a list of tables; only for what is not honoured */
+	KEY_TABLES, /* a list of tables; only for keys that are not honoured */
 	KEY_KIND_MAX,
 };
 
@@ -38,7 +38,7 @@ enum key_status {
 /* What a pod's annotation must pass. */
 enum key_access {
 	POD_BY_KIND,  /* listed; named when the value is free text (KEY_STRING, KEY_LIST) */
-	POD_IF_NAMED, /* enable_annotations has the very name, not just an expression that fits */
+	POD_IF_NAMED, /* enable_annotations has the exact name, not only an expression for it */
 	POD_MAY,
 	POD_NEVER,
 };
@@ -60,11 +60,11 @@ struct key {
 	const char *preset;           /* as TOML; several with commas where a value is compared */
 	const struct key_word *words; /* of a KEY_WORD, and of a KEY_STRING when not NULL */
 	const char *same_as;    /* this is an old name of "section.key", see key_canonical() */
-	const char *annotation; /* its name there when it is another */
+	const char *annotation; /* its name in annotations if that differs */
 	const char *globs;      /* an annotation's path must match this list's globs */
 	const char *note;       /* the end of the sentence that refuses or warns */
 	const char *help;
-	bool appends; /* an annotation's text goes behind what is there */
+	bool appends; /* an annotation's text is appended to the value */
 };
 
 #define KEY_TO(field) (offsetof(struct config, field) + 1)
@@ -114,7 +114,7 @@ struct key_place key_canonical(struct key_place p);
 #define KEY_NAME_BYTES 128
 const char *key_full_name(struct key_place p, const char *hypervisor, char buf[KEY_NAME_BYTES]);
 
-/* value.c. Errors are without file and key. */
+/* value.c. Its errors name neither file nor key. */
 
 /* Kind, range, words. @factor: of the unit in which @value is written. Returns 0, -EINVAL, -ERANGE
  * or -ENOTSUP. */
@@ -148,7 +148,7 @@ struct config_source {
 	char *origin; /* NULL: the default */
 };
 
-/* apply.c: one value of a key, with what its status says. @origin is where it came from, for
+/* apply.c: applies one value of a key by the key's status. @origin is where it came from, for
  * errors, warnings and config_origin(). Returns 0, -EINVAL, -ERANGE, -ENOTSUP, -ENOMEM. */
 int config_apply(struct config *c, struct key_place place, const struct toml *value,
 		 const char *origin, struct err *e);
@@ -158,6 +158,6 @@ struct config_document {
 	struct toml *toml;
 };
 
-/* Chooses the hypervisor among what @n documents have, and puts them over @c in order. */
+/* Chooses the hypervisor among those in @n documents, and applies the documents to @c in order. */
 int config_apply_documents(struct config *c, const struct config_document *documents, size_t n,
 			   struct err *e);

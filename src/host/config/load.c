@@ -1,4 +1,4 @@
-/* Which files are the configuration. */
+/* Finds and reads the files of the configuration. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,8 +31,8 @@ const char *config_default_path(unsigned i)
 	return i < ARRAY_LEN(default_paths) ? default_paths[i] : NULL;
 }
 
-/* A program that runs from where it was built finds what was built with it: its folder then has the
- * shim and a configuration.toml, which an installed program's folder has not. */
+/* A program that runs from its build tree uses the configuration.toml beside it. Its folder has the
+ * shim and that file, which the folder of an installed program does not have. */
 static bool find_in_build_tree(char path[PATH_MAX])
 {
 	char exe[PATH_MAX], shim[PATH_MAX + 32];
@@ -63,7 +63,7 @@ static int not_found(struct err *e)
 	return err_say(e, ENOENT, "there is no configuration; looked for %s", list);
 }
 
-/* Where to read from. @named is told whether somebody said so. */
+/* Finds the file to read. */
 static int find(const char *explicit_path, char path[PATH_MAX], struct err *e)
 {
 	const char *wanted = explicit_path ? explicit_path : getenv("KATA_CONF_FILE");
@@ -165,7 +165,7 @@ static int add_dropins(struct config *c, struct documents *d, struct err *e)
 	return r;
 }
 
-/* What only the whole can show. */
+/* Checks that need the complete configuration. */
 static int check_whole(const struct config *c, struct err *e)
 {
 	const struct config_agent *a = &c->agent;

@@ -10,7 +10,7 @@ static const struct key_table *const tables[] = {
 	&keys_special, &keys_factory,   &keys_agent, &keys_mem_agent, &keys_runtime,
 };
 
-/* How "same_as" and the manual call a section. */
+/* The names of the sections in "same_as" and in the manual. */
 static const char *const section_names[] = {
 	[SECTION_HYPERVISOR] = "hypervisor", [SECTION_FACTORY] = "factory",
 	[SECTION_AGENT] = "agent",           [SECTION_MEM_AGENT] = "mem_agent",

@@ -155,7 +155,7 @@ int toml_skip_lines(struct toml_parser *ps)
 	return 0;
 }
 
-/* After a header or a value nothing but a comment may follow. */
+/* Reads the end of a line: after a header or a value only a comment may follow. */
 static int read_line_end(struct toml_parser *ps)
 {
 	toml_skip_blanks(ps);
@@ -195,7 +195,7 @@ static size_t utf8_bytes(const unsigned char *p, size_t left)
 	return n;
 }
 
-/* Everything after this may take bytes for what they look like. */
+/* Checks that the whole text is UTF-8 without NUL, so that the rest of the parser need not. */
 static int check_text(struct toml_parser *ps)
 {
 	const struct toml_parser start = *ps;

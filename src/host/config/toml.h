@@ -8,11 +8,11 @@
 #include "base/err.h"
 
 /*
- * TOML 1.0 to a tree, but for dates, which no configuration of ours has: they are refused with a
- * sentence. Private to host/config.
+ * TOML 1.0 to a tree, except dates, which are refused with a sentence because no key has one.
+ * Private to host/config.
  *
- * The reader does not believe its text: file size, depth, keys per table and values in all have
- * limits with names, and it never recurses deeper than TOML_DEPTH_MAX.
+ * Distrusts the text: file size, depth, keys per table and values in all have limits with names,
+ * and the reader never recurses deeper than TOML_DEPTH_MAX.
  */
 #define TOML_FILE_MAX_BYTES ((size_t) 1 << 20)
 #define TOML_DEPTH_MAX      16
@@ -29,7 +29,7 @@ enum toml_kind {
 	TOML_KIND_MAX,
 };
 
-/* How a table came to be decides who may add to it. */
+/* How the text made a table, which decides what later text may add to it. */
 enum toml_origin {
 	TOML_IMPLICIT, /* "a" in [a.b]: may still be opened by [a] */
 	TOML_HEADER,   /* [a] */
@@ -42,7 +42,7 @@ struct toml {
 	enum toml_kind kind;
 	enum toml_origin origin; /* of a table or array */
 	char *key;               /* NULL for an element of an array, and at the top */
-	unsigned line;           /* where it stands, from 1 */
+	unsigned line;           /* its line in the file, from 1 */
 	union {
 		char *string; /* UTF-8 without NUL */
 		int64_t integer;

@@ -4,7 +4,7 @@
 
 #include "host/config/toml.h"
 
-/* What the parts of the TOML reader share. Private to them. */
+/* The state that the parts of the TOML reader share. Private to them. */
 struct toml_parser {
 	const char *name;
 	const char *p;
@@ -16,7 +16,7 @@ struct toml_parser {
 	struct err *e;
 };
 
-/* "name:line: sentence" for where the parser stands. Returns -@code. */
+/* Puts "name:line: sentence" for the parser's position into the error. Returns -@code. */
 int toml_say(const struct toml_parser *ps, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4), cold));
 
@@ -37,7 +37,7 @@ void toml_skip_blanks(struct toml_parser *ps);
 /* Blanks, newlines and comments. */
 int toml_skip_lines(struct toml_parser *ps);
 
-/* What stands where the parser is, for an error: "%.*s" of TOML_NEAR(ps). */
+/* The text at the parser's position, for an error: "%.*s" of TOML_NEAR(ps). */
 #define TOML_NEAR_BYTES 16
 #define TOML_NEAR(ps)   toml_near_bytes(ps), (ps)->p < (ps)->end ? (ps)->p : "the end"
 

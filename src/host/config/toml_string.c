@@ -8,7 +8,7 @@
 
 #define STRING_MAX_BYTES 65536
 
-/* How one string is written. */
+/* The form of one string. */
 struct form {
 	char quote;     /* '"' has escapes, '\'' has none */
 	bool multiline; /* three quotes on each side */

@@ -9,7 +9,7 @@
 
 #define NUMBER_MAX_BYTES 128
 
-/* The word where the parser stands: letters, digits and what numbers and dates are made of. */
+/* The length of the word at the parser: letters, digits, other characters of numbers and dates. */
 static size_t word_bytes(const struct toml_parser *ps)
 {
 	size_t n = 0;
@@ -227,7 +227,7 @@ static int read_members(struct toml_parser *ps, struct toml *table)
 	return r;
 }
 
-/* Nothing may be added later to what was written as a value. */
+/* Closes a table that was written as a value, because later text may not add to it. */
 static void close_tables(struct toml *t)
 {
 	t->origin = TOML_INLINE;

@@ -27,7 +27,7 @@ static int wrong_kind(const char *expected, const struct toml *value, struct err
 	return err_say(e, EINVAL, "expected %s, not %s", expected, toml_kind_name(value->kind));
 }
 
-/* In the unit of the file, so that the user finds his number again. */
+/* The error has the number in the unit of the file, so that the user recognises it. */
 static int check_range(const struct key *key, int64_t number, uint32_t factor, struct err *e)
 {
 	int64_t min = key->min, max = key->max;
@@ -232,7 +232,7 @@ static const char *show_word(const struct key *key, uint32_t value)
 	return "?";
 }
 
-/* As a basic TOML string, or a comma and one. */
+/* Appends @string as a basic TOML string, after @comma. */
 static char *append_string(char *take_text, const char *comma, const char *string)
 {
 	auto_free char *text = take_text;

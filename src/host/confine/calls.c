@@ -1,4 +1,4 @@
-/* The system calls of programs of ours, and those of none. */
+/* The system calls that every confined program needs, and those that none may make. */
 #include <errno.h>
 #include <sched.h>
 
@@ -45,8 +45,8 @@ static const struct confine_rule basic[] = {
 	YES("mincore"),
 	YES("memfd_create"),
 
-	/* threads, and how a program starts and ends. clone3() passes its flags in memory, which no
-	 * filter can read: glibc takes clone() where there is none. */
+	/* threads, and how a program starts and ends. clone3() is ENOSYS, because a filter cannot
+	 * read its flags, which are in memory: glibc then uses clone(). */
 	IF("clone", 0, NAMESPACES, 0),
 	NO("clone3", ENOSYS),
 	YES("fork"),
@@ -96,13 +96,13 @@ static const struct confine_rule basic[] = {
 	YES("wait4"),
 	YES("waitid"),
 
-	/* more locks, on top of these: PR_SET_SECCOMP is prctl's */
+	/* further confinement on top of this one: PR_SET_SECCOMP is prctl's */
 	YES("seccomp"),
 	YES("landlock_create_ruleset"),
 	YES("landlock_add_rule"),
 	YES("landlock_restrict_self"),
 
-	/* signals: whom they can reach, the pid namespace says */
+	/* signals: the pid namespace limits which processes they reach */
 	YES("kill"),
 	YES("tgkill"),
 	YES("tkill"),
@@ -154,7 +154,7 @@ static const struct confine_rule basic[] = {
 	YES("select"),
 	YES("_newselect"),
 
-	/* files, open or to be opened: which ones, root and Landlock say */
+	/* files, open or to be opened: root and Landlock limit which ones */
 	YES("access"),
 	YES("chdir"),
 	YES("close"),
@@ -205,7 +205,7 @@ static const struct confine_rule basic[] = {
 	YES("write"),
 	YES("writev"),
 
-	/* sockets that were there before the program */
+	/* sockets that the program has inherited */
 	YES("accept"),
 	YES("accept4"),
 	YES("getpeername"),
@@ -275,7 +275,7 @@ static const struct confine_rule deadly[] = {
 	DEADLY("unshare"),
 	DEADLY("uselib"),
 	DEADLY("vhangup"),
-	/* Refused and not deadly: programs try them at their start, and can do without. */
+	/* Refused without killing, because programs try these at their start and can do without. */
 	NO("io_uring_setup", ENOSYS),
 	NO("io_uring_enter", ENOSYS),
 	NO("io_uring_register", ENOSYS),

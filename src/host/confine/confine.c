@@ -66,7 +66,7 @@ static int set_limits(const struct confine *c, struct err *e)
 
 	if (setrlimit(RLIMIT_CORE, &no_core) < 0)
 		return err_sys(e, errno, "switch off core dumps");
-	/* Only who has CAP_SYS_RESOURCE may raise the hard limit; all may go up to it. */
+	/* Raising the hard limit takes CAP_SYS_RESOURCE; any process may go up to it. */
 	if (c->nofile == 0 || setrlimit(RLIMIT_NOFILE, &files) == 0)
 		return 0;
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
@@ -76,8 +76,8 @@ static int set_limits(const struct confine *c, struct err *e)
 	return 0;
 }
 
-/* The groups first, because in a user namespace without them nobody can choose them any more; what a
- * process has before it enters one stays in force. */
+/* Sets the groups first, because a process cannot choose groups that its user namespace does not
+ * map; those that it has when it enters the namespace stay in force. */
 static int enter_user_namespace(const struct confine_user *u, struct err *e)
 {
 	if (!u->change)
@@ -102,7 +102,7 @@ static int change_user(const struct confine_user *u, uint64_t caps, struct err *
 	return 0;
 }
 
-/* Who is not root loses its capabilities when it becomes another program, but for ambient ones. */
+/* A process that is not root loses all but its ambient capabilities when it executes a program. */
 static int keep_over_exec(const struct confine *c, struct err *e)
 {
 	if (!c->user.change || c->user.uid == 0)
@@ -128,8 +128,8 @@ int confine_enter(void *arg, struct err *e)
 		r = confine_root_enter(&c->root, e);
 	if (r == 0)
 		r = enter_user_namespace(&c->user, e);
-	/* Between the two, because a user namespace begins with all capabilities in the bounding
-	 * set, and who is no longer root in it may not take them out. */
+	/* After entering the user namespace, because that fills the bounding set with all
+	 * capabilities, and before the change of user, because only root may take them out. */
 	if (r == 0)
 		r = privilege_bound(c->caps, e);
 	if (r == 0)

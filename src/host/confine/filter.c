@@ -32,8 +32,8 @@ static int add_rule(scmp_filter_ctx ctx, const struct confine_rule *rule, uint32
 	int number = seccomp_syscall_resolve_name(rule->name);
 	struct scmp_arg_cmp args[RULE_ARGS_MAX];
 
-	/* A negative number is a call that this processor has not; libseccomp takes no rule that
-	 * says what is true without it. */
+	/* A negative number is a call that this processor does not have; libseccomp refuses a rule
+	 * whose action is the default action. */
 	if (number < 0 || action == otherwise)
 		return 0;
 	for (unsigned i = 0; i < rule->n_args; i++)
@@ -51,7 +51,7 @@ static int add_tables(scmp_filter_ctx ctx, const struct confine_filter_spec *spe
 			const struct confine_rule *rule = &spec->tables[t].rules[i];
 			int r = add_rule(ctx, rule, otherwise);
 
-			/* Of two tables the first decides. */
+			/* If two tables name a call, the first decides. */
 			if (r < 0 && r != -EEXIST)
 				return err_sys(e, -r, "filter system call '%s' of %s", rule->name,
 					       spec->whose);
@@ -60,7 +60,7 @@ static int add_tables(scmp_filter_ctx ctx, const struct confine_filter_spec *spe
 	return 0;
 }
 
-/* By a file in memory: libseccomp writes the program into a buffer only from 2.6 on. */
+/* Exports through a file in memory, because libseccomp before 2.6 cannot write into a buffer. */
 static int export(scmp_filter_ctx ctx, struct confine_filter *f)
 {
 	auto_close int fd = memfd_create("filter", MFD_CLOEXEC);
@@ -98,7 +98,8 @@ int confine_filter_build(struct confine_filter *f, const struct confine_filter_s
 	if (!ctx)
 		return err_sys(e, ENOMEM, "make the filter of %s", spec->whose);
 
-	/* A call by another processor's numbers would pass a list of this one's. */
+	/* Kill on calls by another architecture's numbers: this architecture's list would misjudge
+	 * them. */
 	int r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 
 	if (r == 0)

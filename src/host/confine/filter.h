@@ -7,14 +7,14 @@
 #include "base/err.h"
 
 /*
- * An allow-list of system calls: what a table does not name is refused. The program for the kernel is
- * made by the parent, because that takes memory and can fail with a sentence; the child enters it with
- * one system call.
+ * An allow-list of system calls: the filter refuses a call that no table names. The parent makes
+ * the program for the kernel, because that takes memory and can fail with a sentence; the child
+ * enters it with one system call.
  */
 enum confine_verdict {
 	CONFINE_ALLOW,
-	CONFINE_REFUSE, /* with an errno: for what a library tries and can do without */
-	CONFINE_KILL,   /* the process: nobody who means well calls it */
+	CONFINE_REFUSE, /* with an errno: for calls that a library tries and can do without */
+	CONFINE_KILL,   /* the process: for calls that only an attacker makes */
 };
 
 /* (argument @index & @mask) == @value; for a plain comparison @mask is CONFINE_WHOLE. */
@@ -28,9 +28,9 @@ struct confine_arg {
 #define CONFINE_ARGS_MAX   2
 #define CONFINE_TABLES_MAX 8
 
-/* Several rules of one system call: one that matches is enough. */
+/* A system call may have several rules: one that matches is enough. */
 struct confine_rule {
-	const char *name; /* one that libseccomp or this processor does not know is left out */
+	const char *name; /* a call unknown to libseccomp or this processor is left out */
 	enum confine_verdict verdict;
 	int code; /* of CONFINE_REFUSE */
 	unsigned n_args;
@@ -45,7 +45,7 @@ struct confine_table {
 struct confine_filter_spec {
 	const char *whose;              /* for sentences: "QEMU" */
 	enum confine_verdict otherwise; /* for what no table names */
-	int code;                       /* of that, if it is CONFINE_REFUSE */
+	int code;                       /* errno of @otherwise, if that is CONFINE_REFUSE */
 	struct confine_table tables[CONFINE_TABLES_MAX];
 };
 
@@ -55,21 +55,21 @@ struct confine_filter {
 	unsigned short n;
 };
 
-/* What every program needs between its start and its end: memory, threads, time, files that are open,
- * files to open (which its root and Landlock judge), signals; but not prctl(), of which each needs another
- * part; exec, because a filter is entered before
- * the program is; and another filter on top. */
+/* What every program needs from its start to its end: memory, threads, time, open files, files to
+ * open (its root and Landlock limit which), signals; exec, because the filter is entered before the
+ * program starts; and a further filter on top. Not prctl(), because each program needs other parts
+ * of it. */
 extern const struct confine_table confine_calls_basic;
 
-/* What no program of ours calls once it runs: to mount, to change namespaces, root or user of another
- * kind, to trace, to load code into the kernel, to administer the host. They kill. */
+/* What no confined program calls once it runs: to mount, to change namespaces, root or the kind of
+ * user, to trace, to load code into the kernel, to administer the host. Such a call kills it. */
 extern const struct confine_table confine_calls_deadly;
 
 /* @f is zeroed. */
 int confine_filter_build(struct confine_filter *f, const struct confine_filter_spec *spec,
 			 struct err *e);
 
-/* In the child; it has no_new_privs or CAP_SYS_ADMIN. All threads that come after have it. */
+/* In the child, which needs no_new_privs or CAP_SYS_ADMIN. Its later threads inherit the filter. */
 int confine_filter_enter(const struct confine_filter *f, struct err *e);
 
 /* Accepts a zeroed struct. */

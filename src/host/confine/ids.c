@@ -31,7 +31,8 @@ int confine_id_claim(const char *dir, uid_t *ret_id, int *ret_fd, struct err *e)
 
 	if (fd < 0)
 		return err_sys(e, errno, "open '%s'", path);
-	/* By chance, because two hosts in one (containers with own folders) share the numbers. */
+	/* Tries at random, because hosts in containers have their own lock files but share the
+	 * machine's ids. */
 	for (int i = 0; i < TRIES; i++) {
 		uint32_t place;
 

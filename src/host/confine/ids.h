@@ -5,10 +5,10 @@
 #include "base/err.h"
 
 /*
- * Numbers of users (and groups) that nobody else is: above those that distributions, login shells,
- * containers and user namespaces are given (systemd's UIDS-GIDS table leaves 0x70000000 to 0x7fffffff
- * free). Who claims one holds a lock on the byte of that place in a file; the kernel lets go of it
- * when the holder ends, however it ends.
+ * User (and group) ids that no other process has: above those of distributions, login users,
+ * containers and user namespaces (systemd's UIDS-GIDS table leaves 0x70000000 to 0x7fffffff free).
+ * A process that claims an id locks the byte of that place in a file; the kernel drops the lock
+ * when the process ends in any way.
  */
 #define CONFINE_FIRST_ID 0x70000000U
 #define CONFINE_N_IDS    0x0fff0000U
@@ -16,7 +16,7 @@
 #define CONFINE_IDS_DIR  "/run/kata-containers"
 #define CONFINE_IDS_FILE "ids"
 
-/* Claims one by the file of locks in @dir (CONFINE_IDS_DIR, but in tests), which is made if need be. It is
- * held as long as *@ret_fd is open, which is the caller's. Another claim by the same process is
- * another number. */
+/* Claims an id by the lock file in @dir (CONFINE_IDS_DIR except in tests), which is made if
+ * missing. The id is held while *@ret_fd is open, which is the caller's. A second claim of the same
+ * process gets another id. */
 int confine_id_claim(const char *dir, uid_t *ret_id, int *ret_fd, struct err *e);

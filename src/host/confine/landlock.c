@@ -81,7 +81,7 @@ static uint64_t rights_of(unsigned may)
 	return rights & handled(abi_version());
 }
 
-/* Returns -errno without a story. */
+/* Returns 0 or -errno; fills no struct err. */
 static int add_rule(int ruleset, int fd, unsigned may)
 {
 	struct landlock_path_beneath_attr rule = {.allowed_access = rights_of(may),

@@ -14,7 +14,8 @@
 
 #include "base/auto.h"
 
-/* Nodes of its own are to work until it is emptied; without them it is nodev as well. */
+/* Not nodev, because device nodes in the root must work until it is emptied; a root without such
+ * nodes becomes nodev when it is entered. */
 #define ROOT_ATTRS (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC)
 
 /* An unattached mount of a new file system with one option. */
@@ -206,7 +207,7 @@ int confine_root_proc(struct confine_root *r, struct err *e)
 	return confine_root_proc_at(r, "proc", e);
 }
 
-/* Only the processes' part of a procfs (Linux 5.8): nothing in it is the host's. */
+/* A procfs has "subset=pid" (Linux 5.8), so that it shows processes but nothing of the host. */
 static int mount_entry(const struct confine_root *r, const struct confine_entry *entry,
 		       struct err *e)
 {
@@ -224,7 +225,7 @@ static int mount_entry(const struct confine_root *r, const struct confine_entry 
 	return 0;
 }
 
-/* The new root is mounted over the old one and changes places with it; then what is under it goes. */
+/* Swaps the new root, which is mounted over the old one, with it and detaches the old one. */
 static int change_places(const struct confine_root *r, struct err *e)
 {
 	auto_close int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -246,7 +247,7 @@ int confine_root_enter(const struct confine_root *r, struct err *e)
 
 	if (r->fd < 0)
 		return 0;
-	/* Nothing of this shall reach the host's mounts. */
+	/* Private, so that the mounts below do not propagate to the host. */
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return err_sys(e, errno, "make mounts private");
 	if (move_mount(r->fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
@@ -263,7 +264,8 @@ static bool stays(const struct confine_root *r, const struct confine_entry *entr
 	return entry->is_proc && r->keep_proc;
 }
 
-/* In a process of its own, as a change of namespace is for good. Its exit code is an errno. */
+/* Runs in a child, because a process that changed its namespace cannot come back. Returns the exit
+ * code, an errno. */
 static int take_out(const struct confine_root *r, int pidfd)
 {
 	struct mount_attr readonly = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV};

@@ -1,10 +1,10 @@
 /*
  * KVM or TCG.
  *
- * That /dev/kvm opens proves nothing: there are hosts where it does, and KVM_CREATE_VM works too,
- * and an ordinary kernel then crawls or dies, because what is behind it is not the processor but a
- * para-virtual imitation of it (a cloud machine without nested virtualisation). Such a host hides
- * vmx and svm from /proc/cpuinfo, so on x86 these flags decide.
+ * An open /dev/kvm is no proof that KVM works: on some hosts (cloud machines without nested
+ * virtualisation) even KVM_CREATE_VM succeeds, but an ordinary guest kernel crawls or dies, because
+ * a para-virtual imitation of the processor is behind it. Such a host hides vmx and svm from
+ * /proc/cpuinfo, so on x86 these flags decide.
  *
  * The probing and the decision are two functions: the decision is a pure one, and tested as such.
  */
@@ -91,7 +91,7 @@ bool hv_cpuinfo_has_virt(const char *cpuinfo)
 
 static bool probe_cpu(void)
 {
-	return true; /* elsewhere the device is there only if it works */
+	return true; /* on other processors /dev/kvm exists only where KVM works */
 }
 #endif
 
@@ -105,7 +105,7 @@ void hv_accel_probe(struct hv_accel_facts *ret)
 		return;
 	}
 	ret->api_version = ioctl(kvm, KVM_GET_API_VERSION, 0);
-	/* A machine costs milliseconds of the host's time: none is made in vain. */
+	/* KVM_CREATE_VM costs milliseconds: skip it where KVM is already ruled out. */
 	if (!ret->cpu_virt || ret->api_version != KVM_API)
 		return;
 

@@ -109,7 +109,7 @@ static int cannot(const struct hv *hv, const char *verb, struct err *e)
 	return err_say(e, EOPNOTSUPP, "%s: this hypervisor cannot %s", hv->ops->name, verb);
 }
 
-/* What is wrong whatever the driver. */
+/* The checks of @spec that do not depend on the driver. */
 static int check_spec(const struct hv *hv, const struct vm_spec *spec, struct err *e)
 {
 	uint32_t has = hv->ops->features;
@@ -258,14 +258,14 @@ size_t hv_console_tail(struct hv *hv, char *buf, size_t bytes)
 
 int hv_explain(struct hv *hv, struct err *e)
 {
-	/* The last lines are short of 4 KiB, or the guest wants to fill our error. */
+	/* EXPLAIN_LINES ordinary lines fit into 4 KiB; the guest cannot make the error longer. */
 	char raw[4096], lines[EXPLAIN_BYTES];
 	struct err why = {0};
 	size_t n = hv->ops->console_tail(hv, raw, sizeof raw);
 	bool ended = hv->ops->ended(hv, &why);
 
 	text_last_lines(raw, n, EXPLAIN_LINES, lines, sizeof lines);
-	/* A failed start may have told it already. */
+	/* hv_start() may have put the reason into @e already. */
 	if (ended && !strstr(e->text, why.text)) {
 		char sentence[640];
 

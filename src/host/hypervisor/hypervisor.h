@@ -11,7 +11,7 @@
 #include "base/loop.h"
 
 /*
- * The door of this room: what a sandbox may ask of any hypervisor.
+ * What a sandbox may ask of any hypervisor: the public interface of this layer.
  *
  *	NEW --create--> CREATED --start--> RUNNING --stop--> STOPPED
  *	                   |                |    ^              ^
@@ -21,23 +21,23 @@
  *	                   +----------------------------stop----+
  *
  * The hv_*() functions check the state and refuse a step out of order, so a driver may assume that
- * its methods arrive in this order. Drivers stand in one table, drivers.c; the machine without a
- * machine that tests use is in fake/fake.h.
+ * its methods are called in this order. The drivers are listed in one table, drivers.c; the fake
+ * driver that tests use is in fake/fake.h.
  *
- * Threads. A machine belongs to a loop and is worked on by one other thread, the sandbox's worker:
+ * Threads. A machine belongs to a loop and is used by one other thread, the sandbox's worker:
  *
- *	loop thread	hv_new(), hv_on_exit(), hv_on_console(), hv_free(); all callbacks arrive
- *here worker thread	hv_create(), hv_start(), hv_dial(), hv_pause(), hv_resume(), hv_stop(): they
- *			may wait, each until its deadline; one at a time. Their callers see to that
+ *	loop thread	hv_new(), hv_on_exit(), hv_on_console(), hv_free(); all callbacks come here
+ *	worker thread	hv_create(), hv_start(), hv_dial(), hv_pause(), hv_resume(), hv_stop(): each
+ *			may wait until its deadline. The caller makes only one of them at a time
  *	any thread	hv_describe(), hv_console_tail(), hv_explain()
  *
- * The worker may be the loop thread itself (a test, a short tool): nothing in create, start, dial
- * and stop needs the loop to turn. hv_pause() and hv_resume() do.
- * The VMM dies with the *thread* that called hv_start() (PR_SET_PDEATHSIG): that thread must live
- *as long as the process.
+ * The worker may be the loop thread itself (a test, a short tool): create, start, dial and stop do
+ * not need the loop to run. hv_pause() and hv_resume() do.
+ * The kernel kills the VMM when the *thread* that called hv_start() ends (PR_SET_PDEATHSIG): that
+ * thread must live as long as the process.
  *
- * Whom it distrusts: the guest, and the VMM, which the guest may have taken over. Console bytes and
- * what the VMM says are bounded, and made printable before they enter a sentence.
+ * Distrusts: the guest, and the VMM, which the guest may have taken over. Console bytes and VMM
+ * messages are bounded, and made printable before they enter a sentence.
  */
 enum hv_state {
 	HV_NEW,
@@ -97,7 +97,7 @@ struct vm_share {
 	const char *path;    /* 9p: the folder on the host */
 };
 
-/* A disk that the machine is born with. In the guest: virtio-blk with serial number @id. */
+/* A disk that the machine has at boot. In the guest: virtio-blk with serial number @id. */
 struct vm_disk {
 	const char *id;   /* at most 20 bytes of [A-Za-z0-9_-] (virtio 1.2, 5.2.6.1) */
 	const char *path; /* image in raw format, or block device; NULL: @fd */
@@ -110,9 +110,9 @@ struct vm_disk {
 #define VM_CGROUPS_MAX 16
 
 /*
- * What a machine is to be. Plain values; all borrowed, and only until hv_create() returns (strings
- * are copied, descriptors duplicated). NULL and 0 mean "the driver's default" where nothing else is
- * said.
+ * The description of a machine. Plain values; all borrowed, and only until hv_create() returns
+ * (strings are copied, descriptors duplicated). NULL and 0 mean "the driver's default" unless the
+ * field's comment says otherwise.
  */
 struct vm_spec {
 	const char *id; /* of the sandbox; names the VMM process, nothing else */
@@ -123,7 +123,7 @@ struct vm_spec {
 
 	const char *kernel_path;   /* an ELF vmlinux with a PVH note boots fastest; bzImage works */
 	const char *initrd_path;   /* NULL: none */
-	const char *firmware_path; /* NULL: what starts the kernel fastest */
+	const char *firmware_path; /* NULL: the firmware that starts the kernel fastest */
 	const char *agent_params;  /* "agent.log=debug ...", after the driver's own, or NULL */
 	const char *kernel_params; /* the user's, last: they win; or NULL */
 
@@ -136,9 +136,9 @@ struct vm_spec {
 	const char *entropy_path; /* feeds virtio-rng; NULL: /dev/urandom */
 	bool hugepages;           /* memory on huge pages */
 	bool mem_prealloc;        /* touch all memory before the guest starts */
-	bool debug;               /* the guest kernel speaks, hv_on_console() hears it */
+	bool debug;               /* the guest kernel's messages go to hv_on_console() */
 
-	uid_t uid; /* whom the VMM runs as; 0 and 0: whoever we are, without capabilities */
+	uid_t uid; /* the VMM's user; 0 and 0: the caller's own, without capabilities */
 	gid_t gid;
 	bool rootless; /* 9p: serve files as that user, without capabilities for others' */
 	bool require_confinement; /* refuse where the kernel lacks a layer, instead of a warning */
@@ -151,7 +151,7 @@ struct vm_spec {
 	size_t n_disks;
 };
 
-/* What came of it, as a value. */
+/* The machine as it really is, a copy. */
 struct hv_info {
 	const char *driver;  /* "qemu" */
 	enum hv_accel accel; /* never AUTO once the machine was created */
@@ -161,7 +161,7 @@ struct hv_info {
 	uint64_t memory_bytes;
 	uint32_t guest_cid;    /* vsock; else 0 */
 	char accel_why[160];   /* a sentence: why this accelerator and no better one */
-	char version[64];      /* of the VMM, as it says itself; "" before the start */
+	char version[64];      /* as the VMM reports it; "" before the start */
 	char machine_type[32]; /* as really used */
 };
 
@@ -177,21 +177,22 @@ struct hv;
  * lists the known ones), or -errno. */
 int hv_new(const char *driver, struct loop *loop, struct hv **ret, struct err *e);
 
-/* Kills what still runs and frees everything. After it no callback comes. Accepts NULL. */
+/* Kills the VMM if it runs and frees everything. No callback comes afterwards. Accepts NULL. */
 void hv_free(struct hv *hv);
 AUTO_PTR(struct hv, hv_free)
 
-/* What to do about what is missing on the host, for sentences. */
+/* For error sentences: what the administrator can do about a file that is missing on the host. */
 #define HV_REMEDY_IMAGE    "run 'make guest' or install the guest image"
 #define HV_REMEDY_FIRMWARE "install it"
 #define HV_REMEDY_VSOCK    "load the module vhost_vsock, or set the key 'agent_channel' to \"auto\""
 
-/* The program that a machine of @driver runs: @path (key 'path'), or where it is usually found if that
- * is NULL or "". Freed by the caller. NULL with a sentence that says what to install or to set. */
+/* The program that a machine of @driver runs: @path (key 'path'), or if that is NULL or "" the one
+ * in the usual place. Freed by the caller. NULL with a sentence that says what to install or
+ * set. */
 char *hv_find_program(const char *driver, const char *path, struct err *e);
 
-/* Calls @fn at most once, when the VMM ends without having been asked to by hv_stop(). May be
- * called while hv_stop() is on its way. */
+/* Calls @fn at most once, when the VMM ends without hv_stop(). @fn may be called while hv_stop() is
+ * still running. */
 void hv_on_exit(struct hv *hv, hv_exit_fn fn, void *arg);
 void hv_on_console(struct hv *hv, hv_console_fn fn, void *arg);
 
@@ -201,8 +202,8 @@ void hv_on_console(struct hv *hv, hv_console_fn fn, void *arg);
 int hv_create(struct hv *hv, const struct vm_spec *spec, struct err *e);
 
 /* Starts the VMM. When it returns 0 the machine exists and the guest kernel has begun to boot; the
- * agent is not up yet. A failure tells what the VMM said, and the machine may be stopped or freed.
- */
+ * agent is not up yet. On failure @e has what the VMM said, and the caller may stop or free the
+ * machine. */
 int hv_start(struct hv *hv, msec_t deadline, struct err *e);
 
 /**
@@ -211,15 +212,15 @@ int hv_start(struct hv *hv, msec_t deadline, struct err *e);
  * @deadline:	vsock: until when to try again while the guest does not listen yet
  * @ret_fd:	a connected stream socket, the caller's; blocking mode
  *
- * Over a serial channel it returns at once, before the agent is up: bytes written wait for it. The
- * line then exists once: a second dial is -EBUSY, another port -EOPNOTSUPP.
+ * Over a serial channel it returns at once, before the agent is up: bytes written wait for the
+ * agent. That channel has one connection: a second dial is -EBUSY, another port -EOPNOTSUPP.
  * Returns 0, -ETIMEDOUT, -ECONNRESET when the VMM is gone (with the reason), or -errno.
  */
 int hv_dial(struct hv *hv, uint32_t port, msec_t deadline, int *ret_fd, struct err *e);
 
-/* Ends the machine: now, if the VMM still runs. What the guest should do before (sync, unmount) is
- * asked of the agent by the caller. Returns 0 also when the VMM was gone; the process has been
- * reaped. -ETIMEDOUT: killed, but not dead by @deadline. */
+/* Kills the VMM at once, if it still runs. If the guest should sync or unmount before, the caller
+ * asks the agent first. Returns 0 also when the VMM was gone; the process has been reaped.
+ * -ETIMEDOUT: killed, but not dead by @deadline. */
 int hv_stop(struct hv *hv, msec_t deadline, struct err *e);
 
 /* Stops and continues the vCPUs. */
@@ -238,13 +239,13 @@ void hv_describe(struct hv *hv, struct hv_info *ret);
 #define HV_CONSOLE_BYTES (64U << 10)
 size_t hv_console_tail(struct hv *hv, char *buf, size_t bytes);
 
-/* For a guest that did not come up: puts into @e behind its sentence why, as far as it can be told:
+/* For a guest that did not come up: appends the reason to the sentence in @e as far as it is known:
  * the end of the VMM, the guest's panic, the last console lines, printable and bounded.
  * Returns -@e->code, so "return hv_explain(hv, e)". */
 int hv_explain(struct hv *hv, struct err *e);
 
 /*
- * Which accelerator, decided from facts. See accel.c.
+ * The facts from which hv_accel_choose() decides. See accel.c.
  */
 struct hv_accel_facts {
 	bool cpu_virt;       /* x86: vmx or svm in /proc/cpuinfo; elsewhere true */
@@ -255,7 +256,7 @@ struct hv_accel_facts {
 
 void hv_accel_probe(struct hv_accel_facts *ret);
 
-/* Whether the text of an x86 /proc/cpuinfo promises hardware virtualisation. */
+/* Whether the text of an x86 /proc/cpuinfo shows hardware virtualisation. */
 bool hv_cpuinfo_has_virt(const char *cpuinfo);
 
 /* Chooses KVM or TCG. @why (of @why_bytes) gets one sentence. Returns 0, or -ENODEV when KVM is
@@ -267,8 +268,8 @@ int hv_accel_choose(enum hv_accel wanted, const struct hv_accel_facts *facts, en
  * The drivers' side.
  *
  * struct hv_ops - one hypervisor driver. Drivers are const and hold no state. A driver embeds
- * struct hv in its own struct and gets back to it with container_of(). Which thread calls what is
- * said above.
+ * struct hv in its own struct and gets back to it with container_of(). The head of this file says
+ * which thread calls which method.
  */
 struct hv_ops {
 	const char *name;  /* as written in the configuration file */
@@ -283,7 +284,7 @@ struct hv_ops {
 	int (*stop)(struct hv *hv, msec_t deadline, struct err *e);
 	void (*describe)(struct hv *hv, struct hv_info *ret);
 	size_t (*console_tail)(struct hv *hv, char *buf, size_t bytes);
-	/* Why the machine does not run any more, into @why; false when it runs or never did. */
+	/* Puts into @why why the machine ended; false while it runs or if it never did. */
 	bool (*ended)(struct hv *hv, struct err *why);
 	void (*free)(struct hv *hv);
 
@@ -304,8 +305,8 @@ struct hv {
 	void *console_arg;
 };
 
-/* How a driver begins the sentence about a guest whose kernel gave up: it is told from the console
- * then, and what follows there is a stack trace. */
+/* A driver begins the sentence about a guest's panic with these words: hv_explain() then adds no
+ * console lines, because those after a panic are a stack trace. */
 #define HV_PANICKED "the guest kernel panicked"
 
 /* The drivers, as drivers.c lists them. */

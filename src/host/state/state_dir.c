@@ -54,7 +54,7 @@ int state_dir_make(const char *root, const char *id, struct state_dir *ret, stru
 	return 0;
 }
 
-/* A root that others can write to, such as /tmp, may hold folders that are not ours. */
+/* If other users can write to --root (/tmp for one), the folder may be one of theirs. */
 static int check_owner(const struct state_dir *dir, struct err *e)
 {
 	struct stat st;

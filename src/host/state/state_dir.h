@@ -6,10 +6,10 @@
 #include "base/err.h"
 
 /*
- * One folder per container below --root: that it exists means that the id is taken.
+ * One folder per container below --root: while it exists the id is taken.
  *
  *	spec.json	the checked spec: config.json is read once, by create
- *	state.json	what the CLI knows (struct record), written when create has succeeded
+ *	state.json	the CLI's record of the container, written when create has succeeded
  *	shim.sock	where the sandbox server answers
  *	sandbox.json	the sandbox server's own notes, for cleaning up after its death
  *
@@ -38,9 +38,9 @@ void state_dir_close(struct state_dir *dir);
 #define auto_state_dir __attribute__((cleanup(state_dir_close)))
 
 /**
- * struct record - what is remembered of a container
- * @pid:	of the process that stands in for it, 0 when it was never made
- * @pid_start:	its start time (proc(5), stat field 22): a recycled pid does not fool us
+ * struct record - what the CLI remembers of a container
+ * @pid:	of the container's stand-in process, 0 when it was never made
+ * @pid_start:	its start time (proc(5), stat field 22), which tells it from a reused pid
  * @created:	RFC 3339
  * @owner:	name of the user who made it
  */

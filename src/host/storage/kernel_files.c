@@ -17,8 +17,8 @@
 
 #define UEVENT_MAX_BYTES 4096
 
-/* Types of file systems and where a guest has its own; NULL: it has none. tmpfs, ramfs and hugetlbfs
- * are not among them, because they hold what somebody wrote there. */
+/* Types of file systems and where the guest mounts its own; NULL: it has none. tmpfs, ramfs and
+ * hugetlbfs are not listed, because they hold files that users wrote. */
 static const struct {
 	const char *type;
 	const char *place;
@@ -51,8 +51,8 @@ static const struct {
 	{"gadgetfs", NULL},
 };
 
-/* What the device nodes of this host are in: /dev, whatever its type is, if it is a mount. A host that is
- * a container has a tmpfs there. */
+/* Whether the mount is the host's /dev, of any type: a host that is itself a container has a tmpfs
+ * there. False if /dev is no mount of its own. */
 static bool is_dev(const struct mount_line *line)
 {
 	struct stat dev, root;
@@ -61,7 +61,7 @@ static bool is_dev(const struct mount_line *line)
 	       makedev(line->major, line->minor) == dev.st_dev;
 }
 
-/* Whether the mount is of the kernel's files. *@ret_place may be NULL then. */
+/* Whether the mount holds kernel files. *@ret_place, the guest's mount point, may be NULL then. */
 static bool is_kernels(const struct mount_line *line, const char **ret_place)
 {
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
@@ -74,8 +74,8 @@ static bool is_kernels(const struct mount_line *line, const char **ret_place)
 	return is_dev(line);
 }
 
-/* The mount of the kernel's that @line is, or is in: the tmpfs in which a host keeps its groups of cgroup v1
- * is mounted in sysfs. NULL: of ordinary files. */
+/* The mount with kernel files that @line is or is mounted in: a host's cgroup v1 hierarchies are
+ * mounted in a tmpfs inside sysfs. NULL: @line holds ordinary files. */
 static const struct mount_line *kernels_mount(const struct mountinfo *mounts,
 					      const struct mount_line *line, const char **ret_place)
 {
@@ -110,7 +110,7 @@ static char *path_of(int fd, struct err *e)
 	return copy;
 }
 
-/* What of @path is behind the folder @above; NULL if it is not below it. "" for the folder itself. */
+/* The rest of @path after the folder @above, "" for the folder itself; NULL if it is elsewhere. */
 static const char *behind(const char *path, const char *above)
 {
 	size_t n = strcmp(above, "/") == 0 ? 0 : strlen(above);
@@ -120,7 +120,7 @@ static const char *behind(const char *path, const char *above)
 	return path[n] == '/' && !path[n + 1] ? "" : path + n;
 }
 
-/* The host's name of a character device, which is the guest's, too, if it has such a one. */
+/* The host's path of a character device; a guest that has the device has it at the same path. */
 static int place_of_device(dev_t rdev, const char *name, char **ret, struct err *e)
 {
 	char path[64], device[128];
@@ -139,7 +139,7 @@ static int place_of_device(dev_t rdev, const char *name, char **ret, struct err 
 	return *ret ? 0 : err_sys(e, ENOMEM, "find a device");
 }
 
-/* Where the guest has what the host has at @path, in a mount of the kernel's. */
+/* The guest's path for the host's @path, which is in a mount with kernel files. */
 static int place_of_path(const struct mount_line *line, const char *place, const char *path,
 			 const char *name, char **ret, struct err *e)
 {
@@ -166,7 +166,7 @@ int kernel_files_place(int fd, const char *name, char **ret, struct err *e)
 		return err_say(e, ENOTSUP, "'%s': block devices are not supported yet", name);
 
 	*ret = NULL;
-	/* On a disk: the list of mounts, which can be long, need not be read. */
+	/* A file on a disk is no kernel file: do not read the list of mounts, which can be long. */
 	if (major(st.st_dev) != 0 && !S_ISCHR(st.st_mode))
 		return 0;
 
@@ -218,8 +218,7 @@ int kernel_files_below(int fd, size_t *ret, struct err *e)
 	return 0;
 }
 
-/* The last one mounted goes first. One that is gone with the one above it, or that another mount hides, is
- * no failure. */
+/* Unmounts in reverse order. A mount that went with its parent or is hidden is no failure. */
 static int unmount_below(const struct mountinfo *mounts, const char *path, struct err *e)
 {
 	for (size_t i = mounts->n; i > 0; i--) {
@@ -233,7 +232,8 @@ static int unmount_below(const struct mountinfo *mounts, const char *path, struc
 	return 0;
 }
 
-/* Again as long as there are fewer each time: where several are at one place, only the top one can go. */
+/* Repeats while mounts remain and become fewer, because of several on one mount point only the top
+ * one can be unmounted. */
 static int prune(const char *path, struct err *e)
 {
 	size_t left = SIZE_MAX;

@@ -5,36 +5,35 @@
 #include "base/err.h"
 
 /*
- * Files that are the kernel's own: those of procfs, sysfs, devtmpfs and their like. They speak of this
- * host's kernel and change it, so they are never in the share. Who wants them in a container means
- * those of the guest.
+ * Kernel files: those of procfs, sysfs, devtmpfs and the like. They show and change this host's
+ * kernel, so they are never in the share. A container that mounts them gets those of the guest.
  *
- * Judged by the file system that a file is in and by the device that a node is, never by a path:
+ * A file is judged by its file system and a node by its device, never by a path, because
  * "//proc/sys", a link to it, and a procfs that is mounted elsewhere are the same.
  */
 
 /**
- * kernel_files_place() - what an open file of the kernel's is in the guest
+ * kernel_files_place() - find the guest's path for an open kernel file
  * @fd:		opened with O_PATH or otherwise, in this process's mount namespace
  * @name:	for sentences
- * @ret:	its path in every guest, freed by the caller; NULL: an ordinary file
+ * @ret:	its path in every guest, freed by the caller; NULL: @fd is an ordinary file
  *
- * Returns 0, -ENOTSUP (one that the guest has no equal of, a block device for one), or -errno.
+ * Returns 0, -ENOTSUP (the guest has no such file; a block device, for example), or -errno.
  */
 int kernel_files_place(int fd, const char *name, char **ret, struct err *e);
 
 /**
- * kernel_files_below() - how many mounts of such file systems are below a folder
+ * kernel_files_below() - count the mounts with kernel files below a folder
  * @fd:		the folder, opened in this process's mount namespace
  */
 int kernel_files_below(int fd, size_t *ret, struct err *e);
 
 /**
- * kernel_files_leave_out() - take all of them out of a clone
+ * kernel_files_leave_out() - take all mounts with kernel files out of a clone
  * @tree_fd:	a tree of mounts, attached nowhere; replaced by another
- * @stage:	a path for a folder, where only we come: in a namespace alone can a mount be taken out
+ * @stage:	path of a folder to make that no other user can enter: the tree is mounted there
+ *		meanwhile, because only in a namespace can a mount be taken out
  *
- * What is mounted below the source later does not appear in the new tree, because it could be another of
- * the kernel's.
+ * Later mounts below the source do not appear in the new tree, because they could be kernel files.
  */
 int kernel_files_leave_out(int *tree_fd, const char *stage, struct err *e);

@@ -18,10 +18,10 @@
 #include "base/userns.h"
 #include "host/storage/kernel_files.h"
 
-/* An id up to this length is its own name; with what is added to it below, and with the folders
- * above it, it stays clear of NAME_MAX and of the 108 bytes of a socket's path. */
+/* Up to this length an id is used as its own name: together with its suffixes and the folders above
+ * it, it stays below NAME_MAX and the 108 bytes of a socket's path. */
 #define SHARE_NAME_MAX 64
-/* Of a longer one so much is kept, for people; the rest is a hash of all of it. */
+/* Of a longer id the name keeps so many bytes, for readers; a hash of the whole id follows. */
 #define SHARE_NAME_KEPT 40
 /* Folders and mount points only: the tmpfs needs no room for data. */
 #define SHARE_TMPFS_OPTIONS "mode=0755,size=4m,nr_inodes=16k"
@@ -52,8 +52,8 @@ int share_namespace_enter(int *ret_host_ns, struct err *e)
 		return err_sys(e, errno, "open '/proc/self/ns/mnt'");
 	if (unshare(CLONE_NEWNS) < 0)
 		return err_sys(e, errno, "make a mount namespace");
-	/* Slave: nothing of ours goes out. Shared on top of it: a mount that a hook makes below a
-	 * container's root also appears where that root was bound into the share. */
+	/* Slave, so that our mounts do not propagate to the host. Shared on top of it, so that a
+	 * mount that a hook makes below a container's root also appears in the share. */
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL) < 0)
 		return err_sys(e, errno, "separate our mounts from the host's");
@@ -99,8 +99,8 @@ static void share_free(struct share *share)
 	free(share);
 }
 
-/* Makes the folder @path ours alone, whoever made it: an older version of ours made it for everybody.
- * *@ret_fd may be NULL. */
+/* Closes the folder @path to other users, also if it exists, because older versions of this program
+ * made it open to all. @ret_fd may be NULL. */
 static int close_folder(const char *path, int *ret_fd, struct err *e)
 {
 	auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -117,8 +117,9 @@ static int close_folder(const char *path, int *ret_fd, struct err *e)
 	return 0;
 }
 
-/* Makes the folders above all shares. Only we may enter them, because who can open one of ours can hold
- * its lock, and nobody could clean up. Of a test's base only the last is ours. */
+/* Makes the folders above all shares. Only this user may enter them, because another user who opens
+ * a share's folder could hold its lock and prevent cleaning up. Of a test's base only the last
+ * folder is closed. */
 static int make_base(const char *base, struct err *e)
 {
 	static const char *const ours[] = {"/run/kata-containers", "/run/kata-containers/shared"};
@@ -129,7 +130,7 @@ static int make_base(const char *base, struct err *e)
 	return r < 0 ? r : close_folder(base, NULL, e);
 }
 
-/* Makes the folder and locks it. Returns -EWOULDBLOCK when a living server has it. */
+/* Makes the folder and locks it. Returns -EWOULDBLOCK when a running server holds the lock. */
 static int lock_folder(const char *path, int *ret_fd, struct err *e)
 {
 	auto_close int fd = -1;
@@ -182,10 +183,10 @@ static int put_mount(int tree_fd, int target_fd)
 }
 
 /*
- * What holds of every mount in the share, on this side of the wall, however it was mounted on the host:
- * whoever serves it only reads and writes, so that a device node, a set-uid bit or a program in it means
- * nothing here. The guest's kernel runs programs and opens nodes by the flags of its own mounts.
- * Read-only is said of the mounts below, too, because the guest can take it off its own mount.
+ * Sets the host's flags of a mount in the share, whatever its source has: nodev, nosuid and noexec,
+ * because the file server only reads and writes. They do not limit the guest, whose kernel runs
+ * programs and opens nodes by the flags of its own mounts. Read-only also covers the mounts below,
+ * because the guest can take it off its own mount.
  */
 static int tame(int tree_fd, bool readonly)
 {
@@ -199,7 +200,7 @@ static int tame(int tree_fd, bool readonly)
 		       : 0;
 }
 
-/* shared/ is mounts/ once more, read-only. */
+/* Mounts mounts/ on shared/ too, read-only. */
 static int make_export(int mounts_fd, int shared_fd, struct err *e)
 {
 	auto_close int tree =
@@ -283,7 +284,7 @@ const char *share_private_path(const struct share *share)
 	return share->private_path;
 }
 
-/* "<container>/<name>", or a name nobody has: upstream's agent policies know this shape. */
+/* "<container>/<name>" if @exact, else a unique name of the form that upstream's policies know. */
 static char *entry_name(const char *container_id, const char *name, bool exact)
 {
 	auto_free char *container = share_name_of(container_id);
@@ -348,7 +349,8 @@ static int set_propagation(int tree_fd, uint64_t propagation, bool recursive)
 	return mount_setattr(tree_fd, "", flags, &attr, sizeof attr) < 0 ? -errno : 0;
 }
 
-/* A clone is a peer of what it was made from: it would send as well as hear. */
+/* Makes a clone a slave of its source, because it begins as a peer: its mounts would propagate to
+ * the source. */
 static int part(int tree_fd, struct share_flags flags, struct err *e)
 {
 	int r = set_propagation(tree_fd, MS_SLAVE, true);
@@ -409,7 +411,7 @@ static int mount_entry(struct share *share, const struct entry *entry, int sourc
 	return 0;
 }
 
-/* Whoever asked for it: the kernel's files are not shown. */
+/* Kernel files are never shared, whichever caller asks. */
 static int refuse_kernels(int source_fd, const char *name, struct err *e)
 {
 	auto_free char *place = NULL;
@@ -493,7 +495,7 @@ int share_drop(struct share *share, const char *container_id, struct err *e)
 {
 	int result = 0;
 
-	/* Backwards: the last one made may lie in an earlier one. */
+	/* In reverse order, because a later mount may lie inside an earlier one. */
 	for (struct list *pos = share->entries.prev, *before; pos != &share->entries;
 	     pos = before) {
 		struct entry *entry = container_of(pos, struct entry, link);
@@ -518,7 +520,7 @@ int share_close(struct share *share, struct err *e)
 
 	if (!share)
 		return 0;
-	/* One detached tmpfs takes all that is mounted on it along. */
+	/* Detaching the tmpfs also detaches every mount on it. */
 	if (share->mounted && umount2(share->path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
 		r = err_sys(e, errno, "unmount '%s'", share->path);
 	if (r == 0 && share->lock_fd >= 0 && rmdir(share->path) < 0 && errno != ENOENT)

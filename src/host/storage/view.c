@@ -41,7 +41,7 @@ void view_close(struct view *view)
 
 struct building {
 	const struct view_spec *spec;
-	int blank_fd; /* a tmpfs with a file or folder for each mount of the guest's own */
+	int blank_fd; /* a tmpfs with an empty file or folder for each mount of the guest's own */
 	dev_t blank_dev;
 };
 
@@ -59,7 +59,7 @@ static int leave(const struct view_spec *s, struct err *e)
 	return 0;
 }
 
-/* Opened while the host's procfs is in sight. */
+/* Opens the namespaces while the host's procfs is still mounted. */
 static int open_namespaces(const struct view_spec *s, struct view *ret, struct err *e)
 {
 	static const char *const names[VIEW_NAMESPACES] = {
@@ -115,8 +115,8 @@ static int make_here(int parent_fd, const char *name, bool is_dir)
 	return 0;
 }
 
-/* Opens the place @path of a mount. What is missing is made only in a blank folder: in the container's
- * files the guest makes what it needs, and nobody else makes anything. */
+/* Opens the mount point @path. A missing one is made only inside a blank folder, because in the
+ * container's own files only the guest makes mount points. */
 static int open_place(const struct building *b, char *path, bool is_dir, unsigned depth)
 {
 	int fd = path_open_in(b->spec->root_fd, path, O_PATH, 0, NULL);
@@ -141,7 +141,7 @@ static int open_place(const struct building *b, char *path, bool is_dir, unsigne
 	return r < 0 ? r : path_open_in(b->spec->root_fd, path, O_PATH, 0, NULL);
 }
 
-/* A mount that is the guest's own: an empty thing of the same kind, @i its name. */
+/* Mounts an empty file or folder, named @i, in place of a mount that only the guest has. */
 static int blank(const struct building *b, size_t i, int place_fd, struct err *e)
 {
 	char name[32];
@@ -161,8 +161,8 @@ static int blank(const struct building *b, size_t i, int place_fd, struct err *e
 	return r < 0 ? err_sys(e, -r, "mount an empty folder") : 0;
 }
 
-/* A place that is not there, or of another kind, is none in the guest either, or one of a file system
- * that only the guest has. */
+/* Puts mount @i on its mount point. If that is missing or of the wrong kind, the mount is left out:
+ * the guest does not have it either, or it lies in a file system that only the guest has. */
 static int place(const struct building *b, size_t i, struct err *e)
 {
 	const struct view_mount *m = &b->spec->mounts[i];
@@ -191,7 +191,7 @@ static int place(const struct building *b, size_t i, struct err *e)
 	return r < 0 ? err_sys(e, -r, "mount on '%s'", m->destination) : 0;
 }
 
-/* The tree becomes the root, and the host's mounts go. */
+/* Makes the tree the root and detaches the host's mounts. */
 static int move_in(const struct building *b, struct err *e)
 {
 	if (mount(NULL, b->spec->scratch, NULL, MS_REMOUNT | MS_RDONLY | BLANK_FLAGS, NULL) < 0)
@@ -221,7 +221,7 @@ static int build(const struct view_spec *s, struct view *ret, struct err *e)
 	return r < 0 ? r : move_in(&b, e);
 }
 
-/* Says how it went on @sock: a struct err, and the descriptors when all is well. */
+/* Sends the result over @sock: a struct err, and the descriptors on success. */
 static _Noreturn void child(const struct view_spec *s, int sock)
 {
 	struct view v = VIEW_NONE;
@@ -235,7 +235,7 @@ static _Noreturn void child(const struct view_spec *s, int sock)
 	_exit(0);
 }
 
-/* ---- Who asks ---- */
+/* ---- The parent ---- */
 
 static int receive(int sock, struct view *ret, struct err *e)
 {
@@ -257,7 +257,8 @@ static int receive(int sock, struct view *ret, struct err *e)
 	return -story.code;
 }
 
-/* A child, because a namespace is entered by its maker, and this process has threads and stays. */
+/* Uses a child, because a process enters the namespaces that it makes, and this one must stay where
+ * it is and has threads. */
 int view_make(const struct view_spec *spec, struct view *ret, struct err *e)
 {
 	int p[2];

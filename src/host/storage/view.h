@@ -5,23 +5,23 @@
 #include "base/err.h"
 
 /*
- * The host's view of a container: the namespaces into which a caller gets who joins "the container's
- * process" on this side.
+ * The host's view of a container: the namespaces that a caller joins when it enters "the
+ * container's process" on the host.
  *
- *	mnt	its root is the container's root file system with its bind mounts in their places, as the
- *		share shows them to the guest (read-only where they are), nodev, nosuid and noexec.
- *		What the guest mounts itself (tmpfs, sysfs, ...) is an empty folder that cannot be
- *		written to: what was put there would not arrive. Nothing of the host is in it
+ *	mnt	its root is the container's root file system with its bind mounts in their places,
+ *		as the share shows them to the guest (read-only where they are), nodev, nosuid and
+ *		noexec. Mounts of the guest itself (tmpfs, sysfs, ...) are empty read-only folders,
+ *		because files written there would not reach the guest. No file of the host is in it
  *	net	the one that the spec names, or an empty one
  *	ipc	an empty one
  *	uts	with the container's host name
  *
- * Nobody lives in them: they are there as long as their descriptors are open. A guest that was taken
- * over can change its files while the view is made and is seen: destinations are resolved inside the
- * root by descriptor, so the most it can do is to misplace its own mounts.
+ * No process runs in them: they exist while their descriptors are open. A hostile guest can change
+ * its files while the view is made and used: destinations are resolved by descriptor inside the
+ * root, so the most it can do is to misplace its own mounts.
  *
- * noexec is there because whoever joins with the host's rights would run the container's programs with
- * them.
+ * noexec, because a process that joins with the host's rights would run the container's programs
+ * with those rights.
  *
  * Threads: one at a time; the sandbox's worker.
  */
@@ -40,20 +40,21 @@ extern const int view_namespace_types[VIEW_NAMESPACES];
 /* One mount in the view. */
 struct view_mount {
 	const char *destination; /* in the container; borrowed */
-	int tree_fd;             /* attached nowhere; -1: the guest has its own */
+	int tree_fd;             /* attached nowhere; -1: the guest makes this mount itself */
 };
 
 /* All borrowed. */
 struct view_spec {
 	const char *scratch; /* an empty folder of this process's mount namespace */
-	int root_fd;         /* a mount that is attached nowhere and sends nothing to its peers */
+	int root_fd;         /* a mount that is attached nowhere and does not propagate */
 	const struct view_mount *mounts;
 	size_t n_mounts;
 	const char *hostname; /* NULL: the empty one */
 	int net_fd;           /* a network namespace; -1: a new one */
 };
 
-/* Makes the namespaces; *@ret is the caller's and is closed with view_close(). Trees are used up. */
+/* Makes the namespaces; *@ret is the caller's and is closed with view_close(). The trees get
+ * attached and cannot be used again. */
 int view_make(const struct view_spec *spec, struct view *ret, struct err *e);
 
 /* Accepts VIEW_NONE. */

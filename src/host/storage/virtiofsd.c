@@ -24,8 +24,8 @@ struct virtiofsd {
 	bool appends;
 };
 
-/* A socket that listens, and its other end, connected: whoever accepts gets us and nobody else, for
- * its name is gone before anybody could have used it. */
+/* Makes a listening socket and a client connected to it. No other client can connect, because the
+ * socket's name is in a private folder and is removed at once. */
 static int make_sockets(const char *private_dir, int *ret_listen, int *ret_connected, struct err *e)
 {
 	auto_close int dir = open(private_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -37,7 +37,7 @@ static int make_sockets(const char *private_dir, int *ret_listen, int *ret_conne
 		return err_sys(e, errno, "open '%s'", private_dir);
 	if (listening < 0 || connected < 0)
 		return err_sys(e, errno, "make a socket");
-	/* By descriptor: a socket's path has room for 107 bytes only. */
+	/* Through the folder's descriptor, because a socket's path has at most 107 bytes. */
 	(void) snprintf(addr.sun_path, sizeof addr.sun_path, "/proc/self/fd/%d/virtiofsd.sock",
 			dir);
 	(void) unlinkat(dir, "virtiofsd.sock", 0);

@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "host/storage/virtiofsd_confine.h"
 
-/* In every build of QEMU's own, for its --version; in none of the other's. */
+/* Every build of QEMU's virtiofsd contains this text, for its --version; the Rust one does not. */
 static const char c_mark[] = "QEMU Project developers";
 
 #define PACKAGES "qemu-system-common (Debian 12) or virtiofsd"
@@ -23,14 +23,14 @@ static const char *const places[] = {
 };
 
 /*
- * cache= of each flavour; NULL: cannot.
+ * cache= of each flavour; NULL: that flavour cannot do it.
  *
- * "auto" lets the guest keep the data of a file, and has it ask what a name means and whether the
- * file is still the same each time it is used: what the host renames or replaces is another file at
- * once, because who writes into the one that was replaced loses what he wrote. The C one's own word
- * for it also throws the data away whenever the file is opened, so every program would be read again
- * each time it is executed: two thirds of the time of an exec. Two other words say what is wanted. The
- * Rust one has no option for the time; the guest believes a name for a second there.
+ * With "auto" the guest keeps a file's data but looks the name up, and checks that the file is
+ * unchanged, at each use: it sees at once that the host has renamed or replaced a file, because a
+ * write to the replaced file would be lost. The C flavour's own "auto" also drops the data at each
+ * open, so a program would be read again at each execution (two thirds of the time of an exec):
+ * therefore it gets "always" with a timeout of 0. The Rust flavour has no option for the timeout:
+ * with it the guest believes a name for a second.
  */
 static const char *const cache_words[][2] = {
 	[VIRTIOFSD_CACHE_AUTO] = {"always,timeout=0", "auto"},
@@ -131,11 +131,12 @@ static void add_option(struct virtiofsd_args *a, const char *name, const char *v
 }
 
 /*
- * Neither makes a sandbox of its own: it is in ours. Of what it may, the share alone is to be its root.
+ * Neither flavour makes namespaces of its own, because virtiofsd_confine.h has made them: it only
+ * changes its root to the share.
  *
- * A folder is read without its files ("readdirplus"), because each file that comes along costs a
- * descriptor here, for who only wants to know its name too; and the agent could not tell how many
- * come (inode_bound.h).
+ * Without "readdirplus", because with it each file of a folder that the guest lists costs virtiofsd
+ * a descriptor, even if the guest only wants the names, and the agent could not tell how many files
+ * those are (inode_bound.h).
  */
 
 /* QEMU's: everything is an option of -o. */
@@ -176,7 +177,8 @@ int virtiofsd_args_build(struct virtiofsd_args *a, const struct virtiofsd_spec *
 			       program);
 	add(a, strdup(program));
 	add(a, str_printf("--fd=%d", VIRTIOFSD_FD));
-	/* Its own idea of a limit takes CAP_SYS_RESOURCE and is fatal without; we set ours. */
+	/* 0: keep the limit that confine_enter() has set, because raising it takes CAP_SYS_RESOURCE
+	 * and virtiofsd exits if it fails. */
 	add(a, strdup("--rlimit-nofile=0"));
 	if (flavour == VIRTIOFSD_C)
 		add_c(a, cache);

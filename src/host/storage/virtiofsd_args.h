@@ -18,16 +18,16 @@ enum virtiofsd_flavour {
 struct virtiofsd_args {
 	char *argv[VIRTIOFSD_ARGS_MAX + 1]; /* NULL-terminated */
 	size_t n;
-	int error; /* of the first that could not be added, or 0 */
+	int error; /* errno of the first argument that could not be added, or 0 */
 };
 
 /* The program's path, freed by the caller, or NULL and a sentence. */
 char *virtiofsd_find(const char *program, struct err *e);
 
-/* Which one the file is. Returns 0 or -errno. */
+/* Which flavour of virtiofsd the file is. Returns 0 or -errno. */
 int virtiofsd_flavour(const char *program, enum virtiofsd_flavour *ret, struct err *e);
 
-/* What programs in a container cannot have with it, a sentence. */
+/* A sentence about what programs in a container cannot do with this flavour. */
 const char *virtiofsd_cannot(enum virtiofsd_flavour flavour);
 
 /* Builds into zeroed @a. On failure it is empty again. */

@@ -14,19 +14,19 @@
 #include "base/privilege.h"
 #include "host/confine/landlock.h"
 
-/* To serve files of all owners. No CAP_MKNOD: the overlay's nodes for what is gone (0:0), FIFOs and
- * sockets take none, and any other node would be one of this host's devices. */
+/* To serve files of all owners. Without CAP_MKNOD, because overlay whiteouts (0:0), FIFOs and
+ * sockets do not need it, and any other node would be a device of this host. */
 #define CAPS_SERVE                                                                             \
 	(PRIVILEGE(CAP_CHOWN) | PRIVILEGE(CAP_DAC_OVERRIDE) | PRIVILEGE(CAP_DAC_READ_SEARCH) | \
 	 PRIVILEGE(CAP_FOWNER) | PRIVILEGE(CAP_FSETID) | PRIVILEGE(CAP_SETGID) |               \
 	 PRIVILEGE(CAP_SETUID) | PRIVILEGE(CAP_SETFCAP))
-/* To make the share its root, and to give up these two; both programs do so before they serve. */
+/* To make the share its root, and then to drop these two; both flavours do so before they serve. */
 #define CAPS_LOCK_IN (PRIVILEGE(CAP_SYS_CHROOT) | PRIVILEGE(CAP_SETPCAP))
 
 /* Where programs and their libraries are. */
 static const char *const programs[] = {"/usr", "/lib", "/lib64", "/bin"};
 
-/* Read at the start by one and by the other, even where they are not to raise a limit. */
+/* The C and the Rust flavour read one of these at start, even if they do not raise the limit. */
 static const char *const limits[] = {"/proc/sys/fs/file-max", "/proc/sys/fs/nr_open"};
 
 #define YES(call)            \
@@ -38,12 +38,12 @@ static const char *const limits[] = {"/proc/sys/fs/file-max", "/proc/sys/fs/nr_o
 		.name = call, .n_args = 1, .args = { {(index), CONFINE_INT, (value)} } \
 	}
 
-/* What a file server calls beyond what every program does. What it need not have once it serves (chroot,
- * exec) its own filter takes away, which is stricter than this and comes later. */
+/* The system calls of a file server beyond those of every program. virtiofsd's own filter, which is
+ * stricter and comes later, forbids those that only its start needs (chroot, exec). */
 static const struct confine_rule serving[] = {
 	YES("capset"),
 	YES("chroot"),
-	/* Not: to outlive the server. child_start() asks for the opposite. */
+	/* Only SIGKILL, which child_start() sets: virtiofsd must not outlive the server. */
 	{.name = "prctl",
 	 .n_args = 2,
 	 .args = {{0, CONFINE_INT, PR_SET_PDEATHSIG}, {1, CONFINE_INT, SIGKILL}}},
@@ -128,8 +128,8 @@ static int make_filter(struct confine_filter *f, struct err *e)
 	return confine_filter_build(f, &spec, e);
 }
 
-/* Of a program that distributions did not put there: its folder, with what it may need beside it. *@ret is
- * NULL for others, and freed by the caller. */
+/* The folder of a program outside of the distributions' places, because its libraries may be there.
+ * *@ret is NULL for other programs; the caller frees it. */
 static int find_folder(const char *program, char **ret, struct err *e)
 {
 	auto_free char *path = path_absolute(program, e);
@@ -176,8 +176,8 @@ static int make_root(struct confine *c, const struct virtiofsd_spec *spec, const
 	return r;
 }
 
-/* All that is in the root may be read; Landlock keeps it from running anything but what it is, and from the
- * sockets and signals that the kernel's newer versions know of. */
+/* virtiofsd may read all of its root, run only programs of the system and of @folder, and write
+ * only to the share; newer versions of Landlock also keep it from sockets and signals outside. */
 static int make_ruleset(struct confine *c, const struct virtiofsd_spec *spec, const char *folder,
 			struct err *e)
 {
@@ -195,8 +195,8 @@ static int make_ruleset(struct confine *c, const struct virtiofsd_spec *spec, co
 	return r;
 }
 
-/* Where the host gives no user namespace, the capabilities are the host's: they reach no more than the
- * share then either, but that rests on the other layers alone. */
+/* If the host gives no user namespace, virtiofsd holds its capabilities on the host: then only the
+ * other layers limit them to the share. */
 static void make_user(struct confine *c)
 {
 	struct err e = {0};

@@ -4,22 +4,22 @@
 #include "host/storage/virtiofsd.h"
 
 /*
- * What virtiofsd gives up before it becomes virtiofsd; it serves a guest that may have taken it over by the
- * time it matters. It is one process, the first of its pid namespace, in namespaces of its own, with
- * nothing in its root but programs, libraries, its own entries of /proc and the share; the capabilities
- * that serving files of all owners takes count in a user namespace only; what it may call is listed.
+ * What the child gives up before it becomes virtiofsd, because the guest that it serves may take it
+ * over. It is one process, the first of its pid namespace, in namespaces of its own; its root has
+ * only programs, libraries, its own entries of /proc and the share; the capabilities to serve files
+ * of all owners count in its user namespace only; an allow-list limits its system calls.
  *
- * In that user namespace everybody has the number that he has on the host, so that files have the owners
- * that the guest gives them. It is not the host's: no device node can be made, whatever capabilities are
- * held, and nothing can be mounted.
+ * The user namespace maps every id to itself, so that files have the owners that the guest gives
+ * them. Because it is not the host's, no capability held in it can make device nodes or mount.
  */
 
-/* Where the share is, in its root. */
+/* The share's path in virtiofsd's root. */
 #define VIRTIOFSD_SHARE "/share"
 
-/* A file descriptor for each file the guest's kernel knows of. */
+/* virtiofsd's limit of descriptors: it needs one for each file that the guest's kernel knows. */
 #define VIRTIOFSD_NOFILE 1000000
 
-/* Without root's rights there is nothing to give up and no namespace to make: then only the limits. */
+/* Without root's rights this process can make no namespaces: then it only joins the cgroups and
+ * sets the limit of descriptors. */
 int virtiofsd_confine(struct confine *c, const struct virtiofsd_spec *spec, const char *program,
 		      struct err *e);

@@ -13,7 +13,7 @@ static struct hv_fake *fake_of(struct hv *hv)
 	return container_of(hv, struct hv_fake, hv);
 }
 
-/* Each of the fail_* is good for one call. */
+/* A fail_* field makes one call fail and is then reset. */
 static int fail_once(int *code, const char *what, struct err *e)
 {
 	int now = *code;

@@ -3,8 +3,8 @@
 #include "host/hypervisor/hypervisor.h"
 
 /*
- * A hypervisor without a machine: everything above a hypervisor can be tested with it in
- * milliseconds. Not in the driver table: no configuration can choose it.
+ * A hypervisor without a machine, so that tests of all callers of hypervisor.h take milliseconds.
+ * It is not in the driver table: no configuration can choose it.
  */
 struct hv_fake {
 	struct hv hv;
@@ -30,7 +30,7 @@ struct hv_fake {
 	char console[256];
 };
 
-/* The hv in it is freed with hv_free(), and the rest with it. */
+/* The caller frees the whole struct with hv_free(&fake->hv). */
 int hv_fake_new(struct loop *loop, struct hv_fake **ret, struct err *e);
 
 /* On the loop thread: the VMM "dies" of @why; the guest's end is closed, hv_on_exit() is called. */

@@ -10,23 +10,24 @@
  * Kernel parameters, and why each is here (more in docs/hypervisor-qemu.md, figures in
  * docs/guest-image.md):
  *
- * panic=-1		a panic resets at once, QEMU runs with -no-reboot and ends: no pod hangs in one
- * cryptomgr.notests	the kernel tests its ciphers at every boot, though nobody asked
- * pci=lastbus=0	q35 has one root bus, and ACPI tells it: without, the kernel knocks at each of the
- *		other 255 as well, 16,000 port accesses that KVM hands to QEMU one by one
- * noreplace-smp	TCG: each of some thousand patches of kernel text throws translations away
- * no_timer_check	TCG: where the host is busy the timer's first ticks come late, and the kernel panics
- *		of it ("IO-APIC + timer doesn't work"); under KVM it leaves the check out by itself
+ * panic=-1		a panic resets at once; QEMU has -no-reboot and ends, so no pod hangs in it
+ * cryptomgr.notests	the kernel does not test its ciphers at every boot
+ * pci=lastbus=0	the kernel probes only q35's one root bus; without it, it probes the other
+ *		255 as well: 16,000 port accesses that KVM hands to QEMU one by one
+ * noreplace-smp	TCG: the kernel does not patch its text in some thousand places, because
+ *		each patch discards translations
+ * no_timer_check	TCG: on a busy host the timer's first ticks come late, and the kernel panics
+ *		("IO-APIC + timer doesn't work"); under KVM the kernel skips this check by itself
  *
- * qboot does nothing but find the kernel and start it; SeaBIOS first looks for what a PC could boot
- * from. On microvm SeaBIOS 1.17 also breaks boots: it leaves the ACPI tables in the last page of
- * memory, and QEMU puts the end of the initrd into that page, because it keeps room for the tables
- * on the PC machines only. Whether a table is overwritten depends on the size of the initrd modulo
- * 4096, and the kernel then hangs after "ACPI: Core revision". guest-image/build rounds the size up,
- * because an initrd of whole pages ends below the last page.
+ * qboot only finds the kernel and starts it; SeaBIOS first searches a PC's boot devices. On microvm
+ * SeaBIOS 1.17 also breaks boots: it leaves the ACPI tables in the last page of memory, and QEMU
+ * puts the end of the initrd into that page, because it keeps room for the tables on the PC
+ * machines only. Whether a table is overwritten depends on the size of the initrd modulo 4096, and
+ * the kernel then hangs after "ACPI: Core revision". guest-image/build rounds the size up, because
+ * an initrd of whole pages ends below the last page.
  *
- * Machine options switch off what no container sees: each device costs QEMU's start, the guest's
- * probing, and is attack surface.
+ * The machine options switch off devices that no container sees, because each costs time at QEMU's
+ * start and in the guest's probing, and is attack surface.
  */
 static const struct qemu_machine x86_machines[] = {
 	{

@@ -5,17 +5,17 @@
 #include "base/err.h"
 
 /*
- * What differs per processor and per machine type, all of it. Nothing else in this folder knows a
- * processor by name.
+ * All differences between processors and between machine types. No other code in this folder names
+ * a processor.
  */
 struct qemu_machine {
 	const char *name;      /* of -machine */
-	const char *options;   /* to -machine: everything off that nobody uses */
+	const char *options;   /* to -machine: switch off the devices that nobody uses */
 	const char *bus;       /* end of a device's name: "pci", or "device" for virtio-mmio */
-	const char *no_legacy; /* to a device that could also be the old kind of virtio */
+	const char *no_legacy; /* to a device that also knows legacy virtio: switches that off */
 	const char *global;    /* of -global; NULL: none */
 	const char *params;    /* to the guest kernel */
-	const char *firmware;  /* that is better than QEMU's own choice; NULL: none */
+	const char *firmware;  /* better than QEMU's own choice; NULL: leave the choice to QEMU */
 };
 
 struct qemu_arch {
@@ -32,6 +32,6 @@ struct qemu_arch {
 /* The processor this program was built for. */
 const struct qemu_arch *qemu_arch_host(void);
 
-/* @name NULL or "": the default. Returns NULL for an unknown one, and a sentence that lists them. */
+/* @name NULL or "": the default. NULL for an unknown one, with a sentence that lists the known. */
 const struct qemu_machine *qemu_machine_find(const struct qemu_arch *arch, const char *name,
 					     struct err *e);

@@ -1,8 +1,8 @@
 /*
- * What QEMU calls from the loader to the end, as traced on q35 with virtio-fs (QEMU 7.2 and 11.1) and on
- * microvm with 9p (7.2), under TCG; machines under KVM and with disks run with it and were not
- * traced. All else is a call that is not there (ENOSYS), because a newer library then takes the older
- * way.
+ * The system calls of QEMU from the loader to the end, as traced under TCG on q35 with virtio-fs
+ * (QEMU 7.2 and 11.1) and on microvm with 9p (7.2); machines with KVM or disks run with this list
+ * but were not traced. Any other call fails with ENOSYS, because a newer library then uses an older
+ * call.
  */
 #include <errno.h>
 #include <signal.h>
@@ -26,11 +26,12 @@
 	}
 
 static const struct confine_rule machine[] = {
-	/* The memory of a guest, and which node of the host it comes from. */
+	/* QEMU binds the guest's memory to NUMA nodes of the host. */
 	YES("get_mempolicy"),
 	YES("mbind"),
 	YES("set_mempolicy"),
-	/* Not: to be traced by others, to dump memory, to outlive the server. */
+	/* Not allowed: PR_SET_PTRACER, PR_SET_DUMPABLE, and PDEATHSIG other than SIGKILL, because
+	 * QEMU must not be traced, dump its memory, or outlive the server. */
 	{.name = "prctl",
 	 .n_args = 2,
 	 .args = {{0, CONFINE_INT, PR_SET_PDEATHSIG}, {1, CONFINE_INT, SIGKILL}}},
@@ -47,15 +48,15 @@ static const struct confine_rule machine[] = {
 	PRCTL(PR_SET_VMA), /* names for memory, by newer C libraries */
 	/* disks */
 	YES("copy_file_range"),
-	/* vhost-user makes the second line to its server as a pair of sockets. */
+	/* vhost-user makes its second connection to virtiofsd with socketpair(). */
 	{.name = "socketpair", .n_args = 1, .args = {{0, CONFINE_INT, AF_UNIX}}},
-	/* All others it has inherited. */
+	/* QEMU has inherited all its other sockets. */
 	NO("socket", EPERM),
 	NO("connect", EPERM),
 	NO("bind", EPERM),
 };
 
-/* Of 9p, for files below the one folder that it has. */
+/* For 9p only, which serves files below the one shared folder. */
 static const struct confine_rule server[] = {
 	YES("chmod"),        YES("fchmod"),     YES("fchmodat"),     YES("fchmodat2"),
 	YES("fchown"),       YES("fchownat"),   YES("fgetxattr"),    YES("flistxattr"),

@@ -30,8 +30,8 @@ int qemu_cmdline(const struct vm_spec *spec, const struct qemu_arch *arch,
 	add(&w, spec->debug ? "" : "quiet");
 	if (accel == HV_ACCEL_TCG) {
 		add(&w, arch->tcg_params);
-		/* Or it measures the counter against a timer whose ticks come late on a busy host:
-		 * then the clock runs wrong, or (microvm) the boot hangs. */
+		/* Without it the kernel measures the TSC against a timer whose ticks come late on a
+		 * busy host: the clock runs wrong, or (microvm) the boot hangs. */
 		if (arch->host_tsc && tsc_khz) {
 			(void) snprintf(tsc, sizeof tsc, "tsc_early_khz=%u", tsc_khz);
 			add(&w, tsc);
@@ -41,7 +41,7 @@ int qemu_cmdline(const struct vm_spec *spec, const struct qemu_arch *arch,
 		add(&w, "agent.server_addr=serial://" QEMU_AGENT_PORT);
 	else if (privileged)
 		add(&w,
-		    "agent.privileged_host=1"); /* upstream's agent does not know it and goes on */
+		    "agent.privileged_host=1"); /* upstream's agent ignores what it does not know */
 	add(&w, spec->agent_params);
 	add(&w, spec->kernel_params);
 	if (w.n >= QEMU_CMDLINE_BYTES)

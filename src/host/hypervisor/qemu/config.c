@@ -14,7 +14,7 @@
 #include "base/file.h"
 #include "host/hypervisor/qemu/cmdline.h"
 
-/* Everything that QEMU can do without. */
+/* Refuses every group of system calls that QEMU's filter can refuse. */
 #define SECCOMP_STRICTEST "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 #define FS_QUEUE_DEFAULT 1024
@@ -88,7 +88,7 @@ static int give_fd(struct qemu_command *c, int take_fd)
 	return as;
 }
 
-/* A descriptor of the caller's, for QEMU: the same open file under another number of ours. */
+/* Gives QEMU a duplicate of the caller's @fd. Returns its number there, or -errno. */
 static int give_copy(struct qemu_command *c, int fd, const char *what, struct err *e)
 {
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -109,7 +109,7 @@ static int give_fdset(struct qemu_command *c, int take_fd)
 	return c->fdsets;
 }
 
-/* @remedy: what to do if it is missing, beside setting @key to another. */
+/* @remedy: what the user can do about a missing file, besides setting @key to another. */
 static int open_file(const char *path, const char *what, const char *key, const char *remedy,
 		     struct err *e)
 {
@@ -124,10 +124,10 @@ static int open_file(const char *path, const char *what, const char *key, const 
 }
 
 /*
- * QEMU opens it once more by /proc/self/fd, as the user that it is: what only its owner may read (some
- * distributions' kernels in /boot) becomes a copy in memory. So does all for a server of files (9p), because
- * its capabilities could change mode, owner and attributes of what it has open. Swallows @swallow_fd and returns a
- * descriptor, or -errno.
+ * QEMU reopens the file through /proc/self/fd as its own user, so a file that only its owner may
+ * read (some distributions' kernels in /boot) is copied into memory. With 9p every file is copied,
+ * because QEMU's capabilities could then change mode, owner and attributes of the original.
+ * Swallows @swallow_fd and returns a descriptor, or -errno.
  */
 static int open_to_all(int swallow_fd, const struct vm_spec *spec, const char *what, struct err *e)
 {
@@ -151,7 +151,7 @@ static int open_to_all(int swallow_fd, const struct vm_spec *spec, const char *w
 	return take_fd(&copy);
 }
 
-/* Enough to tell a kernel from a configuration mistake: ELF, x86's bzImage, arm64's Image. */
+/* Tells a kernel from a configuration mistake by its magic: ELF, x86's bzImage, arm64's Image. */
 static int check_kernel(int fd, const char *path, struct err *e)
 {
 	char head[0x210] = "";
@@ -196,7 +196,8 @@ static int add_kernel(struct qemu_command *c, const struct vm_spec *spec, const 
 	return 0;
 }
 
-/* What a QEMU in PREFIX/bin brings is in PREFIX/share/qemu. Returns a descriptor, or -1 where it is not. */
+/* A QEMU in PREFIX/bin has its firmware in PREFIX/share/qemu. Returns a descriptor, or -1 if the
+ * firmware is not there. */
 static int open_own_firmware(const struct qemu_choice *choice)
 {
 	auto_free char *program = realpath(choice->program, NULL);
@@ -227,8 +228,8 @@ static int add_firmware(struct qemu_command *c, const struct vm_spec *spec,
 }
 
 /*
- * A file of @bytes that lives in memory, for the guest's. Its size is sealed: who shares the file
- * cannot cut it off under QEMU.
+ * A file in memory of @bytes, for the guest's memory. Its size is sealed, because virtiofsd shares
+ * the file and could otherwise truncate it under QEMU.
  */
 static int memory_file(uint64_t bytes, struct err *e)
 {
@@ -243,10 +244,10 @@ static int memory_file(uint64_t bytes, struct err *e)
 }
 
 /*
- * The guest's memory where it is not QEMU's alone. The memfd is ours and not QEMU's own
- * (memory-backend-memfd), which has no alignment: only memory that starts at a huge page's boundary
- * gets huge pages from a host whose shmem_enabled is "advise" or more, and with them KVM has a
- * fraction of the faults at the guest's start.
+ * The guest's memory. Memory that virtiofsd shares is a memfd of ours, because QEMU's own
+ * (memory-backend-memfd) has no alignment: a host whose shmem_enabled is "advise" or more gives
+ * huge pages only to memory that starts at a huge page's boundary, and with them KVM has a fraction
+ * of the faults at the guest's start.
  */
 static int add_memory(struct qemu_command *c, const struct vm_spec *spec, bool shared,
 		      struct err *e)
@@ -282,7 +283,7 @@ static int add_machine(struct qemu_command *c, const struct vm_spec *spec,
 	const char *more = spec->machine_accelerators;
 	const char *features = spec->cpu_features;
 	bool kvm = choice->accel == HV_ACCEL_KVM;
-	/* vhost-user: virtiofsd works in the guest's memory, so that must be a shared file. */
+	/* vhost-user: virtiofsd maps the guest's memory, so that must be a shared file. */
 	bool shared = spec->share.kind == VM_SHARE_VIRTIO_FS;
 	bool backend = shared || spec->hugepages;
 
@@ -305,11 +306,11 @@ static int add_machine(struct qemu_command *c, const struct vm_spec *spec,
 	return add_memory(c, spec, shared, e);
 }
 
-/* The device of that name, for the machine's bus: "virtio-rng" becomes "-device virtio-rng-pci,...". */
+/* Adds device @name for the machine's bus: "virtio-rng" becomes "-device virtio-rng-pci,...". */
 static void add_device(struct qemu_command *c, const struct qemu_machine *m, const char *name,
 		       const char *options)
 {
-	/* What works by vhost-user or vhost was born modern and does not know the option. */
+	/* vhost and vhost-user devices have no legacy mode, and so not this option either. */
 	const char *modern = strncmp(name, "vhost-", 6) == 0 ? NULL : m->no_legacy;
 
 	addf(c, "-device", "%s-%s,%s%s%s", name, m->bus, modern ? modern : "", modern ? "," : "",
@@ -321,7 +322,7 @@ static int add_channel(struct qemu_command *c, const struct qemu_choice *choice,
 	char options[64];
 
 	if (choice->channel == HV_CHANNEL_SERIAL) {
-		/* Port 0 is a console's; a port costs two queues, also when it is not used. */
+		/* Port 0 is reserved for a console; each port costs two queues, used or not. */
 		add_device(c, choice->machine, "virtio-serial", "max_ports=2");
 		addf(c, "-chardev", "socket,id=agent,fd=%d", QEMU_FD_AGENT);
 		addf(c, "-device", "virtserialport,chardev=agent,name=%s", QEMU_AGENT_PORT);
@@ -381,7 +382,7 @@ static int add_share(struct qemu_command *c, const struct vm_spec *spec,
 	if (fd < 0)
 		return err_sys(e, errno, "open shared folder '%s'", s->path);
 	as = give_fd(c, fd);
-	/* Who has no capabilities cannot give files to others and owns whatever it makes. */
+	/* Without capabilities (rootless) QEMU cannot chown: it owns every file it makes. */
 	addf(c, "-fsdev", "local,id=share,path=/proc/self/fd/%d,security_model=%s,multidevs=remap",
 	     as, spec->rootless ? "none" : "passthrough");
 	options = str_printf("fsdev=share,mount_tag=%s", tag);
@@ -434,7 +435,7 @@ static int add_disk(struct qemu_command *c, const struct vm_disk *d, size_t i,
 
 	int set = give_fdset(c, take_fd(&fd));
 
-	/* Nobody else may use a disk of ours; who lends it sees to that, not a lock in QEMU. */
+	/* QEMU does not lock the disk, because the caller ensures that nobody else uses it. */
 	addf(c, "-blockdev",
 	     "driver=raw,node-name=disk%zu,read-only=%s,cache.direct=%s,file.driver=%s,"
 	     "file.filename=/dev/fdset/%d,file.locking=off",
@@ -457,7 +458,7 @@ static void add_basics(struct qemu_command *c, const struct vm_spec *spec,
 	add(c, "-no-user-config");
 	addf(c, "-display", "none");
 	add(c, "-no-reboot");
-	add(c, "-S"); /* it runs when start.c has taken away the rest */
+	add(c, "-S"); /* start.c lets the guest run after it has emptied QEMU's root */
 	if (strcmp(seccomp, "off") != 0)
 		addf(c, "-sandbox", "%s", seccomp);
 	addf(c, "-chardev", "socket,id=monitor,fd=%d", QEMU_FD_QMP);

@@ -7,17 +7,16 @@
 #include "host/hypervisor/qemu/arch.h"
 
 /*
- * A vm_spec becomes QEMU's arguments and the descriptors that go with them. What user or
- * administrator wrote enters an argument either as a whole or with its commas doubled, so nobody
- * smuggles an option in.
+ * A vm_spec becomes QEMU's arguments and the descriptors that go with them. Text of the user or the
+ * administrator is a whole argument or has its commas doubled, so that it cannot add an option.
  */
 
-/* Where QEMU finds what is made for each start. */
+/* QEMU's numbers for the descriptors that are made for each start. */
 enum {
 	QEMU_FD_QMP = 3,
 	QEMU_FD_CONSOLE,
 	QEMU_FD_AGENT, /* only with a serial channel */
-	QEMU_FD_FIRST, /* of those the command owns */
+	QEMU_FD_FIRST, /* the first of those that struct qemu_command owns */
 };
 
 #define QEMU_ARGS_MAX 160
@@ -32,7 +31,7 @@ struct qemu_command {
 	int error; /* of the first argument that could not be added, or 0 */
 };
 
-/* What was decided before. */
+/* What the driver decided before it builds the command. */
 struct qemu_choice {
 	const struct qemu_arch *arch;
 	const struct qemu_machine *machine;

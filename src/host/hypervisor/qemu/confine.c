@@ -15,8 +15,8 @@
 #include "base/privilege.h"
 #include "host/confine/landlock.h"
 
-/* To make files for others and to open those of others. Devices it cannot make: CAP_MKNOD is none that a
- * user namespace has. */
+/* QEMU's 9p server creates and opens files of all owners. CAP_MKNOD is left out, because in a user
+ * namespace it makes no devices. */
 #define CAPS_9P                                                                                \
 	(PRIVILEGE(CAP_CHOWN) | PRIVILEGE(CAP_DAC_OVERRIDE) | PRIVILEGE(CAP_DAC_READ_SEARCH) | \
 	 PRIVILEGE(CAP_FOWNER) | PRIVILEGE(CAP_FSETID) | PRIVILEGE(CAP_SETFCAP))
@@ -27,7 +27,7 @@
 #define PROGRAM (CONFINE_MAY_READ | CONFINE_MAY_EXECUTE)
 #define DEVICE  (CONFINE_MAY_READ | CONFINE_MAY_WRITE | CONFINE_MAY_IOCTL)
 
-/* Where a QEMU finds its libraries and firmware. What does not exist is nothing to open. */
+/* Where a QEMU finds its libraries and firmware. A path that does not exist is skipped. */
 static const struct place {
 	const char *path;
 	unsigned may;   /* for Landlock */
@@ -45,7 +45,7 @@ static const struct place {
 
 static const char *const devices[] = {"/dev/null", "/dev/urandom", "/dev/kvm"};
 
-/* @r as it is, if what is missing has to be there; else 0, and it is said that it is missing. */
+/* Decides about a missing @layer: returns @r with require_confinement, else 0 after a warning. */
 static int survive(const struct vm_spec *spec, int r, struct err *why, const char *layer,
 		   struct err *e)
 {
@@ -58,9 +58,9 @@ static int survive(const struct vm_spec *spec, int r, struct err *why, const cha
 	return 0;
 }
 
-/* ---- its root ---- */
+/* ---- QEMU's root ---- */
 
-/* A folder that is a link on the host (/lib: usr/lib) is one here as well. */
+/* A folder that is a link on the host (/lib: usr/lib) becomes the same link in QEMU's root. */
 static int add_place(struct confine_root *root, const struct place *p, struct err *e)
 {
 	char target[CONFINE_NAME_BYTES];
@@ -73,8 +73,8 @@ static int add_place(struct confine_root *root, const struct place *p, struct er
 	return confine_root_link(root, target, p->path + 1, e);
 }
 
-/* The folder above the one that holds the program: a QEMU outside of /usr has its libraries and firmware
- * there. If that is the root: only the program. NULL: /usr has it. Freed by the caller. */
+/* For a QEMU outside of /usr: the parent of the program's folder, which has its libraries and
+ * firmware, or the program alone if that is "/". NULL: it is in /usr. Freed by the caller. */
 static char *home_of(const char *program)
 {
 	auto_free char *real = realpath(program, NULL);
@@ -119,7 +119,7 @@ static int make_root(struct confine_root *root, const struct vm_spec *spec, enum
 
 /* ---- Landlock ---- */
 
-/* The nodes that are its own. */
+/* The device nodes in QEMU's own root. */
 static int allow_devices(int ruleset, const struct confine_root *root, struct err *e)
 {
 	auto_close int fd = root->fd < 0 ? -1 : openat(root->fd, "dev", O_PATH | O_CLOEXEC);
@@ -160,9 +160,9 @@ static int make_ruleset(struct confine *c, const struct vm_spec *spec, const cha
 	return survive(spec, r, &why, "Landlock", e);
 }
 
-/* ---- its user ---- */
+/* ---- QEMU's user ---- */
 
-/* The group that /dev/kvm belongs to, if it takes the group to open it. */
+/* The group of /dev/kvm if only that group can open it, else (gid_t) -1. */
 static gid_t kvm_group(void)
 {
 	struct stat st;
@@ -185,7 +185,8 @@ static int make_user(struct confine *c, const struct vm_spec *spec, gid_t group,
 	if (r == 0)
 		return 0;
 	r = survive(spec, r, &why, "a user namespace", e);
-	/* Without one it can be that user as well, as long as it serves no files of others. */
+	/* QEMU can still change its user without a user namespace, unless it serves files of
+	 * others. */
 	c->user.change = r == 0 && !serves;
 	return r;
 }

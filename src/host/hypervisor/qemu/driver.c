@@ -2,12 +2,12 @@
  * The life of one QEMU.
  *
  *	create	choose accelerator, machine, channel; open every file; build the arguments
- *	start	make the sockets, start the process, wait until its monitor answers (it does when the
- *		machine is built; the guest begins to run in the same moment)
+ *	start	make the sockets, start the process, wait until its monitor answers (it does when
+ *		the machine is built), empty its root, let the guest run
  *	...	the loop reads console and monitor, and watches for the end
- *	stop	SIGKILL. A guest that should say goodbye was asked through its agent. Nothing is lost by
- *		it: what the guest's disks and shares have acknowledged is in the host's page cache, and
- *		there is no file of QEMU's to remove
+ *	stop	SIGKILL. A caller that wants a clean shutdown asks the agent first. No data is lost:
+ *		what the guest's disks and shares have acknowledged is in the host's page cache.
+ *		QEMU leaves no file to remove
  */
 #include "host/hypervisor/qemu/qemu.h"
 
@@ -24,7 +24,7 @@
 
 #define AGENT_PORT 1024
 
-/* The program as a path, so that what is missing is told before anything starts. */
+/* Resolves the program to a path, so that a missing one is reported before anything starts. */
 static char *qemu_find_program(const char *named, struct err *e)
 {
 	const struct qemu_arch *arch = qemu_arch_host();
@@ -65,7 +65,7 @@ static int choose_accel(struct qemu *q, const struct vm_spec *spec, struct err *
 			       sizeof q->info.accel_why, e);
 }
 
-/* Vsock, where the host has it and nobody asks for something else. */
+/* Chooses vsock where the host has it, unless @spec asks for another channel. */
 static int choose_channel(struct qemu *q, const struct vm_spec *spec, struct err *e)
 {
 	q->info.channel = HV_CHANNEL_SERIAL;

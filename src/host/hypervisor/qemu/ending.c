@@ -15,7 +15,7 @@
 
 static const char panic_words[] = "Kernel panic - not syncing: ";
 
-/* What the kernel gave as the reason of the last panic it wrote about. */
+/* Finds the reason of the guest kernel's last panic on the console. */
 static bool find_panic(struct tail *console, char *out, size_t out_bytes)
 {
 	char raw[LOOK_BACK_BYTES];
@@ -54,7 +54,7 @@ static const char *cause_words(const char *reason)
 	return NULL;
 }
 
-/* The last line of QEMU's own words, without the program's name in front. */
+/* The last line that QEMU wrote to stderr, without the program's name in front. */
 static void last_message(struct tail *messages, char *out, size_t out_bytes)
 {
 	char raw[2048], *colon;

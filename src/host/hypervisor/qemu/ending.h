@@ -4,11 +4,11 @@
 #include "base/tail.h"
 
 /*
- * Why a QEMU ended, as a sentence: what the guest did, what QEMU said, what killed it; the most
- * telling of these.
+ * Why a QEMU ended, as a sentence: the guest's panic, QEMU's own message or the signal that killed
+ * it, whichever tells most.
  */
 
-/* @status: of waitpid(2). @shutdown: "reason" of QEMU's SHUTDOWN event, or "". @console: of the
- * guest. @messages: QEMU's own stderr. Fills @ret, which is clear. */
+/* @status: of waitpid(2). @shutdown: "reason" of QEMU's SHUTDOWN event, or "". @console: the
+ * guest's. @messages: QEMU's stderr. Fills @ret, which holds no error yet. */
 void ending_explain(int status, const char *shutdown, struct tail *console, struct tail *messages,
 		    struct err *ret);

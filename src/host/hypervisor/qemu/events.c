@@ -28,7 +28,8 @@ static void on_last_words(void *arg)
 	subprocess_kill(&q->process);
 }
 
-/* A QEMU that hangs up on us, or talks nonsense, is on its way out or no longer ours. */
+/* If QEMU closes the monitor or sends nonsense, it is exiting or the guest has taken it over: kill
+ * it, but leave it QEMU_LAST_WORDS_MS to exit by itself, for its exit code. */
 static void on_qmp(void *arg, uint32_t events)
 {
 	struct qemu *q = arg;
@@ -50,7 +51,7 @@ static void on_watched(void *arg)
 
 	if (r == 0)
 		r = loop_watch(q->loop, qmp_fd(q->qmp), EPOLLIN, on_qmp, q, &q->qmp_watch, NULL);
-	if (r < 0) /* no memory: what cannot be watched must not run */
+	if (r < 0) /* no memory for a watch: a VMM that nobody watches must not run */
 		subprocess_kill(&q->process);
 }
 

@@ -27,8 +27,8 @@ struct qemu {
 	struct confine confine;
 	bool require_confinement;
 	int vhost_fd;          /* holds the guest's context id until QEMU does */
-	int agent_fd;          /* serial: our end until somebody dials */
-	bool dials_privileged; /* vsock: the agent takes nobody else */
+	int agent_fd;          /* serial: the host's end until hv_dial() takes it */
+	bool dials_privileged; /* vsock: the agent accepts privileged ports only */
 
 	/* Written by the worker before the loop is told, then only read until free. */
 	struct qmp *qmp;
@@ -41,7 +41,7 @@ struct qemu {
 
 	pthread_mutex_t lock; /* guards all below */
 	struct hv_info info;
-	char shutdown[32]; /* why, as the monitor said; or "" */
+	char shutdown[32]; /* "reason" of QEMU's first SHUTDOWN event, or "" */
 };
 
 static inline struct qemu *qemu_of(struct hv *hv)
@@ -49,10 +49,10 @@ static inline struct qemu *qemu_of(struct hv *hv)
 	return container_of(hv, struct qemu, hv);
 }
 
-/* How long a QEMU that hung up on us may take to end by itself, for its exit code. */
+/* How long a QEMU that closed its monitor may take to exit by itself, for its exit code. */
 #define QEMU_LAST_WORDS_MS 500
 
-/* start.c: sockets, process, monitor. After a failure nothing runs; console and messages are kept. */
+/* start.c: sockets, process, monitor. After a failure QEMU is gone, console and messages remain. */
 int qemu_start(struct hv *hv, msec_t deadline, struct err *e);
 
 /* events.c, the loop's side: called once, before the start; and at the end. */

@@ -13,7 +13,7 @@
 #include "base/list.h"
 #include "base/text.h"
 
-/* Most of one reading; a QEMU that talks without end must not hold the loop. */
+/* The most that one reading takes: a QEMU that sends without end must not block the loop. */
 #define READ_BYTES (64U << 10)
 
 AUTO_PTR(json_t, json_decref)
@@ -30,7 +30,7 @@ struct qmp {
 	struct list calls; /* that wait for their reply */
 	size_t n_calls;
 	json_int_t last_id;
-	struct err broken; /* code 0: the line is whole */
+	struct err broken; /* code 0: the connection works */
 };
 
 /* On the caller's stack, and in the list while it waits. */
@@ -39,7 +39,7 @@ struct call {
 	json_int_t id;
 	int wake_fd; /* readable when done */
 	bool done;
-	json_t *reply; /* the whole object, or NULL when the line broke */
+	json_t *reply; /* the whole object, or NULL when the connection broke */
 };
 
 int qmp_open(int take_fd, qmp_event_fn fn, void *arg, struct qmp **ret, struct err *e)
@@ -87,7 +87,7 @@ static void finish(struct qmp *q, struct call *c, json_t *take_reply)
 	(void) !write(c->wake_fd, &one, sizeof one); /* a fresh eventfd has room */
 }
 
-/* All who wait, and all who come, fail with @e. */
+/* Breaks the connection: all waiting calls and all later ones fail with @e. */
 static int break_line(struct qmp *q, const struct err *e)
 {
 	if (q->broken.code == 0)
@@ -123,7 +123,7 @@ static void take_reply(struct qmp *q, json_t *take_msg)
 			}
 		}
 	}
-	/* The answer to a call that gave up waiting. */
+	/* The call that it answers has given up waiting. */
 	json_decref(take_msg);
 }
 
@@ -219,7 +219,8 @@ int qmp_process(struct qmp *q, struct err *e)
 	return r;
 }
 
-/* Waits until something may have come, from QEMU or (@wake_fd, or -1) by another reader. */
+/* Waits until QEMU may have sent something, or another reader has finished the call (@wake_fd, or
+ * -1). */
 static int wait_for_more(struct qmp *q, int wake_fd, msec_t deadline, struct err *e)
 {
 	struct pollfd p[] = {
@@ -259,8 +260,8 @@ int qmp_greet(struct qmp *q, msec_t deadline, char *version, size_t version_byte
 	return qmp_call(q, "qmp_capabilities", NULL, deadline, NULL, e);
 }
 
-/* The command on its way, and @c in the list. Commands are short and the socket's buffer is not:
- * when it does not take one whole, QEMU has stopped reading long ago. */
+/* Sends the command and puts @c into the list. Commands are short and the socket's buffer is large:
+ * if a command does not fit, QEMU has stopped reading long ago. */
 static int submit(struct qmp *q, struct call *c, const char *command, json_t *args, struct err *e)
 {
 	int r = 0;
@@ -300,7 +301,7 @@ static int submit(struct qmp *q, struct call *c, const char *command, json_t *ar
 	return r;
 }
 
-/* Until @c is done, the line broken or the time over; @c is out of the list then. */
+/* Waits until @c is done, the connection broken or the time over; @c is out of the list then. */
 static int await(struct qmp *q, struct call *c, msec_t deadline, struct err *e)
 {
 	int r = 0;

@@ -12,19 +12,20 @@
  *
  *	opened --greeting--> greeted --qmp_capabilities--> ready --end of file, nonsense--> broken
  *
- * Threads: any number may call at once; replies find their callers by id. There is no thread of its
- * own: whoever waits for a reply reads for all, and qmp_process() reads when nobody waits.
+ * Threads: any number may call at once; replies find their calls by id. The monitor has no thread
+ * of its own: a caller that waits for its reply reads for all, qmp_process() reads when none waits.
  *
- * Distrust: what comes is bounded in length and depth and checked for its shape. Nonsense breaks the
- * line, never us: every call then fails with the same sentence, and nothing more is sent.
+ * Distrusts QEMU: its messages are bounded in length and depth and checked for their shape.
+ * Nonsense breaks the connection: every call then fails with the same sentence, and nothing more is
+ * sent.
  */
 struct qmp;
 
-/* An event of QEMU. Called on the thread that happens to read, with the line locked: note it, call
- * nothing of qmp. @data may be NULL; both are borrowed. */
+/* An event of QEMU. Called on the thread that happens to read, with the monitor locked: it must
+ * call no function of qmp. @data may be NULL; both are borrowed. */
 typedef void (*qmp_event_fn)(void *arg, const char *event, const json_t *data);
 
-/* Longest line that is accepted. Answers of the commands we use have some hundred bytes. */
+/* Longest line that is accepted. Replies to the driver's commands have some hundred bytes. */
 #define QMP_LINE_MAX (256U << 10)
 /* Most calls that wait at one time. */
 #define QMP_CALLS_MAX 64
@@ -32,7 +33,7 @@ typedef void (*qmp_event_fn)(void *arg, const char *event, const json_t *data);
 /* Takes @take_fd, a connected stream socket, on success. @fn may be NULL. */
 int qmp_open(int take_fd, qmp_event_fn fn, void *arg, struct qmp **ret, struct err *e);
 
-/* Nobody may be calling. Accepts NULL. */
+/* No call may be waiting. Accepts NULL. */
 void qmp_close(struct qmp *q);
 AUTO_PTR(struct qmp, qmp_close)
 
@@ -56,5 +57,5 @@ int qmp_call(struct qmp *q, const char *command, json_t *take_args, msec_t deadl
 /* For poll() and loops; borrowed. */
 int qmp_fd(const struct qmp *q);
 
-/* Reads what has come, never waits. Returns 0, or the error that broke the line. */
+/* Reads what QEMU has sent, never waits. Returns 0, or the error that broke the connection. */
 int qmp_process(struct qmp *q, struct err *e);

@@ -3,22 +3,22 @@
 #include "host/hypervisor/hypervisor.h"
 
 /*
- * The QEMU driver (7.2 and newer). Nothing of it is called by name: hv_new("qemu") finds it in the
- * driver table of host/hypervisor. What is inside:
+ * The driver for QEMU 7.2 and newer. No caller names its functions: hv_new("qemu") finds it in the
+ * driver table of host/hypervisor. Its files:
  *
  *	driver.c	the methods of struct hv_ops; the life of one QEMU
  *	start.c		sockets, process, monitor
- *	events.c	what the loop hears of it
+ *	events.c	the loop's callbacks for console and monitor
  *	end.c		stopping, and collecting what has ended
  *	arch.c		what differs per processor and machine type: the one table
  *	config.c	a vm_spec becomes arguments and descriptors
  *	cmdline.c	the guest kernel's command line
  *	confine.c	what the child gives up before it becomes QEMU
  *	monitor.c	the monitor protocol
- *	ending.c	why it ended, as a sentence
+ *	ending.c	why QEMU ended, as a sentence
  *	vsock.c		the guest's address, and connecting to it
  *	tsc.c		how fast the host's time stamp counter runs
  *
  * QEMU gets everything by descriptor: monitor, console, agent channel, kernel, disks. It listens on
- * nothing and needs no file of ours.
+ * no socket and needs no file of this program.
  */

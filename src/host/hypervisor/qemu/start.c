@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "host/hypervisor/qemu/machine.h"
 
-/* QEMU's ends of what is made for one start. */
+/* QEMU's ends of the socket pairs that are made for one start. */
 struct far_ends {
 	int qmp, console, agent;
 };
@@ -38,7 +38,7 @@ static void on_qmp_event(void *arg, const char *event, const json_t *data)
 	if (strcmp(event, "SHUTDOWN") != 0 || !reason)
 		return;
 	pthread_mutex_lock(&q->lock);
-	if (!q->shutdown[0]) /* the first is the cause */
+	if (!q->shutdown[0]) /* the first event has the cause */
 		(void) snprintf(q->shutdown, sizeof q->shutdown, "%s", reason);
 	pthread_mutex_unlock(&q->lock);
 }
@@ -52,7 +52,7 @@ static int make_ends(struct qemu *q, struct far_ends *far, struct err *e)
 		r = qmp_open(qmp, on_qmp_event, q, &q->qmp, e);
 	if (r < 0)
 		return r;
-	(void) take_fd(&qmp); /* it is the client's now */
+	(void) take_fd(&qmp); /* q->qmp owns it now */
 	r = make_pair(&q->console_fd, &far->console, e);
 	if (r == 0) {
 		r = fd_set_nonblock(q->console_fd, true);
@@ -77,14 +77,14 @@ static int spawn(struct qemu *q, const struct far_ends *far, struct err *e)
 	for (size_t i = 0; i < q->command.n_fds; i++)
 		fds[n++] = q->command.fds[i];
 
-	/* As links may lead through folders that its root has not. */
+	/* Resolved here, because links may lead through folders that QEMU's root does not have. */
 	auto_free char *program = realpath(q->command.argv[0], NULL);
 	const char *const no_environment[] = {NULL};
 	struct child_spec spec = {
 		.path = program ? program : q->command.argv[0],
 		.argv = (const char *const *) q->command.argv,
 		.envp = no_environment,
-		.cwd = "/", /* it looks for firmware there, too: never in somebody's folder */
+		.cwd = "/", /* QEMU looks for firmware here, too: not in the caller's folder */
 		.fds = fds,
 		.n_fds = n,
 		.new_pid_namespace = q->confine.namespaces != 0,
@@ -111,7 +111,7 @@ static void undo_start(struct qemu *q)
 	q->console_fd = fd_close(q->console_fd);
 }
 
-/* A QEMU that ended tells more than a monitor that is silent. */
+/* Why QEMU ended tells more than the broken monitor: if it ends soon, its reason replaces @e. */
 static int why_not(struct qemu *q, int r, struct err *e)
 {
 	struct err why = {0};
@@ -124,8 +124,8 @@ static int why_not(struct qemu *q, int r, struct err *e)
 	return -why.code;
 }
 
-/* The machine is built, and what it took is open or mapped: the files go out of QEMU's root before the
- * guest's first instruction. */
+/* Once the machine is built, QEMU has opened or mapped all its files: empty its root before the
+ * guest runs its first instruction. */
 static int set_going(struct qemu *q, msec_t deadline, struct err *e)
 {
 	struct err why = {0};

@@ -47,7 +47,7 @@ unsigned tsc_khz_since(const struct tsc_reading *first)
 
 	double khz = (double) (last.tsc - first->tsc) * 1e6 / (double) (last.ns - first->ns);
 
-	/* Outside of this it is no counter of a processor, or one that was reset meanwhile. */
+	/* Outside of this range it is no processor's counter, or it was reset in between. */
 	return khz > 100e3 && khz < 20e6 ? (unsigned) (khz + 0.5) : 0;
 }
 #else

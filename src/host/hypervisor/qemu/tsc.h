@@ -3,9 +3,9 @@
 #include <stdint.h>
 
 /*
- * How fast the host's time stamp counter runs. No interface of the kernel tells it to everybody, so
- * it is measured against the monotonic clock: two readings, some milliseconds of other work between
- * them. Under TCG an x86 guest reads the host's counter.
+ * The frequency of the host's time stamp counter. No kernel interface gives it to unprivileged
+ * processes, so it is measured against the monotonic clock: two readings with some milliseconds of
+ * other work between them. Under TCG an x86 guest reads the host's counter.
  */
 struct tsc_reading {
 	uint64_t tsc;
@@ -15,6 +15,6 @@ struct tsc_reading {
 /* All zero on hosts without such a counter. */
 void tsc_read(struct tsc_reading *ret);
 
-/* Kilohertz since @first. Waits until a millisecond has passed since then: with less the result is
- * not good enough (a clock tells 25 ns at best; 50 ns in a millisecond are 50 ppm). 0: unknown. */
+/* The frequency in kHz, measured since @first. Waits until a millisecond has passed since then,
+ * because the clock is exact to 25 ns at best: 50 ns in a millisecond are 50 ppm. 0: unknown. */
 unsigned tsc_khz_since(const struct tsc_reading *first);

@@ -8,7 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-/* Behind sys/socket.h, which it needs. */
+/* This header needs sys/socket.h before it. */
 #include <linux/vm_sockets.h>
 
 #include "base/auto.h"
@@ -18,8 +18,8 @@
 /* 0 to 2 are reserved: hypervisor, local, host. */
 #define CID_MIN   3
 #define CID_TRIES 64
-/* A refusal comes at once; this is the pause until the next try, the one wait here that nothing can
- * wake up: a guest does not tell that it listens. */
+/* Pause between two tries, because connect() is refused at once and a guest does not report that it
+ * listens. */
 #define RETRY_MS 10
 
 static int take_cid(int vhost_fd, uint32_t *ret_cid, struct err *e)
@@ -55,10 +55,10 @@ int vsock_reserve(uint32_t *ret_cid, struct err *e)
 	return r < 0 ? r : take_fd(&fd);
 }
 
-/* Below this only CAP_NET_BIND_SERVICE may bind (the kernel's LAST_RESERVED_PORT + 1). */
+/* Ports below this need CAP_NET_BIND_SERVICE (the kernel's LAST_RESERVED_PORT + 1). */
 #define PRIVILEGED_PORTS 1024
 
-/* Binds to any port for the privileged that is free. Returns 0 or -errno. */
+/* Binds to any free privileged port. Returns 0 or -errno. */
 static int bind_privileged(int fd)
 {
 	struct sockaddr_vm addr = {.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY};
@@ -83,7 +83,7 @@ bool vsock_is_privileged(void)
 	return fd >= 0 && bind_privileged(fd) == 0;
 }
 
-/* What a connect() says while the guest boots: no driver yet, no listener yet. */
+/* Whether connect() fails like this while the guest boots: no driver yet, no listener yet. */
 static bool may_come(int code)
 {
 	return code == ECONNRESET || code == ENODEV || code == ETIMEDOUT || code == EHOSTUNREACH;
