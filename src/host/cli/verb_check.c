@@ -166,7 +166,7 @@ static void check_root(struct report *r)
 		    "the sandbox server needs root for namespaces and mounts", NULL);
 }
 
-static int run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
+static int check_run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
 	auto_ptr(config_free) struct config *config = NULL;
 	int r = config_load(cli->config, &config, e);
@@ -197,5 +197,5 @@ const struct verb verb_check = {
 	.arguments = "",
 	.help = "can this host run containers, and what is missing?",
 	.max_args = 0,
-	.run = run,
+	.run = check_run,
 };

@@ -24,7 +24,7 @@ static void print_options_with_value(void)
 	}
 }
 
-static int run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
+static int completion_run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
 	(void) cli, (void) values;
 	if (argc > 0 && strcmp(argv[0], "bash") != 0)
@@ -65,5 +65,5 @@ const struct verb verb_completion = {
 	.arguments = "[bash]",
 	.help = "print a completion script for the shell",
 	.max_args = 1,
-	.run = run,
+	.run = completion_run,
 };

@@ -4,7 +4,7 @@
 
 static const struct option options[] = {CREATE_OPTIONS};
 
-static int run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
+static int create_run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
 	(void) argc;
 	return create_container(cli, values, argv[0], true, false, e);
@@ -19,5 +19,5 @@ const struct verb verb_create = {
 	.values_bytes = sizeof(struct create_values),
 	.min_args = 1,
 	.max_args = 1,
-	.run = run,
+	.run = create_run,
 };

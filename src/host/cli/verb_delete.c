@@ -13,7 +13,7 @@ static const struct option options[] = {
 	 "kill it first; a container that does not exist is no error", false},
 };
 
-static int run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
+static int delete_run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
 	const struct values *v = values;
 	auto_state_dir struct state_dir dir = STATE_DIR_NONE;
@@ -34,5 +34,5 @@ const struct verb verb_delete = {
 	.values_bytes = sizeof(struct values),
 	.min_args = 1,
 	.max_args = 1,
-	.run = run,
+	.run = delete_run,
 };

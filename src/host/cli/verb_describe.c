@@ -5,7 +5,7 @@
 #include "host/cli/verb.h"
 #include "kata.pb-c.h"
 
-static int run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
+static int describe_run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
 	Kata__V1__DescribeRequest q = KATA__V1__DESCRIBE_REQUEST__INIT;
 	auto_ptr(ttrpc_message_free) ProtobufCMessage *m = NULL;
@@ -39,5 +39,5 @@ const struct verb verb_describe = {
 	.help = "print the machine of a container, and where the time of its start went",
 	.min_args = 1,
 	.max_args = 1,
-	.run = run,
+	.run = describe_run,
 };

@@ -57,7 +57,7 @@ static void print_paths(void)
 		printf("%s\n", config_default_path(i));
 }
 
-static int run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
+static int env_run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
 	const struct values *v = values;
 	auto_ptr(config_free) struct config *config = NULL;
@@ -91,5 +91,5 @@ const struct verb verb_env = {
 	.n_options = ARRAY_LEN(options),
 	.values_bytes = sizeof(struct values),
 	.max_args = 0,
-	.run = run,
+	.run = env_run,
 };

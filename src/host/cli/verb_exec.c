@@ -239,7 +239,7 @@ static int exec(struct making *m, const struct cli *cli, int argc, char **argv, 
 	return r;
 }
 
-static int run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
+static int exec_run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
 	struct making m = {
 		.v = values,
@@ -272,5 +272,5 @@ const struct verb verb_exec = {
 	.min_args = 1,
 	.max_args = -1,
 	.failure_code = EXEC_FAILED,
-	.run = run,
+	.run = exec_run,
 };

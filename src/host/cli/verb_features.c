@@ -97,7 +97,7 @@ static json_t *capabilities(void)
 	return a;
 }
 
-static int run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
+static int features_run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
 	(void) cli, (void) values, (void) argc, (void) argv;
 
@@ -129,5 +129,5 @@ const struct verb verb_features = {
 	.arguments = "",
 	.help = "print what config.json may ask for",
 	.max_args = 0,
-	.run = run,
+	.run = features_run,
 };

@@ -32,7 +32,7 @@ static int check_runs(struct server *s, const char *id, struct err *e)
 	return r;
 }
 
-static int run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
+static int kill_run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
 	const struct values *v = values;
 	Containerd__Task__V2__KillRequest q = CONTAINERD__TASK__V2__KILL_REQUEST__INIT;
@@ -67,5 +67,5 @@ const struct verb verb_kill = {
 	.values_bytes = sizeof(struct values),
 	.min_args = 1,
 	.max_args = 2,
-	.run = run,
+	.run = kill_run,
 };

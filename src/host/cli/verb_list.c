@@ -56,7 +56,7 @@ static int not_hidden(const struct dirent *entry)
 	return entry->d_name[0] != '.';
 }
 
-static int run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
+static int list_run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
 	const struct values *v = values;
 	bool json = v->format && strcmp(v->format, "json") == 0;
@@ -103,5 +103,5 @@ const struct verb verb_list = {
 	.n_options = ARRAY_LEN(options),
 	.values_bytes = sizeof(struct values),
 	.max_args = 0,
-	.run = run,
+	.run = list_run,
 };

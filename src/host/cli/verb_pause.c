@@ -3,7 +3,7 @@
 #include "host/cli/verb.h"
 #include "task.pb-c.h"
 
-static int run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
+static int pause_run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
 	Containerd__Task__V2__PauseRequest q = CONTAINERD__TASK__V2__PAUSE_REQUEST__INIT;
 	auto_server struct server s = SERVER_NONE;
@@ -22,5 +22,5 @@ const struct verb verb_pause = {
 	.help = "freeze all processes of a container",
 	.min_args = 1,
 	.max_args = 1,
-	.run = run,
+	.run = pause_run,
 };

@@ -3,7 +3,7 @@
 #include "host/cli/verb.h"
 #include "task.pb-c.h"
 
-static int run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
+static int resume_run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
 	Containerd__Task__V2__ResumeRequest q = CONTAINERD__TASK__V2__RESUME_REQUEST__INIT;
 	auto_server struct server s = SERVER_NONE;
@@ -22,5 +22,5 @@ const struct verb verb_resume = {
 	.help = "let a paused container go on",
 	.min_args = 1,
 	.max_args = 1,
-	.run = run,
+	.run = resume_run,
 };

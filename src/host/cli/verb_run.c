@@ -8,7 +8,7 @@ static const struct option options[] = {
 	{"keep", 0, VALUE(FLAG, keep), NULL, "do not delete the container when it ends", false},
 };
 
-static int run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
+static int run_run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
 	const struct create_values *v = values;
 
@@ -25,5 +25,5 @@ const struct verb verb_run = {
 	.values_bytes = sizeof(struct create_values),
 	.min_args = 1,
 	.max_args = 1,
-	.run = run,
+	.run = run_run,
 };

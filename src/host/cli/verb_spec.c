@@ -79,7 +79,7 @@ static const char template[] =
 	"\t}\n"
 	"}\n";
 
-static int run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
+static int spec_run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
 	const struct values *v = values;
 
@@ -110,5 +110,5 @@ const struct verb verb_spec = {
 	.n_options = ARRAY_LEN(options),
 	.values_bytes = sizeof(struct values),
 	.max_args = 0,
-	.run = run,
+	.run = spec_run,
 };

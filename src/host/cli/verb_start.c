@@ -5,7 +5,7 @@
 
 #define START_TIMEOUT_MS 120000
 
-static int run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
+static int start_run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
 	Containerd__Task__V2__StartRequest q = CONTAINERD__TASK__V2__START_REQUEST__INIT;
 	auto_server struct server s = SERVER_NONE;
@@ -23,5 +23,5 @@ const struct verb verb_start = {
 	.help = "run the process of a created container",
 	.min_args = 1,
 	.max_args = 1,
-	.run = run,
+	.run = start_run,
 };

@@ -25,7 +25,7 @@ static int print_state(const struct oci_state *state, struct err *e)
 	return 0;
 }
 
-static int run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
+static int state_run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
 	auto_state_dir struct state_dir dir = STATE_DIR_NONE;
 	struct status_view v = {0};
@@ -46,5 +46,5 @@ const struct verb verb_state = {
 	.help = "print the state of a container",
 	.min_args = 1,
 	.max_args = 1,
-	.run = run,
+	.run = state_run,
 };

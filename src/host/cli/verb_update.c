@@ -172,7 +172,7 @@ static int check(const char *json, struct err *e)
 	return r < 0 ? err_wrap(e, r, "resources") : oci_resources_check(resources, e);
 }
 
-static int run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
+static int update_run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
 	Containerd__Task__V2__UpdateTaskRequest q = CONTAINERD__TASK__V2__UPDATE_TASK_REQUEST__INIT;
 	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
@@ -209,5 +209,5 @@ const struct verb verb_update = {
 	.values_bytes = sizeof(struct values),
 	.min_args = 1,
 	.max_args = 1,
-	.run = run,
+	.run = update_run,
 };

@@ -7,7 +7,7 @@
 /* The OCI runtime specification that config.json may follow. */
 #define SPEC_VERSION "1.2.0"
 
-static int run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
+static int version_run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
 	(void) values, (void) argc, (void) argv, (void) e;
 	printf("%s version %s\ncommit: %s\nspec: %s\n", cli->program, version_number(),
@@ -20,5 +20,5 @@ const struct verb verb_version = {
 	.arguments = "",
 	.help = "print the version",
 	.max_args = 0,
-	.run = run,
+	.run = version_run,
 };
