@@ -3,7 +3,7 @@
 #include <poll.h>
 
 #include "base/log.h"
-#include "host/sandbox/greeting.h"
+#include "host/sandbox/create_sandbox.h"
 #include "host/sandbox/inside.h"
 
 /* How long virtiofsd may take to end after its socket broke. */
@@ -116,15 +116,15 @@ static int reach_agent(struct sandbox *sb, msec_t deadline, struct err *e)
 static int greet_agent(struct sandbox *sb, const struct guest_container *first, msec_t deadline,
 		       struct err *e)
 {
-	struct greeting g;
+	struct create_sandbox g;
 
 	log_debug("step: make the guest's sandbox");
 
-	int r = greeting_init(&g, sb->config, sb->options.id, first->spec->hostname, e);
+	int r = create_sandbox_init(&g, sb->config, sb->options.id, first->spec->hostname, e);
 
 	if (r == 0)
 		r = guest_ask(sb, "CreateSandbox", &g.request.base, deadline, NULL, e);
-	greeting_fini(&g);
+	create_sandbox_fini(&g);
 	if (r < 0)
 		return r;
 	sb->booted = true;

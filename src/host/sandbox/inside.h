@@ -246,7 +246,7 @@ struct ttrpc_client *agent_line(struct sandbox *sb, struct err *e);
 void agent_ask(struct sandbox *sb, const char *method, const ProtobufCMessage *message,
 	       const struct ttrpc_pair *metadata, sandbox_done_fn done, void *arg);
 
-/* ---- notes.c: sandbox.json ---- */
+/* ---- clean_up.c: sandbox.json ---- */
 
 /* Notes what sandbox_clean_up() must remove if the server dies. No-op without a state_dir. */
 void notes_update(struct sandbox *sb, const struct guest_container *first);

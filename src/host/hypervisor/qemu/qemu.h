@@ -12,7 +12,7 @@
  *	end.c		stopping, and collecting what has ended
  *	arch.c		what differs per processor and machine type: the one table
  *	config.c	a vm_spec becomes arguments and descriptors
- *	cmdline.c	the guest kernel's command line
+ *	kernel_params.c the guest kernel's command line
  *	confine.c	what the child gives up before it becomes QEMU
  *	monitor.c	the monitor protocol
  *	ending.c	why QEMU ended, as a sentence

@@ -5,7 +5,7 @@
 #include "host/config/config.h"
 
 /* The CreateSandbox request, filled in from the configuration. Private to host/sandbox. */
-struct greeting {
+struct create_sandbox {
 	Grpc__CreateSandboxRequest request;
 	Grpc__Storage share;
 	Grpc__Storage *storages[1];
@@ -13,7 +13,7 @@ struct greeting {
 	char msize[32];
 };
 
-/* Strings are borrowed and must outlive @g. Call greeting_fini() also after a failure. */
-int greeting_init(struct greeting *g, const struct config *config, const char *sandbox_id,
-		  const char *hostname, struct err *e);
-void greeting_fini(struct greeting *g);
+/* Strings are borrowed and must outlive @g. Call create_sandbox_fini() also after a failure. */
+int create_sandbox_init(struct create_sandbox *g, const struct config *config,
+			const char *sandbox_id, const char *hostname, struct err *e);
+void create_sandbox_fini(struct create_sandbox *g);

@@ -1,34 +1,34 @@
 #include "tests/test.h"
 
-#include "host/sandbox/greeting.h"
+#include "host/sandbox/create_sandbox.h"
 
 TEST(the_share_is_described_as_the_configuration_wants_it)
 {
 	struct config config = {.hypervisor = {.shared_fs = CONFIG_SHARED_FS_VIRTIO_FS}};
-	struct greeting g;
+	struct create_sandbox g;
 
-	CHECK_EQ(greeting_init(&g, &config, "s1", "host", NULL), 0);
+	CHECK_EQ(create_sandbox_init(&g, &config, "s1", "host", NULL), 0);
 	CHECK_STR(g.request.sandbox_id, "s1");
 	CHECK_STR(g.request.hostname, "host");
 	CHECK_STR(g.request.storages[0]->fstype, "virtiofs");
 	CHECK_EQ(g.request.n_kernel_modules, 0);
-	greeting_fini(&g);
+	create_sandbox_fini(&g);
 	config.hypervisor.shared_fs = CONFIG_SHARED_FS_VIRTIO_9P;
 	config.hypervisor.msize_9p = 8192;
-	CHECK_EQ(greeting_init(&g, &config, "s1", NULL, NULL), 0);
+	CHECK_EQ(create_sandbox_init(&g, &config, "s1", NULL, NULL), 0);
 	CHECK_STR(g.request.hostname, "");
 	CHECK_STR(g.request.storages[0]->driver, "9p");
 	CHECK_STR(g.request.storages[0]->options[1], "msize=8192");
-	greeting_fini(&g);
+	create_sandbox_fini(&g);
 }
 
 TEST(modules_come_with_their_parameters)
 {
 	char *items[] = {"loop max_part=8  max_loop=4", " fuse ", ""};
 	struct config config = {.agent = {.kernel_modules = {.items = items, .n = 3}}};
-	struct greeting g;
+	struct create_sandbox g;
 
-	CHECK_EQ(greeting_init(&g, &config, "s1", NULL, NULL), 0);
+	CHECK_EQ(create_sandbox_init(&g, &config, "s1", NULL, NULL), 0);
 	CHECK_EQ(g.request.n_kernel_modules, 3);
 	CHECK_STR(g.request.kernel_modules[0]->name, "loop");
 	CHECK_EQ(g.request.kernel_modules[0]->n_parameters, 2);
@@ -36,5 +36,5 @@ TEST(modules_come_with_their_parameters)
 	CHECK_STR(g.request.kernel_modules[1]->name, "fuse");
 	CHECK_EQ(g.request.kernel_modules[1]->n_parameters, 0);
 	CHECK_STR(g.request.kernel_modules[2]->name, "");
-	greeting_fini(&g);
+	create_sandbox_fini(&g);
 }

@@ -1,4 +1,4 @@
-#include "host/sandbox/greeting.h"
+#include "host/sandbox/create_sandbox.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "host/storage/share.h"
 
 /* The share is mounted without nodev: as under runc, the container's device rules decide. */
-static void describe_share(struct greeting *g, const struct config_hypervisor *c)
+static void describe_share(struct create_sandbox *g, const struct config_hypervisor *c)
 {
 	grpc__storage__init(&g->share);
 	g->storages[0] = &g->share;
@@ -66,7 +66,8 @@ static int fill_module(Grpc__KernelModule *m, const char *text)
 	return r;
 }
 
-static int describe_modules(struct greeting *g, const struct config_list *modules, struct err *e)
+static int describe_modules(struct create_sandbox *g, const struct config_list *modules,
+			    struct err *e)
 {
 	g->request.kernel_modules = calloc(modules->n + 1, sizeof *g->request.kernel_modules);
 	if (!g->request.kernel_modules)
@@ -84,10 +85,10 @@ static int describe_modules(struct greeting *g, const struct config_list *module
 	return 0;
 }
 
-int greeting_init(struct greeting *g, const struct config *config, const char *sandbox_id,
-		  const char *hostname, struct err *e)
+int create_sandbox_init(struct create_sandbox *g, const struct config *config,
+			const char *sandbox_id, const char *hostname, struct err *e)
 {
-	*g = (struct greeting){.request = GRPC__CREATE_SANDBOX_REQUEST__INIT};
+	*g = (struct create_sandbox){.request = GRPC__CREATE_SANDBOX_REQUEST__INIT};
 	g->request.sandbox_id = (char *) sandbox_id;
 	if (hostname)
 		g->request.hostname = (char *) hostname;
@@ -95,7 +96,7 @@ int greeting_init(struct greeting *g, const struct config *config, const char *s
 	return describe_modules(g, &config->agent.kernel_modules, e);
 }
 
-void greeting_fini(struct greeting *g)
+void create_sandbox_fini(struct create_sandbox *g)
 {
 	for (size_t i = 0; i < g->request.n_kernel_modules; i++)
 		grpc__kernel_module__free_unpacked(g->request.kernel_modules[i], NULL);
