@@ -1,82 +1,6 @@
 #include <errno.h>
-#include <signal.h>
 
 #include "host/sandbox/inside.h"
-
-/* A request to the agent; its answer goes to @done. */
-struct question {
-	struct loss_wait wait;
-	struct sandbox *sb;
-	sandbox_done_fn done;
-	void *arg;
-};
-
-static void lost(struct loss_wait *w, const struct err *why)
-{
-	struct question *q = container_of(w, struct question, wait);
-
-	sandbox_refuse(q->done, q->arg, why);
-	free(q);
-}
-
-static void answered(void *arg, struct ttrpc_answer *answer)
-{
-	struct question *q = arg;
-	struct sandbox_answer a = {.r = answer->r, .err = answer->err};
-	auto_free uint8_t *packed = NULL;
-
-	if (answer->r < 0 && loss_tells(q->sb, &q->wait))
-		return;
-	if (answer->response) {
-		a.bytes = protobuf_c_message_get_packed_size(answer->response);
-		packed = malloc(a.bytes ? a.bytes : 1);
-		if (packed)
-			(void) protobuf_c_message_pack(answer->response, packed);
-		else
-			a.r = err_sys(&a.err, ENOMEM, "keep the guest's answer");
-		a.data = packed;
-	}
-	q->done(q->arg, &a);
-	free(q);
-}
-
-struct ttrpc_client *agent_line(struct sandbox *sb, struct err *e)
-{
-	struct ttrpc_client *line = sb->agent ? agent_client_line(sb->agent) : NULL;
-
-	if (!line && sb->broken)
-		(void) err_say(e, ECONNRESET, "the machine is gone: %s", sb->why.text);
-	else if (!line)
-		(void) err_say(e, ECONNRESET, "there is no line to the guest");
-	return line;
-}
-
-void agent_ask(struct sandbox *sb, const char *method, const ProtobufCMessage *message,
-	       const struct ttrpc_pair *metadata, sandbox_done_fn done, void *arg)
-{
-	struct ttrpc_request request = {
-		.service = &grpc__agent_service__descriptor,
-		.method = method,
-		.message = message,
-		.deadline = clock_deadline(AGENT_TIMEOUT_MS),
-		.metadata = metadata,
-		.n_metadata = metadata ? 1 : 0,
-	};
-	struct err e = {0};
-	struct ttrpc_client *line = agent_line(sb, &e);
-	struct question *q = line ? calloc(1, sizeof *q) : NULL;
-
-	if (line && !q)
-		(void) err_sys(&e, ENOMEM, "ask the guest");
-	if (!e.code) {
-		*q = (struct question){.wait.tell = lost, .sb = sb, .done = done, .arg = arg};
-		(void) ttrpc_call(line, &request, answered, q, NULL, &e);
-	}
-	if (e.code) {
-		free(q);
-		sandbox_refuse(done, arg, &e);
-	}
-}
 
 /* Finds the container @id, if the guest has it and it has not ended. */
 static struct guest_container *in_guest(struct sandbox *sb, const char *id, struct err *e)
@@ -89,55 +13,6 @@ static struct guest_container *in_guest(struct sandbox *sb, const char *id, stru
 		return c;
 	(void) err_say(e, EBUSY, "container '%s' is %s", id, oci_status_name(c->init->status));
 	return NULL;
-}
-
-static bool must_die(uint32_t signo)
-{
-	return signo == SIGKILL || signo == SIGTERM;
-}
-
-void sandbox_kill(struct sandbox *sb, const char *id, const char *exec_id, uint32_t signo, bool all,
-		  sandbox_done_fn done, void *arg)
-{
-	static const struct ttrpc_pair to_one = {"kata-signal", "one"};
-	static const struct ttrpc_pair to_all = {"kata-signal", "all"};
-	Grpc__SignalProcessRequest signal = GRPC__SIGNAL_PROCESS_REQUEST__INIT;
-	struct sandbox_answer done_already = {0};
-	struct err e = {0};
-	struct guest_process *p = sandbox_find_process(sb, id, exec_id, &e);
-	enum oci_status status = p ? guest_process_status(p) : OCI_STOPPED;
-
-	if (p && status == OCI_CREATING && signo == SIGKILL) {
-		sandbox_abort(sb, "killed while it was being created");
-		done(arg, &done_already);
-		return;
-	}
-	if (p && status == OCI_STOPPED && must_die(signo)) {
-		if (p->io && p->status != OCI_STOPPED)
-			stdio_hurry(p->io, KILLED_FLUSH_MS);
-		done(arg, &done_already);
-		return;
-	}
-	if (p && p->spec && !p->io && p->busy) { /* being started: sent once it runs */
-		p->early_signals |= 1ULL << (signo - 1);
-		done(arg, &done_already);
-		return;
-	}
-	if (p && (status == OCI_CREATING || status == OCI_STOPPED || (p->spec && !p->io)))
-		(void) err_say(&e, ENOENT, "process '%s' of container '%s' does not run", exec_id,
-			       id);
-	if (e.code) {
-		sandbox_refuse(done, arg, &e);
-		return;
-	}
-	if (signo == SIGKILL)
-		p->killed = true;
-	signal.container_id = p->container->id;
-	signal.exec_id = p->exec_id;
-	signal.signal = signo;
-	/* SIGKILL to a container's first process goes to all of its processes. */
-	all = !exec_id[0] && (all || signo == SIGKILL);
-	agent_ask(sb, "SignalProcess", &signal.base, all ? &to_all : &to_one, done, arg);
 }
 
 /* Pause and resume change the status only once the guest has done it. */

@@ -136,13 +136,6 @@ void sandbox_refuse(sandbox_done_fn done, void *arg, const struct err *e);
 /* Notes that the step @name of the start ends now. Any thread. */
 void phase_end(struct sandbox *sb, const char *name);
 
-/* ---- guest.c, worker ---- */
-
-/* Asks the agent and waits. @ret may be NULL; freed with ttrpc_message_free(). If the machine breaks
- * meanwhile, the error tells why it did. */
-int guest_ask(struct sandbox *sb, const char *method, const ProtobufCMessage *message,
-	      msec_t deadline, ProtobufCMessage **ret, struct err *e);
-
 /* ---- loss.c ---- */
 
 /* Breaks the sandbox because of @why, unless the VMM ends within a moment with its reason. Loop. */
@@ -237,7 +230,15 @@ void oom_listen(struct sandbox *sb);
 /* The container is being deleted: fails its oom_waits. */
 void oom_forget(struct guest_container *c);
 
-/* ---- calls.c, loop: one question to the agent and back ---- */
+/* ---- agent_call.c: one question to the agent and back ---- */
+
+/* Worker. */
+/* Asks the agent and waits. @ret may be NULL; freed with ttrpc_message_free(). If the machine breaks
+ * meanwhile, the error tells why it did. */
+int guest_ask(struct sandbox *sb, const char *method, const ProtobufCMessage *message,
+	      msec_t deadline, ProtobufCMessage **ret, struct err *e);
+
+/* Loop. */
 
 /* The connection to the agent, or NULL with the reason why there is none. */
 struct ttrpc_client *agent_line(struct sandbox *sb, struct err *e);
