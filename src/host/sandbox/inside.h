@@ -232,18 +232,15 @@ void oom_forget(struct guest_container *c);
 
 /* ---- agent_call.c: one question to the agent and back ---- */
 
-/* Worker. */
-/* Asks the agent and waits. @ret may be NULL; freed with ttrpc_message_free(). If the machine breaks
+/* Asks the agent and waits. Worker. @ret may be NULL; freed with ttrpc_message_free(). If the machine breaks
  * meanwhile, the error tells why it did. */
 int guest_ask(struct sandbox *sb, const char *method, const ProtobufCMessage *message,
 	      msec_t deadline, ProtobufCMessage **ret, struct err *e);
 
-/* Loop. */
-
-/* The connection to the agent, or NULL with the reason why there is none. */
+/* The connection to the agent, or NULL with the reason why there is none. Loop. */
 struct ttrpc_client *agent_line(struct sandbox *sb, struct err *e);
 
-/* Sends a request to the agent; calls @done with the outcome. */
+/* Sends a request to the agent; calls @done with the outcome. Loop. */
 void agent_ask(struct sandbox *sb, const char *method, const ProtobufCMessage *message,
 	       const struct ttrpc_pair *metadata, sandbox_done_fn done, void *arg);
 
