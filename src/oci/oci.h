@@ -50,8 +50,8 @@
  * Does not judge: call oci_spec_check(). Returns 0, or
  *  -ENOENT	there is no such file
  *  -EFBIG	it is larger than OCI_DOCUMENT_MAX_BYTES
- *  -EINVAL	not a regular file, not JSON, wrong type, number out of range, or a key that cannot be
- *		honoured
+ *  -EINVAL	not a regular file, not JSON, wrong type, number out of range, or a key that cannot
+ *		be honoured
  *  -errno	reading failed
  */
 int oci_spec_read(const char *path, Grpc__Spec **ret, struct err *e);

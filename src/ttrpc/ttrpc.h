@@ -185,7 +185,7 @@ int ttrpc_server_serve(struct ttrpc_server *server, int take_fd, struct err *e);
 
 /**
  * ttrpc_server_on_accept() - let @fn accept or refuse a client of a listening socket
- * @fn:		gets the connected socket, borrowed, before anything is read from it; false: it is closed.
+ * @fn:		gets the connected socket, borrowed, before anything is read; false closes it.
  *		It may not free the server
  */
 void ttrpc_server_on_accept(struct ttrpc_server *server, bool (*fn)(void *arg, int fd), void *arg);

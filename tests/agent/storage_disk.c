@@ -5,7 +5,8 @@
 #include "base/file.h"
 #include "tests/agent/box.h"
 
-/* A block device of the host in a container: by virtio-blk into the guest, by the agent's driver into the mount. */
+/* A block device of the host in a container: by virtio-blk into the guest, by the agent's driver
+ * into the mount. */
 
 #define PLACE "/run/kata-containers/sandbox/storage/disk"
 
@@ -38,7 +39,8 @@ static void run_with(struct vm *vm, const char *id, Grpc__Storage *disk, const c
 	run_fini(&r);
 }
 
-/* What the disk has in @name. debugfs replays no journal: only an unmounted file system has it all. */
+/* What the disk has in @name. debugfs replays no journal: only an unmounted file system has it
+ * all. */
 static char *on_host(struct vm *vm, const char *name)
 {
 	auto_free char *command = str_printf("debugfs -R 'cat %s' %s 2>/dev/null", name, vm->disk);

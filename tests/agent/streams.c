@@ -126,7 +126,8 @@ CASE(a_writer_waits_for_a_process_that_does_not_read)
 	MUST(box_start(vm, "deaf", &why));
 	run_until_output(&r, 3);
 	write_more(&w);
-	/* The first one fits into the pipe, the second does not, and others are served meanwhile. */
+	/* The first one fits into the pipe, the second does not, and others are served
+	 * meanwhile. */
 	for (int i = 0; i < 20; i++) {
 		Grpc__GuestDetailsRequest req = GRPC__GUEST_DETAILS_REQUEST__INIT;
 

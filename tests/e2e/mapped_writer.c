@@ -1,4 +1,5 @@
-/* mapped_writer FILE BYTES: fills FILE with 'x' through a mapping, and is killed while it has it. */
+/* mapped_writer FILE BYTES: fills FILE with 'x' through a mapping, and is killed while it has
+ * it. */
 
 #include <fcntl.h>
 #include <signal.h>

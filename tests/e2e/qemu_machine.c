@@ -1,6 +1,7 @@
 /*
- * One machine under the QEMU driver, from its making to its end: the guest half is PID 1 of the guest
- * (built static with -DGUEST), the host half drives it and tells on stdout what happened, a line each.
+ * One machine under the QEMU driver, from its making to its end: the guest half is PID 1 of the
+ * guest (built static with -DGUEST), the host half drives it and tells on stdout what happened, a
+ * line each.
  *
  *	qemu_machine KERNEL INITRD SCENE [MACHINE [SHARE]]
  *

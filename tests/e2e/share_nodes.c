@@ -1,5 +1,5 @@
-/* share_nodes FOLDER: what a container's root makes in a folder that the host shares: a line for each, with how
- * it went. */
+/* share_nodes FOLDER: what a container's root makes in a folder that the host shares: a line for
+ * each, with how it went. */
 #include <errno.h>
 #include <linux/capability.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /*
- * What a QEMU that a guest has taken over can send. The first byte says whether the greeting is sent
- * for it (odd), the second in pieces of how many bytes; the rest is the stream. Between the pieces
- * commands are called that do not wait, so that answers meet callers and latecomers.
+ * What a QEMU that a guest has taken over can send. The first byte says whether the greeting is
+ * sent for it (odd), the second in pieces of how many bytes; the rest is the stream. Between the
+ * pieces commands are called that do not wait, so that answers meet callers and latecomers.
  */
 #include <stdint.h>
 #include <sys/socket.h>

@@ -1,6 +1,6 @@
 /*
- * What a guest can write to its console, on its way into a log and into an error. The first byte says
- * how small the room is.
+ * What a guest can write to its console, on its way into a log and into an error. The first byte
+ * says how small the room is.
  */
 #include <stdint.h>
 #include <stdlib.h>

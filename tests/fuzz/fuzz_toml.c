@@ -1,6 +1,6 @@
 /*
- * TOML, and configurations made of it: no text may crash, hang or leak; what is accepted is a tree as
- * promised, and can be shown and copied.
+ * TOML, and configurations made of it: no text may crash, hang or leak; what is accepted is a tree
+ * as promised, and can be shown and copied.
  */
 #include <stdint.h>
 #include <stdlib.h>

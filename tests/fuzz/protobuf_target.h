@@ -2,8 +2,8 @@
 
 /*
  * Unpacks arbitrary bytes as one of the messages of a few services: the first byte says which. What
- * could be read is written and read again. protobuf-c keeps fields it does not know, even those whose
- * number is no number, so the second reading may refuse what the first has let pass.
+ * could be read is written and read again. protobuf-c keeps fields it does not know, even those
+ * whose number is no number, so the second reading may refuse what the first has let pass.
  */
 #include <stdint.h>
 #include <stdlib.h>

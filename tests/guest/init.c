@@ -1,6 +1,6 @@
 /*
- * PID 1 of the machine in which tests/guest/run tries what this machine's kernel cannot do: boots as
- * the agent does, runs every program in /tests with the arguments of the kernel command line's
+ * PID 1 of the machine in which tests/guest/run tries what this machine's kernel cannot do: boots
+ * as the agent does, runs every program in /tests with the arguments of the kernel command line's
  * "only=", and switches the machine off. What they print goes to the console.
  */
 #include <dirent.h>

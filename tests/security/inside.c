@@ -3,22 +3,24 @@
  *
  *	inside PID <ATTACKS
  *
- * An attack is a line: a label, a colon, and calls between semicolons, each of which must succeed before
- * the next is made. A line in answer has the label, and `ok N` with the last call's value, the name of the
- * error that stopped it, `killed` (by the seccomp filter), or `blocked` (no answer within the limit).
+ * An attack is a line: a label, a colon, and calls between semicolons, each of which must succeed
+ * before the next is made. A line in answer has the label, and `ok N` with the last call's value,
+ * the name of the error that stopped it, `killed` (by the seccomp filter), or `blocked` (no answer
+ * within the limit).
  *
  *	shadow: open @/etc/shadow O_RDONLY; read $1 #16 16
  *
- * An argument is a number, a name out of a table, $K for the value of the K-th call of the line, @TEXT for
- * a pointer to a string, #N for one to N bytes of nothing, strings:A,B for an array of strings as execve
- * takes it, and unix:PATH, unix:@NAME, inet:PORT or vsock:CID:PORT for two arguments, an address and its
- * length; iov:N is a pointer to one struct iovec with N bytes of nothing. What a call reads into its last #N is printed, made printable.
+ * An argument is a number, a name out of a table, $K for the value of the K-th call of the line,
+ * @TEXT for a pointer to a string, #N for one to N bytes of nothing, strings:A,B for an array of
+ * strings as execve takes it, and unix:PATH, unix:@NAME, inet:PORT or vsock:CID:PORT for two
+ * arguments, an address and its length; iov:N is a pointer to one struct iovec with N bytes of
+ * nothing. What a call reads into its last #N is printed, made printable.
  *
- * Each attack has a copy of the process to itself: the tool stops the process with ptrace, switches its
- * filter off for as long as it takes to fork inside it (PTRACE_O_SUSPEND_SECCOMP), and on again in the
- * copy, which has the same user, capabilities, namespaces, filter, Landlock domain and descriptors. So a
- * call that is answered by a kill costs a copy and no machine. Whoever runs this needs CAP_SYS_ADMIN and
- * no seccomp filter of his own.
+ * Each attack has a copy of the process to itself: the tool stops the process with ptrace, switches
+ * its filter off for as long as it takes to fork inside it (PTRACE_O_SUSPEND_SECCOMP), and on again
+ * in the copy, which has the same user, capabilities, namespaces, filter, Landlock domain and
+ * descriptors. So a call that is answered by a kill costs a copy and no machine. Whoever runs this
+ * needs CAP_SYS_ADMIN and no seccomp filter of his own.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -170,8 +172,8 @@ static bool wait_stop(const struct victim *v, int *status)
 	return r > 0;
 }
 
-/* Up to the next border of a system call. Signals that come in between are kept away: they are not ours
- * to deliver to a copy. */
+/* Up to the next border of a system call. Signals that come in between are kept away: they are not
+ * ours to deliver to a copy. */
 static bool to_border(const struct victim *v, int *status)
 {
 	do {

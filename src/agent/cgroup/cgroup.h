@@ -53,8 +53,8 @@ const char *cgroup_path(const struct cgroup *cg);
 /* Its folder, for clone3(CLONE_INTO_CGROUP); belongs to the cgroup. */
 int cgroup_fd(const struct cgroup *cg);
 
-/* The folder of the cgroup that process @pid is in, which may be below @cg. Returns a descriptor, the
- * caller's, or -errno. */
+/* The folder of the cgroup that process @pid is in, which may be below @cg. Returns a descriptor,
+ * the caller's, or -errno. */
 int cgroup_open_of(const struct cgroup *cg, pid_t pid, struct err *e);
 
 /* Sets every limit that is present in @res and leaves the others alone. Device rules are not part

@@ -24,9 +24,9 @@
  *	                 (none)
  *
  * A process of a container is made by the zygote (zygote.h), a helper that has the agent's program
- * and nothing of its memory; that child does everything which needs the container's namespaces, step
- * by step, and talks to the agent over a socket (handshake.h). Nothing here blocks the loop: calls
- * that take time return at once and end with a callback.
+ * and nothing of its memory; that child does everything which needs the container's namespaces,
+ * step by step, and talks to the agent over a socket (handshake.h). Nothing here blocks the loop:
+ * calls that take time return at once and end with a callback.
  *
  * Threads: all calls and callbacks on the loop's thread. A callback may call anything here,
  * container_free() and container_process_free() included.
@@ -39,7 +39,7 @@
  * so a network namespace without a path is the agent's own.
  *
  * What boot must provide before the first container:
- *  - "/" is a mount that has another below it: the initramfs itself cannot be pivoted away from, but
+ *  - "/" is a mount that has another below it: the initramfs cannot be pivoted away from, but
  *    a second mount of it, moved over the first, can;
  *  - /proc, /sys, /dev (devtmpfs), /dev/pts, /run, and cgroup2 on /sys/fs/cgroup are mounted;
  *  - loopback is up;

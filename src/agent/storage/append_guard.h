@@ -10,8 +10,8 @@
  * On virtio-fs, mapping a descriptor that appends, shared, is ENODEV here, as on a file system that
  * cannot map; taking O_APPEND away is EPERM, as for a file with the attribute "append only".
  *
- * It is two programs for the kernel's security hooks (BPF_PROG_TYPE_LSM). They are in force as long as
- * their descriptors are open. Private to agent/storage.
+ * It is two programs for the kernel's security hooks (BPF_PROG_TYPE_LSM). They are in force as long
+ * as their descriptors are open. Private to agent/storage.
  */
 #define APPEND_GUARDS 2
 

@@ -48,8 +48,8 @@ int driver_remount(const struct storages_config *config, int run_fd, const Grpc_
  */
 struct oci_mount_options;
 
-/* The storage's options for the kernel: all but those that begin with one of @ours (NULL-terminated;
- * NULL: none). *@ret is freed with free(); its strings are borrowed. */
+/* The storage's options for the kernel: all but those that begin with one of @ours
+ * (NULL-terminated; NULL: none). *@ret is freed with free(); its strings are borrowed. */
 int driver_options(const Grpc__Storage *s, const char *const *ours, char ***ret, size_t *ret_n,
 		   struct err *e);
 
@@ -69,8 +69,8 @@ enum place_kind {
 	PLACE_FILE,
 };
 
-/* Opens (O_PATH) the place, made together with its parents if it is missing. Returns a descriptor or
- * -errno: -EINVAL when it is not below run_dir, -ELOOP when a link is on the way. */
+/* Opens (O_PATH) the place, made together with its parents if it is missing. Returns a descriptor
+ * or -errno: -EINVAL when it is not below run_dir, -ELOOP when a link is on the way. */
 int place_make(int run_fd, const char *run_dir, const char *path, enum place_kind kind,
 	       struct err *e);
 

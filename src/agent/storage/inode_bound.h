@@ -22,5 +22,6 @@ int inode_bound_new(struct loop *loop, struct reaper *reaper, uint32_t files_max
 /* Accepts NULL. */
 void inode_bound_free(struct inode_bound *b);
 
-/* The number of objects of the slab cache @name in the text of /proc/slabinfo, 0 if it is not there. */
+/* The number of objects of the slab cache @name in the text of /proc/slabinfo, 0 if it is not
+ * there. */
 uint64_t inode_bound_count(const char *slabinfo, const char *name);

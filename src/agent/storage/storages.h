@@ -41,8 +41,9 @@ struct mounted *storages_find(struct storages *s, const char *path);
 /* One more holder. */
 int storage_hold_add(struct storage_hold *h, struct mounted *m, struct err *e);
 
-/* Enters what is about to be mounted into the table, held by @h: afterwards nothing can fail but the
- * mount itself, and then storages_leave() takes it back. NULL and a failure if there is no room. */
+/* Enters what is about to be mounted into the table, held by @h: afterwards nothing can fail but
+ * the mount itself, and then storages_leave() takes it back. NULL and a failure if there is no
+ * room. */
 struct mounted *storages_enter(struct storage_hold *h, const struct storage_driver *driver,
 			       const char *path, struct err *e);
 void storages_leave(struct storage_hold *h, struct mounted *m);

@@ -3,8 +3,8 @@
 /**
  * DOC: cli - the command line, compatible with runc's
  *
- * Every verb is a short-lived client of a sandbox server (containerd-shim-kata-v2) over ttRPC; there
- * is no second implementation of anything here. The verbs find the server by one folder per
+ * Every verb is a short-lived client of a sandbox server (containerd-shim-kata-v2) over ttRPC;
+ * there is no second implementation of anything here. The verbs find the server by one folder per
  * container below --root (host/state/state_dir.h).
  *
  * The only process of the CLI that stays is the container's stand-in (standin.h): --pid-file and

@@ -18,8 +18,8 @@
  *
  *	create, run -d, exec -d		standin_fork(): a child of the caller's session
  *	run, exec --pid-file		the same, and it ends before the CLI does: standin_end()
- *	run, exec			standin_begin() and standin_finish(): the CLI itself, whose pid
- *					is not published
+ *	run, exec			standin_begin() and standin_finish(): the CLI itself, whose
+ *					pid is not published
  *
  * A published pid stands for the container: a caller that joins its namespaces or looks at its root
  * must get the host's view of the container. So a forked stand-in lives in a room of its own

@@ -18,7 +18,7 @@ struct status_view {
 	Grpc__Spec *spec;
 };
 
-/* What is known of the container whose folder @dir is, one that is still being created included. Call
- * status_view_fini() also after a failure. */
+/* What is known of the container whose folder @dir is, one that is still being created included.
+ * Call status_view_fini() also after a failure. */
 int status_view_read(const struct state_dir *dir, struct status_view *v, struct err *e);
 void status_view_fini(struct status_view *v);

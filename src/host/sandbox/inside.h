@@ -151,8 +151,8 @@ struct loss_wait {
 	void (*tell)(struct loss_wait *w, const struct err *why);
 };
 
-/* The same as loss_find_reason() on the loop: true if @w->tell is called now or in a moment, false if
- * the machine is well and the call failed for its own reasons. */
+/* The same as loss_find_reason() on the loop: true if @w->tell is called now or in a moment, false
+ * if the machine is well and the call failed for its own reasons. */
 bool loss_tells(struct sandbox *sb, struct loss_wait *w);
 
 /* Answers all loss_waits: the sandbox is broken, or ends as it should. Loop. */
@@ -232,8 +232,8 @@ void oom_forget(struct guest_container *c);
 
 /* ---- agent_call.c: one question to the agent and back ---- */
 
-/* Asks the agent and waits. Worker. @ret may be NULL; freed with ttrpc_message_free(). If the machine breaks
- * meanwhile, the error tells why it did. */
+/* Asks the agent and waits. Worker. @ret may be NULL; freed with ttrpc_message_free(). If the
+ * machine breaks meanwhile, the error tells why it did. */
 int guest_ask(struct sandbox *sb, const char *method, const ProtobufCMessage *message,
 	      msec_t deadline, ProtobufCMessage **ret, struct err *e);
 

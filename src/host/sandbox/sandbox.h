@@ -103,8 +103,8 @@ struct sandbox_container {
 	const char *config_path; /* as sandbox_options; NULL: that one */
 };
 
-/* Makes a container; the first one makes the machine. Failures: -EEXIST, -EINVAL (id, spec), -ENOENT
- * (bundle, source), -ECANCELED, -ETIMEDOUT, ... */
+/* Makes a container; the first one makes the machine. Failures: -EEXIST, -EINVAL (id, spec),
+ * -ENOENT (bundle, source), -ECANCELED, -ETIMEDOUT, ... */
 void sandbox_create_container(struct sandbox *sb, const struct sandbox_container *container,
 			      sandbox_done_fn done, void *arg);
 

@@ -14,9 +14,10 @@
  * because a VMM or a file server that the guest has taken over must reach no server.
  *
  * A process belongs to a machine when it is one of the helpers named here or a descendant of one,
- * when it lives in a user or pid namespace of theirs, or when it descends from a child of any server
- * (known by the name of the program) that lives in other namespaces than that server. A check that
- * the kernel gives no answer to passes, because the peer's user is known to be the owner by then.
+ * when it lives in a user or pid namespace of theirs, or when it descends from a child of any
+ * server (known by the name of the program) that lives in other namespaces than that server. A
+ * check that the kernel gives no answer to passes, because the peer's user is known to be the owner
+ * by then.
  */
 struct peer_rules {
 	uid_t owner;
@@ -31,6 +32,6 @@ struct peer {
 	bool gone; /* of the right user, and has ended already */
 };
 
-/* Judges the connected unix socket @fd; *@ret is filled as far as it is known in any case. Returns 0,
- * -EACCES with the reason, or -ESRCH for one that is gone. */
+/* Judges the connected unix socket @fd; *@ret is filled as far as it is known in any case. Returns
+ * 0, -EACCES with the reason, or -ESRCH for one that is gone. */
 int peer_judge(int fd, const struct peer_rules *rules, struct peer *ret, struct err *e);

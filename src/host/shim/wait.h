@@ -2,9 +2,9 @@
 
 #include "host/shim/server.h"
 
-/* Answers the call when the process has ended. With @owner the caller stands in for the process: when
- * it hangs up before, the process is killed; after its answer an exec is deleted. "run": when it
- * hangs up, the container is removed too. NULL: the caller only wants to know. */
+/* Answers the call when the process has ended. With @owner the caller stands in for the process:
+ * when it hangs up before, the process is killed; after its answer an exec is deleted. "run": when
+ * it hangs up, the container is removed too. NULL: the caller only wants to know. */
 void wait_begin(struct server *s, struct ttrpc_call *call, const char *id, const char *exec_id,
 		const char *owner);
 

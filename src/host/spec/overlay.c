@@ -23,8 +23,8 @@ static const char *folders_of(const char *word)
 	return NULL;
 }
 
-/* Whether all folders of a list with ':' between them are absolute. A colon behind a backslash is part of
- * a name; two are a separator of their own. */
+/* Whether all folders of a list with ':' between them are absolute. A colon behind a backslash is
+ * part of a name; two are a separator of their own. */
 static bool all_absolute(const char *list)
 {
 	if (*list != '/')

@@ -16,15 +16,16 @@ struct oci_mount_options;
  *				mapped here, too. Files of the kernel and device nodes, by whatever
  *				path, mean those of the guest (host/storage/kernel_files.h)
  *	mounts, tmpfs, proc,...	stay: the guest makes its own
- *	mounts, overlay		mounted here, for the layers are folders of this host, and shown like a
- *				bind mount
+ *	mounts, overlay		mounted here, for the layers are folders of this host, and shown
+ *				like a bind mount
  *	mounts, other kinds	refused
  *	hooks			all but startContainer are taken out: they run here
  *	linux.namespaces	network is taken out: the machine is the network namespace. A path
- *				must be a namespace of its type; joining any but a network is refused
- *	linux.devices		what is the same in every kernel stays (null, tty, fuse), and numbers that
- *				no device of this host has; the host's devices are refused, and taken
- *				out with a warning when all of them were asked for (privileged)
+ *				must be a namespace of its type; only a network can be joined
+ *	linux.devices		what is the same in every kernel stays (null, tty, fuse), and
+ *				numbers that no device of this host has; the host's devices are
+ *				refused, and taken out with a warning when all were asked for
+ *				(privileged)
  *	linux.cgroupsPath	made a plain path (systemd's slice:prefix:name included)
  *	linux.seccomp		taken out if the configuration says so
  *	labels			AppArmor and SELinux: for this host's kernel only; taken out, with a
@@ -41,7 +42,7 @@ struct guest_rules {
 	struct share *share; /* gets the mounts */
 	bool terminal;       /* as the engine said when it asked for the container */
 	bool drop_seccomp;
-	int *ret_net_ns; /* the network namespace that the spec names, the caller's; else left alone */
+	int *ret_net_ns; /* the network namespace that the spec names; left alone if none */
 };
 
 /**

@@ -29,8 +29,9 @@
  * Threads: none, all on the loop. Distrusts: the guest may send more than was asked for, or
  * nothing.
  *
- * The agent holds what is under way too, and its memory is taken from the containers': with messages
- * of 1 MiB it grew to 5 MiB, with these it stays below 2, and the streams are a quarter slower.
+ * The agent holds what is under way too, and its memory is taken from the containers': with
+ * messages of 1 MiB it grew to 5 MiB, with these it stays below 2, and the streams are a quarter
+ * slower.
  */
 #define STDIO_CHUNK_BYTES (128U << 10)
 #define STDIO_DEPTH       2

@@ -60,7 +60,8 @@ static void print_caps(char **args)
 	print_status((const char *[]){"Cap", "NoNewPrivs:", "Seccomp:", NULL});
 }
 
-/* Signals 32 and 33 belong to the C library: what a container inherits of them is up to whoever started the tests. */
+/* Signals 32 and 33 belong to the C library: what a container inherits of them is up to whoever
+ * started the tests. */
 #define LIBRARY_SIGNALS (3ULL << 31)
 
 static void print_signals(char **args)

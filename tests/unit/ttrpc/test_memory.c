@@ -3,8 +3,8 @@
 #include "host/agent_client/agent_client.h"
 
 /*
- * Out of memory at every allocation in turn: a call may fail or the line may break, but each call is
- * ended, and nothing crashes or leaks. The sanitizers have an allocator of their own.
+ * Out of memory at every allocation in turn: a call may fail or the line may break, but each call
+ * is ended, and nothing crashes or leaks. The sanitizers have an allocator of their own.
  */
 #if defined(__SANITIZE_ADDRESS__)
 #define HAVE_OWN_MALLOC 0

@@ -14,8 +14,8 @@
  * one walk do. The numbers of system calls still come from libseccomp.
  *
  * The program looks at the architecture, then searches the number of the call in a tree of ranges.
- * A call with conditions tries its rules in their order; the first whose conditions all hold decides.
- * An unconditional rule decides alone.
+ * A call with conditions tries its rules in their order; the first whose conditions all hold
+ * decides. An unconditional rule decides alone.
  */
 
 /* As in enum scmp_compare. */
@@ -53,7 +53,8 @@ int filter_new(uint32_t otherwise, struct filter **ret, struct err *e);
 void filter_free(struct filter *f);
 AUTO_PTR(struct filter, filter_free)
 
-/* @token: SCMP_ARCH_*. Before the first rule. Returns 0, also when it is there already, or -E2BIG. */
+/* @token: SCMP_ARCH_*. Before the first rule. Returns 0, also when it is there already, or
+ * -E2BIG. */
 int filter_add_arch(struct filter *f, uint32_t token, struct err *e);
 
 /* A rule for @name on every architecture that has such a call. Returns 0, -E2BIG, -ENOMEM. */

@@ -16,8 +16,7 @@ struct mount_entry {
 	size_t index;
 	struct oci_mount_options options;
 	bool is_bind;
-	char path
-		[4096]; /* destination, cleaned: absolute, without "." and ".." and doubled slashes */
+	char path[4096]; /* destination, cleaned: absolute, without ".", ".." and doubled slashes */
 };
 
 /* Makes root.path the working folder and copies its tree into s->root_fd, attached nowhere. */

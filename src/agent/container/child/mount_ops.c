@@ -35,7 +35,8 @@ int mount_change(int mount_fd, uint64_t set, uint64_t clear, uint64_t propagatio
 {
 	struct mount_attr attr = {.attr_set = set, .attr_clr = clear, .propagation = propagation};
 
-	/* The access time is one field of several bits: to change it is to clear all of it first. */
+	/* The access time is one field of several bits: to change it is to clear all of it
+	 * first. */
 	if ((set | clear) & MOUNT_ATTR__ATIME)
 		attr.attr_clr |= MOUNT_ATTR__ATIME;
 	if (syscall(SYS_mount_setattr, mount_fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0),

@@ -145,8 +145,9 @@ static int remember_late(struct setup *s, const struct mount_entry *m, struct er
 }
 
 /* What the kernel refuses to mount anew is bound from what the agent has: a cgroup tree (the
- * container's own group when it has a namespace, which is the root of what we see), and the sysfs of
- * a network namespace that belongs to other users than the container's, for that is the pod's. */
+ * container's own group when it has a namespace, which is the root of what we see), and the sysfs
+ * of a network namespace that belongs to other users than the container's, for that is the
+ * pod's. */
 static int bind_agents(const struct mount_entry *m, const char *path, int target, struct err *e)
 {
 	auto_close int fd = mount_copy(AT_FDCWD, path, true);

@@ -6,9 +6,9 @@
 #include "base/err.h"
 
 /*
- * Paths inside a container's root, which belongs to the workload: links in it are followed, but they
- * cannot lead out of it (openat2, RESOLVE_IN_ROOT). What is found is a descriptor, and from then on
- * the path does not matter any more.
+ * Paths inside a container's root, which belongs to the workload: links in it are followed, but
+ * they cannot lead out of it (openat2, RESOLVE_IN_ROOT). What is found is a descriptor, and from
+ * then on the path does not matter any more.
  */
 
 /* Opens with O_PATH what @path means. @flags: O_NOFOLLOW, O_DIRECTORY. Returns a descriptor or

@@ -11,8 +11,9 @@
 #include "base/array.h"
 #include "base/file.h"
 
-/* What a possessor and the owner may do with the keyring; keyctl(2). The owner may search, which the
- * kernel does not grant by itself, so that a process that has changed its user finds its keys. */
+/* What a possessor and the owner may do with the keyring; keyctl(2). The owner may search, which
+ * the kernel does not grant by itself, so that a process that has changed its user finds its
+ * keys. */
 #define KEYRING_RIGHTS (0x1f000000U | 0x000b0000U)
 
 /* Joins a new keyring, because all containers would share their keys otherwise. */

@@ -48,8 +48,8 @@ int qmp_greet(struct qmp *q, msec_t deadline, char *version, size_t version_byte
  * @take_args:	an object or NULL; taken in any case
  * @ret:	the value of "return"; the caller's, json_decref(); may be NULL
  *
- * Returns 0, -ETIMEDOUT (a late answer is thrown away), -ECONNRESET, -EPROTO, -EBUSY (too many calls),
- * or -EREMOTEIO: QEMU refused, with its words in @e.
+ * Returns 0, -ETIMEDOUT (a late answer is thrown away), -ECONNRESET, -EPROTO, -EBUSY (too many
+ * calls), or -EREMOTEIO: QEMU refused, with its words in @e.
  */
 int qmp_call(struct qmp *q, const char *command, json_t *take_args, msec_t deadline, json_t **ret,
 	     struct err *e);

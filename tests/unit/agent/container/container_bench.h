@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * What tests of the container layer stand on. Containers are made for real, on this machine: it needs root, a kernel with cgroup2 somewhere, and a
- * static busybox. The zygote of the container layer is this very program, executed again.
+ * What tests of the container layer stand on. Containers are made for real, on this machine: it
+ * needs root, a kernel with cgroup2 somewhere, and a static busybox. The zygote of the container
+ * layer is this very program, executed again.
  */
 #include "agent/container/container.h"
 
@@ -168,7 +169,8 @@ __attribute__((unused)) static void bench_init(struct bench *b)
 	add_namespace(b, "ipc");
 	add_namespace(b, "uts");
 	add_mount(b, "proc", "proc", "/proc", NULL, 0);
-	/* As every engine has it: in a sticky /dev nobody may open a device of others to create it. */
+	/* As every engine has it: in a sticky /dev nobody may open a device of others to create
+	 * it. */
 	static char *const dev[] = {"mode=755"};
 
 	add_mount(b, "tmpfs", "tmpfs", "/dev", (char **) dev, 1);

@@ -41,7 +41,8 @@ static int build(struct confine_filter *f)
 	return confine_filter_build(f, &spec, NULL);
 }
 
-/* The wait status of a process in the filter that does @what; its exit code is what that returns. */
+/* The wait status of a process in the filter that does @what; its exit code is what that
+ * returns. */
 static int in_filter(int (*what)(void))
 {
 	struct confine_filter f = {0};

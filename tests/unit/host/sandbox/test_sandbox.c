@@ -662,7 +662,8 @@ TEST(hooks_run_in_their_order_and_a_failing_one_undoes_all)
 		log, log, log, log, log);
 	auto_free char *text = NULL;
 
-	/* They run among the host's mounts, where this folder is no tmpfs: put the log beside it. */
+	/* They run among the host's mounts, where this folder is no tmpfs: put the log beside
+	 * it. */
 	(void) umount2(here.folder, MNT_DETACH);
 	auto_free char *root = str_printf("%s/bundle/rootfs", here.folder);
 	CHECK_EQ(dir_make(root, 0755, NULL), 0);

@@ -11,7 +11,8 @@
 #include "host/storage/share.h"
 #include "host/storage/view.h"
 
-/* A tmpfs in a mount namespace of the test: root/, lent/ and scratch/ in it. Skips where that is not allowed. */
+/* A tmpfs in a mount namespace of the test: root/, lent/ and scratch/ in it. Skips where that is
+ * not allowed. */
 static void in_folder(void)
 {
 	char folder[] = "/tmp/test-view-XXXXXX";

@@ -1,6 +1,6 @@
 /*
- * Our seccomp programs beside those that libseccomp makes from the same rules: whatever the call, the
- * answer is the same.
+ * Our seccomp programs beside those that libseccomp makes from the same rules: whatever the call,
+ * the answer is the same.
  */
 #include "agent/container/child/filter.h"
 

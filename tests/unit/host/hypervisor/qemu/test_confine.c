@@ -111,7 +111,8 @@ TEST(only_a_server_of_files_keeps_capabilities_and_none_to_make_devices)
 	confine_fini(&c);
 }
 
-/* A number that is not refused by the filter gives another error, for the arguments are nonsense. */
+/* A number that is not refused by the filter gives another error, for the arguments are
+ * nonsense. */
 static const struct attempt {
 	long number;
 	long first;

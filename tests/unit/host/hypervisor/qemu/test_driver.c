@@ -13,8 +13,8 @@
 #include "host/hypervisor/hypervisor.h"
 
 /*
- * The driver against a fake QEMU: a script that finds monitor, console and agent on the descriptors 3,
- * 4 and 5, as the real one does.
+ * The driver against a fake QEMU: a script that finds monitor, console and agent on the descriptors
+ * 3, 4 and 5, as the real one does.
  */
 #define GREET                                                                                        \
 	"printf '{\"QMP\":{\"version\":{\"qemu\":{\"micro\":1,\"minor\":2,\"major\":8}}}}\\n' >&3\n" \

@@ -12,9 +12,9 @@
 #include "host/hypervisor/qemu/monitor.h"
 
 /*
- * A fake QEMU: a thread that plays a list of steps. "<" waits for one line and remembers it; anything
- * else is sent as it is, with "@1@" replaced by the id of the last line that came, "@2@" by that of
- * the one before.
+ * A fake QEMU: a thread that plays a list of steps. "<" waits for one line and remembers it;
+ * anything else is sent as it is, with "@1@" replaced by the id of the last line that came, "@2@"
+ * by that of the one before.
  */
 struct fake {
 	int fd;
