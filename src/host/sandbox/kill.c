@@ -1,3 +1,4 @@
+/* What a signal does to a process of a container, also to one that does not run yet or any more. */
 #include <errno.h>
 #include <signal.h>
 
