@@ -114,6 +114,7 @@ stop_at() {
 	[ "$code" -gt 128 ]
 	wait_for 30 state_is_empty
 	leak_check
+	story_forget
 }
 
 @test "a signal to run while it makes the container leaves nothing, the id least of all" {
