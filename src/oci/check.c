@@ -12,15 +12,6 @@
 
 #define HOST_NAME_MAX_BYTES 64 /* the kernel's __NEW_UTS_LEN */
 
-int check_absolute(const char *path, const char *field, struct err *e)
-{
-	if (!path || !path[0])
-		return refuse(e, EINVAL, "%s: is missing", field);
-	if (path[0] != '/')
-		return refuse(e, EINVAL, "%s: '%.128s' is not an absolute path", field, path);
-	return 0;
-}
-
 /* Accepts every 1.x, because the specification follows semver: 1.x only adds. */
 static int check_version(const char *version, struct err *e)
 {
