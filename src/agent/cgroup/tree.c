@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -213,31 +212,6 @@ int cgroup_fd(const struct cgroup *cg)
 const char *cgroup_path(const struct cgroup *cg)
 {
 	return cg->path;
-}
-
-bool cgroup_read_key(const struct cgroup *cg, const char *file, const char *key, uint64_t *ret)
-{
-	auto_free char *text = NULL;
-	size_t bytes = strlen(key);
-
-	if (file_read(cg->fd, file, CGROUP_FILE_MAX_BYTES, &text, NULL, NULL) < 0)
-		return false;
-	for (const char *line = text; line && *line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (strncmp(line, key, bytes) == 0 && line[bytes] == ' ')
-			return sscanf(line + bytes, "%" SCNu64, ret) == 1;
-	}
-	return false;
-}
-
-bool cgroup_read_number(const struct cgroup *cg, const char *file, uint64_t *ret)
-{
-	auto_free char *text = NULL;
-
-	if (file_read(cg->fd, file, 64, &text, NULL, NULL) < 0)
-		return false;
-	*ret = UINT64_MAX;
-	return strncmp(text, "max", 3) == 0 || sscanf(text, "%" SCNu64, ret) == 1;
 }
 
 int cgroup_freeze(struct cgroup *cg, bool frozen, struct err *e)
