@@ -62,6 +62,7 @@ void container_process_init(struct container_process *p, struct container *c);
 /* Kills the process and closes its descriptors; the memory stays. */
 void container_process_fini(struct container_process *p);
 
+/* lifetime.c, process.c */
 void container_pin(struct container *c);
 void container_process_pin(struct container_process *p);
 
