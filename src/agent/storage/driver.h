@@ -36,15 +36,12 @@ const struct storage_driver *driver_find(const char *name, struct err *e);
 int driver_undo(const struct storage_driver *driver, const struct storages_config *config,
 		int run_fd, const char *mount_point, struct err *e);
 
-int driver_unmount(const struct storages_config *config, int run_fd, const char *mount_point,
-		   struct err *e);
-
 /* Mounts an "ephemeral" storage again with other options. */
 int driver_remount(const struct storages_config *config, int run_fd, const Grpc__Storage *storage,
 		   struct err *e);
 
 /*
- * Pieces that drivers are made of.
+ * mount.c: pieces that drivers are made of.
  */
 struct oci_mount_options;
 
@@ -60,6 +57,10 @@ int driver_mount_at(const struct storage_task *t, int place, const char *fstype,
 /* Mounts @fstype at the storage's mount point, without the options that begin with one of @ours. */
 int driver_mount(const struct storage_task *t, const char *fstype, const char *const *ours,
 		 struct err *e);
+
+/* A mount that is busy is written back and goes with its last user. */
+int driver_unmount(const struct storages_config *config, int run_fd, const char *mount_point,
+		   struct err *e);
 
 /*
  * Places: paths below run_dir that the host has named.
