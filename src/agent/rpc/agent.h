@@ -46,7 +46,7 @@ struct rpc {
 /* Answers one call, now or later. @request is of the type that the call's name says. */
 typedef void (*answer_fn)(struct rpc *rpc, struct ttrpc_call *call, const void *request);
 
-/* Answers with nothing when @r is 0, else with the failure. */
+/* answer.c: answers with nothing when @r is 0, else with the failure. */
 void answer(struct ttrpc_call *call, int r, const struct err *e);
 
 /* health.c */

@@ -91,18 +91,6 @@ void member_free(struct member *m)
 	free(m);
 }
 
-void members_free(struct rpc *rpc)
-{
-	while (!list_empty(&rpc->members)) {
-		struct member *m = container_of(list_first(&rpc->members), struct member, link);
-
-		if (m->creation)
-			creation_cancel(m->creation);
-		else
-			member_free(m);
-	}
-}
-
 int member_find(struct rpc *rpc, const char *id, struct member **ret, struct err *e)
 {
 	struct member *m = find(rpc, id);

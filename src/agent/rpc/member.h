@@ -53,7 +53,7 @@ int member_new(struct rpc *rpc, const char *id, const char *exec_id, struct memb
  * be called from a callback of one of its processes' operations. Accepts NULL. */
 void member_free(struct member *m);
 
-/* All of them, those included that are still being made. */
+/* sandbox.c: all of them, those included that are still being made. */
 void members_free(struct rpc *rpc);
 
 /* create.c: answers and undoes a CreateContainer that is under way; frees its member. */

@@ -55,14 +55,6 @@ static const struct call health_calls[] = {
 	{"Version", PHASE_ANY, health_version},
 };
 
-void answer(struct ttrpc_call *call, int r, const struct err *e)
-{
-	if (r < 0)
-		ttrpc_fail_err(call, e);
-	else
-		ttrpc_reply(call, NULL);
-}
-
 static void dispatch(const struct call *calls, size_t n, struct rpc *rpc, struct ttrpc_call *call,
 		     const void *request)
 {

@@ -168,6 +168,18 @@ static void let_storages_go(struct rpc *rpc)
 	sync();
 }
 
+void members_free(struct rpc *rpc)
+{
+	while (!list_empty(&rpc->members)) {
+		struct member *m = container_of(list_first(&rpc->members), struct member, link);
+
+		if (m->creation)
+			creation_cancel(m->creation);
+		else
+			member_free(m);
+	}
+}
+
 static void end(struct rpc *rpc)
 {
 	struct ttrpc_call *call = take_ptr(rpc->sandbox_call);
