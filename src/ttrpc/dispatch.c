@@ -9,20 +9,6 @@
 /* From a frame to a handler. An error in a request is answered on its own stream; the connection
  * goes on. */
 
-void connection_refuse(struct connection *c, uint32_t stream, enum ttrpc_code code,
-		       const char *message)
-{
-	struct frame *f = status_frame(code, message, stream);
-	struct err e = {0};
-
-	if (f) {
-		wire_send(c->wire, f);
-		return;
-	}
-	(void) err_sys(&e, ENOMEM, "answer");
-	wire_break(c->wire, &e);
-}
-
 void connection_too_large(void *connection, const struct frame_header *h)
 {
 	if (h->type == FRAME_REQUEST)
