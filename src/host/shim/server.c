@@ -6,7 +6,7 @@
 
 #include "base/array.h"
 #include "base/log.h"
-#include "host/shim/orphan.h"
+#include "host/shim/lifetime.h"
 
 /* How long sending the last answers may take before the process ends. */
 #define FLUSH_TIMEOUT_MS 2000

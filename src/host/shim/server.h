@@ -8,7 +8,7 @@
 
 /* The server: a sandbox, and the connections to it. Private to host/shim. */
 
-/* See orphan.h. */
+/* See lifetime.h. */
 struct orphan {
 	char *folder; /* NULL: none */
 	int fd;       /* of the folder, because another may have its name later */

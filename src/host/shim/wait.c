@@ -6,7 +6,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "host/shim/orphan.h"
+#include "host/shim/lifetime.h"
 #include "task.pb-c.h"
 
 struct waiting {

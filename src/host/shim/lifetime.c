@@ -1,4 +1,4 @@
-#include "host/shim/orphan.h"
+#include "host/shim/lifetime.h"
 
 #include <errno.h>
 #include <fcntl.h>
