@@ -36,15 +36,6 @@ int ttrpc_server_new(struct loop *loop, const struct ttrpc_service *const *servi
 	return 0;
 }
 
-static void connection_close(struct connection *c)
-{
-	list_remove(&c->link);
-	c->server->n_connections--;
-	wire_free(c->wire);
-	call_all_gone(c);
-	free(c);
-}
-
 void ttrpc_server_free(struct ttrpc_server *server)
 {
 	struct list *first;
@@ -79,51 +70,6 @@ void ttrpc_server_on_connections(struct ttrpc_server *server,
 {
 	server->on_connections = fn;
 	server->on_connections_arg = arg;
-}
-
-static void tell_connections(struct ttrpc_server *server)
-{
-	if (server->on_connections)
-		server->on_connections(server->on_connections_arg, server->n_connections);
-}
-
-static void connection_broken(void *arg, const struct err *e)
-{
-	struct connection *c = arg;
-	struct ttrpc_server *server = c->server;
-
-	(void) e; /* a closed connection is no failure of the server */
-	connection_close(c);
-	listener_resume_all(server);
-	tell_connections(server);
-}
-
-static const struct wire_ops ops = {
-	.frame = connection_frame,
-	.too_large = connection_too_large,
-	.broken = connection_broken,
-};
-
-int ttrpc_server_serve(struct ttrpc_server *server, int take_fd, struct err *e)
-{
-	unsigned flags = WIRE_PAUSES | (server->allows_fds ? WIRE_ACCEPTS_FDS : 0);
-	struct connection *c = calloc(1, sizeof *c);
-
-	if (!c)
-		return err_sys(e, ENOMEM, "serve a connection");
-
-	int r = wire_new(server->loop, take_fd, flags, &ops, c, &c->wire, e);
-
-	if (r < 0) {
-		free(c);
-		return r;
-	}
-	c->server = server;
-	list_init(&c->calls);
-	list_add(&server->connections, &c->link);
-	server->n_connections++;
-	tell_connections(server);
-	return 0;
 }
 
 int ttrpc_server_flush(struct ttrpc_server *server, msec_t deadline)

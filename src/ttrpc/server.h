@@ -6,7 +6,7 @@
 #include "base/list.h"
 #include "ttrpc/wire.h"
 
-/* Private to ttrpc: what server.c, listener.c, dispatch.c and call.c share. */
+/* Private to ttrpc: what server.c, connection.c, dispatch.c and call.c share. */
 struct ttrpc_server {
 	struct loop *loop;
 	const struct ttrpc_service *const *services;
@@ -66,8 +66,6 @@ void call_all_gone(struct connection *c);
 void connection_refuse(struct connection *c, uint32_t stream, enum ttrpc_code code,
 		       const char *message);
 
-/* listener.c */
+/* connection.c */
+void connection_close(struct connection *c);
 void listener_free_all(struct ttrpc_server *server);
-
-/* Resumes listeners that paused because there were too many connections. */
-void listener_resume_all(struct ttrpc_server *server);

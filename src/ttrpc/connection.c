@@ -8,8 +8,9 @@
 #include "ttrpc/server.h"
 
 /*
- * Accepting. When there are too many connections, or no descriptor is left for one more, the
- * listener does not watch its socket for a while: new clients wait in the kernel's backlog.
+ * How connections come and go; one that goes makes room for the next. When there are too many, or
+ * no descriptor is left for one more, a listener does not watch its socket for a while: new clients
+ * wait in the kernel's backlog.
  */
 #define RETRY_MS 100
 
@@ -20,6 +21,70 @@ struct listener {
 	struct loop_timer *retry;
 	int fd;
 };
+
+void connection_close(struct connection *c)
+{
+	list_remove(&c->link);
+	c->server->n_connections--;
+	wire_free(c->wire);
+	call_all_gone(c);
+	free(c);
+}
+
+static void tell_connections(struct ttrpc_server *server)
+{
+	if (server->on_connections)
+		server->on_connections(server->on_connections_arg, server->n_connections);
+}
+
+static void resume_listening(struct ttrpc_server *server)
+{
+	list_for_each (pos, &server->listeners) {
+		struct listener *l = container_of(pos, struct listener, link);
+
+		if (!l->retry)
+			loop_watch_events(l->watch, EPOLLIN);
+	}
+}
+
+static void connection_broken(void *arg, const struct err *e)
+{
+	struct connection *c = arg;
+	struct ttrpc_server *server = c->server;
+
+	(void) e; /* a closed connection is no failure of the server */
+	connection_close(c);
+	resume_listening(server);
+	tell_connections(server);
+}
+
+static const struct wire_ops ops = {
+	.frame = connection_frame,
+	.too_large = connection_too_large,
+	.broken = connection_broken,
+};
+
+int ttrpc_server_serve(struct ttrpc_server *server, int take_fd, struct err *e)
+{
+	unsigned flags = WIRE_PAUSES | (server->allows_fds ? WIRE_ACCEPTS_FDS : 0);
+	struct connection *c = calloc(1, sizeof *c);
+
+	if (!c)
+		return err_sys(e, ENOMEM, "serve a connection");
+
+	int r = wire_new(server->loop, take_fd, flags, &ops, c, &c->wire, e);
+
+	if (r < 0) {
+		free(c);
+		return r;
+	}
+	c->server = server;
+	list_init(&c->calls);
+	list_add(&server->connections, &c->link);
+	server->n_connections++;
+	tell_connections(server);
+	return 0;
+}
 
 static void listen_again(void *arg)
 {
@@ -93,14 +158,4 @@ void listener_free_all(struct ttrpc_server *server)
 void ttrpc_server_stop_listening(struct ttrpc_server *server)
 {
 	listener_free_all(server);
-}
-
-void listener_resume_all(struct ttrpc_server *server)
-{
-	list_for_each (pos, &server->listeners) {
-		struct listener *l = container_of(pos, struct listener, link);
-
-		if (!l->retry)
-			loop_watch_events(l->watch, EPOLLIN);
-	}
 }
