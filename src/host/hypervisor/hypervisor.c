@@ -81,21 +81,6 @@ void hv_on_console(struct hv *hv, hv_console_fn fn, void *arg)
 	hv->console_arg = arg;
 }
 
-void hv_report_exit(struct hv *hv, const struct err *why)
-{
-	hv_exit_fn fn = hv->exit_fn;
-
-	hv->exit_fn = NULL; /* once */
-	if (fn)
-		fn(hv->exit_arg, why);
-}
-
-void hv_report_console(struct hv *hv, const char *line)
-{
-	if (hv->console_fn)
-		hv->console_fn(hv->console_arg, line);
-}
-
 static int expect(const struct hv *hv, enum hv_state want, const char *verb, struct err *e)
 {
 	if (hv->state == want)
