@@ -5,12 +5,6 @@
 
 #include "host/stdio/stdio_pump.h"
 
-unsigned stdio_depth(const struct stdio *io)
-{
-	/* Only our agent promises to answer in order. */
-	return io->promises.ordered_exit ? STDIO_DEPTH : 1;
-}
-
 int stdio_new(struct loop *loop, struct ttrpc_client *client, struct stdio_spec *take_spec,
 	      struct stdio **ret, struct err *e)
 {
@@ -69,55 +63,6 @@ void stdio_end_input(struct stdio *io)
 {
 	if (io->in.from)
 		stream_end(io->in.from);
-}
-
-static void call_back(struct stdio *io)
-{
-	void (*done)(void *arg) = take_ptr(io->done);
-
-	loop_timer_cancel(io->silence_timer);
-	loop_timer_cancel(io->hurry_timer);
-	io->silence_timer = io->hurry_timer = NULL;
-	done(io->done_arg);
-}
-
-static bool silent(const struct outlet *o, msec_t now)
-{
-	return o->ended || now >= o->heard_at + STDIO_SILENCE_MS;
-}
-
-static void listen_again(void *arg)
-{
-	struct stdio *io = arg;
-
-	io->silence_timer = NULL;
-	stdio_moved(io);
-}
-
-/* Whether the guest will send no more output. */
-static bool heard_all(struct stdio *io)
-{
-	msec_t now = clock_now();
-
-	if (io->promises.ordered_exit || io->broken ||
-	    (silent(&io->out, now) && silent(&io->err, now)))
-		return true;
-	/* Without a timer there is no way to find out later. */
-	return !io->silence_timer && loop_timer(io->loop, now + STDIO_SILENCE_MS, listen_again, io,
-						&io->silence_timer, NULL) < 0;
-}
-
-/* Nothing more can come. */
-static bool all_ended(const struct stdio *io)
-{
-	return io->out.ended && io->err.ended;
-}
-
-void stdio_moved(struct stdio *io)
-{
-	if (io->done && outlet_is_empty(&io->out) && outlet_is_empty(&io->err) &&
-	    (io->lingers ? all_ended(io) : heard_all(io)))
-		call_back(io);
 }
 
 bool stdio_flows(const struct stdio *io)
@@ -191,9 +136,4 @@ void stdio_break(struct stdio *io)
 	io->broken = true;
 	inlet_stop(&io->in);
 	io->out.ended = io->err.ended = true;
-}
-
-void stdio_ignore(void *arg, struct ttrpc_answer *answer)
-{
-	(void) arg, (void) answer;
 }

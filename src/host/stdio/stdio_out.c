@@ -53,11 +53,6 @@ void outlet_fini(struct outlet *o)
 	o->to = NULL;
 }
 
-bool outlet_is_empty(const struct outlet *o)
-{
-	return o->n_chunks == 0;
-}
-
 bool outlet_is_stuck(const struct outlet *o)
 {
 	return o->to && o->stuck;
