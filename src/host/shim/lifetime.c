@@ -37,21 +37,6 @@ static bool is_published(const struct orphan *o)
 	return faccessat(o->fd, RECORD, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
-void orphan_left_alone(struct server *s)
-{
-	if (s->orphan.folder && !is_published(&s->orphan))
-		orphan_found(s);
-}
-
-void orphan_found(struct server *s)
-{
-	if (!s->orphan.folder || s->orphan.found)
-		return;
-	log_info("who made '%s' is gone: removing it", s->orphan.id);
-	s->orphan.found = true;
-	orphan_consider(s);
-}
-
 static void deleted(void *arg, const struct sandbox_answer *answer)
 {
 	struct server *s = arg;
@@ -61,7 +46,8 @@ static void deleted(void *arg, const struct sandbox_answer *answer)
 	server_consider(s);
 }
 
-void orphan_consider(struct server *s)
+/* Deletes the container of an orphan, once it can be. */
+static void orphan_delete(struct server *s)
 {
 	struct orphan *o = &s->orphan;
 	struct sandbox_process p;
@@ -73,6 +59,41 @@ void orphan_consider(struct server *s)
 		return; /* it is being made or killed: tried again after that */
 	o->deleting = true;
 	sandbox_delete(s->sandbox, o->id, "", deleted, s);
+}
+
+void orphan_found(struct server *s)
+{
+	if (!s->orphan.folder || s->orphan.found)
+		return;
+	log_info("who made '%s' is gone: removing it", s->orphan.id);
+	s->orphan.found = true;
+	orphan_delete(s);
+}
+
+void orphan_left_alone(struct server *s)
+{
+	if (s->orphan.folder && !is_published(&s->orphan))
+		orphan_found(s);
+}
+
+void server_end(struct server *s)
+{
+	s->ending = true;
+	loop_stop(s->loop);
+}
+
+void server_consider(struct server *s)
+{
+	if (s->ending || !s->sandbox || !sandbox_is_idle(s->sandbox))
+		return;
+	orphan_delete(s);
+	if (!s->created) {
+		/* The first clients have gone again, or none came in time. */
+		if (s->connections == 0 && !s->first_timer)
+			server_end(s);
+	} else if (sandbox_is_over(s->sandbox) && (s->shutdown_asked || s->connections == 0)) {
+		server_end(s);
+	}
 }
 
 void orphan_remove_folder(struct orphan *o)

@@ -3,6 +3,17 @@
 #include "host/shim/server.h"
 
 /*
+ * When a server ends: with its last container, and without a first one when its first clients have
+ * gone.
+ */
+
+/* Called after a change: ends the server if it is time to. */
+void server_consider(struct server *s);
+
+/* Ends it now. */
+void server_end(struct server *s);
+
+/*
  * An orphan: a container that nobody will delete, because kata-runtime was killed while it created
  * the container, or while it attended the container as "run" does. The server then removes the
  * container and the state folder, which claims its id.
@@ -18,9 +29,6 @@ void orphan_left_alone(struct server *s);
 
 /* The process that would have deleted the container is gone. */
 void orphan_found(struct server *s);
-
-/* Something has changed: the container may be ready to be deleted. */
-void orphan_consider(struct server *s);
 
 /* Removes the state folder of an orphan. The server's last step. */
 void orphan_remove_folder(struct orphan *o);

@@ -14,26 +14,6 @@
 /* A refused process may connect again and again. */
 #define REFUSALS_LOGGED_MAX 16
 
-static void end(struct server *s)
-{
-	s->ending = true;
-	loop_stop(s->loop);
-}
-
-void server_consider(struct server *s)
-{
-	if (s->ending || !s->sandbox || !sandbox_is_idle(s->sandbox))
-		return;
-	orphan_consider(s);
-	if (!s->created) {
-		/* The first clients have gone again, or none came in time. */
-		if (s->connections == 0 && !s->first_timer)
-			end(s);
-	} else if (sandbox_is_over(s->sandbox) && (s->shutdown_asked || s->connections == 0)) {
-		end(s);
-	}
-}
-
 static void changed(void *arg)
 {
 	server_consider(arg);
@@ -62,7 +42,7 @@ static void nobody_came(void *arg)
 		log_info("nobody has created anything: ending");
 		if (s->connections == 0)
 			orphan_left_alone(s);
-		end(s);
+		server_end(s);
 	}
 }
 

@@ -62,9 +62,6 @@ int server_run(struct server *s, struct err *e);
 void server_free(struct server *s);
 AUTO_PTR(struct server, server_free)
 
-/* Called after a change: ends the server if it is time to. */
-void server_consider(struct server *s);
-
 /* The services, and the functions that answer; their argument is the server. */
 extern const struct ttrpc_service task_service;
 extern const struct ttrpc_service admin_service;

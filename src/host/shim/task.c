@@ -6,6 +6,7 @@
 #include "base/array.h"
 #include "base/log.h"
 #include "base/version.h"
+#include "host/shim/lifetime.h"
 #include "host/shim/server.h"
 #include "host/shim/wait.h"
 #include "runtimeoptions.pb-c.h"
