@@ -18,7 +18,7 @@
 
 #define GLOBAL(type, member) OPTION_##type, offsetof(struct cli, member)
 
-const struct option global_options[] = {
+static const struct option global_options[] = {
 	{"root", 0, GLOBAL(STRING, root), "DIR",
 	 "folder for the state of containers (" DEFAULT_ROOT ")", false},
 	{"log", 0, GLOBAL(STRING, log), "FILE", "also write errors and the log to this file",
@@ -37,9 +37,8 @@ const struct option global_options[] = {
 	{"help", 'h', GLOBAL(FLAG, help), NULL, "print this", false},
 	{"version", 'v', GLOBAL(FLAG, version), NULL, "print the version", false},
 };
-const size_t n_global_options = ARRAY_LEN(global_options);
 
-const struct verb *const verbs[] = {
+static const struct verb *const verbs[] = {
 	&verb_create,  &verb_start,      &verb_state,    &verb_kill,     &verb_delete, &verb_run,
 	&verb_exec,    &verb_ps,         &verb_list,     &verb_pause,    &verb_resume, &verb_update,
 	&verb_events,  &verb_spec,       &verb_features, &verb_describe, &verb_check,  &verb_env,
@@ -54,10 +53,10 @@ static void help(const struct cli *cli)
 	for (const struct verb *const *v = verbs; *v; v++)
 		printf("   %-12s %s\n", (*v)->name, (*v)->help);
 	printf("\nglobal options:\n");
-	options_help(global_options, n_global_options);
+	options_help(global_options, ARRAY_LEN(global_options));
 }
 
-void verb_help(const struct cli *cli, const struct verb *v)
+static void verb_help(const struct cli *cli, const struct verb *v)
 {
 	printf("%s %s - %s\n\nusage: %s %s%s %s\n", cli->program, v->name, v->help, cli->program,
 	       v->name, v->n_options ? " [options]" : "", v->arguments);
@@ -160,7 +159,8 @@ static int run_verb(struct cli *cli, const struct verb *v, int argc, char **argv
 
 static int run(struct cli *cli, int argc, char **argv, struct err *e)
 {
-	int used = options_parse(global_options, n_global_options, argc - 1, argv + 1, cli, e);
+	int used = options_parse(global_options, ARRAY_LEN(global_options), argc - 1, argv + 1, cli,
+				 e);
 
 	if (used < 0)
 		return used;
@@ -197,16 +197,16 @@ static int run(struct cli *cli, int argc, char **argv, struct err *e)
 	return run_verb(cli, v, argc - 1, argv + 1, e);
 }
 
-void cli_tell(const struct cli *cli, const char *sentence)
-{
-	fprintf(stderr, "%s: %s\n", cli->program, sentence);
-	if (cli->log)
-		log_error("%s", sentence);
-}
-
 int cli_main(int argc, char **argv)
 {
-	struct cli cli = {.program = "kata-runtime", .root = DEFAULT_ROOT, .failure_code = 1};
+	struct cli cli = {
+		.program = "kata-runtime",
+		.root = DEFAULT_ROOT,
+		.failure_code = 1,
+		.verbs = verbs,
+		.options = global_options,
+		.n_options = ARRAY_LEN(global_options),
+	};
 	struct err e = {0};
 	char sentence[640];
 	int r = fd_open_standard();

@@ -20,6 +20,11 @@ struct cli {
 	bool version;
 	int failure_code;            /* of the verb that ran */
 	char *own_root, *own_config; /* what @root and @config point to */
+
+	/* All that there is, for the completion of a shell. */
+	const struct verb *const *verbs; /* ended by NULL */
+	const struct option *options;    /* the global ones */
+	size_t n_options;
 };
 
 /**
@@ -41,18 +46,10 @@ struct verb {
 	int (*run)(struct cli *cli, const void *values, int argc, char **argv, struct err *e);
 };
 
-/* Every verb there is, ended by NULL. Each is defined in the file of its subject. */
-extern const struct verb *const verbs[];
-
+/* Each is defined in its own file. */
 extern const struct verb verb_check, verb_completion, verb_create, verb_delete, verb_describe,
 	verb_env, verb_events, verb_exec, verb_features, verb_kill, verb_list, verb_pause, verb_ps,
 	verb_resume, verb_run, verb_spec, verb_start, verb_state, verb_update, verb_version;
 
-/* The global options, for the help text and the shell completion. */
-extern const struct option global_options[];
-extern const size_t n_global_options;
-
-/* Prints a sentence to stderr and to the file of --log: an error, or why a process ended. */
+/* tell.c: prints a sentence to stderr and to the file of --log: an error, or why a process ended. */
 void cli_tell(const struct cli *cli, const char *sentence);
-
-void verb_help(const struct cli *cli, const struct verb *v);

@@ -12,21 +12,21 @@ static void print_options(const struct option *table, size_t n)
 }
 
 /* The pattern of the global options whose value is the next word. */
-static void print_options_with_value(void)
+static void print_options_with_value(const struct cli *cli)
 {
 	const char *bar = "";
 
-	for (size_t i = 0; i < n_global_options; i++) {
-		if (global_options[i].kind == OPTION_FLAG)
+	for (size_t i = 0; i < cli->n_options; i++) {
+		if (cli->options[i].kind == OPTION_FLAG)
 			continue;
-		printf("%s--%s", bar, global_options[i].name);
+		printf("%s--%s", bar, cli->options[i].name);
 		bar = "|";
 	}
 }
 
 static int completion_run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
-	(void) cli, (void) values;
+	(void) values;
 	if (argc > 0 && strcmp(argv[0], "bash") != 0)
 		return err_say(e, EINVAL, "there is no completion for '%s', only for bash",
 			       argv[0]);
@@ -36,17 +36,17 @@ static int completion_run(struct cli *cli, const void *values, int argc, char **
 	       "\tlocal word=${COMP_WORDS[COMP_CWORD]} verb= i words\n"
 	       "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
 	       "\t\tcase ${COMP_WORDS[i]} in\n\t\t");
-	print_options_with_value();
+	print_options_with_value(cli);
 	printf(") ((i++)) ;;\n"
 	       "\t\t-*) ;;\n"
 	       "\t\t*) verb=${COMP_WORDS[i]}; break ;;\n"
 	       "\t\tesac\n\tdone\n"
 	       "\tcase $verb in\n\t'') words='");
-	for (const struct verb *const *v = verbs; *v; v++)
+	for (const struct verb *const *v = cli->verbs; *v; v++)
 		printf("%s ", (*v)->name);
-	print_options(global_options, n_global_options);
+	print_options(cli->options, cli->n_options);
 	printf("' ;;\n");
-	for (const struct verb *const *v = verbs; *v; v++) {
+	for (const struct verb *const *v = cli->verbs; *v; v++) {
 		printf("\t%s) words='", (*v)->name);
 		print_options((*v)->options, (*v)->n_options);
 		printf("'");
