@@ -18,8 +18,9 @@ check:
 	tools/check $(if $(BOX),--box)
 
 ## make lint            formatting, clang-tidy, cppcheck, shellcheck, layers, gcc and clang with -Werror
+# tools/check-circles reads the objects.
 .PHONY: lint
-lint: $(GEN_H)
+lint: $(GEN_H) programs
 	tools/lint
 
 .PHONY: format
