@@ -65,7 +65,8 @@ static bool parent_is_gone(int report_fd)
 	return poll(&p, 1, 0) > 0 && p.revents & POLLERR;
 }
 
-static int become(const struct child_spec *spec, int *report_fd, struct err *e)
+static int become(const struct child_spec *spec, child_exec_fn execute, int *report_fd,
+		  struct err *e)
 {
 	int r = reset_signals(e);
 
@@ -89,10 +90,8 @@ static int become(const struct child_spec *spec, int *report_fd, struct err *e)
 		if (parent_is_gone(*report_fd))
 			return err_say(e, ESRCH, "the parent is gone");
 	}
-	if (spec->envp)
-		(void) execvpe(spec->path, (char *const *) spec->argv, (char *const *) spec->envp);
-	else
-		(void) execvp(spec->path, (char *const *) spec->argv);
+	(void) execute(spec->path, (char *const *) spec->argv,
+		       spec->envp ? (char *const *) spec->envp : environ);
 	return err_sys(e, errno, "run '%s'", spec->path);
 }
 
@@ -120,7 +119,8 @@ static pid_t fork_in_pid_namespace(void)
 	return (pid_t) syscall(SYS_clone3, &args, sizeof args);
 }
 
-int child_start(const struct child_spec *spec, struct child *ret, struct err *e)
+int child_start_by(const struct child_spec *spec, child_exec_fn execute, struct child *ret,
+		   struct err *e)
 {
 	int p[2];
 	struct child c = CHILD_NONE;
@@ -138,7 +138,7 @@ int child_start(const struct child_spec *spec, struct child *ret, struct err *e)
 		struct err story = {0};
 
 		rd = fd_close(rd);
-		(void) become(spec, &wr, &story);
+		(void) become(spec, execute, &wr, &story);
 		(void) fd_write_all(wr, &story, sizeof story);
 		_exit(127);
 	}
@@ -153,6 +153,11 @@ int child_start(const struct child_spec *spec, struct child *ret, struct err *e)
 	}
 	*ret = c;
 	return 0;
+}
+
+int child_start(const struct child_spec *spec, struct child *ret, struct err *e)
+{
+	return child_start_by(spec, execvpe, ret, e);
 }
 
 int child_wait(struct child *c, msec_t deadline, int *ret_status, struct err *e)

@@ -50,6 +50,12 @@ struct child_spec {
 /* Starts a program. *@ret belongs to the caller, who ends it with child_wait() or child_kill(). */
 int child_start(const struct child_spec *spec, struct child *ret, struct err *e);
 
+/* The same with @execute, which is execve for a program that is not looked for in PATH and, if it
+ * is a text, says by which other it is run. */
+typedef int (*child_exec_fn)(const char *path, char *const argv[], char *const envp[]);
+int child_start_by(const struct child_spec *spec, child_exec_fn execute, struct child *ret,
+		   struct err *e);
+
 /* Waits for the end. *@ret_status is as in waitpid(2). Returns 0, -ETIMEDOUT, or -errno; the child
  * is CHILD_NONE only after 0. */
 int child_wait(struct child *c, msec_t deadline, int *ret_status, struct err *e);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -42,6 +43,14 @@ int fd_read_all(int fd, void *data, size_t bytes)
 		bytes -= (size_t) n;
 	}
 	return 0;
+}
+
+int fd_memory(const char *name, const void *data, size_t bytes)
+{
+	auto_close int fd = memfd_create(name, MFD_CLOEXEC);
+	int r = fd < 0 ? -errno : fd_write_all(fd, data, bytes);
+
+	return r < 0 ? r : take_fd(&fd);
 }
 
 int fd_open_standard(void)

@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -53,19 +52,16 @@ int container_pack(const ProtobufCMessage *message, int *ret_fd, struct err *e)
 {
 	size_t bytes = protobuf_c_message_get_packed_size(message);
 	auto_free uint8_t *packed = malloc(bytes + 1);
-	auto_close int fd = memfd_create("job", MFD_CLOEXEC);
 
 	if (!packed)
 		return err_sys(e, ENOMEM, "pack a job");
-	if (fd < 0)
-		return err_sys(e, errno, "pack a job");
 	(void) protobuf_c_message_pack(message, packed);
 
-	int r = fd_write_all(fd, packed, bytes);
+	int fd = fd_memory("job", packed, bytes);
 
-	if (r < 0)
-		return err_sys(e, -r, "pack a job");
-	*ret_fd = take_fd(&fd);
+	if (fd < 0)
+		return err_sys(e, -fd, "pack a job");
+	*ret_fd = fd;
 	return 0;
 }
 

@@ -178,9 +178,10 @@ static void run_hooks(const char *state_dir, const json_t *notes)
 		.bundle = bundle,
 		.mount_ns_fd = -1,
 		.cancel_fd = -1,
+		.ignores_failures = true,
 	};
 
-	hooks_run_all(&run, spec->hooks->poststop, spec->hooks->n_poststop);
+	(void) hooks_run(&run, spec->hooks->poststop, spec->hooks->n_poststop, NULL);
 }
 
 int sandbox_clean_up(const char *state_dir, struct err *e)

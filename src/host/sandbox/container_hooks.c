@@ -38,12 +38,10 @@ static int run_hooks(struct guest_container *c, const struct hook_kind *kind,
 		.bundle = c->bundle,
 		.mount_ns_fd = kind->in_our_mounts ? -1 : sb->options.host_mount_ns,
 		.cancel_fd = must_succeed ? sb->cancel_fd : -1,
+		.ignores_failures = !must_succeed,
 	};
 
-	if (must_succeed)
-		return hooks_run(&run, hooks, n, e);
-	hooks_run_all(&run, hooks, n);
-	return 0;
+	return hooks_run(&run, hooks, n, e);
 }
 
 int hooks_before(struct guest_container *c, struct err *e)

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/clock.h"
@@ -7,9 +8,8 @@
 #include "oci.pb-c.h"
 
 /*
- * The OCI hooks that run on the host. Each gets the state document on its standard input, the
- * bundle as working folder, and only the environment that it names, because the server's own is its
- * caller's. A hook's output is kept for the error if it fails.
+ * The OCI hooks that run on the host, by oci/hook_run.h. Each has the bundle as working folder, and
+ * only the environment that it names, because the server's own is its caller's.
  *
  * Threads: the sandbox's worker; blocks until the last hook has ended.
  */
@@ -19,12 +19,11 @@ struct hooks_run {
 	const char *bundle;
 	int mount_ns_fd; /* namespace of mounts to run in; -1: that of the caller */
 	int cancel_fd;   /* becomes readable when the hooks are to be given up; -1: never */
+	/* All run, and failures are logged: for poststart and poststop, whose failures do not stop
+	 * the lifecycle (runtime specification, lifecycle). */
+	bool ignores_failures;
 };
 
-/* Runs the hooks in order until one fails. Returns 0, -ETIMEDOUT, -ECANCELED, -EIO (it ended with
- * another code than 0), or -errno. */
+/* Runs the hooks in order, until one fails unless failures are ignored. Returns 0, -ETIMEDOUT,
+ * -ECANCELED, -EIO (it ended with another code than 0), or -errno. */
 int hooks_run(const struct hooks_run *run, Grpc__Hook *const *hooks, size_t n, struct err *e);
-
-/* The same, but all of them run; failures are logged and ignored. For poststart and poststop, whose
- * failures do not stop the lifecycle (runtime specification, lifecycle). */
-void hooks_run_all(const struct hooks_run *run, Grpc__Hook *const *hooks, size_t n);

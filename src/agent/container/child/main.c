@@ -78,7 +78,7 @@ int container_child_run(enum child_kind kind, const char *id, const char *bundle
 		.number = number,
 		.proc_fd = -1,
 		.root_fd = -1,
-		.hook_state = -1,
+		.start_hooks = HOOK_RUNNER_NONE,
 	};
 	struct err err = {0};
 

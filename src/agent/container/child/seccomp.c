@@ -179,10 +179,10 @@ static int build(struct setup *s, const Grpc__LinuxSeccomp *spec, struct err *e)
 static int hand_over(const struct setup *s, struct err *e)
 {
 	struct kept kept = {.flags = s->filter_flags};
-	auto_close int fd = memfd_create("seccomp", MFD_CLOEXEC);
-	int r = fd < 0 ? -errno : fd_write_all(fd, &kept, sizeof kept);
+	auto_close int fd = fd_memory("seccomp", &kept, sizeof kept);
+	int r = fd;
 
-	if (r == 0)
+	if (r >= 0)
 		r = fd_write_all(fd, s->filter, s->filter_len * sizeof *s->filter);
 	if (r < 0)
 		return err_sys(e, -r, "keep linux.seccomp");

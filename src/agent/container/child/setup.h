@@ -10,6 +10,7 @@
 #include "base/auto.h"
 #include "base/err.h"
 #include "oci.pb-c.h"
+#include "oci/hook_run.h"
 
 /*
  * The other side of the handshake: a process that the agent has made, and that turns itself into a
@@ -35,7 +36,7 @@ struct setup {
 	struct sock_filter *filter; /* the compiled seccomp program; NULL for none */
 	unsigned short filter_len;
 	uint32_t filter_flags;
-	int hook_state; /* memfd: what startContainer hooks read; -1 without them */
+	struct hook_runner start_hooks; /* HOOK_RUNNER_NONE without them */
 	bool in_cwd;
 	char *program; /* the path found for process.args[0] */
 };
