@@ -127,13 +127,15 @@ static int send_signal(struct task *t, struct ttrpc_call *call,
 void exec_signal(struct rpc *rpc, struct ttrpc_call *call, const void *request)
 {
 	const Grpc__SignalProcessRequest *req = request;
-	struct task *t = NULL;
+	struct task *t = task_find(rpc, req->container_id, req->exec_id, call);
 	struct err e = {0};
-	int r = task_find(rpc, req->container_id, req->exec_id, &t, &e);
+	int r;
 
-	if (t && (req->signal == 0 || req->signal >= _NSIG))
+	if (!t)
+		return;
+	if (req->signal == 0 || req->signal >= _NSIG)
 		r = err_say(&e, EINVAL, "%u is no signal", req->signal);
-	else if (t)
+	else
 		r = send_signal(t, call, req, &e);
 	answer(call, r, &e);
 }
@@ -173,14 +175,11 @@ static void watcher_gone(void *arg)
 void exec_wait(struct rpc *rpc, struct ttrpc_call *call, const void *request)
 {
 	const Grpc__WaitProcessRequest *req = request;
-	struct task *t = NULL;
+	struct task *t = task_find(rpc, req->container_id, req->exec_id, call);
 	struct err e = {0};
-	int r = task_find(rpc, req->container_id, req->exec_id, &t, &e);
 
-	if (!t) {
-		answer(call, r, &e);
+	if (!t)
 		return;
-	}
 
 	const char *when = ttrpc_call_metadata(call, "kata-wait");
 	struct watcher *x = calloc(1, sizeof *x);

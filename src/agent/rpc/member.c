@@ -135,8 +135,8 @@ static bool names_init(const struct member *m, const char *exec_id)
 	return !*exec_id || strcmp(exec_id, m->id) == 0 || strcmp(exec_id, m->init.exec_id) == 0;
 }
 
-int task_find(struct rpc *rpc, const char *id, const char *exec_id, struct task **ret,
-	      struct err *e)
+static int find_task(struct rpc *rpc, const char *id, const char *exec_id, struct task **ret,
+		     struct err *e)
 {
 	struct member *m = NULL;
 	int r = member_find_made(rpc, id, &m, e);
@@ -154,6 +154,18 @@ int task_find(struct rpc *rpc, const char *id, const char *exec_id, struct task 
 			       exec_id, id);
 	*ret = t;
 	return 0;
+}
+
+struct task *task_find(struct rpc *rpc, const char *id, const char *exec_id,
+		       struct ttrpc_call *call)
+{
+	struct task *t = NULL;
+	struct err e = {0};
+	int r = find_task(rpc, id, exec_id, &t, &e);
+
+	if (!t)
+		answer(call, r, &e);
+	return t;
 }
 
 static bool is_spent(const struct task *t)

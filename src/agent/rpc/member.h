@@ -69,10 +69,10 @@ int member_find(struct rpc *rpc, const char *id, struct member **ret, struct err
 int member_find_made(struct rpc *rpc, const char *id, struct member **ret, struct err *e);
 
 /* A process that has been made. An empty @exec_id, the container's id and the one that
- * CreateContainer gave name the init process. Returns 0, -ENOENT, or -EBUSY when it is still being
- * made. */
-int task_find(struct rpc *rpc, const char *id, const char *exec_id, struct task **ret,
-	      struct err *e);
+ * CreateContainer gave name the init process. Returns NULL after it has answered @call: -ENOENT, or
+ * -EBUSY when the process is still being made. */
+struct task *task_find(struct rpc *rpc, const char *id, const char *exec_id,
+		       struct ttrpc_call *call);
 
 bool task_is_init(const struct task *t);
 

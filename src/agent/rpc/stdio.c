@@ -45,14 +45,11 @@ static void pull_stream(struct rpc *rpc, struct ttrpc_call *call, const void *re
 			enum process_stream which)
 {
 	const Grpc__ReadStreamRequest *req = request;
-	struct task *t = NULL;
+	struct task *t = task_find(rpc, req->container_id, req->exec_id, call);
 	struct err e = {0};
-	int r = task_find(rpc, req->container_id, req->exec_id, &t, &e);
 
-	if (!t) {
-		answer(call, r, &e);
+	if (!t)
 		return;
-	}
 	if (req->len == 0) { /* "close-output" in agent.proto */
 		process_close_output(t->process, which);
 		ttrpc_reply(call, NULL);
@@ -119,14 +116,11 @@ static void push_gone(void *arg)
 void stdio_write_stdin(struct rpc *rpc, struct ttrpc_call *call, const void *request)
 {
 	const Grpc__WriteStreamRequest *req = request;
-	struct task *t = NULL;
+	struct task *t = task_find(rpc, req->container_id, req->exec_id, call);
 	struct err e = {0};
-	int r = task_find(rpc, req->container_id, req->exec_id, &t, &e);
 
-	if (!t) {
-		answer(call, r, &e);
+	if (!t)
 		return;
-	}
 	if (req->data.len == 0) { /* upstream's other way to close stdin */
 		process_close_stdin(t->process);
 		ttrpc_reply(call, NULL);
@@ -152,23 +146,20 @@ void stdio_write_stdin(struct rpc *rpc, struct ttrpc_call *call, const void *req
 void stdio_close_stdin(struct rpc *rpc, struct ttrpc_call *call, const void *request)
 {
 	const Grpc__CloseStdinRequest *req = request;
-	struct task *t = NULL;
-	struct err e = {0};
-	int r = task_find(rpc, req->container_id, req->exec_id, &t, &e);
+	struct task *t = task_find(rpc, req->container_id, req->exec_id, call);
 
-	if (t)
-		process_close_stdin(t->process);
-	answer(call, r, &e);
+	if (!t)
+		return;
+	process_close_stdin(t->process);
+	answer(call, 0, NULL);
 }
 
 void stdio_resize(struct rpc *rpc, struct ttrpc_call *call, const void *request)
 {
 	const Grpc__TtyWinResizeRequest *req = request;
-	struct task *t = NULL;
+	struct task *t = task_find(rpc, req->container_id, req->exec_id, call);
 	struct err e = {0};
-	int r = task_find(rpc, req->container_id, req->exec_id, &t, &e);
 
 	if (t)
-		r = process_resize(t->process, req->row, req->column, &e);
-	answer(call, r, &e);
+		answer(call, process_resize(t->process, req->row, req->column, &e), &e);
 }
