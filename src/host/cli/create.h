@@ -16,26 +16,31 @@ struct create_values {
 	bool keep;   /* run only */
 };
 
-#define VALUE(type, member) OPTION_##type, offsetof(struct create_values, member)
+#define CREATE_FIELD(kind, member) OPTION_FIELD(kind, struct create_values, member)
 
+/* The options of both, for their tables. */
 #define CREATE_OPTIONS                                                                              \
-	{"bundle", 'b', VALUE(STRING, bundle), "DIR", "folder of config.json (default: here)",      \
+	{"bundle",                                                                                  \
+	 'b',                                                                                       \
+	 CREATE_FIELD(STRING, bundle),                                                              \
+	 "DIR",                                                                                     \
+	 "folder of config.json (default: here)",                                                   \
 	 false},                                                                                    \
 		{"pid-file",                                                                        \
 		 0,                                                                                 \
-		 VALUE(STRING, pid_file),                                                           \
+		 CREATE_FIELD(STRING, pid_file),                                                    \
 		 "FILE",                                                                            \
 		 "write the pid of the process that stands in for the container",                   \
 		 false},                                                                            \
 		{"console-socket",                                                                  \
 		 0,                                                                                 \
-		 VALUE(STRING, console_socket),                                                     \
+		 CREATE_FIELD(STRING, console_socket),                                              \
 		 "SOCKET",                                                                          \
 		 "send the master of the container's terminal here",                                \
 		 false},                                                                            \
 		{"preserve-fds",                                                                    \
 		 0,                                                                                 \
-		 VALUE(NUMBER, preserve_fds),                                                       \
+		 CREATE_FIELD(NUMBER, preserve_fds),                                                \
 		 "N",                                                                               \
 		 "only 0: descriptors cannot enter a virtual machine",                              \
 		 false},                                                                            \

@@ -40,6 +40,9 @@ struct option {
 	bool ignored;
 };
 
+/* The kind and offset of an option whose value is @member of @type. */
+#define OPTION_FIELD(kind, type, member) OPTION_##kind, offsetof(type, member)
+
 /**
  * options_parse() - read options into a struct
  * @table:	@n options; names are unique

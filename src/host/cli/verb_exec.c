@@ -6,14 +6,10 @@
 #include <unistd.h>
 
 #include "base/array.h"
-#include "base/file.h"
 #include "host/cli/pid_file.h"
 #include "host/cli/process_spec.h"
-#include "host/cli/server.h"
-#include "host/cli/standin.h"
+#include "host/cli/session.h"
 #include "host/cli/status.h"
-#include "host/cli/terminal.h"
-#include "host/cli/verb.h"
 #include "oci/oci.h"
 #include "task.pb-c.h"
 
@@ -31,7 +27,7 @@ struct values {
 	bool ignore_paused;
 };
 
-#define VALUE(type, member) OPTION_##type, offsetof(struct values, member)
+#define VALUE(kind, member) OPTION_FIELD(kind, struct values, member)
 
 static const struct option options[] = {
 	{"process", 'p', VALUE(STRING, process.file), "FILE", "process.json to run", false},
@@ -60,28 +56,25 @@ static const struct option options[] = {
 
 /* A process that is being made. */
 struct making {
+	struct session session;
 	const struct values *v;
-	const char *id;
 	char exec_id[48];
-	struct state_dir dir;
-	struct server server;
 	Grpc__Process *process;
-	int master;
-	int slave;
 };
 
-static int check(struct making *m, const struct cli *cli, int argc, char **argv, struct err *e)
+static int check(struct making *m, int argc, char **argv, struct err *e)
 {
+	struct session *s = &m->session;
 	enum oci_status status;
-	int r = state_dir_open(cli->root, m->id, &m->dir, e);
+	int r = state_dir_open(s->cli->root, s->id, &s->dir, e);
 
 	if (m->v->preserve_fds > 0)
 		return err_say(e, ENOTSUP,
 			       "option --preserve-fds: descriptors cannot enter a virtual machine");
 	if (r == 0)
-		r = server_reach(cli, m->id, "exec in", &m->server, e);
+		r = server_reach(s->cli, s->id, "exec in", &s->server, e);
 	if (r == 0)
-		r = status_ask(&m->server, m->id, &status, e);
+		r = status_ask(&s->server, s->id, &status, e);
 	if (r < 0)
 		return r;
 	if (status == OCI_STOPPED)
@@ -91,174 +84,96 @@ static int check(struct making *m, const struct cli *cli, int argc, char **argv,
 			e, EBUSY,
 			"cannot exec in a paused container (use --ignore-paused to override)");
 
-	r = process_spec_make(&m->v->process, &m->dir, argc, argv, &m->process, e);
+	r = process_spec_make(&m->v->process, &s->dir, argc, argv, &m->process, e);
 	if (r < 0)
 		return r;
-	if (m->v->console_socket && !(m->process->terminal && m->v->detach))
-		return err_say(e, EINVAL,
-			       "--console-socket is for a detached process that wants a terminal");
-	if (m->process->terminal && m->v->detach && !m->v->console_socket)
-		return err_say(e, EINVAL,
-			       "the process wants a terminal and nobody stays to hold it: "
-			       "give --console-socket");
-	return 0;
+	s->process = m->process;
+	return session_check_terminal(s, m->v->detach, e);
 }
 
 static int send_exec(struct making *m, struct err *e)
 {
+	struct session *s = &m->session;
 	Containerd__Task__V2__ExecProcessRequest q =
 		CONTAINERD__TASK__V2__EXEC_PROCESS_REQUEST__INIT;
 	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
 	auto_free char *json = NULL;
-	int fds[3] = {0, 1, 2};
 	int r = oci_process_print(m->process, &json, e);
 
-	if (r == 0 && m->v->console_socket) {
-		r = terminal_pair(&m->master, &m->slave, e);
-		fds[0] = fds[1] = fds[2] = m->slave;
-	}
 	if (r < 0)
 		return r;
 	any.type_url = (char *) "types.containerd.io/opencontainers/runtime-spec/1/Process";
 	any.value = (ProtobufCBinaryData){.data = (uint8_t *) json, .len = strlen(json)};
-	q.id = (char *) m->id;
+	q.id = (char *) s->id;
 	q.exec_id = m->exec_id;
 	q.terminal = m->process->terminal;
-	q.stdin = (char *) "fd:0";
-	q.stdout = (char *) "fd:1";
-	q.stderr = (char *) (q.terminal ? "" : "fd:2");
+	q.stdin = SESSION_STDIN;
+	q.stdout = SESSION_STDOUT;
+	q.stderr = session_stderr(s);
 	q.spec = &any;
-	r = server_task_fds(&m->server, "Exec", &q.base, clock_deadline(EXEC_TIMEOUT_MS), fds, 3,
-			    e);
-	if (r == 0 && m->v->console_socket)
-		r = terminal_send(m->v->console_socket, m->master, e);
-	return r;
-}
-
-static int send_start(struct making *m, struct err *e)
-{
-	Containerd__Task__V2__StartRequest q = CONTAINERD__TASK__V2__START_REQUEST__INIT;
-
-	q.id = (char *) m->id;
-	q.exec_id = m->exec_id;
-	return server_task(&m->server, "Start", &q.base, clock_deadline(EXEC_TIMEOUT_MS), NULL, e);
+	r = session_make(s, "Exec", &q.base, e);
+	return r < 0 ? r : session_send_terminal(s, e);
 }
 
 /* Deletes the process at the server, after it has ended or if it never began. */
-static void forget(struct making *m)
+static void forget(struct session *s)
 {
 	Containerd__Task__V2__DeleteRequest q = CONTAINERD__TASK__V2__DELETE_REQUEST__INIT;
 
-	q.id = (char *) m->id;
-	q.exec_id = m->exec_id;
-	(void) server_task(&m->server, "Delete", &q.base, clock_deadline(SERVER_TIMEOUT_MS), NULL,
+	q.id = (char *) s->id;
+	q.exec_id = (char *) s->exec_id;
+	(void) server_task(&s->server, "Delete", &q.base, clock_deadline(SERVER_TIMEOUT_MS), NULL,
 			   NULL);
 }
 
-/* Publishes the pid of a forked stand-in, because a published pid must not be the CLI's. */
-static int publish_other(struct making *m, pid_t *ret_pid, struct err *e)
+static int publish(const struct session *s, pid_t pid, struct err *e)
 {
-	const struct standin s = {
-		.id = m->id,
-		.exec_id = m->exec_id,
-		.tty = -1,
-		.apart = true,
-		.args = m->process->args,
-		.n_args = m->process->n_args,
-	};
+	const struct values *v = s->arg;
 
-	if (!m->v->pid_file)
-		return 0;
-
-	int r = standin_fork(&m->dir, &s, ret_pid, e);
-
-	return r < 0 ? r : pid_file_write(m->v->pid_file, *ret_pid, e);
+	return pid_file_write(v->pid_file, pid, e);
 }
 
-static int attend(struct making *m, const struct cli *cli, struct err *e)
+static int exec(struct making *m, int argc, char **argv, struct err *e)
 {
-	auto_terminal struct terminal terminal = TERMINAL_NONE;
-	bool tty = m->process->terminal && isatty(STDIN_FILENO);
-	struct standin s = {
-		.server = &m->server,
-		.id = m->id,
-		.exec_id = m->exec_id,
-		.tty = tty ? STDIN_FILENO : -1,
-	};
-	pid_t pid = 0;
-	int r = publish_other(m, &pid, e);
-
-	if (r == 0)
-		r = standin_begin(&s, e);
-	if (r == 0 && tty)
-		r = terminal_raw(STDIN_FILENO, &terminal, e);
-	if (r == 0)
-		r = send_start(m, e);
-	if (r == 0) {
-		standin_resize(&s);
-		r = standin_finish(&s, e);
-	}
-	standin_end(pid);
-	terminal_restore(&terminal);
-	if (r >= 0 && s.cause[0]) /* the sentence of a failure already has the cause */
-		cli_tell(cli, s.cause);
-	forget(m);
-	return r;
-}
-
-static int hand_over(struct making *m, struct err *e)
-{
-	struct standin s = {
-		.id = m->id,
-		.exec_id = m->exec_id,
-		.tty = m->slave,
-		.owns_session = m->slave >= 0,
-		.args = m->process->args,
-		.n_args = m->process->n_args,
-	};
-	pid_t pid = 0;
-	int r = standin_fork(&m->dir, &s, &pid, e);
-
-	if (r == 0 && m->v->pid_file)
-		r = pid_file_write(m->v->pid_file, pid, e);
-	if (r == 0)
-		r = send_start(m, e);
-	if (r < 0)
-		forget(m);
-	return r;
-}
-
-static int exec(struct making *m, const struct cli *cli, int argc, char **argv, struct err *e)
-{
-	int r = check(m, cli, argc, argv, e);
+	int r = check(m, argc, argv, e);
 
 	if (r == 0)
 		r = send_exec(m, e);
-	if (r == 0)
-		r = m->v->detach ? hand_over(m, e) : attend(m, cli, e);
+	if (r < 0)
+		return r;
+	r = m->v->detach ? session_hand_over(&m->session, true, e) : session_attend(&m->session, e);
+	if (!m->v->detach || r < 0)
+		forget(&m->session);
 	return r;
 }
 
 static int exec_run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
+	const struct values *v = values;
 	struct making m = {
-		.v = values,
-		.id = argv[0],
-		.dir = STATE_DIR_NONE,
-		.master = -1,
-		.slave = -1,
+		.session =
+			{
+				.cli = cli,
+				.id = argv[0],
+				.exec_id = m.exec_id,
+				.console_socket = v->console_socket,
+				.timeout_ms = EXEC_TIMEOUT_MS,
+				.publish = v->pid_file ? publish : NULL,
+				.arg = (void *) v,
+				.dir = STATE_DIR_NONE,
+				.master = -1,
+				.slave = -1,
+			},
+		.v = v,
 	};
 
 	(void) snprintf(m.exec_id, sizeof m.exec_id, "exec-%d-%llu", getpid(),
 			(unsigned long long) clock_now_us());
 
-	int r = err_wrap(e, exec(&m, cli, argc - 1, argv + 1, e), "exec failed");
+	int r = err_wrap(e, exec(&m, argc - 1, argv + 1, e), "exec failed");
 
+	session_fini(&m.session);
 	oci_process_free(m.process);
-	server_close(&m.server);
-	state_dir_close(&m.dir);
-	fd_close(m.master);
-	fd_close(m.slave);
 	return r;
 }
 

@@ -4,8 +4,9 @@
 
 static const struct option options[] = {
 	CREATE_OPTIONS,
-	{"detach", 'd', VALUE(FLAG, detach), NULL, "do not wait for the container", false},
-	{"keep", 0, VALUE(FLAG, keep), NULL, "do not delete the container when it ends", false},
+	{"detach", 'd', CREATE_FIELD(FLAG, detach), NULL, "do not wait for the container", false},
+	{"keep", 0, CREATE_FIELD(FLAG, keep), NULL, "do not delete the container when it ends",
+	 false},
 };
 
 static int run_run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
