@@ -2,7 +2,7 @@
 
 #include <stdbool.h>
 
-#include "host/cli/options.h"
+#include "base/options.h"
 #include "host/state/state_dir.h"
 #include "oci/oci.h"
 

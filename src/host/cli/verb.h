@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
-#include "host/cli/options.h"
+#include "base/options.h"
 
 /* The values of the global options; the same for every verb. */
 struct cli {

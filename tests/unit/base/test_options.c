@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "base/array.h"
-#include "host/cli/options.h"
+#include "base/options.h"
 
 struct values {
 	bool detach;

@@ -1,4 +1,4 @@
-#include "host/cli/options.h"
+#include "base/options.h"
 
 #include <errno.h>
 #include <stdint.h>
