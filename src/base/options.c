@@ -25,7 +25,7 @@ static const struct option *find(const struct option *table, size_t n, const cha
 
 static int set_flag(const struct option *o, const char *text, void *slot, struct err *e)
 {
-	static const char *const words[2][4] = {
+	static const char words[2][4][6] = {
 		{"false", "0", "f", "FALSE"},
 		{"true", "1", "t", "TRUE"},
 	};

@@ -22,7 +22,6 @@ int hook_runner_init(struct hook_runner *ret, const char *state, struct err *e)
 
 	if (state_fd < 0 || output_fd < 0)
 		return err_sys(e, state_fd < 0 ? -state_fd : -output_fd, "prepare for hooks");
-	*ret = HOOK_RUNNER_NONE;
 	ret->state_fd = take_fd(&state_fd);
 	ret->output_fd = take_fd(&output_fd);
 	return 0;
@@ -32,7 +31,6 @@ void hook_runner_fini(struct hook_runner *runner)
 {
 	fd_close(runner->state_fd);
 	fd_close(runner->output_fd);
-	*runner = HOOK_RUNNER_NONE;
 }
 
 /* A list of strings as exec wants it. */

@@ -27,7 +27,7 @@ struct hook_runner {
 
 #define HOOK_RUNNER_NONE ((struct hook_runner){.state_fd = -1, .output_fd = -1, .cancel_fd = -1})
 
-/* @state: JSON. On failure @ret is not changed. */
+/* @ret is HOOK_RUNNER_NONE, and still is after a failure. @state: JSON. */
 int hook_runner_init(struct hook_runner *ret, const char *state, struct err *e);
 
 /* Accepts HOOK_RUNNER_NONE. */

@@ -5,88 +5,43 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/options.h"
 
-static const struct flag {
-	const char *name;
-	const char *value; /* its name in the help; NULL: the flag has no value */
-	size_t offset;
-	const char *help;
-} flags[] = {
-#define TEXT(member) offsetof(struct shim_options, member)
-	{"id", "ID", TEXT(id), "the sandbox"},
-	{"namespace", "NAME", TEXT(namespace), "containerd's namespace"},
-	{"address", "SOCKET", TEXT(address), "containerd's socket"},
-	{"bundle", "DIR", TEXT(bundle), "folder of config.json (default: here)"},
-	{"publish-binary", "FILE", TEXT(publish_binary), "containerd's program for events"},
-	{"config", "FILE", TEXT(config), "configuration.toml to use"},
-	{"state-dir", "DIR", TEXT(state_dir), "where notes for cleaning up are kept"},
-	{"log-format", "WORD", TEXT(log_format), "text or json"},
-	{"debug", NULL, TEXT(debug), "log more"},
-	{"quiet", NULL, TEXT(quiet), "log nothing"},
-	{"info", NULL, TEXT(info), "describe this runtime to containerd"},
-	{"version", NULL, TEXT(version), "print the version"},
-	{"v", NULL, TEXT(version), "the same"},
-	{"help", NULL, TEXT(help), "print this"},
-	{"h", NULL, TEXT(help), "the same"},
-#undef TEXT
+#define VALUE(kind, member) OPTION_FIELD(kind, struct shim_options, member)
+
+static const struct option options[] = {
+	{"id", 0, VALUE(STRING, id), "ID", "the sandbox", false},
+	{"namespace", 0, VALUE(STRING, namespace), "NAME", "containerd's namespace", false},
+	{"address", 0, VALUE(STRING, address), "SOCKET", "containerd's socket", false},
+	{"bundle", 0, VALUE(STRING, bundle), "DIR", "folder of config.json (default: here)", false},
+	{"publish-binary", 0, VALUE(STRING, publish_binary), "FILE",
+	 "containerd's program for events", false},
+	{"config", 0, VALUE(STRING, config), "FILE", "configuration.toml to use", false},
+	{"state-dir", 0, VALUE(STRING, state_dir), "DIR", "where notes for cleaning up are kept",
+	 false},
+	{"log-format", 0, VALUE(STRING, log_format), "WORD", "text or json", false},
+	{"debug", 0, VALUE(FLAG, debug), NULL, "log more", false},
+	{"quiet", 0, VALUE(FLAG, quiet), NULL, "log nothing", false},
+	{"info", 0, VALUE(FLAG, info), NULL, "describe this runtime to containerd", false},
+	{"version", 'v', VALUE(FLAG, version), NULL, "print the version", false},
+	{"help", 'h', VALUE(FLAG, help), NULL, "print this", false},
 };
-
-static const struct flag *find(const char *name, size_t n)
-{
-	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
-		if (strlen(flags[i].name) == n && memcmp(flags[i].name, name, n) == 0)
-			return &flags[i];
-	return NULL;
-}
-
-static int parse_bool(const char *text, bool *ret)
-{
-	*ret = strcmp(text, "true") == 0 || strcmp(text, "1") == 0;
-	return *ret || strcmp(text, "false") == 0 || strcmp(text, "0") == 0 ? 0 : -EINVAL;
-}
-
-/* Parses the flag at @argv[*i]; its value is behind '=' or in the next argument. */
-static int parse_flag(int argc, char **argv, int *i, struct shim_options *o, struct err *e)
-{
-	const char *name = argv[*i] + 1 + (argv[*i][1] == '-');
-	const char *equals = strchr(name, '=');
-	const struct flag *f = find(name, equals ? (size_t) (equals - name) : strlen(name));
-	const char *value = equals ? equals + 1 : NULL;
-
-	if (!f)
-		return err_say(e, EINVAL, "flag '%s' is unknown", argv[*i]);
-	if (!f->value) {
-		bool on = true;
-
-		if (value && parse_bool(value, &on) < 0)
-			return err_say(e, EINVAL, "flag '%s' is true or false", argv[*i]);
-		*(bool *) ((char *) o + f->offset) = on;
-		return 0;
-	}
-	if (!value) {
-		if (*i + 1 >= argc)
-			return err_say(e, EINVAL, "flag '%s' needs a value", argv[*i]);
-		value = argv[++*i];
-	}
-	*(const char **) ((char *) o + f->offset) = value;
-	return 0;
-}
 
 int shim_options_parse(int argc, char **argv, struct shim_options *ret, struct err *e)
 {
 	struct shim_options o = {.id = "", .namespace = "", .verb = ""};
 
+	/* The verb may stand before, between and behind the options. */
 	for (int i = 1; i < argc; i++) {
-		if (argv[i][0] == '-' && argv[i][1]) {
-			int r = parse_flag(argc, argv, &i, &o, e);
+		int used = options_parse(options, ARRAY_LEN(options), argc - i, argv + i, &o, e);
 
-			if (r < 0)
-				return r;
-		} else if (o.verb[0]) {
+		if (used < 0)
+			return used;
+		i += used;
+		if (i < argc && o.verb[0])
 			return err_say(e, EINVAL, "'%s' is one word too many", argv[i]);
-		} else {
+		if (i < argc)
 			o.verb = argv[i];
-		}
 	}
 	*ret = o;
 	return 0;
@@ -96,12 +51,12 @@ const char *shim_options_help(char *buf, size_t bytes)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(flags) && n < bytes; i++) {
-		const struct flag *f = &flags[i];
+	for (size_t i = 0; i < ARRAY_LEN(options) && n < bytes; i++) {
+		const struct option *o = &options[i];
 
-		n += (size_t) snprintf(buf + n, bytes - n, "  -%s %-*s %s\n", f->name,
-				       (int) (16 - strlen(f->name)), f->value ? f->value : "",
-				       f->help);
+		n += (size_t) snprintf(buf + n, bytes - n, "  -%s %-*s %s\n", o->name,
+				       (int) (16 - strlen(o->name)), o->value ? o->value : "",
+				       o->help);
 	}
 	return buf;
 }

@@ -6,8 +6,8 @@
 #include "base/err.h"
 #include "base/log.h"
 
-/* The command line, in the form that containerd uses: -name value, -name=value, one verb at the
- * end. Private to host/shim. */
+/* The command line, in the form that containerd uses: -name value, -name=value, and one verb.
+ * Private to host/shim. */
 
 struct shim_options {
 	const char *id;
