@@ -14,13 +14,10 @@
 #include "base/child.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "host/state/names.h"
 #include "kata.pb-c.h"
 #include "task.pb-c.h"
 
-#define SERVER_PROGRAM      "containerd-shim-kata-v2"
-#define SERVER_NAMESPACE    "kata-runtime"
-#define SERVER_SOCKET       "shim.sock"
-#define SERVER_NOTES        "sandbox.json"
 #define SERVER_LISTEN_FD    3
 #define SHUTDOWN_TIMEOUT_MS 30000
 
@@ -30,7 +27,7 @@ static struct sockaddr_un address_of(const struct state_dir *dir)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 
-	(void) snprintf(a.sun_path, sizeof a.sun_path, "/proc/self/fd/%d/" SERVER_SOCKET, dir->fd);
+	(void) snprintf(a.sun_path, sizeof a.sun_path, "/proc/self/fd/%d/" STATE_SOCKET, dir->fd);
 	return a;
 }
 
@@ -45,7 +42,7 @@ static int server_listen(const struct state_dir *dir, int *ret_fd, struct err *e
 	if (fchmod(fd, 0600) < 0)
 		return err_sys(e, errno, "make a socket");
 	if (bind(fd, (struct sockaddr *) &a, sizeof a) < 0 || listen(fd, 16) < 0)
-		return err_sys(e, errno, "listen on '%s/" SERVER_SOCKET "'", dir->path);
+		return err_sys(e, errno, "listen on '%s/" STATE_SOCKET "'", dir->path);
 	*ret_fd = take_fd(&fd);
 	return 0;
 }
@@ -158,7 +155,7 @@ int server_clean_up(const struct cli *cli, const struct state_dir *dir, struct e
 	int status = 0;
 
 	/* Without notes the server has left nothing to remove; this check needs no descriptor. */
-	if (faccessat(dir->fd, SERVER_NOTES, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+	if (faccessat(dir->fd, STATE_NOTES, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
 		return 0;
 	if (null < 0)
 		return err_sys(e, errno, "open '/dev/null'");
@@ -223,7 +220,8 @@ static int spawn(const struct cli *cli, const struct state_dir *dir, const char 
 	};
 	char listening[32];
 
-	(void) snprintf(listening, sizeof listening, "KATA_RUNTIME_BIND_FD=%d", SERVER_LISTEN_FD);
+	(void) snprintf(listening, sizeof listening, SERVER_LISTEN_FD_VARIABLE "=%d",
+			SERVER_LISTEN_FD);
 
 	int r = make_environment(listening, env, e);
 

@@ -2,24 +2,7 @@
 
 #include <errno.h>
 
-#include "task.pb-c.h"
-
-static enum oci_status translate(Containerd__V1__Types__Status status)
-{
-	switch (status) {
-	case CONTAINERD__V1__TYPES__STATUS__CREATED:
-		return OCI_CREATED;
-	case CONTAINERD__V1__TYPES__STATUS__RUNNING:
-		return OCI_RUNNING;
-	case CONTAINERD__V1__TYPES__STATUS__PAUSED:
-	case CONTAINERD__V1__TYPES__STATUS__PAUSING:
-		return OCI_PAUSED;
-	case CONTAINERD__V1__TYPES__STATUS__STOPPED:
-		return OCI_STOPPED;
-	default:
-		return OCI_CREATING;
-	}
-}
+#include "host/state/task_status.h"
 
 int status_ask(struct server *s, const char *id, enum oci_status *ret, struct err *e)
 {
@@ -30,7 +13,8 @@ int status_ask(struct server *s, const char *id, enum oci_status *ret, struct er
 	q.id = (char *) id;
 	r = server_task(s, "State", &q.base, clock_deadline(SERVER_TIMEOUT_MS), &m, e);
 	if (r == 0)
-		*ret = translate(((Containerd__Task__V2__StateResponse *) (void *) m)->status);
+		*ret = task_status_read(
+			((Containerd__Task__V2__StateResponse *) (void *) m)->status);
 	return r;
 }
 

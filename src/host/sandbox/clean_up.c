@@ -15,8 +15,8 @@
 #include "base/proc_stat.h"
 #include "host/sandbox/hooks.h"
 #include "host/sandbox/inside.h"
+#include "host/state/names.h"
 
-#define NOTES_NAME      "sandbox.json"
 #define NOTES_MAX_BYTES (64 << 10)
 #define BOOT_ID_PATH    "/proc/sys/kernel/random/boot_id"
 #define BOOT_ID_BYTES   64
@@ -57,7 +57,7 @@ static int notes_write(struct sandbox *sb, const struct guest_container *first, 
 	if (!sb->options.state_dir)
 		return 0;
 
-	auto_free char *path = str_printf("%s/" NOTES_NAME, sb->options.state_dir);
+	auto_free char *path = str_printf("%s/" STATE_NOTES, sb->options.state_dir);
 	pid_t virtiofsd = sb->virtiofsd ? virtiofsd_pid(sb->virtiofsd) : 0;
 	auto_free char *boot = boot_id();
 	json_t *notes =
@@ -69,7 +69,7 @@ static int notes_write(struct sandbox *sb, const struct guest_container *first, 
 
 	json_decref(notes);
 	if (!path || !text)
-		return err_sys(e, ENOMEM, "write " NOTES_NAME);
+		return err_sys(e, ENOMEM, "write " STATE_NOTES);
 	return file_replace(AT_FDCWD, path, text, strlen(text), 0600, e);
 }
 
@@ -86,7 +86,7 @@ void notes_remove(struct sandbox *sb)
 {
 	auto_free char *path = NULL;
 
-	if (sb->options.state_dir && (path = str_printf("%s/" NOTES_NAME, sb->options.state_dir)))
+	if (sb->options.state_dir && (path = str_printf("%s/" STATE_NOTES, sb->options.state_dir)))
 		(void) unlink(path);
 }
 
@@ -186,7 +186,7 @@ static void run_hooks(const char *state_dir, const json_t *notes)
 
 int sandbox_clean_up(const char *state_dir, struct err *e)
 {
-	auto_free char *path = str_printf("%s/" NOTES_NAME, state_dir);
+	auto_free char *path = str_printf("%s/" STATE_NOTES, state_dir);
 	auto_free char *text = NULL;
 	struct err first = {0};
 	int r = path ? file_read(AT_FDCWD, path, NOTES_MAX_BYTES, &text, NULL, &first) : -ENOMEM;

@@ -8,9 +8,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
-
-/* As in host/state/state_dir.c. */
-#define RECORD "state.json"
+#include "host/state/names.h"
 
 int orphan_init(struct orphan *o, const char *id, const char *folder, struct err *e)
 {
@@ -34,7 +32,7 @@ void orphan_fini(struct orphan *o)
 
 static bool is_published(const struct orphan *o)
 {
-	return faccessat(o->fd, RECORD, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+	return faccessat(o->fd, STATE_RECORD, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
 static void deleted(void *arg, const struct sandbox_answer *answer)

@@ -7,10 +7,10 @@
 #include "base/array.h"
 #include "base/log.h"
 #include "host/shim/lifetime.h"
+#include "host/state/names.h"
 
 /* How long sending the last answers may take before the process ends. */
 #define FLUSH_TIMEOUT_MS 2000
-#define SERVER_PROGRAM   "containerd-shim-kata-v2"
 /* A refused process may connect again and again. */
 #define REFUSALS_LOGGED_MAX 16
 

@@ -14,11 +14,8 @@
 #include "base/version.h"
 #include "host/shim/options.h"
 #include "host/shim/server.h"
+#include "host/state/names.h"
 #include "host/storage/share.h"
-
-#define LISTEN_FD_VARIABLE "KATA_RUNTIME_BIND_FD"
-/* What kata-runtime calls its containers' servers. */
-#define LONE_NAMESPACE "kata-runtime"
 
 /* One arena is enough for two threads that allocate little; large blocks go back to the system. */
 static void stay_small(void)
@@ -39,18 +36,20 @@ static void open_log(const struct shim_options *o)
 /* Takes over the socket that the server's starter has bound; children do not inherit it. */
 static int inherited_socket(int *ret_fd, struct err *e)
 {
-	const char *text = getenv(LISTEN_FD_VARIABLE);
+	const char *text = getenv(SERVER_LISTEN_FD_VARIABLE);
 	uint64_t fd;
 	int listens = 0;
 	socklen_t size = sizeof listens;
 
 	if (!text)
-		return err_say(e, EINVAL, LISTEN_FD_VARIABLE " is not set: no socket to listen on");
+		return err_say(e, EINVAL,
+			       SERVER_LISTEN_FD_VARIABLE " is not set: no socket to listen on");
 	if (num_parse_u64(text, &fd) < 0 || fd < 3 || fd > INT32_MAX ||
 	    getsockopt((int) fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 || !listens)
-		return err_say(e, EINVAL, LISTEN_FD_VARIABLE " '%s' is no listening socket", text);
+		return err_say(e, EINVAL, SERVER_LISTEN_FD_VARIABLE " '%s' is no listening socket",
+			       text);
 	(void) fd_set_cloexec((int) fd, true);
-	(void) unsetenv(LISTEN_FD_VARIABLE);
+	(void) unsetenv(SERVER_LISTEN_FD_VARIABLE);
 	*ret_fd = (int) fd;
 	return 0;
 }
@@ -85,7 +84,7 @@ static int serve(const struct shim_options *o, uint64_t began_us, struct err *e)
 		.state_dir = o->state_dir,
 		.host_mount_ns = host_ns,
 		.began_us = began_us,
-		.lone = strcmp(o->namespace, LONE_NAMESPACE) == 0,
+		.lone = strcmp(o->namespace, SERVER_NAMESPACE) == 0,
 	};
 
 	r = server_new(loop, &so, listen_fd, &server, e);

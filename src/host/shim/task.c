@@ -9,6 +9,7 @@
 #include "host/shim/lifetime.h"
 #include "host/shim/server.h"
 #include "host/shim/wait.h"
+#include "host/state/task_status.h"
 #include "runtimeoptions.pb-c.h"
 #include "task.pb-c.h"
 
@@ -54,20 +55,6 @@ static Google__Protobuf__Timestamp timestamp(const struct timespec *t)
 	return ts;
 }
 
-static enum _Containerd__V1__Types__Status status_of(enum oci_status status)
-{
-	static const enum _Containerd__V1__Types__Status table[] = {
-		[OCI_CREATING] = CONTAINERD__V1__TYPES__STATUS__UNKNOWN,
-		[OCI_CREATED] = CONTAINERD__V1__TYPES__STATUS__CREATED,
-		[OCI_RUNNING] = CONTAINERD__V1__TYPES__STATUS__RUNNING,
-		[OCI_STOPPED] = CONTAINERD__V1__TYPES__STATUS__STOPPED,
-		[OCI_PAUSED] = CONTAINERD__V1__TYPES__STATUS__PAUSED,
-	};
-	TABLE_COVERS(table, OCI_STATUS_MAX);
-
-	return table[status];
-}
-
 HANDLER(task_state, Containerd__Task__V2__StateRequest)
 {
 	Containerd__Task__V2__StateResponse a = CONTAINERD__TASK__V2__STATE_RESPONSE__INIT;
@@ -85,7 +72,7 @@ HANDLER(task_state, Containerd__Task__V2__StateRequest)
 	a.exec_id = q->exec_id;
 	a.bundle = (char *) p.bundle;
 	a.pid = p.pid;
-	a.status = status_of(p.status);
+	a.status = task_status_of(p.status);
 	a.stdin = (char *) p.in;
 	a.stdout = (char *) p.out;
 	a.stderr = (char *) p.err;

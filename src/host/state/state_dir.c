@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "host/state/names.h"
 #include "oci/oci.h"
 
-#define RECORD_FILE      "state.json"
 #define RECORD_MAX_BYTES (64 << 10)
 
 static int fill(const char *root, const char *id, struct state_dir *ret, struct err *e)
@@ -118,7 +118,7 @@ int record_write(const struct state_dir *dir, const struct record *r, struct err
 	json_decref(o);
 	if (!text)
 		return err_sys(e, ENOMEM, "remember container '%s'", dir->id);
-	return file_replace(dir->fd, RECORD_FILE, text, strlen(text), 0600, e);
+	return file_replace(dir->fd, STATE_RECORD, text, strlen(text), 0600, e);
 }
 
 static char *string_of(const json_t *o, const char *key)
@@ -131,7 +131,7 @@ static char *string_of(const json_t *o, const char *key)
 int record_read(const struct state_dir *dir, struct record *ret, struct err *e)
 {
 	auto_free char *text = NULL;
-	int r = file_read(dir->fd, RECORD_FILE, RECORD_MAX_BYTES, &text, NULL, e);
+	int r = file_read(dir->fd, STATE_RECORD, RECORD_MAX_BYTES, &text, NULL, e);
 
 	if (r < 0)
 		return err_wrap(e, r, "container '%s' is not made yet", dir->id);
@@ -139,7 +139,7 @@ int record_read(const struct state_dir *dir, struct record *ret, struct err *e)
 	json_t *o = json_loads(text, 0, NULL);
 
 	if (!o)
-		return err_say(e, EBADMSG, "'%s/%s' is not JSON", dir->path, RECORD_FILE);
+		return err_say(e, EBADMSG, "'%s/%s' is not JSON", dir->path, STATE_RECORD);
 	*ret = (struct record){
 		.bundle = string_of(o, "bundle"),
 		.rootfs = string_of(o, "rootfs"),
@@ -153,7 +153,7 @@ int record_read(const struct state_dir *dir, struct record *ret, struct err *e)
 	if (ret->bundle && ret->rootfs && ret->created && ret->owner)
 		return 0;
 	record_fini(ret);
-	return err_sys(e, ENOMEM, "read '%s/%s'", dir->path, RECORD_FILE);
+	return err_sys(e, ENOMEM, "read '%s/%s'", dir->path, STATE_RECORD);
 }
 
 void record_fini(struct record *r)
