@@ -53,7 +53,7 @@ struct option {
  * word.
  */
 int options_parse(const struct option *table, size_t n, int argc, char *const *argv, void *values,
-		  struct err *e);
+		  struct err *e) __attribute__((cold));
 
 /* Writes one aligned line of help per option to stdout. */
 void options_help(const struct option *table, size_t n);

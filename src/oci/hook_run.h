@@ -28,7 +28,8 @@ struct hook_runner {
 #define HOOK_RUNNER_NONE ((struct hook_runner){.state_fd = -1, .output_fd = -1, .cancel_fd = -1})
 
 /* @ret is HOOK_RUNNER_NONE, and still is after a failure. @state: JSON. */
-int hook_runner_init(struct hook_runner *ret, const char *state, struct err *e);
+int hook_runner_init(struct hook_runner *ret, const char *state, struct err *e)
+	__attribute__((cold));
 
 /* Accepts HOOK_RUNNER_NONE. */
 void hook_runner_fini(struct hook_runner *runner);
@@ -37,4 +38,4 @@ void hook_runner_fini(struct hook_runner *runner);
 /* Runs a hook and waits for it. For the error it is number @index of @kind ("prestart"). Returns 0,
  * -ETIMEDOUT, -ECANCELED, -EIO (it ended with another code than 0), or -errno. */
 int hook_run(const struct hook_runner *runner, const char *kind, size_t index,
-	     const Grpc__Hook *hook, struct err *e);
+	     const Grpc__Hook *hook, struct err *e) __attribute__((cold));

@@ -26,4 +26,5 @@ struct hooks_run {
 
 /* Runs the hooks in order, until one fails unless failures are ignored. Returns 0, -ETIMEDOUT,
  * -ECANCELED, -EIO (it ended with another code than 0), or -errno. */
-int hooks_run(const struct hooks_run *run, Grpc__Hook *const *hooks, size_t n, struct err *e);
+int hooks_run(const struct hooks_run *run, Grpc__Hook *const *hooks, size_t n, struct err *e)
+	__attribute__((cold));

@@ -27,7 +27,8 @@ struct shim_options {
 };
 
 /* Strings point into @argv. Returns 0 or -EINVAL. */
-int shim_options_parse(int argc, char **argv, struct shim_options *ret, struct err *e);
+int shim_options_parse(int argc, char **argv, struct shim_options *ret, struct err *e)
+	__attribute__((cold));
 
 /* The text of -help, built in @buf of @bytes. Returns @buf. */
-const char *shim_options_help(char *buf, size_t bytes);
+const char *shim_options_help(char *buf, size_t bytes) __attribute__((cold));
