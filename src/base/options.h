@@ -14,7 +14,7 @@
  * options. Options end at the first word that is not one, so that a container's arguments are never
  * taken for options of the CLI.
  */
-enum option_kind {
+enum __attribute__((packed)) option_kind {
 	OPTION_FLAG,   /* bool */
 	OPTION_STRING, /* const char *; the last one counts; borrowed from argv */
 	OPTION_LIST,   /* struct option_list; every one counts */
@@ -33,7 +33,7 @@ struct option {
 	const char *name;
 	char letter; /* or 0 */
 	enum option_kind kind;
-	size_t offset;     /* of the value in the struct that the table belongs to */
+	unsigned offset;   /* of the value in the struct that the table belongs to */
 	const char *value; /* what the value is called in the help text; NULL for a flag */
 	const char *help;
 	/* Accepted and ignored, because runc's callers pass it; offset is not used. */

@@ -119,11 +119,6 @@ static int run_hook(const struct hook_runner *runner, const Grpc__Hook *hook, st
 	struct child child = CHILD_NONE;
 	char output[OUTPUT_BYTES];
 	int status = 0;
-
-	if (!hook->path || hook->path[0] != '/')
-		return err_say(e, EINVAL, "path '%.128s' is not absolute",
-			       hook->path ? hook->path : "");
-
 	int r = start(runner, hook, &child, e);
 
 	if (r < 0)

@@ -11,6 +11,8 @@
  * has failed when it does not end with 0 within its timeout; the error has the end of what it has
  * printed. It is in a session of its own, and ends with the thread that runs it.
  *
+ * The hooks are those of a specification that oci_spec_check() has passed.
+ *
  * hook_runner_init() makes all descriptors, because a seccomp filter may forbid that later.
  */
 struct hook_runner {

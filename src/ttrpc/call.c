@@ -161,6 +161,14 @@ void ttrpc_fail_err(struct ttrpc_call *call, const struct err *e)
 	ttrpc_fail(call, ttrpc_code_of(e->code), err_show(e, words, sizeof words));
 }
 
+void ttrpc_answer(struct ttrpc_call *call, int r, const struct err *e)
+{
+	if (r < 0)
+		ttrpc_fail_err(call, e);
+	else
+		ttrpc_reply(call, NULL);
+}
+
 void ttrpc_drop(struct ttrpc_call *call)
 {
 	if (call)

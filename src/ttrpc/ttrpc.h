@@ -235,6 +235,9 @@ void ttrpc_reply_bytes(struct ttrpc_call *call, size_t bytes);
 void ttrpc_fail(struct ttrpc_call *call, enum ttrpc_code code, const char *message);
 void ttrpc_fail_err(struct ttrpc_call *call, const struct err *e);
 
+/* ttrpc_fail_err() when @r is negative, else ttrpc_reply() without a response. */
+void ttrpc_answer(struct ttrpc_call *call, int r, const struct err *e);
+
 /* Frees the call without an answer: for one that is gone. If it is not, the peer gets CANCELLED.
  * Accepts NULL. */
 void ttrpc_drop(struct ttrpc_call *call);

@@ -46,9 +46,6 @@ struct rpc {
 /* Answers one call, now or later. @request is of the type that the call's name says. */
 typedef void (*answer_fn)(struct rpc *rpc, struct ttrpc_call *call, const void *request);
 
-/* answer.c: answers with nothing when @r is 0, else with the failure. */
-void answer(struct ttrpc_call *call, int r, const struct err *e);
-
 /* health.c */
 void health_check(struct rpc *rpc, struct ttrpc_call *call, const void *request);
 void health_version(struct rpc *rpc, struct ttrpc_call *call, const void *request);

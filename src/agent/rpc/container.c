@@ -10,7 +10,7 @@
 /* Answers an operation of the container layer when it is done. */
 static void on_done(void *arg, int r, const struct err *e)
 {
-	answer(arg, r, e);
+	ttrpc_answer(arg, r, e);
 }
 
 void container_rpc_start(struct rpc *rpc, struct ttrpc_call *call, const void *request)
@@ -23,7 +23,7 @@ void container_rpc_start(struct rpc *rpc, struct ttrpc_call *call, const void *r
 	if (m)
 		r = container_start(m->container, on_done, call, &e);
 	if (r < 0)
-		answer(call, r, &e);
+		ttrpc_answer(call, r, &e);
 }
 
 void container_rpc_pause(struct rpc *rpc, struct ttrpc_call *call, const void *request)
@@ -36,7 +36,7 @@ void container_rpc_pause(struct rpc *rpc, struct ttrpc_call *call, const void *r
 	if (m)
 		r = container_pause(m->container, on_done, call, &e);
 	if (r < 0)
-		answer(call, r, &e);
+		ttrpc_answer(call, r, &e);
 }
 
 void container_rpc_resume(struct rpc *rpc, struct ttrpc_call *call, const void *request)
@@ -48,7 +48,7 @@ void container_rpc_resume(struct rpc *rpc, struct ttrpc_call *call, const void *
 
 	if (m)
 		r = container_resume(m->container, &e);
-	answer(call, r, &e);
+	ttrpc_answer(call, r, &e);
 }
 
 void container_rpc_update(struct rpc *rpc, struct ttrpc_call *call, const void *request)
@@ -64,7 +64,7 @@ void container_rpc_update(struct rpc *rpc, struct ttrpc_call *call, const void *
 		r = oci_resources_check(req->resources, &e);
 	if (m && r == 0)
 		r = container_update(m->container, req->resources, &e);
-	answer(call, r, &e);
+	ttrpc_answer(call, r, &e);
 }
 
 void container_rpc_stats(struct rpc *rpc, struct ttrpc_call *call, const void *request)
@@ -78,7 +78,7 @@ void container_rpc_stats(struct rpc *rpc, struct ttrpc_call *call, const void *r
 	if (m)
 		r = container_stats(m->container, &reply.cgroup_stats, &e);
 	if (r < 0) {
-		answer(call, r, &e);
+		ttrpc_answer(call, r, &e);
 		return;
 	}
 	ttrpc_reply(call, &reply.base);
@@ -94,7 +94,7 @@ static void tell(struct member *m, int r, const struct err *e)
 	m->patience = NULL;
 	m->removal = NULL;
 	if (call)
-		answer(call, r, e);
+		ttrpc_answer(call, r, e);
 }
 
 static void on_removed(void *arg, int r, const struct err *e)
@@ -150,11 +150,11 @@ void container_rpc_remove(struct rpc *rpc, struct ttrpc_call *call, const void *
 	/* The container was not made yet. */
 	if (m && m->creation && !m->container) {
 		creation_cancel(m->creation);
-		answer(call, 0, NULL);
+		ttrpc_answer(call, 0, NULL);
 		return;
 	}
 	if (m)
 		r = begin_removal(m, call, req->timeout, &e);
 	if (r < 0)
-		answer(call, r, &e);
+		ttrpc_answer(call, r, &e);
 }

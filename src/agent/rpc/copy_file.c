@@ -277,5 +277,5 @@ void copy_file(struct rpc *rpc, struct ttrpc_call *call, const void *request)
 {
 	struct err e = {0};
 
-	answer(call, copy(rpc, request, &e), &e);
+	ttrpc_answer(call, copy(rpc, request, &e), &e);
 }

@@ -40,7 +40,7 @@ static void finish(struct creation *c, int r, const struct err *e)
 	m->creation = NULL;
 	storage_job_cancel(c->storages);
 	device_wait_cancel(&c->wait);
-	answer(c->call, r, e);
+	ttrpc_answer(c->call, r, e);
 	free(c);
 	if (r < 0)
 		member_free(m);
@@ -322,7 +322,7 @@ void container_rpc_create(struct rpc *rpc, struct ttrpc_call *call, const void *
 	int r = begin(rpc, call, req, &c, &e);
 
 	if (!c) {
-		answer(call, r, &e);
+		ttrpc_answer(call, r, &e);
 		return;
 	}
 

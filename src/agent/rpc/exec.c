@@ -30,12 +30,12 @@ static void exec_done(void *arg, int r, const struct err *cause)
 
 	t->call = NULL;
 	if (r < 0) {
-		answer(call, r, cause);
+		ttrpc_answer(call, r, cause);
 		task_free(t);
 		return;
 	}
 	r = task_attach(t, &e);
-	answer(call, r, &e);
+	ttrpc_answer(call, r, &e);
 	if (r < 0)
 		task_free(t); /* kills it */
 }
@@ -88,7 +88,7 @@ void exec_process(struct rpc *rpc, struct ttrpc_call *call, const void *request)
 	int r = begin_exec(rpc, call, request, &e);
 
 	if (r < 0)
-		answer(call, r, &e);
+		ttrpc_answer(call, r, &e);
 }
 
 /*
@@ -137,7 +137,7 @@ void exec_signal(struct rpc *rpc, struct ttrpc_call *call, const void *request)
 		r = err_say(&e, EINVAL, "%u is no signal", req->signal);
 	else
 		r = send_signal(t, call, req, &e);
-	answer(call, r, &e);
+	ttrpc_answer(call, r, &e);
 }
 
 /* A WaitProcess call that waits for the end of a process. */
@@ -152,7 +152,8 @@ static void watcher_finish(struct process_wait *w, int exit_code)
 	struct err e = {0};
 
 	if (exit_code < 0) {
-		answer(x->call, err_sys(&e, -exit_code, "wait for the end of the process"), &e);
+		ttrpc_answer(x->call, err_sys(&e, -exit_code, "wait for the end of the process"),
+			     &e);
 	} else {
 		Grpc__WaitProcessResponse reply = GRPC__WAIT_PROCESS_RESPONSE__INIT;
 
@@ -185,7 +186,7 @@ void exec_wait(struct rpc *rpc, struct ttrpc_call *call, const void *request)
 	struct watcher *x = calloc(1, sizeof *x);
 
 	if (!x) {
-		answer(call, err_sys(&e, ENOMEM, "wait for the end of the process"), &e);
+		ttrpc_answer(call, err_sys(&e, ENOMEM, "wait for the end of the process"), &e);
 		return;
 	}
 	x->call = call;

@@ -67,7 +67,7 @@ void guest_set_date_time(struct rpc *rpc, struct ttrpc_call *call, const void *r
 	(void) rpc;
 	if (settimeofday(&now, NULL) < 0)
 		r = err_sys(&e, errno, "set the clock");
-	answer(call, r, &e);
+	ttrpc_answer(call, r, &e);
 }
 
 static int reseed(const void *data, size_t bytes, struct err *e)
@@ -94,7 +94,7 @@ void guest_reseed_random(struct rpc *rpc, struct ttrpc_call *call, const void *r
 
 	(void) rpc;
 	if (req->data.len == 0)
-		answer(call, err_say(&e, EINVAL, "there is no data to reseed with"), &e);
+		ttrpc_answer(call, err_say(&e, EINVAL, "there is no data to reseed with"), &e);
 	else
-		answer(call, reseed(req->data.data, req->data.len, &e), &e);
+		ttrpc_answer(call, reseed(req->data.data, req->data.len, &e), &e);
 }

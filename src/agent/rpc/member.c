@@ -24,7 +24,7 @@ static void task_fini(struct task *t)
 	process_free(t->process);
 	process_io_close(&t->io);
 	if (t->call)
-		answer(t->call, err_say(&e, ECANCELED, "the container is removed"), &e);
+		ttrpc_answer(t->call, err_say(&e, ECANCELED, "the container is removed"), &e);
 	free(t->exec_id);
 }
 
@@ -84,7 +84,7 @@ void member_free(struct member *m)
 	storage_hold_free(m->hold);
 	loop_timer_cancel(m->patience);
 	if (m->removal)
-		answer(m->removal, 0, NULL); /* the container is removed now */
+		ttrpc_answer(m->removal, 0, NULL); /* the container is removed now */
 	list_remove(&m->link);
 	m->rpc->n_members--;
 	free(m->id);
@@ -164,7 +164,7 @@ struct task *task_find(struct rpc *rpc, const char *id, const char *exec_id,
 	int r = find_task(rpc, id, exec_id, &t, &e);
 
 	if (!t)
-		answer(call, r, &e);
+		ttrpc_answer(call, r, &e);
 	return t;
 }
 

@@ -76,7 +76,7 @@ static void online_step(void *arg)
 			       &w->timer, &e);
 	if (w->timer)
 		return;
-	answer(w->call, r, &e);
+	ttrpc_answer(w->call, r, &e);
 	free(w);
 }
 
@@ -87,7 +87,7 @@ void online_cpu_mem(struct rpc *rpc, struct ttrpc_call *call, const void *reques
 	struct err e = {0};
 
 	if (!w) {
-		answer(call, err_sys(&e, ENOMEM, "take processors into use"), &e);
+		ttrpc_answer(call, err_sys(&e, ENOMEM, "take processors into use"), &e);
 		return;
 	}
 	if (!req->cpu_only)

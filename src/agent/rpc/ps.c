@@ -94,7 +94,7 @@ void ps_list(struct rpc *rpc, struct ttrpc_call *call, const void *request)
 	int r = list(rpc, request, &text, &e);
 
 	if (r < 0) {
-		answer(call, r, &e);
+		ttrpc_answer(call, r, &e);
 	} else {
 		reply.process_list.data = (uint8_t *) buf_data(&text);
 		reply.process_list.len = buf_len(&text);

@@ -69,7 +69,7 @@ static void dispatch(const struct call *calls, size_t n, struct rpc *rpc, struct
 		if (calls[i].phases & rpc->phase)
 			calls[i].answer(rpc, call, request);
 		else
-			answer(call, err_say(&e, EBUSY, "%s is not allowed now", method), &e);
+			ttrpc_answer(call, err_say(&e, EBUSY, "%s is not allowed now", method), &e);
 		return;
 	}
 	assert(!"a call that is in no table");

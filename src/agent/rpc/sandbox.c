@@ -126,7 +126,7 @@ static void on_storages(void *arg, int r, const struct err *e)
 		if (storage_hold_new(rpc->storages, &rpc->hold, NULL) < 0)
 			rpc->phase = PHASE_ENDING;
 	}
-	answer(call, r, e);
+	ttrpc_answer(call, r, e);
 }
 
 void sandbox_create(struct rpc *rpc, struct ttrpc_call *call, const void *request)
@@ -140,7 +140,7 @@ void sandbox_create(struct rpc *rpc, struct ttrpc_call *call, const void *reques
 	else
 		r = prepare(rpc, req, &e);
 	if (r < 0) {
-		answer(call, r, &e);
+		ttrpc_answer(call, r, &e);
 		return;
 	}
 
@@ -187,7 +187,7 @@ static void end(struct rpc *rpc)
 	loop_timer_cancel(take_ptr(rpc->end_timer));
 	members_free(rpc);
 	let_storages_go(rpc);
-	answer(call, 0, NULL);
+	ttrpc_answer(call, 0, NULL);
 	if (ttrpc_server_flush(rpc->server, clock_deadline(SANDBOX_GOODBYE_MS)) < 0)
 		log_warn("ignoring that the host does not hear the last answer");
 	rpc->config.finished(rpc->config.arg);
@@ -248,7 +248,7 @@ void sandbox_destroy(struct rpc *rpc, struct ttrpc_call *call, const void *reque
 		r = loop_timer(rpc->config.loop, clock_deadline(SANDBOX_END_MS), on_end_timer, rpc,
 			       &rpc->end_timer, &e);
 	if (r < 0) {
-		answer(call, r, &e);
+		ttrpc_answer(call, r, &e);
 		return;
 	}
 	rpc->phase = PHASE_ENDING;

@@ -28,7 +28,7 @@ static void pull_finish(struct process_read *r, ssize_t n)
 	else if (n == 0)
 		ttrpc_fail(p->call, TTRPC_OUT_OF_RANGE, "end of file");
 	else
-		answer(p->call, err_sys(&e, (int) -n, "read the stream"), &e);
+		ttrpc_answer(p->call, err_sys(&e, (int) -n, "read the stream"), &e);
 	free(p);
 }
 
@@ -59,7 +59,7 @@ static void pull_stream(struct rpc *rpc, struct ttrpc_call *call, const void *re
 	struct pull *p = calloc(1, sizeof *p);
 
 	if (!p) {
-		answer(call, err_sys(&e, ENOMEM, "read the stream"), &e);
+		ttrpc_answer(call, err_sys(&e, ENOMEM, "read the stream"), &e);
 		return;
 	}
 	p->call = call;
@@ -94,7 +94,7 @@ static void push_finish(struct process_write *w, int r)
 	struct err e = {0};
 
 	if (r < 0) {
-		answer(p->call, err_sys(&e, -r, "write to stdin"), &e);
+		ttrpc_answer(p->call, err_sys(&e, -r, "write to stdin"), &e);
 	} else {
 		Grpc__WriteStreamResponse reply = GRPC__WRITE_STREAM_RESPONSE__INIT;
 
@@ -130,7 +130,7 @@ void stdio_write_stdin(struct rpc *rpc, struct ttrpc_call *call, const void *req
 	struct push *p = calloc(1, sizeof *p);
 
 	if (!p) {
-		answer(call, err_sys(&e, ENOMEM, "write to stdin"), &e);
+		ttrpc_answer(call, err_sys(&e, ENOMEM, "write to stdin"), &e);
 		return;
 	}
 	p->call = call;
@@ -151,7 +151,7 @@ void stdio_close_stdin(struct rpc *rpc, struct ttrpc_call *call, const void *req
 	if (!t)
 		return;
 	process_close_stdin(t->process);
-	answer(call, 0, NULL);
+	ttrpc_answer(call, 0, NULL);
 }
 
 void stdio_resize(struct rpc *rpc, struct ttrpc_call *call, const void *request)
@@ -161,5 +161,5 @@ void stdio_resize(struct rpc *rpc, struct ttrpc_call *call, const void *request)
 	struct err e = {0};
 
 	if (t)
-		answer(call, process_resize(t->process, req->row, req->column, &e), &e);
+		ttrpc_answer(call, process_resize(t->process, req->row, req->column, &e), &e);
 }

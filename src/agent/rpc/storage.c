@@ -15,7 +15,7 @@ void storage_rpc_update_ephemeral(struct rpc *rpc, struct ttrpc_call *call, cons
 
 	for (size_t i = 0; r == 0 && i < req->n_storages; i++)
 		r = storages_remount(rpc->storages, req->storages[i], &e);
-	answer(call, r, &e);
+	ttrpc_answer(call, r, &e);
 }
 
 static Grpc__VolumeUsage usage_of(Grpc__VolumeUsage__Unit unit, uint64_t total, uint64_t left,
@@ -40,7 +40,7 @@ void storage_rpc_volume_stats(struct rpc *rpc, struct ttrpc_call *call, const vo
 
 	(void) rpc;
 	if (statvfs(req->volume_guest_path, &fs) < 0) {
-		answer(call, err_sys(&e, errno, "look at '%s'", req->volume_guest_path), &e);
+		ttrpc_answer(call, err_sys(&e, errno, "look at '%s'", req->volume_guest_path), &e);
 		return;
 	}
 

@@ -89,10 +89,7 @@ static void room(struct ttrpc_call *call, const ProtobufCMessage *request, void 
 		r = (int) fd_send(sock, "", 1, fds, n_fds);
 	if (r < 0 && !e.code)
 		(void) err_sys(&e, -r, "send the namespaces of '%s'", q->id);
-	if (r < 0)
-		ttrpc_fail_err(call, &e);
-	else
-		ttrpc_reply(call, NULL);
+	ttrpc_answer(call, r, &e);
 }
 
 #define HOST_PIDS_MAX 1024

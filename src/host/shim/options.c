@@ -6,6 +6,7 @@
 
 #include "base/array.h"
 #include "base/options.h"
+#include "host/state/names.h"
 
 #define VALUE(kind, member) OPTION_FIELD(kind, struct shim_options, member)
 
@@ -47,16 +48,10 @@ int shim_options_parse(int argc, char **argv, struct shim_options *ret, struct e
 	return 0;
 }
 
-const char *shim_options_help(char *buf, size_t bytes)
+void shim_options_help(void)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < ARRAY_LEN(options) && n < bytes; i++) {
-		const struct option *o = &options[i];
-
-		n += (size_t) snprintf(buf + n, bytes - n, "  -%s %-*s %s\n", o->name,
-				       (int) (16 - strlen(o->name)), o->value ? o->value : "",
-				       o->help);
-	}
-	return buf;
+	printf("usage: " SERVER_PROGRAM " -namespace NAME -id ID [FLAGS] [delete]\n\n");
+	for (size_t i = 0; i < ARRAY_LEN(options); i++)
+		printf("  -%s %-*s %s\n", options[i].name, (int) (16 - strlen(options[i].name)),
+		       options[i].value ? options[i].value : "", options[i].help);
 }

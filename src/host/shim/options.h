@@ -30,5 +30,5 @@ struct shim_options {
 int shim_options_parse(int argc, char **argv, struct shim_options *ret, struct err *e)
 	__attribute__((cold));
 
-/* The text of -help, built in @buf of @bytes. Returns @buf. */
-const char *shim_options_help(char *buf, size_t bytes) __attribute__((cold));
+/* Prints the text of -help. */
+void shim_options_help(void) __attribute__((cold));

@@ -66,8 +66,5 @@ AUTO_PTR(struct server, server_free)
 extern const struct ttrpc_service task_service;
 extern const struct ttrpc_service admin_service;
 
-/* The answer of an operation without a response of its own, with @arg as the call. */
-void reply_empty(void *arg, const struct sandbox_answer *answer);
-
 /* Statistics of the guest as the JSON that runc prints; freed with free(). */
 int stats_print(const void *packed, size_t bytes, char **ret, struct err *e);

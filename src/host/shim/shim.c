@@ -101,18 +101,10 @@ static int clean_up(const struct shim_options *o, struct err *e)
 	return sandbox_clean_up(o->state_dir, e);
 }
 
-static void print_help(void)
-{
-	char text[2048];
-
-	printf("usage: containerd-shim-kata-v2 -namespace NAME -id ID [FLAGS] [delete]\n\n%s",
-	       shim_options_help(text, sizeof text));
-}
-
 static int act(const struct shim_options *o, uint64_t began_us, struct err *e)
 {
 	if (o->help) {
-		print_help();
+		shim_options_help();
 		return 0;
 	}
 	if (o->version) {

@@ -32,18 +32,11 @@ static bool went_well(struct ttrpc_call *call, const struct sandbox_answer *answ
 	return false;
 }
 
-void reply_empty(void *arg, const struct sandbox_answer *answer)
+/* The answer of an operation without a response of its own, with @arg as the call. */
+static void reply_empty(void *arg, const struct sandbox_answer *answer)
 {
 	if (went_well(arg, answer))
 		ttrpc_reply(arg, NULL);
-}
-
-static void reply_status(struct ttrpc_call *call, int r, const struct err *e)
-{
-	if (r < 0)
-		ttrpc_fail_err(call, e);
-	else
-		ttrpc_reply(call, NULL);
 }
 
 static Google__Protobuf__Timestamp timestamp(const struct timespec *t)
@@ -255,7 +248,7 @@ HANDLER(task_exec, Containerd__Task__V2__ExecProcessRequest)
 	}
 	take_fds(call, &stdio);
 	r = sandbox_exec(s->sandbox, q->id, q->exec_id, process, &stdio, &e);
-	reply_status(call, r, &e);
+	ttrpc_answer(call, r, &e);
 }
 
 HANDLER(task_resize_pty, Containerd__Task__V2__ResizePtyRequest)
@@ -268,7 +261,7 @@ HANDLER(task_close_io, Containerd__Task__V2__CloseIORequest)
 	struct err e = {0};
 	int r = q->stdin ? sandbox_close_stdin(s->sandbox, q->id, q->exec_id, &e) : 0;
 
-	reply_status(call, r, &e);
+	ttrpc_answer(call, r, &e);
 }
 
 HANDLER(task_update, Containerd__Task__V2__UpdateTaskRequest)
