@@ -206,9 +206,12 @@ int hv_create(struct hv *hv, const struct vm_spec *spec, struct err *e);
  * machine. */
 int hv_start(struct hv *hv, msec_t deadline, struct err *e);
 
+/* Where the guest's agent listens, as upstream's does. */
+#define HV_AGENT_PORT 1024
+
 /**
  * hv_dial() - connect to the guest
- * @port:	1024 is the agent
+ * @port:	HV_AGENT_PORT
  * @deadline:	vsock: until when to try again while the guest does not listen yet
  * @ret_fd:	a connected stream socket, the caller's; blocking mode
  *

@@ -9,8 +9,6 @@
 /* How long virtiofsd may take to end after its socket broke. */
 #define VIRTIOFSD_END_MS 500
 
-/* Port of the agent (upstream's number). */
-#define AGENT_PORT 1024
 /* While dial() waits for the guest to listen, it looks at cancel_fd this often. */
 #define DIAL_SLICE_MS 500
 
@@ -26,7 +24,7 @@ static int dial(struct sandbox *sb, msec_t deadline, int *ret_fd, struct err *e)
 	for (;;) {
 		struct err last = {0};
 		msec_t slice = clock_deadline(DIAL_SLICE_MS);
-		int r = hv_dial(sb->hv, AGENT_PORT, slice < deadline ? slice : deadline, ret_fd,
+		int r = hv_dial(sb->hv, HV_AGENT_PORT, slice < deadline ? slice : deadline, ret_fd,
 				&last);
 
 		if (r == 0)

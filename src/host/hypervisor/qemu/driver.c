@@ -22,8 +22,6 @@
 #include "host/hypervisor/qemu/machine.h"
 #include "host/hypervisor/qemu/vsock.h"
 
-#define AGENT_PORT 1024
-
 /* Resolves the program to a path, so that a missing one is reported before anything starts. */
 static char *qemu_find_program(const char *named, struct err *e)
 {
@@ -154,7 +152,7 @@ static int qemu_create(struct hv *hv, const struct vm_spec *spec, struct err *e)
 
 static int dial_serial(struct qemu *q, uint32_t port, int *ret_fd, struct err *e)
 {
-	if (port != AGENT_PORT)
+	if (port != HV_AGENT_PORT)
 		return err_say(e, EOPNOTSUPP,
 			       "only the agent can be reached over virtio-serial (the host has no "
 			       "vhost-vsock)");
