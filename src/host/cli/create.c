@@ -165,7 +165,8 @@ static int make(struct making *m, struct err *e)
 		return r;
 	r = oci_spec_save(m->session.dir.fd, m->spec, e);
 	if (r == 0)
-		r = server_start(m->session.cli, &m->session.dir, m->bundle, &m->session.server, e);
+		r = shim_client_start(m->session.cli, &m->session.dir, m->bundle,
+				      &m->session.server, e);
 	if (r < 0) {
 		undo_folder(m);
 		return r;

@@ -5,14 +5,14 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "host/cli/server.h"
+#include "host/cli/shim_client.h"
 #include "host/cli/status.h"
 #include "task.pb-c.h"
 
 #define KILL_TIMEOUT_MS   10000
 #define DELETE_TIMEOUT_MS 60000
 
-static int kill_and_wait(struct server *s, const char *id, struct err *e)
+static int kill_and_wait(struct shim_client *s, const char *id, struct err *e)
 {
 	Containerd__Task__V2__KillRequest kill = CONTAINERD__TASK__V2__KILL_REQUEST__INIT;
 	msec_t deadline = clock_deadline(KILL_TIMEOUT_MS);
@@ -21,15 +21,15 @@ static int kill_and_wait(struct server *s, const char *id, struct err *e)
 	kill.signal = SIGKILL;
 	kill.all = true;
 
-	int r = server_task(s, "Kill", &kill.base, deadline, NULL, e);
+	int r = shim_client_task(s, "Kill", &kill.base, deadline, NULL, e);
 
 	if (r < 0 && r != -ENOENT)
 		return r;
 	err_clear(e);
-	return server_wait(s, id, deadline, e);
+	return shim_client_wait(s, id, deadline, e);
 }
 
-static int delete_by_server(struct server *s, const char *id, bool force, struct err *e)
+static int delete_by_server(struct shim_client *s, const char *id, bool force, struct err *e)
 {
 	Containerd__Task__V2__DeleteRequest q = CONTAINERD__TASK__V2__DELETE_REQUEST__INIT;
 	enum oci_status status;
@@ -45,7 +45,8 @@ static int delete_by_server(struct server *s, const char *id, bool force, struct
 		r = kill_and_wait(s, id, e);
 	if (r == 0) {
 		q.id = (char *) id;
-		r = server_task(s, "Delete", &q.base, clock_deadline(DELETE_TIMEOUT_MS), NULL, e);
+		r = shim_client_task(s, "Delete", &q.base, clock_deadline(DELETE_TIMEOUT_MS), NULL,
+				     e);
 	}
 	/* Another caller's delete is running, or a start whose caller is gone. */
 	bool busy = r == -EBUSY && force;
@@ -53,14 +54,14 @@ static int delete_by_server(struct server *s, const char *id, bool force, struct
 	if (r < 0 && r != -ENOENT && !busy)
 		return r;
 	err_clear(e);
-	return server_shutdown(s, id, busy, e);
+	return shim_client_shutdown(s, id, busy, e);
 }
 
 int delete_container(const struct cli *cli, const struct state_dir *dir, bool force, struct err *e)
 {
-	auto_server struct server s = SERVER_NONE;
+	auto_shim_client struct shim_client s = SHIM_CLIENT_NONE;
 	struct err line = {0};
-	int r = server_connect(dir, &s, &line);
+	int r = shim_client_connect(dir, &s, &line);
 
 	if (r == 0) {
 		r = delete_by_server(&s, dir->id, force, &line);
@@ -74,7 +75,7 @@ int delete_container(const struct cli *cli, const struct state_dir *dir, bool fo
 	}
 	/* If no server answers, or it has failed, remove what it has left. */
 	if (r < 0)
-		r = server_clean_up(cli, dir, e);
+		r = shim_client_clean_up(cli, dir, e);
 	if (r == 0)
 		r = state_dir_remove(dir, e);
 	return err_wrap(e, r, "delete container '%s'", dir->id);

@@ -52,7 +52,7 @@ static void on_signal(void *arg, uint32_t events)
 	(void) sigprocmask(SIG_UNBLOCK, &i->signals, NULL);
 }
 
-int interrupt_watch(struct interrupt *i, struct server *server, const char *id, struct err *e)
+int interrupt_watch(struct interrupt *i, struct shim_client *server, const char *id, struct err *e)
 {
 	i->server = server;
 	i->id = id;

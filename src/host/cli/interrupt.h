@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "base/loop.h"
-#include "host/cli/server.h"
+#include "host/cli/shim_client.h"
 
 /*
  * SIGINT, SIGTERM and SIGHUP while a container is being made: the command undoes what it has made
@@ -17,7 +17,7 @@
  *	interrupt_die()		at the end: no-op when no signal came
  */
 struct interrupt {
-	struct server *server;
+	struct shim_client *server;
 	const char *id;
 	sigset_t signals;
 	int fd;
@@ -30,7 +30,7 @@ struct interrupt {
 void interrupt_hold(struct interrupt *i);
 
 /* @server and @id are borrowed until interrupt_unwatch(). */
-int interrupt_watch(struct interrupt *i, struct server *server, const char *id, struct err *e);
+int interrupt_watch(struct interrupt *i, struct shim_client *server, const char *id, struct err *e);
 
 /* Accepts one that does not watch. */
 void interrupt_unwatch(struct interrupt *i);

@@ -15,7 +15,7 @@
 #include "kata.pb-c.h"
 
 /* The descriptors come over a separate socket, because a ttRPC answer cannot carry any. */
-static int ask_for_room(struct server *server, const char *id, struct view *ret, struct err *e)
+static int ask_for_room(struct shim_client *server, const char *id, struct view *ret, struct err *e)
 {
 	Kata__V1__RoomRequest q = KATA__V1__ROOM_REQUEST__INIT;
 	int p[2], fds[FD_PASS_MAX];
@@ -63,7 +63,7 @@ static int join(const struct view *view, struct err *e)
 	return 0;
 }
 
-int room_enter(struct server *server, const char *id, struct err *e)
+int room_enter(struct shim_client *server, const char *id, struct err *e)
 {
 	struct view view = VIEW_NONE;
 	int r = ask_for_room(server, id, &view, e);

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/err.h"
-#include "host/cli/server.h"
+#include "host/cli/shim_client.h"
 #include "host/confine/confine.h"
 
 /*
@@ -15,7 +15,7 @@
  */
 
 /* In the first process of a pid namespace: moves into the room of container @id. */
-int room_enter(struct server *server, const char *id, struct err *e);
+int room_enter(struct shim_client *server, const char *id, struct err *e);
 
 /* Makes the filter for room_lock(), before the fork; freed with confine_filter_fini(). */
 int room_filter(struct confine_filter *ret, struct err *e);

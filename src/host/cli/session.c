@@ -8,7 +8,7 @@
 
 void session_fini(struct session *s)
 {
-	server_close(&s->server);
+	shim_client_close(&s->server);
 	state_dir_close(&s->dir);
 	s->master = fd_close(s->master);
 	s->slave = fd_close(s->slave);
@@ -45,8 +45,8 @@ int session_make(struct session *s, const char *method, const ProtobufCMessage *
 			return r;
 		fds[0] = fds[1] = fds[2] = s->slave;
 	}
-	return server_task_fds(&s->server, method, request, clock_deadline(s->timeout_ms), fds, 3,
-			       e);
+	return shim_client_task_fds(&s->server, method, request, clock_deadline(s->timeout_ms), fds,
+				    3, e);
 }
 
 int session_send_terminal(struct session *s, struct err *e)
@@ -64,7 +64,8 @@ static int start_program(struct session *s, struct err *e)
 	q.id = (char *) s->id;
 	q.exec_id = (char *) s->exec_id;
 
-	int r = server_task(&s->server, "Start", &q.base, clock_deadline(s->timeout_ms), NULL, e);
+	int r = shim_client_task(&s->server, "Start", &q.base, clock_deadline(s->timeout_ms), NULL,
+				 e);
 
 	s->started = r == 0;
 	return r;

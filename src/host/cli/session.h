@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "host/cli/server.h"
+#include "host/cli/shim_client.h"
 #include "host/cli/standin.h"
 #include "host/cli/verb.h"
 #include "host/state/state_dir.h"
@@ -33,7 +33,7 @@ struct session {
 	void *arg; /* for publish */
 
 	struct state_dir dir;
-	struct server server;
+	struct shim_client server;
 	int master; /* of the new terminal, or -1 */
 	int slave;
 	bool started; /* its program was */

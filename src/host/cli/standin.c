@@ -226,7 +226,7 @@ static int settle(struct standin *s, struct state_dir *dir, const struct confine
 	if (r == 0)
 		r = choose_session(s, e);
 	if (r == 0)
-		r = server_connect(dir, s->server, e);
+		r = shim_client_connect(dir, s->server, e);
 	if (r < 0)
 		return r;
 	dir->fd = fd_close(dir->fd);
@@ -247,7 +247,7 @@ static int settle(struct standin *s, struct state_dir *dir, const struct confine
 static void stand_in(const struct state_dir *dir, const struct standin *form,
 		     const struct confine_filter *filter, int report_fd)
 {
-	struct server server = SERVER_NONE;
+	struct shim_client server = SHIM_CLIENT_NONE;
 	struct state_dir folder = *dir;
 	struct standin s = *form;
 	struct err e = {0};

@@ -4,7 +4,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
-#include "host/cli/server.h"
+#include "host/cli/shim_client.h"
 #include "host/state/state_dir.h"
 
 /*
@@ -26,7 +26,7 @@
  * (room.h).
  */
 struct standin {
-	struct server *server;
+	struct shim_client *server;
 	const char *id;
 	const char *exec_id; /* "" for the container's first process */
 	int tty;             /* its size changes are passed on; borrowed; -1 for none */

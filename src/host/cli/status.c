@@ -4,14 +4,14 @@
 
 #include "host/state/task_status.h"
 
-int status_ask(struct server *s, const char *id, enum oci_status *ret, struct err *e)
+int status_ask(struct shim_client *s, const char *id, enum oci_status *ret, struct err *e)
 {
 	Containerd__Task__V2__StateRequest q = CONTAINERD__TASK__V2__STATE_REQUEST__INIT;
 	auto_ptr(ttrpc_message_free) ProtobufCMessage *m = NULL;
 	int r;
 
 	q.id = (char *) id;
-	r = server_task(s, "State", &q.base, clock_deadline(SERVER_TIMEOUT_MS), &m, e);
+	r = shim_client_task(s, "State", &q.base, clock_deadline(SERVER_TIMEOUT_MS), &m, e);
 	if (r == 0)
 		*ret = task_status_read(
 			((Containerd__Task__V2__StateResponse *) (void *) m)->status);
@@ -20,10 +20,10 @@ int status_ask(struct server *s, const char *id, enum oci_status *ret, struct er
 
 enum oci_status status_of(const struct state_dir *dir)
 {
-	auto_server struct server s = SERVER_NONE;
+	auto_shim_client struct shim_client s = SHIM_CLIENT_NONE;
 	enum oci_status status = OCI_STOPPED;
 
-	if (server_connect(dir, &s, NULL) == 0)
+	if (shim_client_connect(dir, &s, NULL) == 0)
 		(void) status_ask(&s, dir->id, &status, NULL);
 	return status;
 }

@@ -1,7 +1,7 @@
 /* describe: the machine that a container runs in, and how long each step of its start took. */
 #include <stdio.h>
 
-#include "host/cli/server.h"
+#include "host/cli/shim_client.h"
 #include "host/cli/verb.h"
 #include "kata.pb-c.h"
 
@@ -9,12 +9,12 @@ static int describe_run(struct cli *cli, const void *values, int argc, char **ar
 {
 	Kata__V1__DescribeRequest q = KATA__V1__DESCRIBE_REQUEST__INIT;
 	auto_ptr(ttrpc_message_free) ProtobufCMessage *m = NULL;
-	auto_server struct server s = SERVER_NONE;
-	int r = server_reach(cli, argv[0], "describe", &s, e);
+	auto_shim_client struct shim_client s = SHIM_CLIENT_NONE;
+	int r = shim_client_reach(cli, argv[0], "describe", &s, e);
 
 	(void) values, (void) argc;
 	if (r == 0)
-		r = server_admin(&s, "Describe", &q.base, &m, e);
+		r = shim_client_admin(&s, "Describe", &q.base, &m, e);
 	if (r < 0)
 		return r;
 

@@ -6,7 +6,7 @@
 #include "base/array.h"
 #include "base/text.h"
 #include "host/cli/duration.h"
-#include "host/cli/server.h"
+#include "host/cli/shim_client.h"
 #include "host/cli/status.h"
 #include "host/cli/verb.h"
 #include "kata.pb-c.h"
@@ -28,14 +28,14 @@ static const struct option events_options[] = {
 };
 
 /* One line per event, as runc prints them; the data is the server's JSON. */
-static int print_stats(struct server *s, const char *id, struct err *e)
+static int print_stats(struct shim_client *s, const char *id, struct err *e)
 {
 	Containerd__Task__V2__StatsRequest q = CONTAINERD__TASK__V2__STATS_REQUEST__INIT;
 	auto_ptr(ttrpc_message_free) ProtobufCMessage *m = NULL;
 	int r;
 
 	q.id = (char *) id;
-	r = server_task(s, "Stats", &q.base, clock_deadline(SERVER_TIMEOUT_MS), &m, e);
+	r = shim_client_task(s, "Stats", &q.base, clock_deadline(SERVER_TIMEOUT_MS), &m, e);
 	if (r < 0)
 		return r;
 
@@ -70,7 +70,7 @@ static int parse_interval(const char *text, uint64_t *ret_ms, struct err *e)
 
 /* The pending call that the server answers when the container runs out of memory. */
 struct oom_line {
-	struct server *server;
+	struct shim_client *server;
 	const char *id;
 	uint32_t seen;
 };
@@ -107,7 +107,7 @@ static void await_oom(struct oom_line *line)
 }
 
 /* Prints until the container ends or, as is usual, the server closes the connection. */
-static int follow(struct server *s, const char *id, uint64_t interval_ms, struct err *e)
+static int follow(struct shim_client *s, const char *id, uint64_t interval_ms, struct err *e)
 {
 	enum oci_status status = OCI_RUNNING;
 	int r = 0;
@@ -133,14 +133,14 @@ static int follow(struct server *s, const char *id, uint64_t interval_ms, struct
 static int run_events(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
 	const struct events_values *v = values;
-	auto_server struct server s = SERVER_NONE;
+	auto_shim_client struct shim_client s = SHIM_CLIENT_NONE;
 	struct oom_line line = {.server = &s, .id = argv[0]}; /* in use until @s is closed */
 	uint64_t interval_ms;
 	int r = parse_interval(v->interval, &interval_ms, e);
 
 	(void) argc;
 	if (r == 0)
-		r = server_reach(cli, argv[0], "watch", &s, e);
+		r = shim_client_reach(cli, argv[0], "watch", &s, e);
 	if (r < 0)
 		return r;
 	if (v->stats)

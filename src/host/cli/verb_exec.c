@@ -72,7 +72,7 @@ static int check(struct making *m, int argc, char **argv, struct err *e)
 		return err_say(e, ENOTSUP,
 			       "option --preserve-fds: descriptors cannot enter a virtual machine");
 	if (r == 0)
-		r = server_reach(s->cli, s->id, "exec in", &s->server, e);
+		r = shim_client_reach(s->cli, s->id, "exec in", &s->server, e);
 	if (r == 0)
 		r = status_ask(&s->server, s->id, &status, e);
 	if (r < 0)
@@ -122,8 +122,8 @@ static void forget(struct session *s)
 
 	q.id = (char *) s->id;
 	q.exec_id = (char *) s->exec_id;
-	(void) server_task(&s->server, "Delete", &q.base, clock_deadline(SERVER_TIMEOUT_MS), NULL,
-			   NULL);
+	(void) shim_client_task(&s->server, "Delete", &q.base, clock_deadline(SERVER_TIMEOUT_MS),
+				NULL, NULL);
 }
 
 static int publish(const struct session *s, pid_t pid, struct err *e)

@@ -3,7 +3,7 @@
 #include <signal.h>
 
 #include "base/array.h"
-#include "host/cli/server.h"
+#include "host/cli/shim_client.h"
 #include "host/cli/status.h"
 #include "host/cli/verb.h"
 #include "oci/names.h"
@@ -22,7 +22,7 @@ static const struct option options[] = {
 };
 
 /* Fails if the process has ended, as runc does, because the server's Kill succeeds then. */
-static int check_runs(struct server *s, const char *id, struct err *e)
+static int check_runs(struct shim_client *s, const char *id, struct err *e)
 {
 	enum oci_status status;
 	int r = status_ask(s, id, &status, e);
@@ -36,13 +36,13 @@ static int kill_run(struct cli *cli, const void *values, int argc, char **argv, 
 {
 	const struct values *v = values;
 	Containerd__Task__V2__KillRequest q = CONTAINERD__TASK__V2__KILL_REQUEST__INIT;
-	auto_server struct server s = SERVER_NONE;
+	auto_shim_client struct shim_client s = SHIM_CLIENT_NONE;
 	int signal = argc > 1 ? oci_signal_number(argv[1]) : SIGTERM;
 
 	if (signal < 0)
 		return err_say(e, EINVAL, "there is no signal '%s'", argv[1]);
 
-	int r = server_reach(cli, argv[0], "kill", &s, e);
+	int r = shim_client_reach(cli, argv[0], "kill", &s, e);
 
 	if (r == 0 && !v->all)
 		r = check_runs(&s, argv[0], e);
@@ -50,11 +50,12 @@ static int kill_run(struct cli *cli, const void *values, int argc, char **argv, 
 	q.signal = (uint32_t) signal;
 	q.all = v->all;
 	if (r == 0)
-		r = server_task(&s, "Kill", &q.base, clock_deadline(SERVER_TIMEOUT_MS), NULL, e);
+		r = shim_client_task(&s, "Kill", &q.base, clock_deadline(SERVER_TIMEOUT_MS), NULL,
+				     e);
 	/* Wait, because runc's callers expect the process to be gone, and a guest takes a moment.
 	 * Do not wait longer for one that is frozen or whose output nobody reads. */
 	if (r == 0 && signal == SIGKILL)
-		(void) server_wait(&s, argv[0], clock_deadline(KILLED_TIMEOUT_MS), NULL);
+		(void) shim_client_wait(&s, argv[0], clock_deadline(KILLED_TIMEOUT_MS), NULL);
 	return r;
 }
 

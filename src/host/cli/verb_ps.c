@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/array.h"
-#include "host/cli/server.h"
+#include "host/cli/shim_client.h"
 #include "host/cli/verb.h"
 #include "kata.pb-c.h"
 
@@ -19,14 +19,14 @@ static const struct option ps_options[] = {
 
 /* Prints the pids of the stand-ins, because engines look pids up among the host's processes (docker
  * top gives them to ps): a pid of the guest would mean an unrelated process there. */
-static int print_pids(struct server *s, const char *id, struct err *e)
+static int print_pids(struct shim_client *s, const char *id, struct err *e)
 {
 	Kata__V1__HostPidsRequest q = KATA__V1__HOST_PIDS_REQUEST__INIT;
 	auto_ptr(ttrpc_message_free) ProtobufCMessage *m = NULL;
 
 	q.id = (char *) id;
 
-	int r = server_admin(s, "HostPids", &q.base, &m, e);
+	int r = shim_client_admin(s, "HostPids", &q.base, &m, e);
 
 	if (r < 0)
 		return r;
@@ -48,18 +48,18 @@ static int run_ps(struct cli *cli, const void *values, int argc, char **argv, st
 	const char *format = v->format ? v->format : "table";
 	Kata__V1__ListProcessesRequest q = KATA__V1__LIST_PROCESSES_REQUEST__INIT;
 	auto_ptr(ttrpc_message_free) ProtobufCMessage *m = NULL;
-	auto_server struct server s = SERVER_NONE;
+	auto_shim_client struct shim_client s = SHIM_CLIENT_NONE;
 
 	(void) argc;
 	if (strcmp(format, "table") != 0 && strcmp(format, "json") != 0)
 		return err_say(e, EINVAL, "option --format is table or json, not '%s'", format);
 
-	int r = server_reach(cli, argv[0], "list the processes of", &s, e);
+	int r = shim_client_reach(cli, argv[0], "list the processes of", &s, e);
 
 	q.id = argv[0];
 	q.format = (char *) format;
 	if (r == 0)
-		r = server_admin(&s, "ListProcesses", &q.base, &m, e);
+		r = shim_client_admin(&s, "ListProcesses", &q.base, &m, e);
 	if (r == 0 && strcmp(format, "json") == 0)
 		return print_pids(&s, argv[0], e);
 	if (r < 0)

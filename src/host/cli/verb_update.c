@@ -8,7 +8,7 @@
 #include "base/array.h"
 #include "base/buf.h"
 #include "base/file.h"
-#include "host/cli/server.h"
+#include "host/cli/shim_client.h"
 #include "host/cli/verb.h"
 #include "oci/oci.h"
 #include "task.pb-c.h"
@@ -177,7 +177,7 @@ static int update_run(struct cli *cli, const void *values, int argc, char **argv
 	Containerd__Task__V2__UpdateTaskRequest q = CONTAINERD__TASK__V2__UPDATE_TASK_REQUEST__INIT;
 	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
 	const struct values *v = values;
-	auto_server struct server s = SERVER_NONE;
+	auto_shim_client struct shim_client s = SHIM_CLIENT_NONE;
 	auto_free char *json = NULL;
 
 	(void) argc;
@@ -190,14 +190,14 @@ static int update_run(struct cli *cli, const void *values, int argc, char **argv
 	if (r == 0)
 		r = check(json, e);
 	if (r == 0)
-		r = server_reach(cli, argv[0], "update", &s, e);
+		r = shim_client_reach(cli, argv[0], "update", &s, e);
 	if (r < 0)
 		return r;
 	any.type_url = (char *) "types.containerd.io/opencontainers/runtime-spec/1/LinuxResources";
 	any.value = (ProtobufCBinaryData){.data = (uint8_t *) json, .len = strlen(json)};
 	q.id = argv[0];
 	q.resources = &any;
-	return server_task(&s, "Update", &q.base, clock_deadline(UPDATE_TIMEOUT_MS), NULL, e);
+	return shim_client_task(&s, "Update", &q.base, clock_deadline(UPDATE_TIMEOUT_MS), NULL, e);
 }
 
 const struct verb verb_update = {

@@ -1,4 +1,4 @@
-#include "host/cli/server.h"
+#include "host/cli/shim_client.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +31,7 @@ static struct sockaddr_un address_of(const struct state_dir *dir)
 	return a;
 }
 
-static int server_listen(const struct state_dir *dir, int *ret_fd, struct err *e)
+static int listen_in(const struct state_dir *dir, int *ret_fd, struct err *e)
 {
 	struct sockaddr_un a = address_of(dir);
 	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -64,11 +64,11 @@ static int check_server(int fd, const char *id, struct err *e)
 	return 0;
 }
 
-int server_connect(const struct state_dir *dir, struct server *ret, struct err *e)
+int shim_client_connect(const struct state_dir *dir, struct shim_client *ret, struct err *e)
 {
 	struct sockaddr_un a = address_of(dir);
 	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	auto_server struct server s = SERVER_NONE;
+	auto_shim_client struct shim_client s = SHIM_CLIENT_NONE;
 
 	if (fd < 0)
 		return err_sys(e, errno, "make a socket");
@@ -85,7 +85,7 @@ int server_connect(const struct state_dir *dir, struct server *ret, struct err *
 		return r;
 	(void) take_fd(&fd);
 	*ret = s;
-	s = SERVER_NONE;
+	s = SHIM_CLIENT_NONE;
 	return 0;
 }
 
@@ -134,7 +134,7 @@ static int make_environment(const char *more, char *env[static ENVIRONMENT_MAX],
 	return 0;
 }
 
-int server_clean_up(const struct cli *cli, const struct state_dir *dir, struct err *e)
+int shim_client_clean_up(const struct cli *cli, const struct state_dir *dir, struct err *e)
 {
 	char program[PATH_MAX];
 	const char *const argv[] = {
@@ -233,28 +233,28 @@ static int spawn(const struct cli *cli, const struct state_dir *dir, const char 
 	return 0;
 }
 
-int server_start(const struct cli *cli, const struct state_dir *dir, const char *bundle,
-		 struct server *ret, struct err *e)
+int shim_client_start(const struct cli *cli, const struct state_dir *dir, const char *bundle,
+		      struct shim_client *ret, struct err *e)
 {
 	auto_close int listen_fd = -1;
-	int r = server_listen(dir, &listen_fd, e);
+	int r = listen_in(dir, &listen_fd, e);
 
 	if (r == 0)
 		r = spawn(cli, dir, bundle, listen_fd, e);
 	if (r == 0)
-		r = server_connect(dir, ret, e);
+		r = shim_client_connect(dir, ret, e);
 	return r;
 }
 
-int server_reach(const struct cli *cli, const char *id, const char *verb, struct server *ret,
-		 struct err *e)
+int shim_client_reach(const struct cli *cli, const char *id, const char *verb,
+		      struct shim_client *ret, struct err *e)
 {
 	auto_state_dir struct state_dir dir = STATE_DIR_NONE;
 	int r = state_dir_open(cli->root, id, &dir, e);
 
 	if (r < 0)
 		return r;
-	r = server_connect(&dir, ret, e);
+	r = shim_client_connect(&dir, ret, e);
 	if (r == -ECONNREFUSED || r == -ENOENT) {
 		err_clear(e);
 		return err_say(e, ESRCH, "cannot %s container '%s': container not running", verb,
@@ -263,15 +263,15 @@ int server_reach(const struct cli *cli, const char *id, const char *verb, struct
 	return r;
 }
 
-void server_close(struct server *s)
+void shim_client_close(struct shim_client *s)
 {
 	ttrpc_client_free(s->client);
 	loop_free(s->loop);
-	*s = SERVER_NONE;
+	*s = SHIM_CLIENT_NONE;
 }
 
 /* Makes one call. If the server closes the connection without an answer, it has died. */
-static int ask(struct server *s, const struct ttrpc_request *q, ProtobufCMessage **ret,
+static int ask(struct shim_client *s, const struct ttrpc_request *q, ProtobufCMessage **ret,
 	       struct err *e)
 {
 	int r = ttrpc_call_wait(s->client, q, ret, e);
@@ -286,8 +286,8 @@ static int ask(struct server *s, const struct ttrpc_request *q, ProtobufCMessage
 		       q->method);
 }
 
-int server_task(struct server *s, const char *method, const ProtobufCMessage *request,
-		msec_t deadline, ProtobufCMessage **ret, struct err *e)
+int shim_client_task(struct shim_client *s, const char *method, const ProtobufCMessage *request,
+		     msec_t deadline, ProtobufCMessage **ret, struct err *e)
 {
 	const struct ttrpc_request q = {
 		.service = &containerd__task__v2__task__descriptor,
@@ -299,8 +299,8 @@ int server_task(struct server *s, const char *method, const ProtobufCMessage *re
 	return ask(s, &q, ret, e);
 }
 
-int server_task_fds(struct server *s, const char *method, const ProtobufCMessage *request,
-		    msec_t deadline, const int *fds, size_t n_fds, struct err *e)
+int shim_client_task_fds(struct shim_client *s, const char *method, const ProtobufCMessage *request,
+			 msec_t deadline, const int *fds, size_t n_fds, struct err *e)
 {
 	const struct ttrpc_request q = {
 		.service = &containerd__task__v2__task__descriptor,
@@ -314,8 +314,8 @@ int server_task_fds(struct server *s, const char *method, const ProtobufCMessage
 	return ask(s, &q, NULL, e);
 }
 
-int server_admin(struct server *s, const char *method, const ProtobufCMessage *request,
-		 ProtobufCMessage **ret, struct err *e)
+int shim_client_admin(struct shim_client *s, const char *method, const ProtobufCMessage *request,
+		      ProtobufCMessage **ret, struct err *e)
 {
 	const struct ttrpc_request q = {
 		.service = &kata__v1__admin__descriptor,
@@ -327,15 +327,15 @@ int server_admin(struct server *s, const char *method, const ProtobufCMessage *r
 	return ask(s, &q, ret, e);
 }
 
-int server_wait(struct server *s, const char *id, msec_t deadline, struct err *e)
+int shim_client_wait(struct shim_client *s, const char *id, msec_t deadline, struct err *e)
 {
 	Containerd__Task__V2__WaitRequest q = CONTAINERD__TASK__V2__WAIT_REQUEST__INIT;
 
 	q.id = (char *) id;
-	return server_task(s, "Wait", &q.base, deadline, NULL, e);
+	return shim_client_task(s, "Wait", &q.base, deadline, NULL, e);
 }
 
-int server_shutdown(struct server *s, const char *id, bool now, struct err *e)
+int shim_client_shutdown(struct shim_client *s, const char *id, bool now, struct err *e)
 {
 	Containerd__Task__V2__ShutdownRequest q = CONTAINERD__TASK__V2__SHUTDOWN_REQUEST__INIT;
 	msec_t deadline = clock_deadline(SHUTDOWN_TIMEOUT_MS);
@@ -343,7 +343,7 @@ int server_shutdown(struct server *s, const char *id, bool now, struct err *e)
 
 	q.id = (char *) id;
 	q.now = now;
-	r = server_task(s, "Shutdown", &q.base, deadline, NULL, e);
+	r = shim_client_task(s, "Shutdown", &q.base, deadline, NULL, e);
 	if (r < 0 && r != -ECONNRESET)
 		return r;
 	err_clear(e);
