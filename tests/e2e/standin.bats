@@ -76,6 +76,7 @@ has_no_rights() {
 	is_empty_room "$pid"
 	has_no_rights "$pid"
 	[ "$(tr '\0' '\n' <"/proc/$pid/cmdline")" = "sleep 1000" ]
+	[ "$(ps -o args= -p "$pid")" = "sleep 1000" ]
 	[ "$(kata state c1 | jq .pid)" = "$pid" ]
 	[ "$(kata ps --format json c1)" = "[$pid]" ]
 }
@@ -191,6 +192,45 @@ ends_with() {
 	kata run -d --bundle "$WORK/b-c1" --pid-file "$WORK/c1.pid" c1
 	kill -KILL "$(cat "$WORK/c1.pid")"
 	wait_for 30 stopped
+}
+
+# For a subshell: becomes the holder of the terminal that comes over the socket $1, gives it a size, and tells by the file $2
+# that the container has seen it. Its end is the end of the terminal.
+hold_terminal() {
+	exec /usr/bin/python3 -c 'import fcntl, os, signal, socket, struct, sys, termios
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1] + ".new")
+listener.listen(1)
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+master = socket.recv_fds(listener.accept()[0], 4096, 1)[1][0]
+fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("4H", 33, 77, 0, 0))
+said = b""
+while b"33 77" not in said:
+    said += os.read(master, 4096)
+open(sys.argv[2], "w").close()
+signal.pause()' "$@"
+}
+
+@test "the pid of a container with a terminal leads its session: its size and its end reach the container" {
+	local job leader
+	hold_terminal "$WORK/console" "$WORK/seen" 3>&- &
+	job=$!
+	wait_for 10 test -S "$WORK/console"
+	export WORK
+	kata create --bundle "$(bundle b1 "$volumes | .process.terminal = true" \
+		sh -c 'trap "exit 42" HUP; while :; do stty size; sleep 1; done')" \
+		--console-socket "$WORK/console" --pid-file "$WORK/pid" c1
+	kata start c1
+	leader=$(cat "$WORK/pid")
+	wait_for 30 test -e "$WORK/seen"
+	is_empty_room "$leader"
+	[ "$(ps -o args= -p "$leader")" = 'sh -c trap "exit 42" HUP; while :; do stty size; sleep 1; done' ]
+	[ "$(ps -o sid= -p "$leader" | xargs)" = "$leader" ]
+	[[ $(ps -o tty= -p "$leader") == pts/* ]]
+	kill "$job"
+	stopped() { [ "$(kata state c1 | jq -r .status)" = stopped ]; }
+	wait_for 30 stopped
+	wait_for 10 gone "$leader"
 }
 
 @test "the network namespace that the spec names is the pid's" {
