@@ -16,8 +16,8 @@ int fd_write_all(int fd, const void *data, size_t bytes);
  */
 int fd_read_all(int fd, void *data, size_t bytes);
 
-/* Makes a file in memory with these bytes; @name is only for /proc. Returns a descriptor that stands
- * at the end of the file, or -errno. */
+/* Makes a file in memory with these bytes; @name is only for /proc. Returns a descriptor, which
+ * stands at the end of the file, or -errno. */
 int fd_memory(const char *name, const void *data, size_t bytes);
 
 /* A program calls this first: those of descriptors 0, 1 and 2 that its caller has closed become

@@ -62,7 +62,8 @@ AUTO_PTR(struct ttrpc_call, call_free)
 /* call.c: detaches every call of the connection, then calls their on_gone functions. */
 void call_all_gone(struct connection *c);
 
-/* refuse.c: answers a stream with a failure; breaks the connection if there is no memory for the answer. */
+/* refuse.c: answers a stream with a failure; breaks the connection if there is no memory for
+ * that. */
 void connection_refuse(struct connection *c, uint32_t stream, enum ttrpc_code code,
 		       const char *message);
 

@@ -19,7 +19,8 @@ struct cgroup {
 	struct watcher *watcher; /* events.c; NULL when nobody watches */
 };
 
-/* file.c: the value after "key " in a file of lines "key value". Returns false when it is not there. */
+/* file.c: the value after "key " in a file of lines "key value". Returns false when it is not
+ * there. */
 bool cgroup_read_key(const struct cgroup *cg, const char *file, const char *key, uint64_t *ret);
 
 /* The number that is all of a file; "max" is UINT64_MAX. Returns false when it is not there. */

@@ -51,5 +51,6 @@ extern const struct verb verb_check, verb_completion, verb_create, verb_delete, 
 	verb_env, verb_events, verb_exec, verb_features, verb_kill, verb_list, verb_pause, verb_ps,
 	verb_resume, verb_run, verb_spec, verb_start, verb_state, verb_update, verb_version;
 
-/* tell.c: prints a sentence to stderr and to the file of --log: an error, or why a process ended. */
+/* tell.c: prints a sentence to stderr and to the file of --log: an error, or why a process
+ * ended. */
 void cli_tell(const struct cli *cli, const char *sentence);

@@ -18,8 +18,8 @@ void server_end(struct server *s);
  * the container, or while it attended the container as "run" does. The server then removes the
  * container and the state folder, which claims its id.
  *
- * A container with a STATE_RECORD in the state folder is known to others: kata-runtime writes it when all
- * that can fail has succeeded. Without a state folder (containerd) there are no orphans.
+ * A container with a STATE_RECORD in the state folder is known to others: kata-runtime writes it
+ * when all that can fail has succeeded. Without a state folder (containerd) there are no orphans.
  */
 int orphan_init(struct orphan *o, const char *id, const char *folder, struct err *e);
 void orphan_fini(struct orphan *o);
