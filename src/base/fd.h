@@ -18,7 +18,7 @@ int fd_read_all(int fd, void *data, size_t bytes);
 
 /* Makes a file in memory with these bytes; @name is only for /proc. Returns a descriptor, which
  * stands at the end of the file, or -errno. */
-int fd_memory(const char *name, const void *data, size_t bytes);
+int fd_memory(const char *name, const void *data, size_t bytes) __attribute__((cold));
 
 /* A program calls this first: those of descriptors 0, 1 and 2 that its caller has closed become
  * /dev/null, because the next socket or file would get the number and be used as a standard stream.

@@ -224,6 +224,31 @@ char *path_absolute(const char *path, struct err *e)
 	return ret;
 }
 
+int path_clean(const char *path, char *to, size_t room)
+{
+	size_t used = 0;
+
+	while (*path) {
+		size_t bytes = strcspn(path, "/");
+
+		if (bytes == 2 && path[0] == '.' && path[1] == '.') {
+			while (used > 0 && to[--used] != '/')
+				;
+		} else if (bytes > 0 && !(bytes == 1 && path[0] == '.')) {
+			if (used + bytes + 2 > room)
+				return -ENAMETOOLONG;
+			to[used++] = '/';
+			memcpy(to + used, path, bytes);
+			used += bytes;
+		}
+		path += bytes + (path[bytes] == '/');
+	}
+	if (used == 0)
+		to[used++] = '/';
+	to[used] = '\0';
+	return 0;
+}
+
 char *str_printf(const char *fmt, ...)
 {
 	char *text = NULL;

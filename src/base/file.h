@@ -54,6 +54,11 @@ int path_open_in(int rootfd, const char *path, int flags, mode_t mode, struct er
  * path need not exist. Freed by the caller; NULL with the reason in @e. */
 char *path_absolute(const char *path, struct err *e);
 
+/* @path by its words alone, from the root: "a/../b//c/." is "/b/c", and nothing leads above "/".
+ * @to has room for @room bytes; the length of @path and 2 are always enough. Returns 0 or
+ * -ENAMETOOLONG. */
+int path_clean(const char *path, char *to, size_t room) __attribute__((cold));
+
 /* printf into new memory; NULL when out of memory. */
 char *str_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

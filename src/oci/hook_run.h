@@ -34,7 +34,7 @@ int hook_runner_init(struct hook_runner *ret, const char *state, struct err *e)
 	__attribute__((cold));
 
 /* Accepts HOOK_RUNNER_NONE. */
-void hook_runner_fini(struct hook_runner *runner);
+void hook_runner_fini(struct hook_runner *runner) __attribute__((cold));
 #define auto_hook_runner __attribute__((cleanup(hook_runner_fini)))
 
 /* Runs a hook and waits for it. For the error it is number @index of @kind ("prestart"). Returns 0,

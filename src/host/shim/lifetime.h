@@ -11,7 +11,7 @@
 void server_consider(struct server *s);
 
 /* Ends it now. */
-void server_end(struct server *s);
+void server_end(struct server *s) __attribute__((cold));
 
 /*
  * An orphan: a container that nobody will delete, because kata-runtime was killed while it created

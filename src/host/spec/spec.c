@@ -30,40 +30,13 @@ static int split_hooks(Grpc__Spec *spec, Grpc__Hooks **ret_hooks, struct err *e)
 	return 0;
 }
 
-/* Cuts the last component off @path, which ends at @end. Returns where the path ends then. */
-static char *parent_end(char *path, char *end)
-{
-	while (end > path && *--end != '/')
-		;
-	*end = '\0';
-	return end;
-}
-
-/* Joins "/" and @path without ".", ".." and empty components. */
 static char *cleaned(const char *path)
 {
-	char *result = malloc(strlen(path) + 2);
-	char *end = result;
+	size_t room = strlen(path) + 2;
+	char *result = malloc(room);
 
-	if (!result)
-		return NULL;
-	*end = '\0';
-	while (*path) {
-		size_t n = strcspn(path, "/");
-
-		if (n == 2 && memcmp(path, "..", 2) == 0) {
-			end = parent_end(result, end);
-		} else if (n > 0 && !(n == 1 && *path == '.')) {
-			*end++ = '/';
-			memcpy(end, path, n);
-			end += n;
-			*end = '\0';
-		}
-		path += n;
-		path += *path == '/';
-	}
-	if (end == result)
-		strcpy(result, "/");
+	if (result)
+		(void) path_clean(path, result, room); /* there is room */
 	return result;
 }
 

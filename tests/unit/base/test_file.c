@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "base/array.h"
 #include "base/auto.h"
 #include "base/file.h"
 
@@ -78,6 +79,24 @@ TEST(a_relative_path_becomes_one_from_the_root)
 	CHECK_EQ(chdir("/proc"), 0);
 	below = path_absolute("a/b", NULL);
 	CHECK_STR(below, "/proc/a/b");
+}
+
+TEST(a_path_is_cleaned_by_its_words)
+{
+	static const struct {
+		const char *path, *clean;
+	} cases[] = {
+		{"a/../b//c/.", "/b/c"}, {"/../../a", "/a"},      {"", "/"}, {"/", "/"},
+		{"a/..", "/"},           {"/..a/.b/", "/..a/.b"},
+	};
+	char to[64];
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CHECK_EQ(path_clean(cases[i].path, to, strlen(cases[i].path) + 2), 0);
+		CHECK_STR(to, cases[i].clean);
+	}
+	CHECK_EQ(path_clean("/abc", to, 5), 0);
+	CHECK_EQ(path_clean("/abcd", to, 5), -ENAMETOOLONG);
 }
 
 TEST(removing_a_tree_does_not_follow_links)

@@ -16,32 +16,6 @@
 #include "base/array.h"
 #include "base/file.h"
 
-/* Lexically: "/a/../b//c/." is "/b/c", and nothing leads above "/". */
-static int clean(const char *path, char *to, size_t room)
-{
-	size_t used = 0;
-
-	while (*path) {
-		size_t bytes = strcspn(path, "/");
-
-		if (bytes == 2 && path[0] == '.' && path[1] == '.') {
-			while (used > 0 && to[--used] != '/')
-				;
-		} else if (bytes > 0 && !(bytes == 1 && path[0] == '.')) {
-			if (used + bytes + 2 > room)
-				return -ENAMETOOLONG;
-			to[used++] = '/';
-			memcpy(to + used, path, bytes);
-			used += bytes;
-		}
-		path += bytes + (path[bytes] == '/');
-	}
-	if (used == 0)
-		to[used++] = '/';
-	to[used] = '\0';
-	return 0;
-}
-
 int mount_entry_read(const struct setup *s, size_t index, struct mount_entry *ret, struct err *e)
 {
 	const Grpc__Mount *m = s->spec->mounts[index];
@@ -51,7 +25,7 @@ int mount_entry_read(const struct setup *s, size_t index, struct mount_entry *re
 	*entry = (struct mount_entry){.spec = m, .index = index};
 	if (!m->destination || !m->destination[0])
 		return err_say(e, EINVAL, "mounts[%zu].destination: is missing", index);
-	r = clean(m->destination, entry->path, sizeof entry->path);
+	r = path_clean(m->destination, entry->path, sizeof entry->path);
 	if (r < 0)
 		return err_sys(e, -r, "mounts[%zu].destination", index);
 	if (strcmp(entry->path, "/") == 0)
