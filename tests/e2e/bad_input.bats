@@ -166,7 +166,7 @@ deep() {
 	mkdir -p "$WORK/etc/config.d"
 	cp "$CONFIG" "$WORK/etc/"
 	printf '[agent.kata]\nreconnect_timeout_ms = 50\n' >"$WORK/etc/config.d/hurry.toml"
-	refused 1 "not up after 0.05 s \(key 'dial_timeout'\)" \
+	refused 1 "not up after 0.05 s \(key 'reconnect_timeout_ms'\)" \
 		kata --config "$WORK/etc/configuration.toml" run --bundle "$(bundle b . true)" c1
 }
 

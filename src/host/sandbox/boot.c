@@ -176,7 +176,7 @@ static bool virtiofsd_tells(struct sandbox *sb, struct err *e)
 static void name_deadline(const struct sandbox *sb, struct err *e)
 {
 	if (e && e->code == ETIMEDOUT)
-		(void) err_wrap(e, 0, "the guest is not up after %g s (key 'dial_timeout')",
+		(void) err_wrap(e, 0, "the guest is not up after %g s (key 'reconnect_timeout_ms')",
 				sb->config->agent.reconnect_timeout_ms / 1000.0);
 }
 
