@@ -1,5 +1,7 @@
 /*
- * What a pod may change about its own sandbox.
+ * What a pod may change about its own sandbox. The annotations themselves are keys: whether and how
+ * a pod may set one is .access in the key's line in table_<section>.c, and its name is the key's
+ * unless the line has .annotation. There is nothing to add here for one more.
  *
  * Users who create pods do not administer the host, but every system of this kind once had an
  * annotation that named a program of the host. So enable_annotations must list every annotation

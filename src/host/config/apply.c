@@ -48,7 +48,7 @@ static int apply_unsupported(struct config *c, struct key_place p, const char *o
 	char name[KEY_NAME_BYTES], note[160];
 
 	with_note(p.key, note);
-	if (p.key->status == KEY_NOT_YET)
+	if (p.key->status == KEY_REFUSED)
 		return err_say(e, ENOTSUP, "not supported yet%s", note);
 	return config_warn(c, e, "%s: %s: not supported yet%s", origin,
 			   key_full_name(p, c->hypervisor.name, name), note);
@@ -62,8 +62,8 @@ int config_apply(struct config *c, struct key_place place, const struct toml *va
 	char name[KEY_NAME_BYTES];
 	int r = key_check(p.key, value, factor, e);
 
-	if (r == 0 && (p.key->status == KEY_NOT_YET || p.key->status == KEY_INSTEAD) &&
-	    !key_is_preset(p.key, value)) {
+	if (r == 0 && (p.key->status == KEY_REFUSED || p.key->status == KEY_WARNED) &&
+	    !key_accepts(p.key, value)) {
 		r = apply_unsupported(c, p, origin, e);
 	} else if (r == 0) {
 		r = key_store(c, p.key, value, factor, e);

@@ -11,7 +11,7 @@
 /* Stores the default of one key. Tests check that every default is valid. */
 static int put_default(struct config *c, const struct key *key, struct err *e)
 {
-	auto_free char *text = str_printf("x = [%s]\n", key->preset);
+	auto_free char *text = str_printf("x = %s\n", key->preset);
 	auto_ptr(toml_free) struct toml *document = NULL;
 
 	if (!text)
@@ -19,7 +19,7 @@ static int put_default(struct config *c, const struct key *key, struct err *e)
 
 	int r = toml_parse(key->name, text, strlen(text), &document, e);
 
-	return r < 0 ? r : key_store(c, key, document->first->first, 1, e);
+	return r < 0 ? r : key_store(c, key, document->first, 1, e);
 }
 
 int config_new(struct config **ret, struct err *e)
@@ -107,7 +107,7 @@ void config_each(const struct config *c, void (*show)(void *arg, const struct co
 {
 	char name[KEY_NAME_BYTES];
 
-	for (struct key_place p = key_first(); p.key; p = key_next(p)) {
+	for (struct key_place p = key_shown_first(); p.key; p = key_shown_next(p)) {
 		bool honoured = is_shown(p.key);
 		auto_free char *value = honoured ? key_show(c, p.key) : NULL;
 		const struct config_setting s = {.key = key_full_name(p, c->hypervisor.name, name),

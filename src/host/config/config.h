@@ -12,11 +12,12 @@
  *
  *	defaults <- configuration.toml <- config.d/<x>.toml in name order <- annotations of one pod
  *
- * Every key of upstream Kata is in one of the tables (table_<section>.c) and has a status:
+ * Every key of upstream Kata is in one of the tables (key.h lists them): in its section's
+ * (table_<section>.c) if it is honoured, else in table_upstream.c, and then its value
  *
- *	honoured	the value has its effect
- *	no effect	any value: the key qualifies a feature that is off, or only tunes
- *	unsupported	the error "not supported yet", or a warning if upstream's own files set it
+ *	is refused	with the error "not supported yet",
+ *	is warned of	if upstream's own files set it, or
+ *	is ignored	because it qualifies a feature that is off, or only tunes.
  *
  * Types and ranges are checked; errors name file and line. An unknown key is a warning.
  * docs/configuration.md is printed from the same tables.
@@ -93,7 +94,6 @@ struct config_hypervisor {
 	bool enable_hugepages;
 	bool rootless;
 	bool require_confinement;
-	bool disable_vhost_net;
 	bool enable_debug;
 	char *entropy_source;
 
@@ -126,8 +126,6 @@ struct config_runtime {
 	bool enable_debug;
 	uint32_t network; /* enum config_network */
 	bool disable_guest_seccomp;
-	bool sandbox_cgroup_only;
-	bool static_sandbox_resource_mgmt;
 	struct config_list sandbox_bind_mounts; /* "PATH" or "PATH:rw" */
 };
 

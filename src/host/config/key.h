@@ -11,9 +11,15 @@
 /*
  * The tables of keys. Private to host/config.
  *
- * One line has everything about a key: its checks, the field for its value, its status, and the
- * sentence for the manual. Reading, annotations, showing, copying and docs/configuration.md all use
- * these lines, so that they cannot disagree.
+ *	table_hypervisor.c	[hypervisor.NAME]
+ *	table_agent.c		[agent.kata]
+ *	table_runtime.c		[runtime]; which hypervisors have a driver
+ *	table_upstream.c	of every section the keys that the upstream system knows and that
+ *				are not honoured here: values are refused, warned of or ignored
+ *
+ * One line has everything about a key: its checks, the field for its value, its status, which
+ * annotation may set it, and the sentence for the manual. Reading, annotations, showing, copying
+ * and docs/configuration.md all use these lines, so that they cannot disagree.
  */
 enum key_kind {
 	KEY_BOOL,
@@ -29,10 +35,10 @@ enum key_kind {
 };
 
 enum key_status {
-	KEY_HONOURED,  /* @preset is the default */
-	KEY_NO_EFFECT, /* any value: it qualifies something that is off, or changes nothing here */
-	KEY_INSTEAD,   /* other values than @preset load with a warning: @note is done instead */
-	KEY_NOT_YET,   /* other values than @preset are refused */
+	KEY_HONOURED,
+	KEY_IGNORED, /* any value: it qualifies something that is off, or changes nothing here */
+	KEY_WARNED,  /* other values than @accepted load with a warning: @note is done instead */
+	KEY_REFUSED, /* other values than @accepted are "not supported yet" */
 };
 
 /* What a pod's annotation must pass. */
@@ -51,20 +57,22 @@ struct key_word {
 
 struct key {
 	const char *name;
-	enum key_kind kind;
-	enum key_status status;
-	enum key_access access;
+	enum key_kind kind : 8;
+	enum key_status status : 8;
+	enum key_access access : 8;
+	bool appends;                 /* an annotation's text is appended to the value */
 	uint32_t factor;              /* the file's unit is so many times the field's; 0 is 1 */
-	size_t to;                    /* KEY_TO(field); 0 when the value is stored nowhere */
+	uint32_t to;                  /* KEY_TO(field); 0 when the value is stored nowhere */
 	int64_t min, max;             /* of a number; both 0: no limits but the kind's */
-	const char *preset;           /* as TOML; several with commas where a value is compared */
+	const char *preset;           /* the default as TOML, of a key whose value is stored */
+	const char *accepted;         /* KEY_WARNED, KEY_REFUSED: values as TOML, with commas */
 	const struct key_word *words; /* of a KEY_WORD, and of a KEY_STRING when not NULL */
 	const char *same_as;    /* this is an old name of "section.key", see key_canonical() */
 	const char *annotation; /* its name in annotations if that differs */
 	const char *globs;      /* an annotation's path must match this list's globs */
 	const char *note;       /* the end of the sentence that refuses or warns */
 	const char *help;
-	bool appends; /* an annotation's text is appended to the value */
+	const char *after; /* begins lines that are shown behind that key, see key_shown_first() */
 };
 
 #define KEY_TO(field) (offsetof(struct config, field) + 1)
@@ -78,19 +86,21 @@ enum section_id {
 	SECTION_MAX,
 };
 
-/* Part of a section; a section has several parts, to keep the files short. */
+/* Part of a section. */
 struct key_table {
 	enum section_id section;
-	const char *title; /* for the manual */
+	const char *title; /* for the manual; NULL: all its keys are shown among other tables' */
 	const struct key *keys;
 	size_t n;
 };
 
-extern const struct key_table keys_machine, keys_processor, keys_share, keys_block, keys_device,
-	keys_pod, keys_special, keys_factory, keys_agent, keys_mem_agent, keys_runtime;
-
-/* All of them, in the order of the manual; NULL after the last. */
-const struct key_table *key_table_at(unsigned i);
+/* table_hypervisor.c */
+extern const struct key_table keys_machine, keys_processor, keys_share, keys_device, keys_pod;
+/* table_agent.c, table_runtime.c */
+extern const struct key_table keys_agent, keys_runtime;
+/* table_upstream.c */
+extern const struct key_table upstream_block, upstream_special, upstream_factory,
+	upstream_mem_agent, upstream_hypervisor, upstream_agent, upstream_runtime;
 
 /* A place in the tables, to walk them and to number what belongs to a key. */
 struct key_place {
@@ -99,10 +109,15 @@ struct key_place {
 	unsigned number;
 };
 
-/* key_first(); p.key; p = key_next(p) */
+/* p = key_first(); p.key; p = key_next(p) */
 struct key_place key_first(void);
 struct key_place key_next(struct key_place p);
 unsigned key_count(void);
+
+/* The same keys in the order in which they are shown: the tables that have a title one after the
+ * other, and behind each key the lines that say so with .after. */
+struct key_place key_shown_first(void);
+struct key_place key_shown_next(struct key_place p);
 
 /* The key of this name; .key is NULL when there is none. */
 struct key_place key_find(enum section_id section, const char *name);
@@ -124,8 +139,8 @@ int key_check(const struct key *key, const struct toml *value, uint32_t factor, 
 int key_store(struct config *c, const struct key *key, const struct toml *value, uint32_t factor,
 	      struct err *e);
 
-/* Is this one of the values in @key's preset? */
-bool key_is_preset(const struct key *key, const struct toml *value);
+/* Is this one of the values that @key accepts although it is not honoured? */
+bool key_accepts(const struct key *key, const struct toml *value);
 
 /* The stored value as TOML, freed by the caller; NULL when out of memory. */
 char *key_show(const struct config *c, const struct key *key);

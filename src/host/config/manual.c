@@ -91,14 +91,14 @@ static void print_status(FILE *out, const struct key *key)
 	case KEY_HONOURED:
 		fprintf(out, "`%s`", key->preset);
 		break;
-	case KEY_NO_EFFECT:
+	case KEY_IGNORED:
 		fputs("*no effect*", out);
 		break;
-	case KEY_INSTEAD:
-		fprintf(out, "*only* `%s`, *else* %s", key->preset, key->note);
+	case KEY_WARNED:
+		fprintf(out, "*only* `%s`, *else* %s", key->accepted, key->note);
 		break;
-	case KEY_NOT_YET:
-		fprintf(out, "*only* `%s`", key->preset);
+	case KEY_REFUSED:
+		fprintf(out, "*only* `%s`", key->accepted);
 		break;
 	}
 }
@@ -170,8 +170,8 @@ char *config_manual(void)
 	if (!out)
 		return NULL;
 	fputs(introduction, out);
-	for (struct key_place p = key_first(); p.key; p = key_next(p)) {
-		if (p.key == p.table->keys)
+	for (struct key_place p = key_shown_first(); p.key; p = key_shown_next(p)) {
+		if (p.table->title && p.key == p.table->keys)
 			print_table_head(out, p.table, p.table->section != last);
 		last = p.table->section;
 		print_key(out, p, has_annotations(p.table->section));

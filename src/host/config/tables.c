@@ -1,3 +1,4 @@
+/* The list of tables, and how a key is found in them. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -5,9 +6,12 @@
 #include "base/array.h"
 #include "host/config/key.h"
 
+/* Those with a title are in the order of the manual. */
 static const struct key_table *const tables[] = {
-	&keys_machine, &keys_processor, &keys_share, &keys_block,     &keys_device,  &keys_pod,
-	&keys_special, &keys_factory,   &keys_agent, &keys_mem_agent, &keys_runtime,
+	&keys_machine,   &keys_processor,     &keys_share,       &upstream_block,
+	&keys_device,    &keys_pod,           &upstream_special, &upstream_factory,
+	&keys_agent,     &upstream_mem_agent, &keys_runtime,     &upstream_hypervisor,
+	&upstream_agent, &upstream_runtime,
 };
 
 /* The names of the sections in "same_as" and in the manual. */
@@ -17,11 +21,6 @@ static const char *const section_names[] = {
 	[SECTION_RUNTIME] = "runtime",
 };
 TABLE_COVERS(section_names, SECTION_MAX);
-
-const struct key_table *key_table_at(unsigned i)
-{
-	return i < ARRAY_LEN(tables) ? tables[i] : NULL;
-}
 
 struct key_place key_first(void)
 {

@@ -210,12 +210,12 @@ int key_store(struct config *c, const struct key *key, const struct toml *value,
 	return r < 0 ? err_sys(e, -r, "store a value") : 0;
 }
 
-bool key_is_preset(const struct key *key, const struct toml *value)
+bool key_accepts(const struct key *key, const struct toml *value)
 {
-	auto_free char *text = str_printf("x = [%s]\n", key->preset);
+	auto_free char *text = str_printf("x = [%s]\n", key->accepted);
 	auto_ptr(toml_free) struct toml *document = NULL;
 
-	if (!text || toml_parse("preset", text, strlen(text), &document, NULL) < 0)
+	if (!text || toml_parse("accepted", text, strlen(text), &document, NULL) < 0)
 		return false;
 	for (const struct toml *t = document->first->first; t; t = t->next)
 		if (toml_equal(t, value))

@@ -93,7 +93,6 @@ TEST(an_empty_file_gives_the_defaults)
 	CHECK_EQ(c->agent.create_container_timeout_ms, 60000);
 	CHECK_EQ(c->runtime.network, CONFIG_NETWORK_TCFILTER);
 	CHECK(!c->runtime.disable_guest_seccomp);
-	CHECK(c->runtime.static_sandbox_resource_mgmt);
 	CHECK_EQ(c->warnings.n, 0);
 	CHECK_STR(config_origin(c, "hypervisor.qemu.kernel"), "default");
 }
@@ -285,7 +284,6 @@ TEST(what_is_done_differently_is_a_warning)
 		  ":6: runtime.log_level: not supported yet: 'enable_debug' decides");
 	CHECK_STR(c->warnings.items[0] + strlen(p.file),
 		  ":2: hypervisor.qemu.block_device_driver: not supported yet: virtio-blk is used");
-	CHECK(c->runtime.static_sandbox_resource_mgmt);
 }
 
 /* What the files that the upstream system ships have asks for nothing. */
@@ -531,6 +529,21 @@ TEST(the_shipped_file_says_the_defaults)
 	}
 }
 
+/* @text: values of @k as TOML, with commas. Returns how many. */
+static unsigned check_values(const struct key *k, const char *text)
+{
+	auto_free char *line = str_printf("x = [%s]\n", text);
+	auto_ptr(toml_free) struct toml *t = NULL;
+	struct err e = {0};
+
+	if (toml_parse(k->name, line, strlen(line), &t, &e) < 0)
+		test_fail(__FILE__, __LINE__, "%s: %s", k->name, e.text);
+	for (const struct toml *v = t->first->first; v; v = v->next)
+		if (k->kind != KEY_TABLES && key_check(k, v, 1, &e) < 0)
+			test_fail(__FILE__, __LINE__, "%s: %s", k->name, e.text);
+	return t->first->n;
+}
+
 TEST(the_tables_are_in_order)
 {
 	for (struct key_place p = key_first(); p.key; p = key_next(p)) {
@@ -546,24 +559,52 @@ TEST(the_tables_are_in_order)
 		}
 		if (!k->help)
 			test_fail(__FILE__, __LINE__, "%s has no help", k->name);
-		if (!k->preset) {
-			/* Without a preset nothing is stored and everything accepted. */
-			CHECK(k->status == KEY_NO_EFFECT && !k->to);
-			continue;
-		}
-
-		auto_free char *text = str_printf("x = [%s]\n", k->preset);
-		auto_ptr(toml_free) struct toml *t = NULL;
-		struct err e = {0};
-
-		if (toml_parse(k->name, text, strlen(text), &t, &e) < 0)
-			test_fail(__FILE__, __LINE__, "%s", e.text);
-		for (const struct toml *v = t->first->first; v; v = v->next)
-			if (k->kind != KEY_TABLES && key_check(k, v, 1, &e) < 0)
-				test_fail(__FILE__, __LINE__, "%s: %s", k->name, e.text);
-		CHECK(t->first->n > 0);
+		if (!k->preset != !k->to)
+			test_fail(__FILE__, __LINE__, "%s has only one of default and field",
+				  k->name);
+		if (k->preset)
+			CHECK_EQ(check_values(k, k->preset), 1);
+		if (!k->accepted != (k->status == KEY_HONOURED || k->status == KEY_IGNORED))
+			test_fail(__FILE__, __LINE__, "%s has no use for its status", k->name);
+		if (k->accepted)
+			CHECK(check_values(k, k->accepted) > 0);
 		CHECK(!k->globs || key_find(SECTION_HYPERVISOR, k->globs).key);
 	}
+}
+
+/* What does not work stands apart from what does. */
+TEST(only_one_file_has_keys_that_are_not_honoured)
+{
+	static const struct key_table *const honoured[] = {
+		&keys_machine, &keys_processor, &keys_share,  &keys_device,
+		&keys_pod,     &keys_agent,     &keys_runtime};
+
+	for (struct key_place p = key_first(); p.key; p = key_next(p)) {
+		bool apart = true;
+
+		for (size_t i = 0; i < ARRAY_LEN(honoured); i++)
+			apart &= p.table != honoured[i];
+		if (apart != (p.key->status != KEY_HONOURED))
+			test_fail(__FILE__, __LINE__, "%s is in the wrong table", p.key->name);
+	}
+}
+
+TEST(every_key_is_shown_once_and_behind_its_predecessor)
+{
+	auto_free char *seen = calloc(key_count(), 1);
+	struct key_place last = {0};
+	unsigned n = 0;
+
+	for (struct key_place p = key_shown_first(); p.key; last = p, p = key_shown_next(p)) {
+		if (seen[p.number]++)
+			test_fail(__FILE__, __LINE__, "%s is shown again", p.key->name);
+		CHECK(key_find(p.table->section, p.key->name).number == p.number);
+		if (p.key->after && strcmp(p.key->after, last.key->name) != 0)
+			test_fail(__FILE__, __LINE__, "%s is behind %s", p.key->name,
+				  last.key->name);
+		n++;
+	}
+	CHECK_EQ(n, key_count());
 }
 
 TEST(the_manual_is_what_the_tables_say)
