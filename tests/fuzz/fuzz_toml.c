@@ -53,8 +53,10 @@ static void configure(struct toml *document)
 	struct err e = {0};
 
 	require(config_new(&c, NULL) == 0);
-	if (config_apply_documents(c, &d, 1, &e) < 0)
+	if (config_apply_documents(c, &d, 1, &e) < 0) {
 		require(e.code > 0 && e.text[0]);
+		return;
+	}
 	config_each(c, ignore, NULL);
 	copy = config_copy(c);
 	require(copy != NULL);

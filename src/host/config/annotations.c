@@ -42,9 +42,9 @@ static const struct {
 };
 
 /* The key that an annotation's name means; .key is NULL when there is none. */
-static struct key_place find(enum section_id section, const char *name)
+static struct key_place find(const struct config *c, enum section_id section, const char *name)
 {
-	struct key_place p = key_first();
+	struct key_place p = key_first(c->driver);
 
 	for (; p.key; p = key_next(p)) {
 		const char *called = p.key->annotation ? p.key->annotation : p.key->name;
@@ -116,7 +116,7 @@ static int check_path(const struct config *c, const struct key *key, const char 
 	if (!key->globs)
 		return 0;
 
-	const struct key *globs = key_find(SECTION_HYPERVISOR, key->globs).key;
+	const struct key *globs = key_find(c->driver, SECTION_HYPERVISOR, key->globs).key;
 	const struct config_list *list =
 		(const struct config_list *) ((const char *) c + globs->to - 1);
 
@@ -293,7 +293,7 @@ int config_annotate(struct config *c, const char *key, const char *value, struct
 		if (strncmp(name, sections[i].prefix, n) != 0)
 			continue;
 
-		struct key_place p = find(sections[i].section, name + n);
+		struct key_place p = find(c, sections[i].section, name + n);
 
 		if (p.key)
 			return set(c, p, key, value, e);

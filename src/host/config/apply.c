@@ -101,7 +101,7 @@ static int apply_section(const struct applying *a, enum section_id section, cons
 	int r = 0;
 
 	for (const struct toml *t = table->first; t && r == 0; t = t->next) {
-		struct key_place p = key_find(section, t->key);
+		struct key_place p = key_find(a->c->driver, section, t->key);
 
 		(void) snprintf(origin, sizeof origin, "%s:%u", a->path, t->line);
 		if (p.key) {
@@ -120,12 +120,7 @@ static int apply_section(const struct applying *a, enum section_id section, cons
 
 static bool is_hypervisor(const char *name)
 {
-	const struct key *key = key_find(SECTION_RUNTIME, "hypervisor_name").key;
-
-	for (const struct key_word *w = key->words; w->name; w++)
-		if (strcmp(w->name, name) == 0)
-			return true;
-	return false;
+	return key_word(hypervisor_key().key, name);
 }
 
 /* The tables of hypervisors that were not chosen have no effect. */
@@ -230,7 +225,6 @@ static int select_by_table(struct config *c, const struct config_document *docum
 static int select_hypervisor(struct config *c, const struct config_document *documents, size_t n,
 			     struct err *e)
 {
-	const struct key_place p = key_find(SECTION_RUNTIME, "hypervisor_name");
 	char origin[PATH_MAX + 16];
 
 	for (size_t i = n; i-- > 0;) {
@@ -239,7 +233,7 @@ static int select_hypervisor(struct config *c, const struct config_document *doc
 		if (!name)
 			continue;
 		(void) snprintf(origin, sizeof origin, "%s:%u", documents[i].path, name->line);
-		return config_apply(c, p, name, origin, e);
+		return config_apply(c, hypervisor_key(), name, origin, e);
 	}
 	return select_by_table(c, documents, n, e);
 }
@@ -249,6 +243,10 @@ int config_apply_documents(struct config *c, const struct config_document *docum
 {
 	int r = select_hypervisor(c, documents, n, e);
 
+	if (r == 0) {
+		c->driver = (uint32_t) key_word(hypervisor_key().key, c->hypervisor.name)->value;
+		r = config_put_defaults(c, e);
+	}
 	for (size_t i = 0; i < n && r == 0; i++) {
 		const struct applying a = {.c = c, .path = documents[i].path, .e = e};
 

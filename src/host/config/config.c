@@ -11,21 +11,16 @@
 /* Stores the default of one key. Tests check that every default is valid. */
 static int put_default(struct config *c, const struct key *key, struct err *e)
 {
-	auto_free char *text = str_printf("x = %s\n", key->preset);
 	auto_ptr(toml_free) struct toml *document = NULL;
+	int r = key_parse(key, key->preset, &document, e);
 
-	if (!text)
-		return err_sys(e, ENOMEM, "make a default");
-
-	int r = toml_parse(key->name, text, strlen(text), &document, e);
-
-	return r < 0 ? r : key_store(c, key, document->first, 1, e);
+	return r < 0 ? r : key_store(c, key, document->first->first, 1, e);
 }
 
 int config_new(struct config **ret, struct err *e)
 {
 	auto_ptr(config_free) struct config *c = calloc(1, sizeof *c);
-	int r = 0;
+	int r;
 
 	if (!c)
 		return err_sys(e, ENOMEM, "make a configuration");
@@ -33,11 +28,20 @@ int config_new(struct config **ret, struct err *e)
 	c->sources = calloc(key_count(), sizeof *c->sources);
 	if (!c->path || !c->sources)
 		return err_sys(e, ENOMEM, "make a configuration");
-	for (struct key_place p = key_first(); p.key && r == 0; p = key_next(p))
-		if (p.key->to)
-			r = put_default(c, p.key, e);
+	c->driver = FOR_ALL;
+	r = put_default(c, hypervisor_key().key, e);
 	if (r == 0)
 		*ret = take_ptr(c);
+	return r;
+}
+
+int config_put_defaults(struct config *c, struct err *e)
+{
+	int r = 0;
+
+	for (struct key_place p = key_first(c->driver); p.key && r == 0; p = key_next(p))
+		if (p.key->to && p.key->to != KEY_TO(hypervisor.name))
+			r = put_default(c, p.key, e);
 	return r;
 }
 
@@ -45,7 +49,7 @@ void config_free(struct config *c)
 {
 	if (!c)
 		return;
-	for (struct key_place p = key_first(); p.key; p = key_next(p)) {
+	for (struct key_place p = key_first(c->driver); p.key; p = key_next(p)) {
 		if (p.key->to)
 			key_fini(c, p.key);
 		if (c->sources)
@@ -60,13 +64,14 @@ void config_free(struct config *c)
 
 static int copy_into(struct config *to, const struct config *from)
 {
+	to->driver = from->driver;
 	for (size_t i = 0; i < from->dropins.n; i++)
 		if (list_add(&to->dropins, from->dropins.items[i]) < 0)
 			return -ENOMEM;
 	for (size_t i = 0; i < from->warnings.n; i++)
 		if (list_add(&to->warnings, from->warnings.items[i]) < 0)
 			return -ENOMEM;
-	for (struct key_place p = key_first(); p.key; p = key_next(p)) {
+	for (struct key_place p = key_first(from->driver); p.key; p = key_next(p)) {
 		const char *origin = from->sources[p.number].origin;
 
 		if (p.key->to && key_copy(to, from, p.key) < 0)
@@ -107,7 +112,7 @@ void config_each(const struct config *c, void (*show)(void *arg, const struct co
 {
 	char name[KEY_NAME_BYTES];
 
-	for (struct key_place p = key_shown_first(); p.key; p = key_shown_next(p)) {
+	for (struct key_place p = key_shown_first(c->driver); p.key; p = key_shown_next(p)) {
 		bool honoured = is_shown(p.key);
 		auto_free char *value = honoured ? key_show(c, p.key) : NULL;
 		const struct config_setting s = {.key = key_full_name(p, c->hypervisor.name, name),
@@ -123,7 +128,7 @@ const char *config_origin(const struct config *c, const char *key)
 {
 	char name[KEY_NAME_BYTES];
 
-	for (struct key_place p = key_first(); p.key; p = key_next(p))
+	for (struct key_place p = key_first(c->driver); p.key; p = key_next(p))
 		if (is_shown(p.key) && strcmp(key_full_name(p, c->hypervisor.name, name), key) == 0)
 			return origin_of(c, p.number);
 	return NULL;

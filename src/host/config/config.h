@@ -138,6 +138,7 @@ struct config {
 	struct config_list dropins;  /* and those that were merged over it, in order */
 	struct config_list warnings; /* complete sentences, for the caller to log */
 
+	uint32_t driver;               /* private: FOR_ bit (key.h) of the hypervisor's driver */
 	struct config_source *sources; /* private: where each value came from */
 };
 
@@ -156,7 +157,8 @@ struct config {
  *  -ENOTSUP	a key asks for what is not supported yet; the sentence names file:line and key
  *  -errno	reading failed
  */
-int config_load(const char *explicit_path, struct config **ret, struct err *e);
+int config_load(const char *explicit_path, struct config **ret, struct err *e)
+	__attribute__((cold));
 
 /* Accepts NULL. */
 void config_free(struct config *c);
@@ -179,7 +181,8 @@ const char *config_default_path(unsigned i);
  *  -EINVAL	it does not exist, or the value has the wrong type or range
  *  -ENOTSUP	valid but not supported yet
  */
-int config_annotate(struct config *c, const char *key, const char *value, struct err *e);
+int config_annotate(struct config *c, const char *key, const char *value, struct err *e)
+	__attribute__((cold));
 
 /* One effective setting, as config_each() shows it. Borrowed, valid during the call. */
 struct config_setting {

@@ -170,7 +170,7 @@ char *config_manual(void)
 	if (!out)
 		return NULL;
 	fputs(introduction, out);
-	for (struct key_place p = key_shown_first(); p.key; p = key_shown_next(p)) {
+	for (struct key_place p = key_shown_first(FOR_ALL); p.key; p = key_shown_next(p)) {
 		if (p.table->title && p.key == p.table->keys)
 			print_table_head(out, p.table, p.table->section != last);
 		last = p.table->section;

@@ -33,14 +33,14 @@ static struct key_place first_with_title(struct key_place p)
 	return p;
 }
 
-struct key_place key_shown_first(void)
+struct key_place key_shown_first(uint32_t driver)
 {
-	return first_with_title(key_first());
+	return first_with_title(key_first(driver));
 }
 
 struct key_place key_shown_next(struct key_place p)
 {
-	struct key_place next = line_behind(p, key_first());
+	struct key_place next = line_behind(p, key_first(p.driver));
 
 	while (!next.key) {
 		struct key_place first = line_first(p);
@@ -50,7 +50,7 @@ struct key_place key_shown_next(struct key_place p)
 			return next;
 		if (!first.key->after)
 			return first_with_title(next);
-		p = key_find(first.table->section, first.key->after);
+		p = key_find(p.driver, first.table->section, first.key->after);
 		next = line_behind(p, key_next(first));
 	}
 	return next;

@@ -3,7 +3,6 @@
 #include "host/config/key.h"
 
 #define MS_PER_SECOND 1000
-#define HOUR_MS       3600000
 
 static const struct key agent[] = {
 	{.name = "enable_debug",
@@ -47,4 +46,4 @@ static const struct key agent[] = {
 	 .help = "Bytes that fit into each pipe of a container in the guest; 0 leaves it to the agent."},
 };
 
-const struct key_table keys_agent = {SECTION_AGENT, "Agent", agent, ARRAY_LEN(agent)};
+const struct key_table keys_agent = {SECTION_AGENT, FOR_ALL, "Agent", agent, ARRAY_LEN(agent)};

@@ -1,28 +1,11 @@
-/* [hypervisor.NAME]: what is booted and on what, its size, its devices, what pods may ask for.
- * .access says which pods may set a key by an annotation. */
+/* [hypervisor.NAME], what several drivers have: what is booted and on what, its size, its devices,
+ * what pods may ask for. .access says which pods may set a key by an annotation. */
 #include "base/array.h"
 #include "host/config/key.h"
 
 #define MEMORY_MIN_MIB 64
 #define MEMORY_MAX_MIB (16 << 20) /* 16 TiB */
 #define VCPUS_MAX      256
-
-static const struct key_word machines[] = {
-	{"q35", CONFIG_MACHINE_Q35},
-	{"microvm", CONFIG_MACHINE_MICROVM},
-	{"pc", WORD_NOT_YET},
-	{"virt", WORD_NOT_YET},
-	{"pseries", WORD_NOT_YET},
-	{"s390-ccw-virtio", WORD_NOT_YET},
-	{NULL, 0},
-};
-
-static const struct key_word accelerators[] = {
-	{"auto", CONFIG_ACCELERATOR_AUTO},
-	{"kvm", CONFIG_ACCELERATOR_KVM},
-	{"tcg", CONFIG_ACCELERATOR_TCG},
-	{NULL, 0},
-};
 
 static const struct key_word channels[] = {
 	{"auto", CONFIG_CHANNEL_AUTO},
@@ -55,31 +38,6 @@ static const struct key machine[] = {
 	 .to = KEY_TO(hypervisor.kernel_params),
 	 .preset = "\"\"",
 	 .help = "Appended to the guest kernel's command line. An annotation appends to it."},
-	{.name = "firmware",
-	 .kind = KEY_STRING,
-	 .to = KEY_TO(hypervisor.firmware),
-	 .preset = "\"\"",
-	 .help = "A firmware file for QEMU's `-bios`. Empty: qboot where QEMU brings it, which has "
-		 "the guest's kernel running some 0.2 s earlier than QEMU's own choice."},
-	{.name = "machine_type",
-	 .kind = KEY_WORD,
-	 .words = machines,
-	 .to = KEY_TO(hypervisor.machine),
-	 .preset = "\"q35\"",
-	 .help = "`q35` has everything, `microvm` boots faster and cannot plug."},
-	{.name = "machine_accelerators",
-	 .kind = KEY_STRING,
-	 .to = KEY_TO(hypervisor.machine_accelerators),
-	 .preset = "\"\"",
-	 .help = "Appended to QEMU's `-machine`."},
-	{.name = "accelerator",
-	 .kind = KEY_WORD,
-	 .words = accelerators,
-	 .access = POD_NEVER,
-	 .to = KEY_TO(hypervisor.accelerator),
-	 .preset = "\"auto\"",
-	 .help = "`auto` takes KVM where it can run an ordinary kernel and QEMU's emulation (`tcg`) "
-		 "elsewhere. Only here, not in the upstream system."},
 	{.name = "agent_channel",
 	 .kind = KEY_WORD,
 	 .words = channels,
@@ -88,11 +46,6 @@ static const struct key machine[] = {
 	 .preset = "\"auto\"",
 	 .help = "How the agent is reached: `auto` takes vsock where the host has it. Only here, "
 		 "not in the upstream system."},
-	{.name = "cpu_features",
-	 .kind = KEY_STRING,
-	 .to = KEY_TO(hypervisor.cpu_features),
-	 .preset = "\"\"",
-	 .help = "Appended to QEMU's `-cpu`, such as `pmu=off`."},
 	{.name = "rootless",
 	 .kind = KEY_BOOL,
 	 .access = POD_IF_NAMED,
@@ -107,13 +60,6 @@ static const struct key machine[] = {
 	 .help = "Refuse to start a VMM where the host's kernel lacks a layer of its confinement "
 		 "(Landlock, user namespaces); else it is a warning. Only here, not in the "
 		 "upstream system."},
-	{.name = "seccomp_sandbox",
-	 .kind = KEY_STRING,
-	 .access = POD_NEVER,
-	 .to = KEY_TO(hypervisor.seccomp_sandbox),
-	 .preset = "\"\"",
-	 .help = "The value of QEMU's `-sandbox`; empty takes the strictest that works."},
-	{.name = "seccompsandbox", .same_as = "hypervisor.seccomp_sandbox"},
 	{.name = "enable_debug",
 	 .kind = KEY_BOOL,
 	 .access = POD_NEVER,
@@ -122,7 +68,8 @@ static const struct key machine[] = {
 	 .help = "Log what the VMM and the guest's console say."},
 };
 
-const struct key_table keys_machine = {SECTION_HYPERVISOR, "Machine", machine, ARRAY_LEN(machine)};
+const struct key_table keys_machine = {SECTION_HYPERVISOR, FOR_ALL, "Machine", machine,
+				       ARRAY_LEN(machine)};
 
 static const struct key processor[] = {
 	{.name = "default_vcpus",
@@ -166,8 +113,8 @@ static const struct key processor[] = {
 	 .help = "Take the guest's memory from the host's huge pages."},
 };
 
-const struct key_table keys_processor = {SECTION_HYPERVISOR, "Processors and memory", processor,
-					 ARRAY_LEN(processor)};
+const struct key_table keys_processor = {SECTION_HYPERVISOR, FOR_ALL, "Processors and memory",
+					 processor, ARRAY_LEN(processor)};
 
 static const struct key_word shares[] = {
 	{"none", CONFIG_SHARED_FS_NONE},           {"virtio-fs", CONFIG_SHARED_FS_VIRTIO_FS},
@@ -219,6 +166,7 @@ static const struct key share[] = {
 	 .help = "More arguments for virtiofsd."},
 	{.name = "msize_9p",
 	 .kind = KEY_U32,
+	 .only_for = FOR_QEMU,
 	 .to = KEY_TO(hypervisor.msize_9p),
 	 .preset = "131072",
 	 .min = 4096,
@@ -226,7 +174,8 @@ static const struct key share[] = {
 	 .help = "Bytes in a 9p message."},
 };
 
-const struct key_table keys_share = {SECTION_HYPERVISOR, "Shared files", share, ARRAY_LEN(share)};
+const struct key_table keys_share = {SECTION_HYPERVISOR, FOR_ALL, "Shared files", share,
+				     ARRAY_LEN(share)};
 
 static const struct key device[] = {
 	{.name = "entropy_source",
@@ -238,7 +187,8 @@ static const struct key device[] = {
 	 .help = "What feeds the guest's random number device."},
 };
 
-const struct key_table keys_device = {SECTION_HYPERVISOR, "Devices", device, ARRAY_LEN(device)};
+const struct key_table keys_device = {SECTION_HYPERVISOR, FOR_ALL, "Devices", device,
+				      ARRAY_LEN(device)};
 
 static const struct key pod[] = {
 	{.name = "enable_annotations",
@@ -268,5 +218,5 @@ static const struct key pod[] = {
 	 .help = "Globs for `entropy_source` in an annotation."},
 };
 
-const struct key_table keys_pod = {SECTION_HYPERVISOR, "What pods may ask for", pod,
+const struct key_table keys_pod = {SECTION_HYPERVISOR, FOR_ALL, "What pods may ask for", pod,
 				   ARRAY_LEN(pod)};

@@ -2,8 +2,9 @@
 #include "base/array.h"
 #include "host/config/key.h"
 
+/* Names of sections; where there is a driver, with its bit. */
 static const struct key_word hypervisors[] = {
-	{"qemu", 0},
+	{"qemu", FOR_QEMU},
 	{"clh", WORD_NOT_YET},
 	{"firecracker", WORD_NOT_YET},
 	{"dragonball", WORD_NOT_YET},
@@ -57,4 +58,4 @@ static const struct key keys[] = {
 	{.name = "create_container_timeout", .same_as = "agent.create_container_timeout"},
 };
 
-const struct key_table keys_runtime = {SECTION_RUNTIME, "Runtime", keys, ARRAY_LEN(keys)};
+const struct key_table keys_runtime = {SECTION_RUNTIME, FOR_ALL, "Runtime", keys, ARRAY_LEN(keys)};

@@ -1,20 +1,18 @@
 /*
  * Of all sections the keys that the upstream system knows and that are not honoured here.
  *
- *	REFUSED		a value that asks for something is an error, because the sandbox would not be
- *			what the administrator configured: the feature is not supported yet
- *	WARNED		such a value loads, because files that the upstream system ships have it; the
- *			warning says what is done instead
+ *	REFUSED		a value that asks for something is an error, because the sandbox would not
+ *			be what the administrator configured: the feature is not supported yet
+ *	WARNED		such a value loads, because files that the upstream system ships have it;
+ *			the warning says what is done instead
  *	IGNORED		any value loads, because the key only tunes, or nothing here depends on it
  *	QUALIFIES	any value loads, because the key says more about one that is refused
  *
  * The text is the key's line in the manual. A key that becomes honoured moves to its section's
- * table, and the lines that were shown behind it name it in their .after.
+ * table. .after keeps lines where their subject is shown, see order.c.
  */
 #include "base/array.h"
 #include "host/config/key.h"
-
-#define HOUR_MS 3600000
 
 #define REFUSED(name_, kind_, accepted_, help_)                                           \
 	.name = name_, .kind = KEY_##kind_, .status = KEY_REFUSED, .accepted = accepted_, \
@@ -125,7 +123,7 @@ static const struct key hypervisor[] = {
 	{QUALIFIES("valid_ctlpaths", LIST, "ctlpath")},
 };
 
-const struct key_table upstream_hypervisor = {SECTION_HYPERVISOR, NULL, hypervisor,
+const struct key_table upstream_hypervisor = {SECTION_HYPERVISOR, FOR_ALL, NULL, hypervisor,
 					      ARRAY_LEN(hypervisor)};
 
 static const struct key_word aio[] = {
@@ -176,7 +174,7 @@ static const struct key block[] = {
 		   "disk_rate_limiter_ops_max_rate")},
 };
 
-const struct key_table upstream_block = {SECTION_HYPERVISOR, "Block devices", block,
+const struct key_table upstream_block = {SECTION_HYPERVISOR, FOR_ALL, "Block devices", block,
 					 ARRAY_LEN(block)};
 
 static const struct key special[] = {
@@ -202,7 +200,7 @@ static const struct key special[] = {
 	{QUALIFIES("remote_hypervisor_timeout", INTEGER, "runtime.hypervisor_name")},
 };
 
-const struct key_table upstream_special = {SECTION_HYPERVISOR, "Special machines", special,
+const struct key_table upstream_special = {SECTION_HYPERVISOR, FOR_ALL, "Special machines", special,
 					   ARRAY_LEN(special)};
 
 static const struct key factory[] = {
@@ -212,7 +210,8 @@ static const struct key factory[] = {
 	{QUALIFIES("vm_cache_endpoint", STRING, "vm_cache_number")},
 };
 
-const struct key_table upstream_factory = {SECTION_FACTORY, "Factory", factory, ARRAY_LEN(factory)};
+const struct key_table upstream_factory = {SECTION_FACTORY, FOR_ALL, "Factory", factory,
+					   ARRAY_LEN(factory)};
 
 static const struct key agent[] = {
 	{WARNED("log_level", STRING, VALUES("info", ""), "'enable_debug' decides",
@@ -245,7 +244,7 @@ static const struct key agent[] = {
 	{REFUSED("policy", STRING, VALUES(""), "Which calls the agent answers.")},
 };
 
-const struct key_table upstream_agent = {SECTION_AGENT, NULL, agent, ARRAY_LEN(agent)};
+const struct key_table upstream_agent = {SECTION_AGENT, FOR_ALL, NULL, agent, ARRAY_LEN(agent)};
 
 static const struct key mem_agent[] = {
 	{REFUSED("mem_agent_enable", BOOL, VALUES(false), "Age and compact the guest's memory.")},
@@ -266,7 +265,7 @@ static const struct key mem_agent[] = {
 	{QUALIFIES("compact_force_times", INTEGER, "mem_agent_enable")},
 };
 
-const struct key_table upstream_mem_agent = {SECTION_MEM_AGENT, "Memory agent", mem_agent,
+const struct key_table upstream_mem_agent = {SECTION_MEM_AGENT, FOR_ALL, "Memory agent", mem_agent,
 					     ARRAY_LEN(mem_agent)};
 
 static const struct key runtime[] = {
@@ -323,4 +322,5 @@ static const struct key runtime[] = {
 	{QUALIFIES("passfd_listener_port", INTEGER, "use_passfd_io"), .max = UINT32_MAX},
 };
 
-const struct key_table upstream_runtime = {SECTION_RUNTIME, NULL, runtime, ARRAY_LEN(runtime)};
+const struct key_table upstream_runtime = {SECTION_RUNTIME, FOR_ALL, NULL, runtime,
+					   ARRAY_LEN(runtime)};

@@ -11,7 +11,7 @@ static const struct key_table *const tables[] = {
 	&keys_machine,   &keys_processor,     &keys_share,       &upstream_block,
 	&keys_device,    &keys_pod,           &upstream_special, &upstream_factory,
 	&keys_agent,     &upstream_mem_agent, &keys_runtime,     &upstream_hypervisor,
-	&upstream_agent, &upstream_runtime,
+	&upstream_agent, &upstream_runtime,   &keys_qemu,
 };
 
 /* The names of the sections in "same_as" and in the manual. */
@@ -22,24 +22,39 @@ static const char *const section_names[] = {
 };
 TABLE_COVERS(section_names, SECTION_MAX);
 
-struct key_place key_first(void)
-{
-	return (struct key_place){.table = tables[0], .key = tables[0]->keys};
-}
-
-struct key_place key_next(struct key_place p)
+/* The next line of the tables, whatever driver it is for. */
+static struct key_place line_next(struct key_place p)
 {
 	p.number++;
 	if (++p.key < p.table->keys + p.table->n)
 		return p;
-	for (size_t i = 0; i + 1 < ARRAY_LEN(tables); i++)
-		if (tables[i] == p.table) {
-			p.table = tables[i + 1];
-			p.key = p.table->keys;
-			return p;
-		}
-	p.key = NULL;
+	p.table_number++;
+	p.table = p.table_number < ARRAY_LEN(tables) ? tables[p.table_number] : NULL;
+	p.key = p.table ? p.table->keys : NULL;
 	return p;
+}
+
+static bool is_for_driver(struct key_place p)
+{
+	return (p.table->drivers & p.driver) && (!p.key->only_for || p.key->only_for & p.driver);
+}
+
+static struct key_place first_for_driver(struct key_place p)
+{
+	while (p.key && !is_for_driver(p))
+		p = line_next(p);
+	return p;
+}
+
+struct key_place key_first(uint32_t driver)
+{
+	return first_for_driver(
+		(struct key_place){.table = tables[0], .key = tables[0]->keys, .driver = driver});
+}
+
+struct key_place key_next(struct key_place p)
+{
+	return first_for_driver(line_next(p));
 }
 
 unsigned key_count(void)
@@ -51,13 +66,18 @@ unsigned key_count(void)
 	return n;
 }
 
-struct key_place key_find(enum section_id section, const char *name)
+struct key_place key_find(uint32_t driver, enum section_id section, const char *name)
 {
-	struct key_place p = key_first();
+	struct key_place p = key_first(driver);
 
 	while (p.key && (p.table->section != section || strcmp(p.key->name, name) != 0))
 		p = key_next(p);
 	return p;
+}
+
+struct key_place hypervisor_key(void)
+{
+	return key_find(FOR_ALL, SECTION_RUNTIME, "hypervisor_name");
 }
 
 struct key_place key_canonical(struct key_place p)
@@ -70,7 +90,7 @@ struct key_place key_canonical(struct key_place p)
 	assert(dot);
 	for (unsigned i = 0; i < SECTION_MAX; i++)
 		if (strncmp(section_names[i], p.key->same_as, (size_t) (dot - p.key->same_as)) == 0)
-			return key_find(i, dot + 1);
+			return key_find(p.driver, i, dot + 1);
 	return (struct key_place){0};
 }
 

@@ -57,7 +57,7 @@ static int check_vcpus(const struct key *key, const struct toml *value, struct e
 	return 0;
 }
 
-static const struct key_word *word_of(const struct key *key, const char *name)
+const struct key_word *key_word(const struct key *key, const char *name)
 {
 	for (const struct key_word *w = key->words; w->name; w++)
 		if (strcmp(w->name, name) == 0)
@@ -67,7 +67,7 @@ static const struct key_word *word_of(const struct key *key, const char *name)
 
 static int check_word(const struct key *key, const char *name, struct err *e)
 {
-	const struct key_word *w = word_of(key, name);
+	const struct key_word *w = key_word(key, name);
 	char words[256] = "";
 
 	if (w && w->value == WORD_NOT_YET)
@@ -198,7 +198,7 @@ int key_store(struct config *c, const struct key *key, const struct toml *value,
 							       : (int32_t) value->integer;
 		break;
 	case KEY_WORD:
-		*(uint32_t *) field = (uint32_t) word_of(key, value->string)->value;
+		*(uint32_t *) field = (uint32_t) key_word(key, value->string)->value;
 		break;
 	case KEY_LIST:
 		r = store_list(field, value);
@@ -210,12 +210,20 @@ int key_store(struct config *c, const struct key *key, const struct toml *value,
 	return r < 0 ? err_sys(e, -r, "store a value") : 0;
 }
 
+int key_parse(const struct key *key, const char *values, struct toml **ret_document, struct err *e)
+{
+	auto_free char *text = str_printf("x = [%s]\n", values);
+
+	if (!text)
+		return err_sys(e, ENOMEM, "parse a value");
+	return toml_parse(key->name, text, strlen(text), ret_document, e);
+}
+
 bool key_accepts(const struct key *key, const struct toml *value)
 {
-	auto_free char *text = str_printf("x = [%s]\n", key->accepted);
 	auto_ptr(toml_free) struct toml *document = NULL;
 
-	if (!text || toml_parse("accepted", text, strlen(text), &document, NULL) < 0)
+	if (key_parse(key, key->accepted, &document, NULL) < 0)
 		return false;
 	for (const struct toml *t = document->first->first; t; t = t->next)
 		if (toml_equal(t, value))

@@ -15,6 +15,7 @@ static struct config *with(const char *enabled, const char *paths)
 	char copy[256], *save;
 
 	CHECK_EQ(config_new(&c, NULL), 0);
+	CHECK_EQ(config_put_defaults(c, NULL), 0);
 	strcpy(copy, enabled);
 	for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
 		CHECK_EQ(list_add(&c->hypervisor.enable_annotations, w), 0);

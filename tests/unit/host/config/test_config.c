@@ -495,7 +495,7 @@ TEST(every_key_of_the_upstream_system_is_known)
 
 		for (size_t i = 0; i < ARRAY_LEN(sections); i++)
 			known |= strcmp(sections[i].name, section) == 0 &&
-				 key_find(sections[i].id, key).key;
+				 key_find(FOR_ALL, sections[i].id, key).key;
 		if (!known)
 			test_fail(__FILE__, __LINE__, "%s.%s is not known", section, key);
 		n++;
@@ -511,7 +511,7 @@ TEST(the_shipped_file_says_the_defaults)
 	auto_ptr(config_free) struct config *d = loaded(p.file);
 
 	CHECK_EQ(c->warnings.n, 0);
-	for (struct key_place k = key_first(); k.key; k = key_next(k)) {
+	for (struct key_place k = key_first(FOR_ALL); k.key; k = key_next(k)) {
 		char name[KEY_NAME_BYTES];
 
 		if (!k.key->to || k.key->status != KEY_HONOURED)
@@ -544,11 +544,11 @@ static unsigned check_values(const struct key *k, const char *text)
 	return t->first->n;
 }
 
-TEST(the_tables_are_in_order)
+static void check_tables(uint32_t driver)
 {
-	for (struct key_place p = key_first(); p.key; p = key_next(p)) {
+	for (struct key_place p = key_first(driver); p.key; p = key_next(p)) {
 		const struct key *k = p.key;
-		struct key_place found = key_find(p.table->section, k->name);
+		struct key_place found = key_find(driver, p.table->section, k->name);
 
 		if (found.key != k)
 			test_fail(__FILE__, __LINE__, "%s stands twice", k->name);
@@ -568,18 +568,49 @@ TEST(the_tables_are_in_order)
 			test_fail(__FILE__, __LINE__, "%s has no use for its status", k->name);
 		if (k->accepted)
 			CHECK(check_values(k, k->accepted) > 0);
-		CHECK(!k->globs || key_find(SECTION_HYPERVISOR, k->globs).key);
+		CHECK(!k->globs || key_find(driver, SECTION_HYPERVISOR, k->globs).key);
 	}
+}
+
+/* Calls @check with the bit of each driver. */
+static void for_each_driver(void (*check)(uint32_t driver))
+{
+	unsigned n = 0;
+
+	for (const struct key_word *w = hypervisor_key().key->words; w->name; w++)
+		if (w->value != WORD_NOT_YET) {
+			check((uint32_t) w->value);
+			n++;
+		}
+	CHECK(n > 0);
+}
+
+TEST(the_tables_are_in_order)
+{
+	for_each_driver(check_tables);
+}
+
+/* No driver has this bit. */
+#define FOR_ANOTHER (1U << 31)
+
+TEST(a_section_knows_the_keys_of_its_own_driver)
+{
+	CHECK(key_find(FOR_QEMU, SECTION_HYPERVISOR, "machine_type").key);
+	CHECK(key_find(FOR_QEMU, SECTION_HYPERVISOR, "msize_9p").key);
+	CHECK(!key_find(FOR_ANOTHER, SECTION_HYPERVISOR, "machine_type").key);
+	CHECK(!key_find(FOR_ANOTHER, SECTION_HYPERVISOR, "msize_9p").key);
+	CHECK(key_find(FOR_ANOTHER, SECTION_HYPERVISOR, "kernel").key);
+	CHECK(key_find(FOR_ANOTHER, SECTION_RUNTIME, "hypervisor_name").key);
 }
 
 /* What does not work stands apart from what does. */
 TEST(only_one_file_has_keys_that_are_not_honoured)
 {
 	static const struct key_table *const honoured[] = {
-		&keys_machine, &keys_processor, &keys_share,  &keys_device,
-		&keys_pod,     &keys_agent,     &keys_runtime};
+		&keys_machine, &keys_processor, &keys_share, &keys_device,
+		&keys_pod,     &keys_qemu,      &keys_agent, &keys_runtime};
 
-	for (struct key_place p = key_first(); p.key; p = key_next(p)) {
+	for (struct key_place p = key_first(FOR_ALL); p.key; p = key_next(p)) {
 		bool apart = true;
 
 		for (size_t i = 0; i < ARRAY_LEN(honoured); i++)
@@ -589,22 +620,26 @@ TEST(only_one_file_has_keys_that_are_not_honoured)
 	}
 }
 
-TEST(every_key_is_shown_once_and_behind_its_predecessor)
+static void check_order(uint32_t driver)
 {
 	auto_free char *seen = calloc(key_count(), 1);
-	struct key_place last = {0};
-	unsigned n = 0;
 
-	for (struct key_place p = key_shown_first(); p.key; last = p, p = key_shown_next(p)) {
+	for (struct key_place p = key_shown_first(driver); p.key; p = key_shown_next(p)) {
+		const char *after = p.key->after;
+
 		if (seen[p.number]++)
 			test_fail(__FILE__, __LINE__, "%s is shown again", p.key->name);
-		CHECK(key_find(p.table->section, p.key->name).number == p.number);
-		if (p.key->after && strcmp(p.key->after, last.key->name) != 0)
-			test_fail(__FILE__, __LINE__, "%s is behind %s", p.key->name,
-				  last.key->name);
-		n++;
+		if (after && !seen[key_find(driver, p.table->section, after).number])
+			test_fail(__FILE__, __LINE__, "%s is not behind %s", p.key->name, after);
 	}
-	CHECK_EQ(n, key_count());
+	for (struct key_place p = key_first(driver); p.key; p = key_next(p))
+		if (!seen[p.number])
+			test_fail(__FILE__, __LINE__, "%s is not shown", p.key->name);
+}
+
+TEST(every_key_is_shown_once_and_behind_its_predecessor)
+{
+	for_each_driver(check_order);
 }
 
 TEST(the_manual_is_what_the_tables_say)
