@@ -64,10 +64,8 @@ static void check_accelerator(struct report *r)
 	char line[700];
 
 	hv_accel_probe(&facts);
-
-	/* enum config_accelerator has the same order as enum hv_accel: auto, kvm, tcg. */
-	if (hv_accel_choose((enum hv_accel) r->config->hypervisor.accelerator, &facts, &chosen, why,
-			    sizeof why, &e) < 0) {
+	if (hv_accel_choose(r->config->hypervisor.accelerator, &facts, &chosen, why, sizeof why,
+			    &e) < 0) {
 		say(r, VERDICT_FAIL, "accelerator", err_show(&e, line, sizeof line), "accelerator");
 		return;
 	}
@@ -134,11 +132,11 @@ static void check_channel(struct report *r)
 	auto_close int vsock = open("/dev/vhost-vsock", O_RDWR | O_CLOEXEC);
 	const char *key = "agent_channel";
 
-	if (r->config->hypervisor.channel == CONFIG_CHANNEL_VIRTIO_SERIAL)
+	if (r->config->hypervisor.channel == HV_CHANNEL_SERIAL)
 		say(r, VERDICT_OK, "agent channel", "virtio-serial", key);
 	else if (vsock >= 0)
 		say(r, VERDICT_OK, "agent channel", "vsock", key);
-	else if (r->config->hypervisor.channel == CONFIG_CHANNEL_VSOCK)
+	else if (r->config->hypervisor.channel == HV_CHANNEL_VSOCK)
 		say(r, VERDICT_FAIL, "agent channel",
 		    "/dev/vhost-vsock cannot be opened: " HV_REMEDY_VSOCK, key);
 	else

@@ -94,7 +94,7 @@ static int check_access(const struct config *c, const struct key *key, const cha
 		return err_say(e, EPERM, "no pod may set this");
 	if (access == POD_MAY || is_named(list, name))
 		return 0;
-	if (access == POD_IF_NAMED || text)
+	if (access == POD_IF_NAMED || (text && access != POD_IF_LISTED))
 		return err_say(e, EPERM, "not allowed: enable_annotations does not have '%s'",
 			       name);
 	if (!is_listed(list, name))

@@ -37,34 +37,10 @@ struct config_list {
 	size_t n;
 };
 
-enum config_accelerator {
-	CONFIG_ACCELERATOR_AUTO,
-	CONFIG_ACCELERATOR_KVM,
-	CONFIG_ACCELERATOR_TCG,
-};
-
-enum config_machine {
-	CONFIG_MACHINE_Q35,
-	CONFIG_MACHINE_MICROVM,
-};
-
-enum config_channel {
-	CONFIG_CHANNEL_AUTO,
-	CONFIG_CHANNEL_VSOCK,
-	CONFIG_CHANNEL_VIRTIO_SERIAL,
-};
-
 enum config_shared_fs {
 	CONFIG_SHARED_FS_NONE,
 	CONFIG_SHARED_FS_VIRTIO_FS,
 	CONFIG_SHARED_FS_VIRTIO_9P,
-};
-
-enum config_fs_cache {
-	CONFIG_FS_CACHE_NEVER,
-	CONFIG_FS_CACHE_METADATA,
-	CONFIG_FS_CACHE_AUTO,
-	CONFIG_FS_CACHE_ALWAYS,
 };
 
 enum config_network {
@@ -80,9 +56,9 @@ struct config_hypervisor {
 	char *firmware;
 	char *initrd;
 	char *kernel_params;        /* appended to the driver's own */
-	uint32_t machine;           /* enum config_machine */
-	uint32_t accelerator;       /* enum config_accelerator */
-	uint32_t channel;           /* enum config_channel: how the agent is reached */
+	char *machine_type;         /* "q35" */
+	uint32_t accelerator;       /* enum hv_accel */
+	uint32_t channel;           /* enum hv_channel: how the agent is reached */
 	char *machine_accelerators; /* appended to -machine */
 	char *cpu_features;         /* appended to -cpu */
 	char *seccomp_sandbox;      /* -sandbox; "" uses the driver's default */
@@ -99,7 +75,7 @@ struct config_hypervisor {
 
 	uint32_t shared_fs;       /* enum config_shared_fs */
 	char *virtio_fs_daemon;   /* "" searches for it */
-	uint32_t virtio_fs_cache; /* enum config_fs_cache */
+	uint32_t virtio_fs_cache; /* enum virtiofsd_cache */
 	uint32_t virtio_fs_queue_size;
 	struct config_list virtio_fs_extra_args;
 	uint32_t msize_9p;

@@ -46,8 +46,9 @@ enum key_status {
 
 /* What a pod's annotation must pass. */
 enum key_access {
-	POD_BY_KIND,  /* listed; named when the value is free text (KEY_STRING, KEY_LIST) */
-	POD_IF_NAMED, /* enable_annotations has the exact name, not only an expression for it */
+	POD_BY_KIND,   /* listed; named when the value is free text (KEY_STRING, KEY_LIST) */
+	POD_IF_LISTED, /* listed, although the value is text: it must be one of key.words */
+	POD_IF_NAMED,  /* enable_annotations has the exact name, not only an expression for it */
 	POD_MAY,
 	POD_NEVER,
 };

@@ -112,6 +112,8 @@ static const char *access_word(const struct key *key)
 		return "may";
 	case POD_NEVER:
 		return "never";
+	case POD_IF_LISTED:
+		return "listed";
 	case POD_IF_NAMED:
 		return "named";
 	default:

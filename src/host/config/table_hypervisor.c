@@ -2,15 +2,17 @@
  * what pods may ask for. .access says which pods may set a key by an annotation. */
 #include "base/array.h"
 #include "host/config/key.h"
+#include "host/hypervisor/hypervisor.h"
+#include "host/storage/virtiofsd.h"
 
 #define MEMORY_MIN_MIB 64
 #define MEMORY_MAX_MIB (16 << 20) /* 16 TiB */
 #define VCPUS_MAX      256
 
 static const struct key_word channels[] = {
-	{"auto", CONFIG_CHANNEL_AUTO},
-	{"vsock", CONFIG_CHANNEL_VSOCK},
-	{"virtio-serial", CONFIG_CHANNEL_VIRTIO_SERIAL},
+	{"auto", HV_CHANNEL_AUTO},
+	{"vsock", HV_CHANNEL_VSOCK},
+	{"virtio-serial", HV_CHANNEL_SERIAL},
 	{NULL, 0},
 };
 
@@ -123,9 +125,9 @@ static const struct key_word shares[] = {
 };
 
 static const struct key_word caches[] = {
-	{"never", CONFIG_FS_CACHE_NEVER},       {"none", CONFIG_FS_CACHE_NEVER},
-	{"metadata", CONFIG_FS_CACHE_METADATA}, {"auto", CONFIG_FS_CACHE_AUTO},
-	{"always", CONFIG_FS_CACHE_ALWAYS},     {NULL, 0},
+	{"never", VIRTIOFSD_CACHE_NEVER},       {"none", VIRTIOFSD_CACHE_NEVER},
+	{"metadata", VIRTIOFSD_CACHE_METADATA}, {"auto", VIRTIOFSD_CACHE_AUTO},
+	{"always", VIRTIOFSD_CACHE_ALWAYS},     {NULL, 0},
 };
 
 static const struct key share[] = {

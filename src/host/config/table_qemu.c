@@ -1,10 +1,11 @@
 /* [hypervisor.qemu], what only QEMU has. .access says which pods may set a key by an annotation. */
 #include "base/array.h"
 #include "host/config/key.h"
+#include "host/hypervisor/hypervisor.h"
 
 static const struct key_word machines[] = {
-	{"q35", CONFIG_MACHINE_Q35},
-	{"microvm", CONFIG_MACHINE_MICROVM},
+	{"q35", 0},
+	{"microvm", 0},
 	{"pc", WORD_NOT_YET},
 	{"virt", WORD_NOT_YET},
 	{"pseries", WORD_NOT_YET},
@@ -13,9 +14,9 @@ static const struct key_word machines[] = {
 };
 
 static const struct key_word accelerators[] = {
-	{"auto", CONFIG_ACCELERATOR_AUTO},
-	{"kvm", CONFIG_ACCELERATOR_KVM},
-	{"tcg", CONFIG_ACCELERATOR_TCG},
+	{"auto", HV_ACCEL_AUTO},
+	{"kvm", HV_ACCEL_KVM},
+	{"tcg", HV_ACCEL_TCG},
 	{NULL, 0},
 };
 
@@ -28,9 +29,10 @@ static const struct key keys[] = {
 	 .help = "A firmware file for QEMU's `-bios`. Empty: qboot where QEMU brings it, which has "
 		 "the guest's kernel running some 0.2 s earlier than QEMU's own choice."},
 	{.name = "machine_type",
-	 .kind = KEY_WORD,
+	 .kind = KEY_STRING,
 	 .words = machines,
-	 .to = KEY_TO(hypervisor.machine),
+	 .access = POD_IF_LISTED,
+	 .to = KEY_TO(hypervisor.machine_type),
 	 .preset = "\"q35\"",
 	 .help = "`q35` has everything, `microvm` boots faster and cannot plug."},
 	{.name = "machine_accelerators",

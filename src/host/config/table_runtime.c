@@ -1,17 +1,14 @@
 /* [runtime]. .access says which pods may set a key by an annotation. */
 #include "base/array.h"
 #include "host/config/key.h"
+#include "host/hypervisor/hypervisor.h"
 
 /* Names of sections; where there is a driver, with its bit. */
 static const struct key_word hypervisors[] = {
-	{"qemu", FOR_QEMU},
-	{"clh", WORD_NOT_YET},
-	{"firecracker", WORD_NOT_YET},
-	{"dragonball", WORD_NOT_YET},
-	{"openvmm", WORD_NOT_YET},
-	{"stratovirt", WORD_NOT_YET},
-	{"remote", WORD_NOT_YET},
-	{NULL, 0},
+	{HV_QEMU, FOR_QEMU},           {"clh", WORD_NOT_YET},
+	{"firecracker", WORD_NOT_YET}, {"dragonball", WORD_NOT_YET},
+	{"openvmm", WORD_NOT_YET},     {"stratovirt", WORD_NOT_YET},
+	{"remote", WORD_NOT_YET},      {NULL, 0},
 };
 
 static const struct key_word networks[] = {
@@ -34,7 +31,7 @@ static const struct key keys[] = {
 	 .words = hypervisors,
 	 .access = POD_NEVER,
 	 .to = KEY_TO(hypervisor.name),
-	 .preset = "\"qemu\"",
+	 .preset = "\"" HV_QEMU "\"",
 	 .help = "Which `[hypervisor.NAME]` is used. Without this key, the only one there is."},
 	{.name = "internetworking_model",
 	 .kind = KEY_WORD,

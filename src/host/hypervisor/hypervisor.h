@@ -173,7 +173,10 @@ typedef void (*hv_console_fn)(void *arg, const char *line);
 
 struct hv;
 
-/* Makes a machine of the named driver ("qemu"). Returns 0, -ENOENT for an unknown name (the error
+/* The drivers' names, in the configuration too. */
+#define HV_QEMU "qemu"
+
+/* Makes a machine of the named driver (HV_QEMU). Returns 0, -ENOENT for an unknown name (the error
  * lists the known ones), or -errno. */
 int hv_new(const char *driver, struct loop *loop, struct hv **ret, struct err *e);
 

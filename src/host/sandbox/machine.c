@@ -71,18 +71,12 @@ static void make_virtiofsd(void *arg)
 /* *@ret_fd is the caller's. */
 static int start_virtiofsd(struct sandbox *sb, int *ret_fd, struct err *e)
 {
-	static const enum virtiofsd_cache caches[] = {
-		[CONFIG_FS_CACHE_NEVER] = VIRTIOFSD_CACHE_NEVER,
-		[CONFIG_FS_CACHE_METADATA] = VIRTIOFSD_CACHE_METADATA,
-		[CONFIG_FS_CACHE_AUTO] = VIRTIOFSD_CACHE_AUTO,
-		[CONFIG_FS_CACHE_ALWAYS] = VIRTIOFSD_CACHE_ALWAYS,
-	};
 	const struct config_hypervisor *c = &sb->config->hypervisor;
 	const struct virtiofsd_spec spec = {
 		.program = c->virtio_fs_daemon,
 		.source = share_export_path(sb->share),
 		.private_dir = share_private_path(sb->share),
-		.cache = caches[c->virtio_fs_cache],
+		.cache = c->virtio_fs_cache,
 		.extra_args = (const char *const *) c->virtio_fs_extra_args.items,
 		.n_extra_args = c->virtio_fs_extra_args.n,
 	};
@@ -165,20 +159,6 @@ static const char *agent_params(const struct sandbox *sb, char buf[AGENT_PARAMS_
 static void describe_machine(struct sandbox *sb, const struct guest_container *first,
 			     struct vm_spec *vm)
 {
-	static const char *const machines[] = {
-		[CONFIG_MACHINE_Q35] = "q35",
-		[CONFIG_MACHINE_MICROVM] = "microvm",
-	};
-	static const enum hv_accel accels[] = {
-		[CONFIG_ACCELERATOR_AUTO] = HV_ACCEL_AUTO,
-		[CONFIG_ACCELERATOR_KVM] = HV_ACCEL_KVM,
-		[CONFIG_ACCELERATOR_TCG] = HV_ACCEL_TCG,
-	};
-	static const enum hv_channel channels[] = {
-		[CONFIG_CHANNEL_AUTO] = HV_CHANNEL_AUTO,
-		[CONFIG_CHANNEL_VSOCK] = HV_CHANNEL_VSOCK,
-		[CONFIG_CHANNEL_VIRTIO_SERIAL] = HV_CHANNEL_SERIAL,
-	};
 	const struct config_hypervisor *c = &sb->config->hypervisor;
 	struct host_size host = host_size();
 	struct machine_size size = machine_size(c, first->spec->linux, &host);
@@ -191,15 +171,15 @@ static void describe_machine(struct sandbox *sb, const struct guest_container *f
 		.initrd_path = set(c->initrd),
 		.firmware_path = set(c->firmware),
 		.kernel_params = set(c->kernel_params),
-		.machine_type = machines[c->machine],
+		.machine_type = c->machine_type,
 		.machine_accelerators = set(c->machine_accelerators),
 		.cpu_features = set(c->cpu_features),
-		.accel = accels[c->accelerator],
+		.accel = c->accelerator,
 		.vmm_path = set(c->path),
 		.seccomp = set(c->seccomp_sandbox),
 		.entropy_path = set(c->entropy_source),
 		.debug = c->enable_debug,
-		.channel = channels[c->channel],
+		.channel = c->channel,
 		.hugepages = c->enable_hugepages,
 		.mem_prealloc = c->enable_mem_prealloc,
 		.rootless = c->rootless,

@@ -247,7 +247,7 @@ static int qemu_new(struct loop *loop, struct hv **ret, struct err *e)
 }
 
 const struct hv_ops hv_qemu = {
-	.name = "qemu",
+	.name = HV_QEMU,
 	.features = HV_FEATURE_VIRTIO_FS | HV_FEATURE_9P | HV_FEATURE_DISKS,
 	.find_program = qemu_find_program,
 	.new = qemu_new,

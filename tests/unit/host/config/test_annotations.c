@@ -82,7 +82,7 @@ TEST(listed_values_are_typed_and_checked)
 	CHECK_EQ(c->hypervisor.default_memory, 512);
 	CHECK_EQ(c->hypervisor.default_vcpus, 2);
 	CHECK(c->hypervisor.enable_hugepages);
-	CHECK_EQ(c->hypervisor.machine, CONFIG_MACHINE_MICROVM);
+	CHECK_STR(c->hypervisor.machine_type, "microvm");
 	CHECK_STR(config_origin(c, "hypervisor.qemu.default_memory"),
 		  "annotation " H "default_memory");
 	refused(c, H "default_memory", "1", ERANGE,

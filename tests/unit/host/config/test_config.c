@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "host/config/config.h"
 #include "host/config/key.h"
+#include "host/hypervisor/drivers.h"
 #include "tests/test.h"
 
 #define DATA "tests/unit/host/config/data/"
@@ -84,8 +85,8 @@ TEST(an_empty_file_gives_the_defaults)
 	CHECK_STR(c->path, p.file);
 	CHECK_STR(c->hypervisor.name, "qemu");
 	CHECK_STR(c->hypervisor.path, "");
-	CHECK_EQ(c->hypervisor.machine, CONFIG_MACHINE_Q35);
-	CHECK_EQ(c->hypervisor.accelerator, CONFIG_ACCELERATOR_AUTO);
+	CHECK_STR(c->hypervisor.machine_type, "q35");
+	CHECK_EQ(c->hypervisor.accelerator, HV_ACCEL_AUTO);
 	CHECK_EQ(c->hypervisor.default_vcpus, 1);
 	CHECK_EQ(c->hypervisor.default_memory, 2048);
 	CHECK_EQ(c->hypervisor.shared_fs, CONFIG_SHARED_FS_VIRTIO_FS);
@@ -110,7 +111,7 @@ TEST(values_are_read_with_their_origin)
 	char want[128];
 
 	CHECK_STR(c->hypervisor.path, "/usr/bin/qemu");
-	CHECK_EQ(c->hypervisor.machine, CONFIG_MACHINE_MICROVM);
+	CHECK_STR(c->hypervisor.machine_type, "microvm");
 	CHECK_EQ(c->hypervisor.default_vcpus, 2);
 	CHECK_EQ(c->hypervisor.virtio_fs_extra_args.n, 2);
 	CHECK_STR(c->hypervisor.virtio_fs_extra_args.items[1], "a\"b");
@@ -588,6 +589,16 @@ static void for_each_driver(void (*check)(uint32_t driver))
 TEST(the_tables_are_in_order)
 {
 	for_each_driver(check_tables);
+}
+
+TEST(every_driver_has_a_name_in_the_configuration)
+{
+	for (const struct hv_ops *const *driver = hv_drivers; *driver; driver++) {
+		const struct key_word *word = key_word(hypervisor_key().key, (*driver)->name);
+
+		if (!word || word->value == WORD_NOT_YET)
+			test_fail(__FILE__, __LINE__, "%s cannot be chosen", (*driver)->name);
+	}
 }
 
 /* No driver has this bit. */
