@@ -11,7 +11,7 @@
 #include "base/fd.h"
 #include "base/tail.h"
 #include "base/text.h"
-#include "host/hypervisor/qemu/ending.h"
+#include "host/hypervisor/ending.h"
 
 static void check(const char *text, size_t room)
 {

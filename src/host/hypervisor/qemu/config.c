@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
-#include "host/hypervisor/qemu/cmdline.h"
+#include "host/hypervisor/qemu/kernel_params.h"
 
 /* Refuses every group of system calls that QEMU's filter can refuse. */
 #define SECCOMP_STRICTEST "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
@@ -458,7 +458,7 @@ static void add_basics(struct qemu_command *c, const struct vm_spec *spec,
 	add(c, "-no-user-config");
 	addf(c, "-display", "none");
 	add(c, "-no-reboot");
-	add(c, "-S"); /* start.c lets the guest run after it has emptied QEMU's root */
+	add(c, "-S"); /* process.c lets the guest run after it has emptied QEMU's root */
 	if (strcmp(seccomp, "off") != 0)
 		addf(c, "-sandbox", "%s", seccomp);
 	addf(c, "-chardev", "socket,id=monitor,fd=%d", QEMU_FD_QMP);

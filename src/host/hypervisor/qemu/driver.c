@@ -18,9 +18,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "host/hypervisor/qemu/arch.h"
-#include "host/hypervisor/qemu/cmdline.h"
+#include "host/hypervisor/qemu/kernel_params.h"
 #include "host/hypervisor/qemu/machine.h"
-#include "host/hypervisor/qemu/vsock.h"
+#include "host/hypervisor/vsock.h"
 
 /* Resolves the program to a path, so that a missing one is reported before anything starts. */
 static char *qemu_find_program(const char *named, struct err *e)

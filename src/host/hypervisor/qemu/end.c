@@ -1,4 +1,4 @@
-#include "host/hypervisor/qemu/ending.h"
+#include "host/hypervisor/ending.h"
 #include "host/hypervisor/qemu/machine.h"
 
 void qemu_drain(struct qemu *q)

@@ -1,4 +1,4 @@
-#include "host/hypervisor/qemu/cmdline.h"
+#include "host/hypervisor/qemu/kernel_params.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #include "base/tail.h"
 #include "host/hypervisor/hypervisor.h"
 #include "host/hypervisor/qemu/config.h"
-#include "host/hypervisor/qemu/confine.h"
+#include "host/hypervisor/confine.h"
 #include "host/hypervisor/qemu/monitor.h"
 #include "host/hypervisor/qemu/tsc.h"
 
@@ -52,7 +52,7 @@ static inline struct qemu *qemu_of(struct hv *hv)
 /* How long a QEMU that closed its monitor may take to exit by itself, for its exit code. */
 #define QEMU_LAST_WORDS_MS 500
 
-/* start.c: sockets, process, monitor. After a failure QEMU is gone, console and messages remain. */
+/* process.c: sockets, process, monitor. After a failure QEMU is gone, console and messages remain. */
 int qemu_start(struct hv *hv, msec_t deadline, struct err *e);
 
 /* events.c, the loop's side: called once, before the start; and at the end. */

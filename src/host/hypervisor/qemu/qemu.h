@@ -7,16 +7,13 @@
  * driver table of host/hypervisor. Its files:
  *
  *	driver.c	the methods of struct hv_ops; the life of one QEMU
- *	start.c		sockets, process, monitor
+ *	process.c	sockets, process, monitor
  *	events.c	the loop's callbacks for console and monitor
  *	end.c		stopping, and collecting what has ended
  *	arch.c		what differs per processor and machine type: the one table
  *	config.c	a vm_spec becomes arguments and descriptors
  *	kernel_params.c the guest kernel's command line
- *	confine.c	what the child gives up before it becomes QEMU
  *	monitor.c	the monitor protocol
- *	ending.c	why QEMU ended, as a sentence
- *	vsock.c		the guest's address, and connecting to it
  *	tsc.c		how fast the host's time stamp counter runs
  *
  * QEMU gets everything by descriptor: monitor, console, agent channel, kernel, disks. It listens on

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/array.h"
-#include "host/hypervisor/qemu/confine.h"
+#include "host/hypervisor/confine.h"
 
 #define YES(call)            \
 	{                    \

@@ -6,7 +6,7 @@
 
 #include "base/auto.h"
 #include "base/file.h"
-#include "host/hypervisor/qemu/cmdline.h"
+#include "host/hypervisor/qemu/kernel_params.h"
 #include "host/hypervisor/qemu/config.h"
 
 #define MIB (UINT64_C(1) << 20)

@@ -14,7 +14,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/privilege.h"
-#include "host/hypervisor/qemu/confine.h"
+#include "host/hypervisor/confine.h"
 
 static const struct vm_spec plain = {
 	.uid = 1879048200,

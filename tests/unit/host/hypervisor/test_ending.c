@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 
-#include "host/hypervisor/qemu/ending.h"
+#include "host/hypervisor/ending.h"
 
 #define EXITED(code)   ((code) << 8)
 #define KILLED(signal) (signal)

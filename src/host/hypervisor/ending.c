@@ -1,4 +1,4 @@
-#include "host/hypervisor/qemu/ending.h"
+#include "host/hypervisor/ending.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,4 +1,4 @@
-#include "host/hypervisor/qemu/vsock.h"
+#include "host/hypervisor/vsock.h"
 
 #include <errno.h>
 #include <fcntl.h>

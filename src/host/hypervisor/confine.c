@@ -1,4 +1,4 @@
-#include "host/hypervisor/qemu/confine.h"
+#include "host/hypervisor/confine.h"
 
 #include <errno.h>
 #include <fcntl.h>
