@@ -53,6 +53,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	struct tail console = {0}, messages = {0};
+	const struct vmm_ending end = {
+		.vmm = "QEMU",
+		.signature = "qemu-system-",
+		.status = 0x100,
+		.console = &console,
+		.messages = &messages,
+	};
 	struct err why = {0};
 	char shown[256];
 
@@ -72,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	check(out, room);
 	through_a_pipe(&console, data, bytes);
 	tail_put(&messages, data, bytes);
-	ending_explain(0x100, "", &console, &messages, &why);
+	vmm_ending_explain(&end, &why);
 	check(err_show(&why, shown, sizeof shown), sizeof shown);
 	tail_fini(&console);
 	tail_fini(&messages);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,14 +13,7 @@
 #include "base/array.h"
 #include "base/auto.h"
 #include "base/log.h"
-#include "base/privilege.h"
 #include "host/confine/landlock.h"
-
-/* QEMU's 9p server creates and opens files of all owners. CAP_MKNOD is left out, because in a user
- * namespace it makes no devices. */
-#define CAPS_9P                                                                                \
-	(PRIVILEGE(CAP_CHOWN) | PRIVILEGE(CAP_DAC_OVERRIDE) | PRIVILEGE(CAP_DAC_READ_SEARCH) | \
-	 PRIVILEGE(CAP_FOWNER) | PRIVILEGE(CAP_FSETID) | PRIVILEGE(CAP_SETFCAP))
 
 #define NAMESPACES (CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
@@ -27,7 +21,7 @@
 #define PROGRAM (CONFINE_MAY_READ | CONFINE_MAY_EXECUTE)
 #define DEVICE  (CONFINE_MAY_READ | CONFINE_MAY_WRITE | CONFINE_MAY_IOCTL)
 
-/* Where a QEMU finds its libraries and firmware. A path that does not exist is skipped. */
+/* Where a VMM finds its libraries and firmware. A path that does not exist is skipped. */
 static const struct place {
 	const char *path;
 	unsigned may;   /* for Landlock */
@@ -45,22 +39,28 @@ static const struct place {
 
 static const char *const devices[] = {"/dev/null", "/dev/urandom", "/dev/kvm"};
 
-/* Decides about a missing @layer: returns @r with require_confinement, else 0 after a warning. */
-static int survive(const struct vm_spec *spec, int r, struct err *why, const char *layer,
+/* Decides about a missing @layer: returns @r if it is required, else 0 after a warning. */
+static int survive(const struct vmm_confinement *v, int r, struct err *why, const char *layer,
 		   struct err *e)
 {
-	if (spec->require_confinement) {
+	if (v->require) {
 		if (e)
 			*e = *why;
-		return err_wrap(e, r, "confine QEMU by %s (key 'require_confinement')", layer);
+		return err_wrap(e, r, "confine %s by %s (key 'require_confinement')", v->vmm,
+				layer);
 	}
-	log_err(LOG_WARN, why, "ignoring: QEMU runs without a layer of its confinement");
+
+	char words[80];
+
+	(void) snprintf(words, sizeof words, "ignoring: %s runs without a layer of its confinement",
+			v->vmm);
+	log_err(LOG_WARN, why, words);
 	return 0;
 }
 
-/* ---- QEMU's root ---- */
+/* ---- the root ---- */
 
-/* A folder that is a link on the host (/lib: usr/lib) becomes the same link in QEMU's root. */
+/* A folder that is a link on the host (/lib: usr/lib) becomes the same link in the VMM's root. */
 static int add_place(struct confine_root *root, const struct place *p, struct err *e)
 {
 	char target[CONFINE_NAME_BYTES];
@@ -73,7 +73,7 @@ static int add_place(struct confine_root *root, const struct place *p, struct er
 	return confine_root_link(root, target, p->path + 1, e);
 }
 
-/* For a QEMU outside of /usr: the parent of the program's folder, which has its libraries and
+/* For a VMM outside of /usr: the parent of the program's folder, which has its libraries and
  * firmware, or the program alone if that is "/". NULL: it is in /usr. Freed by the caller. */
 static char *home_of(const char *program)
 {
@@ -88,20 +88,20 @@ static char *home_of(const char *program)
 }
 
 /* @ret_bound: /dev/kvm is the host's node, with its owner and group. */
-static int add_devices(struct confine_root *root, const struct vm_spec *spec, enum hv_accel accel,
-		       bool *ret_bound, struct err *e)
+static int add_devices(struct confine_root *root, const struct vmm_confinement *v, bool *ret_bound,
+		       struct err *e)
 {
-	size_t n = ARRAY_LEN(devices) - (accel == HV_ACCEL_KVM ? 0 : 1);
+	size_t n = ARRAY_LEN(devices) - (v->kvm ? 0 : 1);
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < n; i++)
-		r = confine_root_node(root, devices[i], devices[i] + 1, spec->uid, spec->gid,
-				      ret_bound, e);
+		r = confine_root_node(root, devices[i], devices[i] + 1, v->uid, v->gid, ret_bound,
+				      e);
 	return r;
 }
 
-static int make_root(struct confine_root *root, const struct vm_spec *spec, enum hv_accel accel,
-		     const char *home, bool *ret_bound, struct err *e)
+static int make_root(struct confine_root *root, const struct vmm_confinement *v, const char *home,
+		     bool *ret_bound, struct err *e)
 {
 	int r = confine_root_new(root, e);
 
@@ -110,16 +110,16 @@ static int make_root(struct confine_root *root, const struct vm_spec *spec, enum
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(places); i++)
 		r = add_place(root, &places[i], e);
 	if (r == 0)
-		r = add_devices(root, spec, accel, ret_bound, e);
+		r = add_devices(root, v, ret_bound, e);
 	if (r == 0 && home && strncmp(home, "/bin/", 5) != 0)
 		r = confine_root_bind(root, home, home + 1, CONFINE_BIND_RECURSIVE, e);
-	root->keep_proc = spec->share.kind == VM_SHARE_9P;
+	root->keep_proc = v->served != NULL;
 	return r;
 }
 
 /* ---- Landlock ---- */
 
-/* The device nodes in QEMU's own root. */
+/* The device nodes in the VMM's own root. */
 static int allow_devices(int ruleset, const struct confine_root *root, struct err *e)
 {
 	auto_close int fd = root->fd < 0 ? -1 : openat(root->fd, "dev", O_PATH | O_CLOEXEC);
@@ -127,8 +127,8 @@ static int allow_devices(int ruleset, const struct confine_root *root, struct er
 	return fd < 0 ? 0 : confine_landlock_fd(ruleset, fd, DEVICE, e);
 }
 
-static int allow_files(const struct confine *c, const struct vm_spec *spec, const char *home,
-		       const int *fds, size_t n_fds, struct err *e)
+static int allow_files(const struct confine *c, const struct vmm_confinement *v, const char *home,
+		       struct err *e)
 {
 	int ruleset = c->ruleset_fd;
 	int r = allow_devices(ruleset, &c->root, e);
@@ -139,15 +139,15 @@ static int allow_files(const struct confine *c, const struct vm_spec *spec, cons
 		r = confine_landlock_path(ruleset, devices[i], DEVICE, e);
 	if (r == 0 && home)
 		r = confine_landlock_path(ruleset, home, PROGRAM, e);
-	if (r == 0 && spec->share.kind == VM_SHARE_9P)
-		r = confine_landlock_path(ruleset, spec->share.path, CONFINE_MAY_ALL, e);
-	for (size_t i = 0; r == 0 && i < n_fds; i++)
-		r = confine_landlock_fd(ruleset, fds[i], READ, e);
+	if (r == 0 && v->served)
+		r = confine_landlock_path(ruleset, v->served, CONFINE_MAY_ALL, e);
+	for (size_t i = 0; r == 0 && i < v->n_fds; i++)
+		r = confine_landlock_fd(ruleset, v->fds[i], READ, e);
 	return r;
 }
 
-static int make_ruleset(struct confine *c, const struct vm_spec *spec, const char *home,
-			const int *fds, size_t n_fds, struct err *e)
+static int make_ruleset(struct confine *c, const struct vmm_confinement *v, const char *home,
+			struct err *e)
 {
 	struct err why = {0};
 	int r = confine_landlock_new(&c->ruleset_fd, e);
@@ -155,12 +155,12 @@ static int make_ruleset(struct confine *c, const struct vm_spec *spec, const cha
 	if (r < 0)
 		return r;
 	if (c->ruleset_fd >= 0)
-		return allow_files(c, spec, home, fds, n_fds, e);
+		return allow_files(c, v, home, e);
 	r = err_say(&why, ENOSYS, "this kernel has no Landlock, or it is switched off (lsm=)");
-	return survive(spec, r, &why, "Landlock", e);
+	return survive(v, r, &why, "Landlock", e);
 }
 
-/* ---- QEMU's user ---- */
+/* ---- the user ---- */
 
 /* The group of /dev/kvm if only that group can open it, else (gid_t) -1. */
 static gid_t kvm_group(void)
@@ -172,46 +172,40 @@ static gid_t kvm_group(void)
 	return st.st_gid;
 }
 
-static int make_user(struct confine *c, const struct vm_spec *spec, gid_t group, struct err *e)
+static int make_user(struct confine *c, const struct vmm_confinement *v, gid_t group, struct err *e)
 {
 	struct err why = {0};
 	bool serves = c->caps != 0;
 	int r;
 
-	if (spec->uid == 0 || spec->uid == geteuid())
+	if (v->uid == 0 || v->uid == geteuid())
 		return 0;
-	r = confine_user(c, spec->uid, spec->gid, group, serves ? CONFINE_MAP_ALL : CONFINE_MAP_ONE,
+	r = confine_user(c, v->uid, v->gid, group, serves ? CONFINE_MAP_ALL : CONFINE_MAP_ONE,
 			 &why);
 	if (r == 0)
 		return 0;
-	r = survive(spec, r, &why, "a user namespace", e);
-	/* QEMU can still change its user without a user namespace, unless it serves files of
+	r = survive(v, r, &why, "a user namespace", e);
+	/* The VMM can still change its user without a user namespace, unless it serves files of
 	 * others. */
 	c->user.change = r == 0 && !serves;
 	return r;
 }
 
-int qemu_confine_prepare(struct confine *c, const struct vm_spec *spec, enum hv_accel accel,
-			 const char *program, const int *fds, size_t n_fds, struct err *e)
+int vmm_confine(struct confine *c, const struct vmm_confinement *v, struct err *e)
 {
-	auto_free char *home = home_of(program);
-	bool serves = spec->share.kind == VM_SHARE_9P, bound = false;
-	struct confine_filter_spec calls;
-	int r = confine_cgroups(c, spec->cgroup_fds, spec->n_cgroup_fds, e);
+	auto_free char *home = home_of(v->program);
+	bool bound = false;
+	int r = confine_filter_build(&c->filter, v->calls, e);
 
-	qemu_calls(&calls, serves);
-	if (serves && !spec->rootless)
-		c->caps = CAPS_9P;
-	if (r == 0)
-		r = confine_filter_build(&c->filter, &calls, e);
+	c->caps = v->caps;
 	if (r == 0 && geteuid() == 0) {
 		c->namespaces = NAMESPACES;
-		r = make_root(&c->root, spec, accel, home, &bound, e);
+		r = make_root(&c->root, v, home, &bound, e);
 		if (r == 0)
-			r = make_user(c, spec, bound ? kvm_group() : (gid_t) -1, e);
+			r = make_user(c, v, bound ? kvm_group() : (gid_t) -1, e);
 	}
 	if (r == 0)
-		r = make_ruleset(c, spec, home, fds, n_fds, e);
+		r = make_ruleset(c, v, home, e);
 	if (r < 0)
 		confine_fini(c);
 	return r;

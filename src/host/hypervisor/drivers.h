@@ -1,6 +1,6 @@
 #pragma once
 
-#include "host/hypervisor/hypervisor.h"
+#include "host/hypervisor/driver.h"
 
 /* The driver table: NULL-terminated. */
 extern const struct hv_ops *const hv_drivers[];

@@ -4,11 +4,20 @@
 #include "base/tail.h"
 
 /*
- * Why a QEMU ended, as a sentence: the guest's panic, QEMU's own message or the signal that killed
- * it, whichever tells most.
+ * Why a VMM ended, as a sentence: the guest's panic, the VMM's own reason, its last message or the
+ * signal that killed it, whichever tells most.
  */
+struct vmm_ending {
+	const char *vmm;       /* in sentences: "QEMU" */
+	const char *signature; /* its messages begin with this, up to the first ": " */
+	int status;            /* of waitpid(2) */
+	const char *cause;    /* what it told before, such as "the guest rebooted"; NULL: nothing */
+	struct tail *console; /* the guest's */
+	struct tail *messages; /* the VMM's stderr */
+};
 
-/* @status: of waitpid(2). @shutdown: "reason" of QEMU's SHUTDOWN event, or "". @console: the
- * guest's. @messages: QEMU's stderr. Fills @ret, which holds no error yet. */
-void ending_explain(int status, const char *shutdown, struct tail *console, struct tail *messages,
-		    struct err *ret);
+/* The sentence about a guest's panic begins with this. */
+#define VMM_PANICKED "the guest kernel panicked"
+
+/* Fills @ret, which holds no error yet. */
+void vmm_ending_explain(const struct vmm_ending *end, struct err *ret);

@@ -5,7 +5,9 @@
 
 #include "base/array.h"
 #include "base/text.h"
+#include "host/hypervisor/driver.h"
 #include "host/hypervisor/drivers.h"
+#include "host/hypervisor/ending.h"
 
 static const char *const state_names[] = {
 	[HV_NEW] = "new",       [HV_CREATED] = "created", [HV_RUNNING] = "running",
@@ -81,6 +83,23 @@ void hv_on_console(struct hv *hv, hv_console_fn fn, void *arg)
 	hv->console_arg = arg;
 }
 
+static void forget_end(struct hv *hv)
+{
+	pthread_mutex_lock(&hv->lock);
+	hv->end = (struct err){0};
+	pthread_mutex_unlock(&hv->lock);
+}
+
+/* Why the VMM ended; code 0 if it did not. */
+static struct err noted_end(struct hv *hv)
+{
+	pthread_mutex_lock(&hv->lock);
+	struct err why = hv->end;
+
+	pthread_mutex_unlock(&hv->lock);
+	return why;
+}
+
 static int expect(const struct hv *hv, enum hv_state want, const char *verb, struct err *e)
 {
 	if (hv->state == want)
@@ -141,6 +160,7 @@ int hv_start(struct hv *hv, msec_t deadline, struct err *e)
 
 	if (r < 0)
 		return r;
+	forget_end(hv);
 	r = hv->ops->start(hv, deadline, e);
 	if (r < 0)
 		return err_wrap(e, r, "%s: start machine", hv->ops->name);
@@ -169,6 +189,7 @@ int hv_stop(struct hv *hv, msec_t deadline, struct err *e)
 
 		if (r < 0)
 			return err_wrap(e, r, "%s: stop machine", hv->ops->name);
+		forget_end(hv);
 	}
 	hv->state = HV_STOPPED;
 	return 0;
@@ -238,25 +259,25 @@ void hv_describe(struct hv *hv, struct hv_info *ret)
 
 size_t hv_console_tail(struct hv *hv, char *buf, size_t bytes)
 {
-	return hv->ops->console_tail(hv, buf, bytes);
+	return tail_copy(&hv->console.tail, buf, bytes);
 }
 
 int hv_explain(struct hv *hv, struct err *e)
 {
 	/* EXPLAIN_LINES ordinary lines fit into 4 KiB; the guest cannot make the error longer. */
 	char raw[4096], lines[EXPLAIN_BYTES];
-	struct err why = {0};
-	size_t n = hv->ops->console_tail(hv, raw, sizeof raw);
-	bool ended = hv->ops->ended(hv, &why);
+	struct err why = noted_end(hv);
+	size_t n = hv_console_tail(hv, raw, sizeof raw);
 
 	text_last_lines(raw, n, EXPLAIN_LINES, lines, sizeof lines);
 	/* hv_start() may have put the reason into @e already. */
-	if (ended && !strstr(e->text, why.text)) {
+	if (why.code && !strstr(e->text, why.text)) {
 		char sentence[640];
 
 		err_append(e, "; %s", err_show(&why, sentence, sizeof sentence));
 	}
-	if (lines[0] && !(ended && strstr(why.text, HV_PANICKED)))
+	/* The lines after a panic are a stack trace. */
+	if (lines[0] && !strstr(why.text, VMM_PANICKED))
 		err_append(e, "; guest console ends with: %s", lines);
 	return -e->code;
 }

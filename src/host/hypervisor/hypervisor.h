@@ -21,8 +21,8 @@
  *	                   +----------------------------stop----+
  *
  * The hv_*() functions check the state and refuse a step out of order, so a driver may assume that
- * its methods are called in this order. The drivers are listed in one table, drivers.c; the fake
- * driver that tests use is in fake/fake.h.
+ * its methods are called in this order. The drivers are listed in one table, drivers.c; driver.h is
+ * what a driver sees. The fake driver that tests use is in fake/fake.h.
  *
  * Threads. A machine belongs to a loop and is used by one other thread, the sandbox's worker:
  *
@@ -269,55 +269,3 @@ bool hv_cpuinfo_has_virt(const char *cpuinfo);
  * demanded and cannot be had. */
 int hv_accel_choose(enum hv_accel wanted, const struct hv_accel_facts *facts, enum hv_accel *ret,
 		    char *why, size_t why_bytes, struct err *e);
-
-/*
- * The drivers' side.
- *
- * struct hv_ops - one hypervisor driver. Drivers are const and hold no state. A driver embeds
- * struct hv in its own struct and gets back to it with container_of(). The head of this file says
- * which thread calls which method.
- */
-struct hv_ops {
-	const char *name;  /* as written in the configuration file */
-	uint32_t features; /* bits of enum hv_feature */
-
-	/* Required. */
-	int (*new)(struct loop *loop, struct hv **ret, struct err *e);
-	char *(*find_program)(const char *path, struct err *e); /* as hv_find_program() */
-	int (*create)(struct hv *hv, const struct vm_spec *spec, struct err *e);
-	int (*start)(struct hv *hv, msec_t deadline, struct err *e);
-	int (*dial)(struct hv *hv, uint32_t port, msec_t deadline, int *ret_fd, struct err *e);
-	int (*stop)(struct hv *hv, msec_t deadline, struct err *e);
-	void (*describe)(struct hv *hv, struct hv_info *ret);
-	size_t (*console_tail)(struct hv *hv, char *buf, size_t bytes);
-	/* Puts into @why why the machine ended; false while it runs or if it never did. */
-	bool (*ended)(struct hv *hv, struct err *why);
-	void (*free)(struct hv *hv);
-
-	/* Optional; NULL means the hypervisor cannot. */
-	int (*pause)(struct hv *hv, msec_t deadline, struct err *e);
-	int (*resume)(struct hv *hv, msec_t deadline, struct err *e);
-	int (*plug_block)(struct hv *hv, const struct vm_disk *disk, msec_t deadline,
-			  struct err *e);
-};
-
-struct hv {
-	const struct hv_ops *ops;
-	enum hv_state state; /* the worker's */
-	/* The loop's. */
-	hv_exit_fn exit_fn;
-	void *exit_arg;
-	hv_console_fn console_fn;
-	void *console_arg;
-};
-
-/* A driver begins the sentence about a guest's panic with these words: hv_explain() then adds no
- * console lines, because those after a panic are a stack trace. */
-#define HV_PANICKED "the guest kernel panicked"
-
-/* The drivers, as drivers.c lists them. */
-extern const struct hv_ops hv_qemu; /* host/hypervisor/qemu */
-
-/* For drivers, on the loop thread. */
-void hv_report_exit(struct hv *hv, const struct err *why);
-void hv_report_console(struct hv *hv, const char *line);

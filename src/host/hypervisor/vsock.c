@@ -140,6 +140,6 @@ int vsock_dial(uint32_t cid, uint32_t port, bool privileged, int pidfd, msec_t d
 			return err_say(e, ETIMEDOUT, "nobody listens on vsock %u:%u in time", cid,
 				       port);
 		if (poll(&p, 1, RETRY_MS) > 0)
-			return err_say(e, ECONNRESET, "QEMU ended");
+			return err_say(e, ECONNRESET, "the VMM ended");
 	}
 }

@@ -11,7 +11,7 @@
  */
 
 /* Opens /dev/vhost-vsock and takes a context id that no other guest on this host has. The id is
- * held while this process or QEMU has the descriptor open. Returns the descriptor or -errno. */
+ * held while this process or the VMM has the descriptor open. Returns the descriptor or -errno. */
 int vsock_reserve(uint32_t *ret_cid, struct err *e);
 
 /* Whether this process can bind a privileged port; the driver then tells the agent to accept no

@@ -97,27 +97,12 @@ static void fake_describe(struct hv *hv, struct hv_info *ret)
 	};
 }
 
-static size_t fake_console_tail(struct hv *hv, char *buf, size_t bytes)
-{
-	int n = snprintf(buf, bytes, "%s", fake_of(hv)->console);
-
-	return (size_t) n < bytes ? (size_t) n : bytes - 1;
-}
-
-static bool fake_ended(struct hv *hv, struct err *why)
-{
-	struct hv_fake *f = fake_of(hv);
-
-	if (f->dead)
-		*why = f->why;
-	return f->dead;
-}
-
 static void fake_free(struct hv *hv)
 {
 	struct hv_fake *f = fake_of(hv);
 
 	fd_close(f->guest_fd);
+	hv_fini(&f->hv);
 	free(f);
 }
 
@@ -148,8 +133,6 @@ static const struct hv_ops fake_ops = {
 	.dial = fake_dial,
 	.stop = fake_stop,
 	.describe = fake_describe,
-	.console_tail = fake_console_tail,
-	.ended = fake_ended,
 	.free = fake_free,
 	.pause = fake_pause,
 	.resume = fake_pause,
@@ -161,11 +144,15 @@ int hv_fake_new(struct loop *loop, struct hv_fake **ret, struct err *e)
 
 	if (!f)
 		return err_sys(e, ENOMEM, "make a fake machine");
-	f->hv.ops = &fake_ops;
-	f->loop = loop;
 	f->guest_fd = -1;
-	*ret = f;
-	return 0;
+
+	int r = hv_init(&f->hv, &fake_ops, loop, e);
+
+	if (r < 0)
+		fake_free(&f->hv);
+	else
+		*ret = f;
+	return r;
 }
 
 void hv_fake_die(struct hv_fake *fake, const char *why)
@@ -179,8 +166,9 @@ void hv_fake_die(struct hv_fake *fake, const char *why)
 
 void hv_fake_print(struct hv_fake *fake, const char *line)
 {
-	size_t used = strlen(fake->console);
+	struct console *c = &fake->hv.console;
 
-	(void) snprintf(fake->console + used, sizeof fake->console - used, "%s\n", line);
-	hv_report_console(&fake->hv, line);
+	tail_put(&c->tail, line, strlen(line));
+	tail_put(&c->tail, "\n", 1);
+	c->fn(c->fn_arg, line);
 }

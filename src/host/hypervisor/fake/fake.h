@@ -1,6 +1,6 @@
 #pragma once
 
-#include "host/hypervisor/hypervisor.h"
+#include "host/hypervisor/driver.h"
 
 /*
  * A hypervisor without a machine, so that tests of all callers of hypervisor.h take milliseconds.
@@ -8,7 +8,6 @@
  */
 struct hv_fake {
 	struct hv hv;
-	struct loop *loop;
 
 	/* Set by the test. */
 	int fail_create; /* errno for the next hv_create(), or 0; used up by it */
@@ -27,7 +26,6 @@ struct hv_fake {
 
 	bool dead;
 	struct err why;
-	char console[256];
 };
 
 /* The caller frees the whole struct with hv_free(&fake->hv). */

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
-#include "host/hypervisor/qemu/kernel_params.h"
+#include "host/hypervisor/kernel_params.h"
 
 /* Refuses every group of system calls that QEMU's filter can refuse. */
 #define SECCOMP_STRICTEST "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
@@ -166,7 +166,7 @@ static int check_kernel(int fd, const char *path, struct err *e)
 		       "'%s' is no kernel: neither ELF nor bzImage nor Image (key 'kernel')", path);
 }
 
-static int add_kernel(struct qemu_command *c, const struct vm_spec *spec, const char *cmdline,
+static int add_kernel(struct qemu_command *c, const struct vm_spec *spec, const char *params,
 		      struct err *e)
 {
 	auto_close int kernel =
@@ -192,7 +192,7 @@ static int add_kernel(struct qemu_command *c, const struct vm_spec *spec, const 
 			return initrd;
 		addf(c, "-initrd", "/proc/self/fd/%d", give_fd(c, initrd));
 	}
-	addf(c, "-append", "%s", cmdline);
+	addf(c, "-append", "%s", params);
 	return 0;
 }
 
@@ -325,7 +325,7 @@ static int add_channel(struct qemu_command *c, const struct qemu_choice *choice,
 		/* Port 0 is reserved for a console; each port costs two queues, used or not. */
 		add_device(c, choice->machine, "virtio-serial", "max_ports=2");
 		addf(c, "-chardev", "socket,id=agent,fd=%d", QEMU_FD_AGENT);
-		addf(c, "-device", "virtserialport,chardev=agent,name=%s", QEMU_AGENT_PORT);
+		addf(c, "-device", "virtserialport,chardev=agent,name=%s", VMM_AGENT_PORT);
 		return 0;
 	}
 
@@ -475,7 +475,7 @@ int qemu_command_build(struct qemu_command *c, const struct vm_spec *spec,
 	int r = add_machine(c, spec, choice, e);
 
 	if (r == 0)
-		r = add_kernel(c, spec, choice->cmdline, e);
+		r = add_kernel(c, spec, choice->kernel_params, e);
 	if (r == 0)
 		r = add_firmware(c, spec, choice, e);
 	if (r == 0)

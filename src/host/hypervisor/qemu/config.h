@@ -40,7 +40,7 @@ struct qemu_choice {
 	int vhost_fd;       /* vsock; borrowed */
 	uint32_t guest_cid; /* vsock */
 	const char *program;
-	const char *cmdline; /* the kernel's */
+	const char *kernel_params;
 };
 
 /* Builds into zeroed @c; opens what @spec names. On failure @c is empty again. */

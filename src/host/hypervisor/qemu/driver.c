@@ -19,7 +19,6 @@
 #include "base/log.h"
 #include "host/hypervisor/qemu/arch.h"
 #include "host/hypervisor/qemu/kernel_params.h"
-#include "host/hypervisor/qemu/machine.h"
 #include "host/hypervisor/vsock.h"
 
 /* Resolves the program to a path, so that a missing one is reported before anything starts. */
@@ -90,8 +89,7 @@ static int confine(struct qemu *q, const struct vm_spec *spec, const char *progr
 
 	for (size_t i = 0; i < q->command.n_fds; i++)
 		fds[i] = q->command.fds[i].fd;
-	return qemu_confine_prepare(&q->confine, spec, q->info.accel, program, fds,
-				    q->command.n_fds, e);
+	return qemu_confine(&q->confine, spec, q->info.accel, program, fds, q->command.n_fds, e);
 }
 
 static void forget_spec(struct qemu *q)
@@ -106,7 +104,7 @@ static int qemu_create(struct hv *hv, const struct vm_spec *spec, struct err *e)
 	struct qemu *q = qemu_of(hv);
 	const struct qemu_arch *arch = qemu_arch_host();
 	const struct qemu_machine *machine = qemu_machine_find(arch, spec->machine_type, e);
-	char cmdline[QEMU_CMDLINE_BYTES];
+	struct kernel_params params = {.n = 0};
 
 	if (!machine)
 		return -EINVAL;
@@ -120,9 +118,11 @@ static int qemu_create(struct hv *hv, const struct vm_spec *spec, struct err *e)
 
 	if (r == 0)
 		r = choose_channel(q, spec, e);
-	if (r == 0)
-		r = qemu_cmdline(spec, arch, machine, q->info.accel, q->info.channel,
-				 q->dials_privileged, tsc_khz_since(&q->born), cmdline, e);
+	if (r == 0) {
+		qemu_kernel_params(&params, arch, machine, q->info.accel, spec->debug,
+				   tsc_khz_since(&q->born));
+		r = kernel_params_finish(&params, spec, q->info.channel, q->dials_privileged, e);
+	}
 	if (r == 0) {
 		struct qemu_choice choice = {
 			.arch = arch,
@@ -132,7 +132,7 @@ static int qemu_create(struct hv *hv, const struct vm_spec *spec, struct err *e)
 			.vhost_fd = q->vhost_fd,
 			.guest_cid = q->info.guest_cid,
 			.program = program,
-			.cmdline = cmdline,
+			.kernel_params = params.text,
 		};
 
 		r = qemu_command_build(&q->command, spec, &choice, e);
@@ -165,17 +165,17 @@ static int dial_serial(struct qemu *q, uint32_t port, int *ret_fd, struct err *e
 static int qemu_dial(struct hv *hv, uint32_t port, msec_t deadline, int *ret_fd, struct err *e)
 {
 	struct qemu *q = qemu_of(hv);
-	struct err why = {0};
-	int r = -ECONNRESET;
 
-	if (!subprocess_ended(&q->process, NULL)) {
-		if (q->info.channel == HV_CHANNEL_SERIAL)
-			return dial_serial(q, port, ret_fd, e);
-		r = vsock_dial(q->info.guest_cid, port, q->dials_privileged, q->process.child.pidfd,
-			       deadline, ret_fd, e);
-	}
-	if (r == -ECONNRESET && qemu_ended(hv, &why) && e)
-		*e = why;
+	if (qemu_ended(q, e))
+		return -ECONNRESET;
+	if (q->info.channel == HV_CHANNEL_SERIAL)
+		return dial_serial(q, port, ret_fd, e);
+
+	int r = vsock_dial(q->info.guest_cid, port, q->dials_privileged, q->process.child.pidfd,
+			   deadline, ret_fd, e);
+
+	if (r == -ECONNRESET)
+		(void) qemu_ended(q, e);
 	return r;
 }
 
@@ -199,11 +199,6 @@ static void qemu_describe(struct hv *hv, struct hv_info *ret)
 	ret->pid = subprocess_pid(&q->process);
 }
 
-static size_t qemu_console_tail(struct hv *hv, char *buf, size_t bytes)
-{
-	return tail_copy(&qemu_of(hv)->console, buf, bytes);
-}
-
 static void qemu_free(struct hv *hv)
 {
 	struct qemu *q = qemu_of(hv);
@@ -213,9 +208,8 @@ static void qemu_free(struct hv *hv)
 	qmp_close(q->qmp);
 	forget_spec(q);
 	fd_close(q->agent_fd);
-	fd_close(q->console_fd);
-	tail_fini(&q->console);
 	(void) pthread_mutex_destroy(&q->lock);
+	hv_fini(&q->hv);
 	free(q);
 }
 
@@ -225,18 +219,16 @@ static int qemu_new(struct loop *loop, struct hv **ret, struct err *e)
 
 	if (!q)
 		return err_sys(e, ENOMEM, "make a machine");
-	q->hv.ops = &hv_qemu;
-	q->loop = loop;
 	q->confine = CONFINE_NONE;
-	q->vhost_fd = q->agent_fd = q->console_fd = -1;
+	q->vhost_fd = q->agent_fd = -1;
 	q->info.driver = hv_qemu.name;
 	(void) pthread_mutex_init(&q->lock, NULL);
 	tsc_read(&q->born);
 
-	int r = subprocess_init(&q->process, loop, e);
+	int r = hv_init(&q->hv, &hv_qemu, loop, e);
 
 	if (r == 0)
-		r = tail_init(&q->console, HV_CONSOLE_BYTES, e);
+		r = subprocess_init(&q->process, loop, e);
 	if (r < 0) {
 		qemu_free(&q->hv);
 		return r;
@@ -256,8 +248,6 @@ const struct hv_ops hv_qemu = {
 	.dial = qemu_dial,
 	.stop = qemu_stop,
 	.describe = qemu_describe,
-	.console_tail = qemu_console_tail,
-	.ended = qemu_ended,
 	.free = qemu_free,
 	.pause = qemu_pause,
 	.resume = qemu_resume,

@@ -1,23 +1,44 @@
+#include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 
-#include "host/hypervisor/qemu/machine.h"
+#include "base/array.h"
+#include "host/hypervisor/ending.h"
+#include "host/hypervisor/qemu/qemu.h"
 
-static void on_line(void *arg, const char *line)
+/* QemuShutdownCause: run-state.json, "ShutdownCause" */
+static const struct {
+	const char *reason;
+	const char *words;
+} causes[] = {
+	{"guest-shutdown", "the guest powered off"},
+	{"guest-reset", "the guest rebooted"},
+	{"subsystem-reset", "the guest was reset"},
+	{"guest-panic", VMM_PANICKED},
+	{"host-signal", "QEMU was asked to end by a signal"},
+	{"host-qmp-quit", "QEMU was told to quit"},
+	{"host-error", "QEMU had to give up"},
+};
+
+const char *qemu_shutdown_cause(const char *reason)
 {
-	struct qemu *q = arg;
-
-	hv_report_console(&q->hv, line);
+	for (size_t i = 0; i < ARRAY_LEN(causes); i++)
+		if (strcmp(causes[i].reason, reason) == 0)
+			return causes[i].words;
+	return NULL;
 }
 
-static void on_console(void *arg, uint32_t events)
+void qemu_on_event(void *arg, const char *event, const json_t *data)
 {
 	struct qemu *q = arg;
+	const char *reason = json_string_value(json_object_get(data, "reason"));
 
-	(void) events;
-	if (tail_pump(&q->console, q->console_fd, on_line, q) == 0) {
-		loop_unwatch(q->console_watch);
-		q->console_watch = NULL;
-	}
+	if (strcmp(event, "SHUTDOWN") != 0 || !reason)
+		return;
+	pthread_mutex_lock(&q->lock);
+	if (!q->shutdown[0]) /* the first event has the cause */
+		(void) snprintf(q->shutdown, sizeof q->shutdown, "%s", reason);
+	pthread_mutex_unlock(&q->lock);
 }
 
 static void on_last_words(void *arg)
@@ -39,7 +60,7 @@ static void on_qmp(void *arg, uint32_t events)
 		return;
 	loop_unwatch(q->qmp_watch);
 	q->qmp_watch = NULL;
-	if (loop_timer(q->loop, clock_deadline(QEMU_LAST_WORDS_MS), on_last_words, q,
+	if (loop_timer(q->hv.loop, clock_deadline(QEMU_LAST_WORDS_MS), on_last_words, q,
 		       &q->kill_timer, NULL) < 0)
 		subprocess_kill(&q->process);
 }
@@ -47,10 +68,10 @@ static void on_qmp(void *arg, uint32_t events)
 static void on_watched(void *arg)
 {
 	struct qemu *q = arg;
-	int r = loop_watch(q->loop, q->console_fd, EPOLLIN, on_console, q, &q->console_watch, NULL);
+	int r = console_watch(&q->hv.console, q->hv.loop);
 
 	if (r == 0)
-		r = loop_watch(q->loop, qmp_fd(q->qmp), EPOLLIN, on_qmp, q, &q->qmp_watch, NULL);
+		r = loop_watch(q->hv.loop, qmp_fd(q->qmp), EPOLLIN, on_qmp, q, &q->qmp_watch, NULL);
 	if (r < 0) /* no memory for a watch: a VMM that nobody watches must not run */
 		subprocess_kill(&q->process);
 }
@@ -60,9 +81,9 @@ static void on_ended(void *arg)
 	struct qemu *q = arg;
 	struct err why = {0};
 
-	on_console(q, 0);
+	console_finish(&q->hv.console);
 	qemu_unwatch(q);
-	if (qemu_ended(&q->hv, &why))
+	if (qemu_ended(q, &why))
 		hv_report_exit(&q->hv, &why);
 }
 
@@ -73,9 +94,8 @@ void qemu_watch(struct qemu *q)
 
 void qemu_unwatch(struct qemu *q)
 {
-	loop_unwatch(q->console_watch);
 	loop_unwatch(q->qmp_watch);
 	loop_timer_cancel(q->kill_timer);
-	q->console_watch = q->qmp_watch = NULL;
+	q->qmp_watch = NULL;
 	q->kill_timer = NULL;
 }

@@ -5,7 +5,8 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "host/hypervisor/qemu/machine.h"
+#include "host/hypervisor/ending.h"
+#include "host/hypervisor/qemu/qemu.h"
 
 /* QEMU's ends of the socket pairs that are made for one start. */
 struct far_ends {
@@ -30,35 +31,17 @@ static int make_pair(int *ret_near, int *ret_far, struct err *e)
 	return 0;
 }
 
-static void on_qmp_event(void *arg, const char *event, const json_t *data)
-{
-	struct qemu *q = arg;
-	const char *reason = json_string_value(json_object_get(data, "reason"));
-
-	if (strcmp(event, "SHUTDOWN") != 0 || !reason)
-		return;
-	pthread_mutex_lock(&q->lock);
-	if (!q->shutdown[0]) /* the first event has the cause */
-		(void) snprintf(q->shutdown, sizeof q->shutdown, "%s", reason);
-	pthread_mutex_unlock(&q->lock);
-}
-
 static int make_ends(struct qemu *q, struct far_ends *far, struct err *e)
 {
 	auto_close int qmp = -1;
 	int r = make_pair(&qmp, &far->qmp, e);
 
 	if (r == 0)
-		r = qmp_open(qmp, on_qmp_event, q, &q->qmp, e);
+		r = qmp_open(qmp, qemu_on_event, q, &q->qmp, e);
 	if (r < 0)
 		return r;
 	(void) take_fd(&qmp); /* q->qmp owns it now */
-	r = make_pair(&q->console_fd, &far->console, e);
-	if (r == 0) {
-		r = fd_set_nonblock(q->console_fd, true);
-		if (r < 0)
-			r = err_sys(e, -r, "read the console without waiting");
-	}
+	r = console_open(&q->hv.console, &far->console, e);
 	if (r == 0 && q->info.channel == HV_CHANNEL_SERIAL)
 		r = make_pair(&q->agent_fd, &far->agent, e);
 	return r;
@@ -101,27 +84,55 @@ static int spawn(struct qemu *q, const struct far_ends *far, struct err *e)
 	return 0;
 }
 
+/* Reads what is left in messages, console and monitor; it does not wait. */
+static void drain(struct qemu *q)
+{
+	subprocess_drain(&q->process);
+	console_drain(&q->hv.console);
+	if (q->qmp)
+		(void) qmp_process(q->qmp, NULL);
+}
+
+bool qemu_ended(struct qemu *q, struct err *e)
+{
+	char shutdown[sizeof q->shutdown];
+	struct vmm_ending end = {
+		.vmm = "QEMU",
+		.signature = "qemu-system-",
+		.console = &q->hv.console.tail,
+		.messages = &q->process.messages,
+	};
+	struct err why = {0};
+
+	if (!subprocess_ended(&q->process, &end.status))
+		return false;
+	drain(q);
+	pthread_mutex_lock(&q->lock);
+	memcpy(shutdown, q->shutdown, sizeof shutdown);
+	pthread_mutex_unlock(&q->lock);
+	end.cause = qemu_shutdown_cause(shutdown);
+	vmm_ending_explain(&end, &why);
+	hv_note_end(&q->hv, &why);
+	if (e)
+		*e = why;
+	return true;
+}
+
 static void undo_start(struct qemu *q)
 {
 	(void) subprocess_stop(&q->process, CLOCK_NEVER, NULL);
-	qemu_drain(q);
+	drain(q);
 	qmp_close(q->qmp);
 	q->qmp = NULL;
 	q->agent_fd = fd_close(q->agent_fd);
-	q->console_fd = fd_close(q->console_fd);
+	console_close(&q->hv.console);
 }
 
 /* Why QEMU ended tells more than the broken monitor: if it ends soon, its reason replaces @e. */
 static int why_not(struct qemu *q, int r, struct err *e)
 {
-	struct err why = {0};
-
 	(void) subprocess_wait(&q->process, clock_deadline(QEMU_LAST_WORDS_MS));
-	if (!qemu_ended(&q->hv, &why))
-		return r;
-	if (e)
-		*e = why;
-	return -why.code;
+	return qemu_ended(q, e) ? -ECONNRESET : r;
 }
 
 /* Once the machine is built, QEMU has opened or mapped all its files: empty its root before the
@@ -170,4 +181,9 @@ int qemu_start(struct hv *hv, msec_t deadline, struct err *e)
 	q->vhost_fd = fd_close(q->vhost_fd); /* QEMU has it, and with it the context id */
 	subprocess_watch(&q->process);
 	return 0;
+}
+
+int qemu_stop(struct hv *hv, msec_t deadline, struct err *e)
+{
+	return subprocess_stop(&qemu_of(hv)->process, deadline, e);
 }

@@ -1,21 +1,96 @@
 #pragma once
 
-#include "host/hypervisor/hypervisor.h"
+#include "base/array.h"
+#include "base/subprocess.h"
+#include "host/confine/confine.h"
+#include "host/hypervisor/driver.h"
+#include "host/hypervisor/qemu/config.h"
+#include "host/hypervisor/qemu/monitor.h"
+#include "host/hypervisor/qemu/tsc.h"
 
 /*
  * The driver for QEMU 7.2 and newer. No caller names its functions: hv_new("qemu") finds it in the
  * driver table of host/hypervisor. Its files:
  *
  *	driver.c	the methods of struct hv_ops; the life of one QEMU
- *	process.c	sockets, process, monitor
- *	events.c	the loop's callbacks for console and monitor
- *	end.c		stopping, and collecting what has ended
- *	arch.c		what differs per processor and machine type: the one table
+ *	process.c	the process: sockets, start, stop, its end
  *	config.c	a vm_spec becomes arguments and descriptors
- *	kernel_params.c the guest kernel's command line
  *	monitor.c	the monitor protocol
+ *	events.c	what comes by itself: the loop's callbacks, the monitor's events
+ *	arch.c		what differs per processor and machine type: the one table
+ *	kernel_params.c the guest kernel's parameters that QEMU's machines need
+ *	confine.c	what the child gives up before it becomes QEMU
+ *	syscalls.c	the system calls that QEMU may make
  *	tsc.c		how fast the host's time stamp counter runs
  *
  * QEMU gets everything by descriptor: monitor, console, agent channel, kernel, disks. It listens on
  * no socket and needs no file of this program.
+ *
+ * Threads: the worker creates, starts, dials and stops; the loop watches; "lock" guards what both
+ * touch and what any thread may ask for.
  */
+struct qemu {
+	struct hv hv;
+	struct subprocess process;
+	struct tsc_reading born;
+
+	/* The worker's. */
+	struct qemu_command command;
+	struct confine confine;
+	bool require_confinement;
+	int vhost_fd;          /* holds the guest's context id until QEMU does */
+	int agent_fd;          /* serial: the host's end until hv_dial() takes it */
+	bool dials_privileged; /* vsock: the agent accepts privileged ports only */
+
+	/* Written by the worker before the loop is told, then only read until free. */
+	struct qmp *qmp;
+
+	/* The loop's. */
+	struct loop_watch *qmp_watch;
+	struct loop_timer *kill_timer;
+
+	pthread_mutex_t lock; /* guards all below */
+	struct hv_info info;
+	char shutdown[32]; /* "reason" of QEMU's first SHUTDOWN event, or "" */
+};
+
+static inline struct qemu *qemu_of(struct hv *hv)
+{
+	return container_of(hv, struct qemu, hv);
+}
+
+/* How long a QEMU that closed its monitor may take to exit by itself, for its exit code. */
+#define QEMU_LAST_WORDS_MS 500
+
+/* process.c. After a failed start QEMU is gone, its console and messages remain. */
+int qemu_start(struct hv *hv, msec_t deadline, struct err *e);
+int qemu_stop(struct hv *hv, msec_t deadline, struct err *e);
+
+/* Whether QEMU has ended by itself; if so, @e has why, and hv_note_end() was called. For any
+ * thread. */
+bool qemu_ended(struct qemu *q, struct err *e);
+
+/* events.c, on the loop's thread: called once, before the start; and at the end. */
+void qemu_watch(struct qemu *q);
+void qemu_unwatch(struct qemu *q);
+
+/* The monitor's events, on the thread that reads it; @arg is the struct qemu. */
+void qemu_on_event(void *arg, const char *event, const json_t *data);
+
+/* What the "reason" of a SHUTDOWN event means; NULL for an unknown one. */
+const char *qemu_shutdown_cause(const char *reason);
+
+/**
+ * qemu_confine() - prepare what the child gives up before it becomes QEMU
+ * @c:		is CONFINE_NONE; the caller frees it with confine_fini()
+ * @fds:	QEMU's descriptors; it opens some again (kernel, initrd) through /proc/self/fd
+ *
+ * QEMU's own filter (-sandbox) comes on top: QEMU enters it after its start, so it can also forbid
+ * what the start needs, above all execve(). A QEMU that serves files by 9p keeps the capabilities
+ * to do so for all owners; with vm_spec.rootless it has none and serves files as its own user.
+ */
+int qemu_confine(struct confine *c, const struct vm_spec *spec, enum hv_accel accel,
+		 const char *program, const int *fds, size_t n_fds, struct err *e);
+
+/* The system calls of a QEMU. @is_server: QEMU serves files by 9p. */
+void qemu_syscalls(struct confine_filter_spec *ret, bool is_server);

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/array.h"
-#include "host/hypervisor/confine.h"
+#include "host/hypervisor/qemu/qemu.h"
 
 #define YES(call)            \
 	{                    \
@@ -67,7 +67,7 @@ static const struct confine_rule server[] = {
 	YES("unlinkat"),     YES("utimensat"),
 };
 
-void qemu_calls(struct confine_filter_spec *ret, bool is_server)
+void qemu_syscalls(struct confine_filter_spec *ret, bool is_server)
 {
 	*ret = (struct confine_filter_spec){
 		.whose = "QEMU",

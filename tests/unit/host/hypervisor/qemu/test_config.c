@@ -6,8 +6,8 @@
 
 #include "base/auto.h"
 #include "base/file.h"
-#include "host/hypervisor/qemu/kernel_params.h"
 #include "host/hypervisor/qemu/config.h"
+#include "host/hypervisor/qemu/kernel_params.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -48,7 +48,7 @@ static void scene_open(struct scene *s)
 		.channel = HV_CHANNEL_SERIAL,
 		.vhost_fd = -1,
 		.program = "/usr/bin/qemu",
-		.cmdline = "quiet a=b,c",
+		.kernel_params = "quiet a=b,c",
 	};
 }
 
@@ -432,62 +432,59 @@ TEST(seccomp_is_what_the_administrator_says)
 	scene_close(&s);
 }
 
-static int cmdline(const struct vm_spec *spec, enum hv_accel accel, enum hv_channel channel,
-		   char *buf)
+static int kernel_params(struct kernel_params *p, const struct vm_spec *spec, enum hv_accel accel,
+			 enum hv_channel channel, bool privileged)
 {
 	const struct qemu_arch *arch = qemu_arch_host();
 
-	return qemu_cmdline(spec, arch, &arch->machines[0], accel, channel, false, 2300000, buf,
-			    NULL);
+	*p = (struct kernel_params){.n = 0};
+	qemu_kernel_params(p, arch, &arch->machines[0], accel, spec->debug, 2300000);
+	return kernel_params_finish(p, spec, channel, privileged, NULL);
 }
 
 /* The agent is told when nobody but us can dial as we do, and only where that means something. */
 TEST(the_agent_learns_that_the_host_dials_from_a_port_for_the_privileged)
 {
-	const struct qemu_arch *arch = qemu_arch_host();
 	const struct vm_spec spec = {0};
-	char buf[QEMU_CMDLINE_BYTES];
+	struct kernel_params p;
 
-	CHECK_EQ(qemu_cmdline(&spec, arch, &arch->machines[0], HV_ACCEL_KVM, HV_CHANNEL_VSOCK, true,
-			      0, buf, NULL),
-		 0);
-	CHECK(strstr(buf, " agent.privileged_host=1") != NULL);
-	CHECK_EQ(qemu_cmdline(&spec, arch, &arch->machines[0], HV_ACCEL_KVM, HV_CHANNEL_SERIAL,
-			      true, 0, buf, NULL),
-		 0);
-	CHECK(strstr(buf, "privileged") == NULL);
+	CHECK_EQ(kernel_params(&p, &spec, HV_ACCEL_KVM, HV_CHANNEL_VSOCK, true), 0);
+	CHECK(strstr(p.text, " agent.privileged_host=1") != NULL);
+	CHECK_EQ(kernel_params(&p, &spec, HV_ACCEL_KVM, HV_CHANNEL_SERIAL, true), 0);
+	CHECK(strstr(p.text, "privileged") == NULL);
 }
 
 #if defined(__x86_64__)
 TEST(the_users_parameters_come_last)
 {
 	struct vm_spec spec = {.agent_params = "agent.log=debug", .kernel_params = "a=1 quiet=0"};
-	char buf[QEMU_CMDLINE_BYTES];
+	struct kernel_params p;
 
-	CHECK_EQ(cmdline(&spec, HV_ACCEL_TCG, HV_CHANNEL_SERIAL, buf), 0);
-	CHECK_STR(buf,
+	CHECK_EQ(kernel_params(&p, &spec, HV_ACCEL_TCG, HV_CHANNEL_SERIAL, false), 0);
+	CHECK_STR(p.text,
 		  "console=ttyS0 panic=-1 cryptomgr.notests pci=lastbus=0 quiet noreplace-smp "
 		  "no_timer_check tsc_early_khz=2300000 agent.server_addr=serial://agent.channel.0 "
 		  "agent.log=debug a=1 quiet=0");
 	spec = (struct vm_spec){.debug = true};
-	CHECK_EQ(cmdline(&spec, HV_ACCEL_KVM, HV_CHANNEL_VSOCK, buf), 0);
-	CHECK_STR(buf, "console=ttyS0 panic=-1 cryptomgr.notests pci=lastbus=0");
+	CHECK_EQ(kernel_params(&p, &spec, HV_ACCEL_KVM, HV_CHANNEL_VSOCK, false), 0);
+	CHECK_STR(p.text, "console=ttyS0 panic=-1 cryptomgr.notests pci=lastbus=0");
 }
 #endif
 
 TEST(a_command_line_that_is_too_long_is_refused)
 {
-	char lots[QEMU_CMDLINE_BYTES], buf[QEMU_CMDLINE_BYTES];
+	char lots[KERNEL_PARAMS_BYTES];
 	struct vm_spec spec = {.kernel_params = lots};
+	struct kernel_params p;
 	size_t room;
 
-	CHECK_EQ(cmdline(&(struct vm_spec){0}, HV_ACCEL_KVM, HV_CHANNEL_VSOCK, buf), 0);
-	room = sizeof buf - 1 - strlen(buf) - 1;
+	CHECK_EQ(kernel_params(&p, &(struct vm_spec){0}, HV_ACCEL_KVM, HV_CHANNEL_VSOCK, false), 0);
+	room = sizeof p.text - 1 - strlen(p.text) - 1;
 	memset(lots, 'x', sizeof lots);
 	lots[room] = '\0';
-	CHECK_EQ(cmdline(&spec, HV_ACCEL_KVM, HV_CHANNEL_VSOCK, buf), 0);
-	CHECK_EQ(strlen(buf), sizeof buf - 1);
+	CHECK_EQ(kernel_params(&p, &spec, HV_ACCEL_KVM, HV_CHANNEL_VSOCK, false), 0);
+	CHECK_EQ(strlen(p.text), sizeof p.text - 1);
 	lots[room] = 'x';
 	lots[room + 1] = '\0';
-	CHECK_EQ(cmdline(&spec, HV_ACCEL_KVM, HV_CHANNEL_VSOCK, buf), -E2BIG);
+	CHECK_EQ(kernel_params(&p, &spec, HV_ACCEL_KVM, HV_CHANNEL_VSOCK, false), -E2BIG);
 }

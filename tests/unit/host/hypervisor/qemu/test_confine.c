@@ -14,7 +14,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/privilege.h"
-#include "host/hypervisor/confine.h"
+#include "host/hypervisor/qemu/qemu.h"
 
 static const struct vm_spec plain = {
 	.uid = 1879048200,
@@ -24,7 +24,7 @@ static const struct vm_spec plain = {
 
 static int prepare(struct confine *c, const struct vm_spec *spec, struct err *e)
 {
-	return qemu_confine_prepare(c, spec, HV_ACCEL_TCG, "/bin/busybox", NULL, 0, e);
+	return qemu_confine(c, spec, HV_ACCEL_TCG, "/bin/busybox", NULL, 0, e);
 }
 
 static void need_root(void)
@@ -169,7 +169,7 @@ TEST(what_qemu_never_calls_is_refused_or_kills)
 	for (int server = 0; server < 2; server++) {
 		struct confine_filter_spec spec;
 
-		qemu_calls(&spec, server);
+		qemu_syscalls(&spec, server);
 		CHECK_EQ(confine_filter_build(&filters[server], &spec, NULL), 0);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(attempts); i++) {

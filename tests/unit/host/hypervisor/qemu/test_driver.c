@@ -10,7 +10,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/loop.h"
-#include "host/hypervisor/hypervisor.h"
+#include "host/hypervisor/qemu/qemu.h"
 
 /*
  * The driver against a fake QEMU: a script that finds monitor, console and agent on the descriptors
@@ -209,6 +209,16 @@ TEST(an_end_is_told_with_the_monitors_reason)
 	CHECK_EQ(hv_dial(s.hv, 1024, CLOCK_NEVER, &fd, &e), -ECONNRESET);
 	CHECK_STR(e.text, "qemu: dial guest port 1024: the guest rebooted");
 	scene_close(&s);
+}
+
+TEST(the_monitors_reasons_have_words)
+{
+	CHECK_STR(qemu_shutdown_cause("guest-shutdown"), "the guest powered off");
+	CHECK_STR(qemu_shutdown_cause("guest-reset"), "the guest rebooted");
+	CHECK_STR(qemu_shutdown_cause("guest-panic"), "the guest kernel panicked");
+	CHECK_STR(qemu_shutdown_cause("host-signal"), "QEMU was asked to end by a signal");
+	CHECK(!qemu_shutdown_cause("moon-phase"));
+	CHECK(!qemu_shutdown_cause(""));
 }
 
 TEST(a_kill_from_outside_is_told)
