@@ -17,11 +17,11 @@
 
 #define UEVENT_MAX_BYTES 4096
 
-/* Types of file systems and where the guest mounts its own; NULL: it has none. tmpfs, ramfs and
+/* Types of file systems and where the guest mounts its own; empty: it has none. tmpfs, ramfs and
  * hugetlbfs are not listed, because they hold files that users wrote. */
 static const struct {
-	const char *type;
-	const char *place;
+	char type[12];
+	char place[26];
 } kinds[] = {
 	{"proc", "/proc"},
 	{"sysfs", "/sys"},
@@ -35,20 +35,20 @@ static const struct {
 	{"fusectl", "/sys/fs/fuse/connections"},
 	{"selinuxfs", "/sys/fs/selinux"},
 	{"smackfs", "/sys/fs/smackfs"},
-	{"resctrl", NULL},
+	{"resctrl", ""},
 	{"securityfs", "/sys/kernel/security"},
 	{"debugfs", "/sys/kernel/debug"},
 	{"tracefs", "/sys/kernel/tracing"},
 	{"configfs", "/sys/kernel/config"},
 	{"efivarfs", "/sys/firmware/efi/efivars"},
 	{"binfmt_misc", "/proc/sys/fs/binfmt_misc"},
-	{"nfsd", NULL},
-	{"rpc_pipefs", NULL},
-	{"nsfs", NULL},
-	{"xenfs", NULL},
-	{"binder", NULL},
-	{"functionfs", NULL},
-	{"gadgetfs", NULL},
+	{"nfsd", ""},
+	{"rpc_pipefs", ""},
+	{"nsfs", ""},
+	{"xenfs", ""},
+	{"binder", ""},
+	{"functionfs", ""},
+	{"gadgetfs", ""},
 };
 
 /* Whether the mount is the host's /dev, of any type: a host that is itself a container has a tmpfs
@@ -61,7 +61,7 @@ static bool is_dev(const struct mount_line *line)
 	       makedev(line->major, line->minor) == dev.st_dev;
 }
 
-/* Whether the mount holds kernel files. *@ret_place, the guest's mount point, may be NULL then. */
+/* Whether the mount holds kernel files. *@ret_place is the guest's mount point, or empty. */
 static bool is_kernels(const struct mount_line *line, const char **ret_place)
 {
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
@@ -147,7 +147,7 @@ static int place_of_path(const struct mount_line *line, const char *place, const
 	/* The guest does not have the groups of this host. */
 	bool whole = strcmp(line->root, "/") == 0 || strncmp(line->type, "cgroup", 6) == 0;
 
-	if (!place || !rest)
+	if (!place[0] || !rest)
 		return err_say(e, ENOTSUP, "'%s' is in a %s of this host's kernel", name,
 			       line->type);
 	*ret = str_printf("%s%s%s", place, whole ? "" : line->root, rest);
