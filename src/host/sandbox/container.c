@@ -14,6 +14,7 @@ void guest_container_free(struct guest_container *c)
 		guest_process_free(container_of(pos, struct guest_process, link));
 	guest_process_free(c->init);
 	lingers_free(c);
+	(void) volumes_release(&c->volumes, NULL, NULL);
 	oci_spec_free(c->spec);
 	if (c->hooks)
 		grpc__hooks__free_unpacked(c->hooks, NULL);
@@ -142,7 +143,7 @@ static int delete_run(struct worker_job *job, struct err *e)
 	if (j->is_last)
 		teardown(sb);
 	else if (sb->share)
-		r = share_drop(sb->share, c->id, e);
+		r = volumes_release(&c->volumes, sb->share, e);
 	hooks_stopped(c);
 	return r;
 }

@@ -78,6 +78,7 @@ static int lend(struct guest_container *c, struct err *e)
 		.container_id = c->id,
 		.bundle = c->bundle,
 		.share = sb->share,
+		.volumes = &c->volumes,
 		.terminal = c->init->terminal,
 		.drop_seccomp = sb->config->runtime.disable_guest_seccomp,
 		.ret_net_ns = &c->net_ns,
@@ -209,7 +210,7 @@ static void undo_create(struct container_job *j)
 		remove_from_guest(c);
 	if (j->is_first)
 		teardown(c->sb);
-	else if (c->sb->share && share_drop(c->sb->share, c->id, &e) < 0)
+	else if (c->sb->share && volumes_release(&c->volumes, c->sb->share, &e) < 0)
 		log_err(LOG_WARN, &e, "ignoring");
 }
 
@@ -297,6 +298,7 @@ static int container_new(struct sandbox *sb, const struct sandbox_container *new
 	list_init(&c->link);
 	list_init(&c->execs);
 	list_init(&c->lingers);
+	list_init(&c->volumes);
 	list_init(&c->oom_waits);
 	c->sb = sb;
 	c->net_ns = -1;

@@ -19,6 +19,7 @@
 #include "host/storage/share.h"
 #include "host/storage/view.h"
 #include "host/storage/virtiofsd.h"
+#include "host/storage/volumes.h"
 #include "ttrpc/ttrpc.h"
 
 /* Timeout of the requests of agent_ask(), and of RemoveContainer. */
@@ -71,6 +72,7 @@ struct guest_container {
 	struct list execs;     /* struct guest_process */
 	struct list lingers;   /* output of execs that are forgotten: see linger.c */
 	Grpc__Spec *spec;      /* job's: as the guest gets it */
+	struct list volumes;   /* job's: struct volume, what is held for its root and mounts */
 	Grpc__Hooks *hooks;    /* job's: those of the host; may be NULL */
 	bool in_guest;         /* job's: the agent knows it */
 	int net_ns;            /* job's: the network namespace that the spec names, or -1 */

@@ -1,4 +1,4 @@
-/* Overlay mounts of the spec. Their layers are folders of this host, so the host mounts them and
+/* Volumes that are overlays. Their layers are folders of this host, so the host mounts them and
  * shares the result like any other folder. */
 #include <errno.h>
 #include <fcntl.h>
@@ -9,8 +9,7 @@
 
 #include "base/auto.h"
 #include "base/file.h"
-#include "host/spec/spec.h"
-#include "oci/names.h"
+#include "host/storage/volume_driver.h"
 
 /* The folders that @word names, NULL if it is about something else. */
 static const char *folders_of(const char *word)
@@ -50,34 +49,59 @@ static int check_folders(const Grpc__Mount *m, struct err *e)
 	return 0;
 }
 
-int guest_overlay_mount(const Grpc__Mount *m, const struct oci_mount_options *o, const char *path,
-			struct err *e)
+/* Mounts the overlay on a new folder @path. */
+static int mount_overlay(const struct volume_task *t, const char *path, struct err *e)
 {
-	unsigned long flags = o->flags & ~(unsigned long) MS_REC;
-	int r = check_folders(m, e);
+	const char *data = t->options.data;
+	unsigned long flags = t->options.flags & ~(unsigned long) MS_REC;
+	int r = check_folders(t->mount, e);
 
 	if (r < 0)
 		return r;
 	if (mkdir(path, 0700) < 0)
 		return err_sys(e, errno, "make '%s'", path);
-	if (mount("overlay", path, "overlay", flags, o->data) < 0) {
-		r = err_sys(e, errno, "mount overlay '%s'", o->data ? o->data : "");
+	if (mount("overlay", path, "overlay", flags, data) < 0) {
+		r = err_sys(e, errno, "mount overlay '%s'", data ? data : "");
 		(void) rmdir(path);
 	}
 	return r;
 }
 
-void guest_overlay_unmount(const char *path)
-{
-	(void) umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
-	(void) rmdir(path);
-}
-
-bool guest_overlay_has_option(char *word)
+/* Whether an option is overlay's own, which the bind mount in the guest must not have. */
+static bool is_overlays_own(char *word)
 {
 	struct oci_mount_options o = {0};
 	bool own = oci_mount_options_parse(&word, 1, &o, NULL) == 0 && o.data;
 
 	oci_mount_options_fini(&o);
 	return own;
+}
+
+bool volume_is_overlay(const struct volume_task *t)
+{
+	return t->mount->type && strcmp(t->mount->type, "overlay") == 0 &&
+	       !(t->options.flags & MS_REMOUNT);
+}
+
+int volume_make_overlay(struct volume_task *t, struct volume *ret, struct err *e)
+{
+	auto_free char *path = str_printf("%s/overlay", share_private_path(t->owner->share));
+
+	if (!path)
+		return err_sys(e, ENOMEM, "mount overlay");
+
+	int r = mount_overlay(t, path, e);
+
+	if (r < 0)
+		return r;
+
+	auto_close int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	r = fd < 0 ? err_sys(e, errno, "open '%s'", path) : volume_show(t, fd, ret, e);
+	/* The mount in the share is a clone and stays. */
+	(void) umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+	(void) rmdir(path);
+	if (r == 0)
+		volume_mount_drop_options(t->mount, is_overlays_own);
+	return r;
 }

@@ -1,3 +1,4 @@
+/* The root file system of a container. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -5,7 +6,7 @@
 
 #include "base/auto.h"
 #include "base/file.h"
-#include "host/spec/spec.h"
+#include "host/storage/volume_driver.h"
 
 /* Components of a path that are made in a root; a path of the spec has no more. */
 #define POINT_DEPTH_MAX 128
@@ -47,37 +48,26 @@ static void strip_slashes(char *path)
 		path[--n] = '\0';
 }
 
-static int make_folder(int root_fd, const char *path, struct err *e)
+/* Makes the folder or the empty file @path below @root_fd, with the folders above it. */
+static int make_point(int root_fd, const char *path, bool is_file, struct err *e)
 {
 	auto_free char *copy = str_printf("/%s", path);
+	char *name = NULL;
 
 	if (!copy)
 		return err_sys(e, ENOMEM, "make '%s'", path);
 	strip_slashes(copy);
+	if (is_file) {
+		name = strrchr(copy, '/');
+		*name++ = '\0';
+	}
 
-	auto_close int fd = open_folder(root_fd, copy, 0, e);
+	auto_close int folder = open_folder(root_fd, copy[0] ? copy : "/", 0, e);
 
-	return fd < 0 ? fd : 0;
-}
+	if (folder < 0 || !is_file)
+		return folder < 0 ? folder : 0;
 
-static int make_file(int root_fd, const char *path, struct err *e)
-{
-	auto_free char *copy = str_printf("/%s", path);
-
-	if (!copy)
-		return err_sys(e, ENOMEM, "make '%s'", path);
-	strip_slashes(copy);
-
-	char *slash = strrchr(copy, '/');
-
-	*slash = '\0';
-
-	auto_close int parent = open_folder(root_fd, copy[0] ? copy : "/", 0, e);
-
-	if (parent < 0)
-		return parent;
-
-	int fd = openat(parent, slash + 1, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
+	int fd = openat(folder, name, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
 
 	if (fd < 0 && errno != EEXIST)
 		return err_sys(e, errno, "make '%s'", path);
@@ -104,23 +94,58 @@ static bool covered(const Grpc__Spec *spec, size_t n, const char *path)
 	return false;
 }
 
-int guest_root_prepare(int root_fd, const Grpc__Spec *spec, const bool *is_dir, struct err *e)
+int volume_root_prepare(const struct volume_owner *owner, int root_fd, const Grpc__Spec *spec,
+			struct err *e)
 {
-	for (size_t i = 0; i < spec->n_mounts; i++) {
+	size_t i = 0;
+
+	list_for_each (pos, owner->volumes) {
+		const struct volume *v = container_of(pos, struct volume, link);
 		const char *path = spec->mounts[i]->destination;
+		int r = 0;
 
-		if (covered(spec, i, path))
-			continue;
-
-		int r = is_dir[i] ? make_folder(root_fd, path, e) : make_file(root_fd, path, e);
-
+		if (!covered(spec, i, path))
+			r = make_point(root_fd, path, v->is_file, e);
 		if (r < 0)
 			return err_wrap(e, r, "mounts[%zu].destination", i);
+		i++;
 	}
 
 	const char *cwd = spec->process->cwd;
 
 	if (!cwd || covered(spec, spec->n_mounts, cwd))
 		return 0;
-	return err_wrap(e, make_folder(root_fd, cwd, e), "process.cwd");
+	return err_wrap(e, make_point(root_fd, cwd, false, e), "process.cwd");
+}
+
+int volume_root_open(const struct volume_owner *owner, const Grpc__Root *root, struct err *e)
+{
+	auto_free char *path = volume_host_path(owner, root->path);
+
+	if (!path)
+		return err_sys(e, ENOMEM, "open the root");
+
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? err_sys(e, errno, "root.path '%s'", path) : fd;
+}
+
+int volume_root_add(const struct volume_owner *owner, Grpc__Root *root, int root_fd, struct err *e)
+{
+	const struct share_flags flags = {
+		.exact_name = true,
+		.recursive = true,
+		.readonly = root->has_readonly && root->readonly,
+	};
+	struct volume *volume = calloc(1, sizeof *volume);
+	int r = volume ? share_add(owner->share, owner->container_id, root_fd, "rootfs", flags,
+				   &volume->guest_path, e)
+		       : err_sys(e, ENOMEM, "rewrite the spec");
+
+	if (r < 0) {
+		free(volume);
+		return err_wrap(e, r, "root.path '%s'", root->path);
+	}
+	list_add(owner->volumes, &volume->link);
+	return volume_mount_set(&root->path, volume->guest_path, e);
 }

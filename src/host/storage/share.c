@@ -29,7 +29,6 @@
 /* One mount below mounts/. */
 struct entry {
 	struct list link;
-	char *container_id;
 	char *name; /* relative to mounts/ */
 	bool is_dir;
 };
@@ -41,7 +40,7 @@ struct share {
 	int lock_fd;   /* the folder below the tmpfs, locked */
 	int mounts_fd; /* mounts/; -1 before the tmpfs is there */
 	bool mounted;
-	struct list entries; /* in the order in which they were made */
+	struct list entries;
 };
 
 int share_namespace_enter(int *ret_host_ns, struct err *e)
@@ -77,7 +76,6 @@ static void entry_free(struct entry *entry)
 {
 	if (!entry)
 		return;
-	free(entry->container_id);
 	free(entry->name);
 	free(entry);
 }
@@ -430,10 +428,9 @@ int share_add(struct share *share, const char *container_id, int source_fd, cons
 
 	if (entry) {
 		list_init(&entry->link);
-		entry->container_id = strdup(container_id);
 		entry->name = entry_name(container_id, name, flags.exact_name);
 	}
-	if (!entry || !entry->container_id || !entry->name)
+	if (!entry || !entry->name)
 		return err_sys(e, ENOMEM, "show a folder to the guest");
 	if (fstat(source_fd, &st) < 0)
 		return err_sys(e, errno, "look at a folder for the guest");
@@ -457,24 +454,32 @@ int share_add(struct share *share, const char *container_id, int source_fd, cons
 	return 0;
 }
 
+/* The name of the entry that the guest sees under a path, or NULL. A part of @guest_path. */
+static const char *name_of(const char *guest_path)
+{
+	size_t n = strlen(SHARE_GUEST_PATH "/");
+
+	return strncmp(guest_path, SHARE_GUEST_PATH "/", n) == 0 ? guest_path + n : NULL;
+}
+
 int share_clone(struct share *share, const char *guest_path, int *ret_fd, struct err *e)
 {
 	struct mount_attr attr = {
 		.attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
 		.propagation = MS_SLAVE,
 	};
-	size_t n = strlen(SHARE_GUEST_PATH "/");
+	const char *name = name_of(guest_path);
 
-	if (strncmp(guest_path, SHARE_GUEST_PATH "/", n) != 0)
+	if (!name)
 		return err_say(e, EINVAL, "'%s' is not in the share", guest_path);
 
 	auto_close int tree =
-		open_tree(share->mounts_fd, guest_path + n,
+		open_tree(share->mounts_fd, name,
 			  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
 
 	if (tree < 0 ||
 	    mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) < 0)
-		return err_sys(e, errno, "clone the mount '%s'", guest_path + n);
+		return err_sys(e, errno, "clone the mount '%s'", name);
 	*ret_fd = take_fd(&tree);
 	return 0;
 }
@@ -491,27 +496,23 @@ static int unmount_entry(struct share *share, struct entry *entry, struct err *e
 	return 0;
 }
 
-int share_drop(struct share *share, const char *container_id, struct err *e)
+int share_remove(struct share *share, const char *guest_path, struct err *e)
 {
-	int result = 0;
+	const char *name = name_of(guest_path);
 
-	/* In reverse order, because a later mount may lie inside an earlier one. */
-	for (struct list *pos = share->entries.prev, *before; pos != &share->entries;
-	     pos = before) {
+	list_for_each (pos, &share->entries) {
 		struct entry *entry = container_of(pos, struct entry, link);
 
-		before = pos->prev;
-		if (strcmp(entry->container_id, container_id) != 0)
+		if (!name || strcmp(entry->name, name) != 0)
 			continue;
 
-		int r = unmount_entry(share, entry, result == 0 ? e : NULL);
+		int r = unmount_entry(share, entry, e);
 
-		if (result == 0)
-			result = r;
 		list_remove(&entry->link);
 		entry_free(entry);
+		return r;
 	}
-	return result;
+	return err_say(e, ENOENT, "'%s' is not in the share", guest_path);
 }
 
 int share_close(struct share *share, struct err *e)

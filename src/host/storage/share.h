@@ -79,10 +79,10 @@ struct share_flags {
 
 /**
  * share_add() - show a file or folder of the host to the guest
- * @container_id: the container that uses it: share_drop() takes it away again
+ * @container_id: the container that uses it; a part of its name
  * @source_fd:	the file or folder, opened with O_PATH or otherwise; borrowed
  * @name:	a path of which the last word is used
- * @ret_guest_path: its path in the guest; freed by the caller
+ * @ret_guest_path: its path in the guest, for share_remove(); freed by the caller
  *
  * A kernel file (kernel_files.h) as the source is refused; mounts with kernel files below it are
  * left out. Returns 0, -EEXIST (an exact name is taken), -ENOTSUP, or -errno.
@@ -98,8 +98,10 @@ int share_add(struct share *share, const char *container_id, int source_fd, cons
  */
 int share_clone(struct share *share, const char *guest_path, int *ret_fd, struct err *e);
 
-/* Takes away all of a container's mounts; every one is tried. Returns 0 or the first failure. */
-int share_drop(struct share *share, const char *container_id, struct err *e);
+/* Takes away what share_add() showed under @guest_path. Whoever adds several, one of which may lie
+ * inside an earlier one, removes them in reverse order. Returns 0, -ENOENT (there is no such), or
+ * -errno; it is forgotten also when that fails. */
+int share_remove(struct share *share, const char *guest_path, struct err *e);
 
 /* The container's name in the share: its id, or a shorter one. Freed by the caller; NULL when out
  * of memory. */

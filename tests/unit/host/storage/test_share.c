@@ -377,7 +377,7 @@ TEST(what_is_mounted_in_the_share_does_not_appear_at_the_source)
 	done(folder);
 }
 
-TEST(dropping_a_container_leaves_the_others)
+TEST(removing_an_entry_leaves_the_others)
 {
 	char folder[32];
 	struct share *share;
@@ -395,7 +395,10 @@ TEST(dropping_a_container_leaves_the_others)
 	CHECK_EQ(share_add(share, "c1", dir, "rootfs", none, &one, NULL), 0);
 	CHECK_EQ(share_add(share, "c1", file, "f", none, &two, NULL), 0);
 	CHECK_EQ(share_add(share, "c2", file, "f", none, &three, NULL), 0);
-	CHECK_EQ(share_drop(share, "c1", NULL), 0);
+	CHECK_EQ(share_remove(share, two, NULL), 0);
+	CHECK_EQ(share_remove(share, one, NULL), 0);
+	CHECK_EQ(share_remove(share, one, NULL), -ENOENT);
+	CHECK_EQ(share_remove(share, "/etc", NULL), -ENOENT);
 
 	auto_free char *gone = exported(share, one);
 	auto_free char *gone_too = exported(share, two);

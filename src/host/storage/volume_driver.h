@@ -1,0 +1,69 @@
+#pragma once
+
+/* What a driver of volumes is and what it works with. Private to the volumes of host/storage. */
+
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "host/storage/volumes.h"
+#include "oci/names.h"
+
+/* A mount of the spec about to become a volume, and what its source is. */
+struct volume_task {
+	const struct volume_owner *owner;
+	Grpc__Mount *mount; /* is rewritten */
+	struct oci_mount_options options;
+	bool is_bind;
+	/* Only for a bind mount: */
+	char *source;       /* absolute */
+	int source_fd;      /* O_PATH; -1 for other mounts */
+	struct stat stat;   /* of the source */
+	struct statfs fs;   /* of the file system that has the source */
+	char *kernel_place; /* kernel_files_place(); NULL: it is no kernel file */
+};
+
+struct volume_driver {
+	const char *name; /* for the log */
+	/* Whether this driver makes the volume. */
+	bool (*match)(const struct volume_task *t);
+	/* Rewrites the mount and sets the fields of @ret. NULL: the mount stays as it is, nothing
+	 * is held for it. A failure leaves nothing behind; errors name the part of the mount. */
+	int (*prepare)(struct volume_task *t, struct volume *ret, struct err *e);
+};
+
+/* ---- volume_guest.c: what the guest has or makes itself ---- */
+
+/* A file system that belongs to a kernel, not to a disk. */
+bool volume_is_guests(const struct volume_task *t);
+
+/* A bind mount of a kernel file (kernel_files.h), which becomes one of the guest's. */
+bool volume_is_kernels(const struct volume_task *t);
+int volume_make_kernels(struct volume_task *t, struct volume *ret, struct err *e);
+
+/* A bind mount of a tmpfs of the host on /dev/shm, which becomes a tmpfs of the guest. */
+bool volume_is_shm(const struct volume_task *t);
+int volume_make_shm(struct volume_task *t, struct volume *ret, struct err *e);
+
+/* ---- volume_shared.c: a bind mount, shown through the share ---- */
+
+bool volume_is_shared(const struct volume_task *t);
+int volume_make_shared(struct volume_task *t, struct volume *ret, struct err *e);
+
+/* Shows what is open as @source_fd in the way that the mount wants, and makes a bind mount of it. */
+int volume_show(struct volume_task *t, int source_fd, struct volume *ret, struct err *e);
+
+/* ---- volume_overlay.c: an overlay, mounted here and shown ---- */
+
+bool volume_is_overlay(const struct volume_task *t);
+int volume_make_overlay(struct volume_task *t, struct volume *ret, struct err *e);
+
+/* ---- volume_mount.c: pieces that drivers are made of ---- */
+
+/* Sets a string of the mount. */
+int volume_mount_set(char **field, const char *text, struct err *e);
+
+/* Takes options out of the mount. */
+void volume_mount_drop_options(Grpc__Mount *m, bool (*is_to_go)(char *word));
+
+/* @path, or below the bundle if it is relative. Freed by the caller; NULL when out of memory. */
+char *volume_host_path(const struct volume_owner *owner, const char *path);

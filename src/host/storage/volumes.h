@@ -1,0 +1,73 @@
+#pragma once
+
+#include "base/err.h"
+#include "base/list.h"
+#include "host/storage/share.h"
+#include "oci.pb-c.h"
+
+/*
+ * Volumes: how the root file system and each mount of a container's spec get into the guest.
+ *
+ *	mount of the spec ──► what is its source? ──► the first driver of the table that matches
+ *	                                                 └─► struct volume + the mount, rewritten
+ *
+ * The table of drivers stands in volumes.c; a driver and what it works with in volume_driver.h. A
+ * new kind of volume is a file volume_<name>.c and a line in that table. The driver rewrites the
+ * mount for the guest, and what it took from the host for that is in a struct volume. The container
+ * keeps its volumes in a list, and they are released in reverse order.
+ *
+ * What a volume can hold today is a mount in the share. A kind that needs a device of the machine,
+ * or something that the agent must mount before the container is made (Storage, in the storages of
+ * CreateContainerRequest), adds a field to struct volume, and volumes_release() gives it back.
+ *
+ * When the server dies, nothing has to be released: what volumes hold lies in the server's mount
+ * namespace and goes with it. A kind for which this is not so must note what it took where
+ * sandbox_clean_up() finds it.
+ *
+ * Threads: the sandbox's worker.
+ */
+
+/* What is held for one mount, or for the root. */
+struct volume {
+	struct list link;
+	char *guest_path; /* its entry in the share, as share_add() gave it; NULL: it has none */
+	bool is_file;     /* it is mounted on a file, not on a folder */
+};
+
+/* The container that volumes are made for. All is borrowed. */
+struct volume_owner {
+	const char *container_id;
+	const char *bundle;       /* absolute; what relative paths are relative to */
+	const Grpc__Linux *linux; /* has what holds for mounts without words of their own */
+	struct share *share;
+	struct list *volumes; /* struct volume: gets them */
+};
+
+/**
+ * volumes_add() - make the volume of a mount and rewrite the mount for the guest
+ *
+ * Returns 0, -EINVAL, -ENOENT (the source is missing), -ENOTSUP (no driver matches, or the guest
+ * cannot have that source), or -errno. Errors name the part of the mount, not the mount.
+ */
+int volumes_add(const struct volume_owner *owner, Grpc__Mount *mount, struct err *e);
+
+/**
+ * volumes_release() - give back what volumes hold, in reverse order; every one is tried
+ * @share:	as it was in struct volume_owner; NULL: it is gone, and with it what it had
+ *
+ * Returns 0 or the first failure. The list is empty afterwards in any case.
+ */
+int volumes_release(struct list *volumes, struct share *share, struct err *e);
+
+/* ---- The root file system, volume_root.c ---- */
+
+/* Opens the root of the spec. Returns a descriptor or -errno. */
+int volume_root_open(const struct volume_owner *owner, const Grpc__Root *root, struct err *e);
+
+/* Makes the files and folders on which the agent will mount, and the working folder, in a root that
+ * the guest will not be able to write to. The volumes of the spec's mounts are made already. */
+int volume_root_prepare(const struct volume_owner *owner, int root_fd, const Grpc__Spec *spec,
+			struct err *e);
+
+/* Makes the volume of the root that is open as @root_fd and rewrites its path for the guest. */
+int volume_root_add(const struct volume_owner *owner, Grpc__Root *root, int root_fd, struct err *e);
