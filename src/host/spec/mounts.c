@@ -19,7 +19,5 @@ int guest_mounts_make(const struct guest_rules *rules, Grpc__Spec *spec, struct 
 
 	for (size_t i = 0; r == 0 && i < spec->n_mounts; i++)
 		r = err_wrap(e, volumes_add(&owner, spec->mounts[i], e), "mounts[%zu]", i);
-	if (r == 0 && spec->root->has_readonly && spec->root->readonly)
-		r = volume_root_prepare(&owner, root_fd, spec, e);
-	return r < 0 ? r : volume_root_add(&owner, spec->root, root_fd, e);
+	return r < 0 ? r : volume_root_add(&owner, root_fd, spec, e);
 }

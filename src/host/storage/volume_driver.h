@@ -16,14 +16,14 @@ struct volume_task {
 	bool is_bind;
 	/* Only for a bind mount: */
 	char *source;       /* absolute */
-	int source_fd;      /* O_PATH; -1 for other mounts */
+	int source_fd;      /* O_PATH; -1 for other mounts, until their driver opens one */
 	struct stat stat;   /* of the source */
 	struct statfs fs;   /* of the file system that has the source */
 	char *kernel_place; /* kernel_files_place(); NULL: it is no kernel file */
 };
 
 struct volume_driver {
-	const char *name; /* for the log */
+	char name[16]; /* for the log */
 	/* Whether this driver makes the volume. */
 	bool (*match)(const struct volume_task *t);
 	/* Rewrites the mount and sets the fields of @ret. NULL: the mount stays as it is, nothing
@@ -47,10 +47,9 @@ int volume_make_shm(struct volume_task *t, struct volume *ret, struct err *e);
 /* ---- volume_shared.c: a bind mount, shown through the share ---- */
 
 bool volume_is_shared(const struct volume_task *t);
-int volume_make_shared(struct volume_task *t, struct volume *ret, struct err *e);
 
-/* Shows what is open as @source_fd in the way that the mount wants, and makes a bind mount of it. */
-int volume_show(struct volume_task *t, int source_fd, struct volume *ret, struct err *e);
+/* Shows the source in the way that the mount wants, and makes a bind mount of it in the guest. */
+int volume_make_shared(struct volume_task *t, struct volume *ret, struct err *e);
 
 /* ---- volume_overlay.c: an overlay, mounted here and shown ---- */
 

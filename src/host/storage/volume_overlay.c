@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/auto.h"
 #include "base/file.h"
 #include "host/storage/volume_driver.h"
@@ -14,11 +15,11 @@
 /* The folders that @word names, NULL if it is about something else. */
 static const char *folders_of(const char *word)
 {
-	static const char *const names[] = {"lowerdir=", "upperdir=", "workdir=", NULL};
+	static const char names[][10] = {"lowerdir=", "upperdir=", "workdir="};
 
-	for (const char *const *name = names; *name; name++)
-		if (strncmp(word, *name, strlen(*name)) == 0)
-			return word + strlen(*name);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strncmp(word, names[i], strlen(names[i])) == 0)
+			return word + strlen(names[i]);
 	return NULL;
 }
 
@@ -95,9 +96,8 @@ int volume_make_overlay(struct volume_task *t, struct volume *ret, struct err *e
 	if (r < 0)
 		return r;
 
-	auto_close int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	r = fd < 0 ? err_sys(e, errno, "open '%s'", path) : volume_show(t, fd, ret, e);
+	t->source_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	r = t->source_fd < 0 ? err_sys(e, errno, "open '%s'", path) : volume_make_shared(t, ret, e);
 	/* The mount in the share is a clone and stays. */
 	(void) umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
 	(void) rmdir(path);

@@ -94,8 +94,9 @@ static bool covered(const Grpc__Spec *spec, size_t n, const char *path)
 	return false;
 }
 
-int volume_root_prepare(const struct volume_owner *owner, int root_fd, const Grpc__Spec *spec,
-			struct err *e)
+/* Makes what the agent will mount on, and the working folder. */
+static int make_points(const struct volume_owner *owner, int root_fd, const Grpc__Spec *spec,
+		       struct err *e)
 {
 	size_t i = 0;
 
@@ -130,18 +131,24 @@ int volume_root_open(const struct volume_owner *owner, const Grpc__Root *root, s
 	return fd < 0 ? err_sys(e, errno, "root.path '%s'", path) : fd;
 }
 
-int volume_root_add(const struct volume_owner *owner, Grpc__Root *root, int root_fd, struct err *e)
+int volume_root_add(const struct volume_owner *owner, int root_fd, Grpc__Spec *spec, struct err *e)
 {
+	Grpc__Root *root = spec->root;
 	const struct share_flags flags = {
 		.exact_name = true,
 		.recursive = true,
 		.readonly = root->has_readonly && root->readonly,
 	};
-	struct volume *volume = calloc(1, sizeof *volume);
-	int r = volume ? share_add(owner->share, owner->container_id, root_fd, "rootfs", flags,
-				   &volume->guest_path, e)
-		       : err_sys(e, ENOMEM, "rewrite the spec");
+	int r = flags.readonly ? make_points(owner, root_fd, spec, e) : 0;
 
+	if (r < 0)
+		return r;
+
+	struct volume *volume = calloc(1, sizeof *volume);
+
+	r = volume ? share_add(owner->share, owner->container_id, root_fd, "rootfs", flags,
+			       &volume->guest_path, e)
+		   : err_sys(e, ENOMEM, "rewrite the spec");
 	if (r < 0) {
 		free(volume);
 		return err_wrap(e, r, "root.path '%s'", root->path);

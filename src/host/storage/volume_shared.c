@@ -100,7 +100,7 @@ static void judge_propagation(const Grpc__Mount *m, const Grpc__Linux *linux,
 	}
 }
 
-int volume_show(struct volume_task *t, int source_fd, struct volume *ret, struct err *e)
+int volume_make_shared(struct volume_task *t, struct volume *ret, struct err *e)
 {
 	const struct volume_owner *owner = t->owner;
 	const struct oci_mount_options *o = &t->options;
@@ -118,8 +118,8 @@ int volume_show(struct volume_task *t, int source_fd, struct volume *ret, struct
 	flags.userns_fd = userns;
 	judge_propagation(m, owner->linux, o, &flags);
 	if (r == 0)
-		r = share_add(owner->share, owner->container_id, source_fd, m->destination, flags,
-			      &guest_path, e);
+		r = share_add(owner->share, owner->container_id, t->source_fd, m->destination,
+			      flags, &guest_path, e);
 	if (r < 0)
 		return r;
 	if (flags.mapped)
@@ -137,9 +137,4 @@ int volume_show(struct volume_task *t, int source_fd, struct volume *ret, struct
 bool volume_is_shared(const struct volume_task *t)
 {
 	return t->is_bind;
-}
-
-int volume_make_shared(struct volume_task *t, struct volume *ret, struct err *e)
-{
-	return volume_show(t, t->source_fd, ret, e);
 }

@@ -64,10 +64,12 @@ int volumes_release(struct list *volumes, struct share *share, struct err *e);
 /* Opens the root of the spec. Returns a descriptor or -errno. */
 int volume_root_open(const struct volume_owner *owner, const Grpc__Root *root, struct err *e);
 
-/* Makes the files and folders on which the agent will mount, and the working folder, in a root that
- * the guest will not be able to write to. The volumes of the spec's mounts are made already. */
-int volume_root_prepare(const struct volume_owner *owner, int root_fd, const Grpc__Spec *spec,
-			struct err *e);
-
-/* Makes the volume of the root that is open as @root_fd and rewrites its path for the guest. */
-int volume_root_add(const struct volume_owner *owner, Grpc__Root *root, int root_fd, struct err *e);
+/**
+ * volume_root_add() - make the volume of the root and rewrite its path for the guest
+ * @root_fd:	as volume_root_open() gave it; borrowed
+ * @spec:	its mounts are the container's volumes so far
+ *
+ * If the guest will not be able to write to the root, the files and folders on which the agent will
+ * mount, and the working folder, are made here.
+ */
+int volume_root_add(const struct volume_owner *owner, int root_fd, Grpc__Spec *spec, struct err *e);

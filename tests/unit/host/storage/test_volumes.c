@@ -185,20 +185,22 @@ TEST(volumes_go_with_a_share_that_is_closed)
 TEST(the_root_is_a_volume)
 {
 	Grpc__Root root = GRPC__ROOT__INIT;
+	Grpc__Spec spec = GRPC__SPEC__INIT;
 	struct err e = {0};
 
 	up();
 	make_dir("rootfs");
 	root.path = strdup("rootfs");
+	spec.root = &root;
 
 	auto_close int fd = volume_root_open(&owner, &root, NULL);
 
-	CHECK_EQ(volume_root_add(&owner, &root, fd, NULL), 0);
+	CHECK_EQ(volume_root_add(&owner, fd, &spec, NULL), 0);
 	CHECK_STR(root.path, SHARE_GUEST_PATH "/c1/rootfs");
 	CHECK_STR(last()->guest_path, root.path);
 	CHECK(is_shown(root.path));
 	/* A second one would have the same name. */
-	CHECK_EQ(volume_root_add(&owner, &root, fd, &e), -EEXIST);
+	CHECK_EQ(volume_root_add(&owner, fd, &spec, &e), -EEXIST);
 	CHECK(strstr(e.text, "root.path '" SHARE_GUEST_PATH "/c1/rootfs'") == e.text);
 	CHECK_EQ(volumes_release(&volumes, share, NULL), 0);
 	CHECK(!is_shown(root.path));
