@@ -493,6 +493,34 @@ TEST(what_every_sandbox_shall_see_is_in_the_share)
 	down();
 }
 
+static bool shows_root_of(const char *id)
+{
+	auto_free char *path = str_printf("%s/s1/shared/%s/rootfs", here.share, id);
+
+	return access(path, F_OK) == 0;
+}
+
+TEST(what_a_container_has_in_the_share_goes_with_it)
+{
+	up();
+	CHECK_EQ(create("c1", NO_STREAMS), 0);
+	CHECK_EQ(create("c2", NO_STREAMS), 0);
+	CHECK(shows_root_of("c2"));
+	CHECK_EQ(delete_it("c2", ""), 0);
+	CHECK(!shows_root_of("c2"));
+	here.agent.refuse = "CreateContainer";
+	CHECK_EQ(create("c3", NO_STREAMS), -EIO);
+	CHECK(!shows_root_of("c3"));
+	/* Its name is free again: nothing of the first attempt is in the way. */
+	here.agent.refuse = NULL;
+	CHECK_EQ(create("c3", NO_STREAMS), 0);
+	CHECK(shows_root_of("c3"));
+	CHECK(shows_root_of("c1"));
+	CHECK_EQ(delete_it("c1", ""), 0);
+	CHECK_EQ(delete_it("c3", ""), 0);
+	down();
+}
+
 TEST(ids_are_checked_and_are_unique)
 {
 	up();
