@@ -156,6 +156,15 @@ static int find_pci(struct devices *d, const char *key, char ret[DEVICE_PATH_MAX
 	return r;
 }
 
+/* Returns 0, or -ENODEV while the disk has a folder in sysfs, or a node, that cannot be opened yet.
+ * Once it can, the kernel announces the disk. */
+static int check_disk(const char *node)
+{
+	auto_close int fd = open(node, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	return fd < 0 && (errno == ENOENT || errno == ENXIO) ? -ENODEV : 0;
+}
+
 static int find_block(struct devices *d, const char *key, char ret[DEVICE_PATH_MAX])
 {
 	char function[DEVICE_PATH_MAX], driver[DEVICE_PATH_MAX], folder[DEVICE_PATH_MAX];
@@ -170,7 +179,7 @@ static int find_block(struct devices *d, const char *key, char ret[DEVICE_PATH_M
 		r = first_entry(folder, "", driver);
 	if (r == 0)
 		r = path_print(ret, "%s/%s", d->places.dev, strrchr(driver, '/') + 1);
-	return r;
+	return r == 0 ? check_disk(ret) : r;
 }
 
 static int find_node(struct devices *d, const char *key, char ret[DEVICE_PATH_MAX])
@@ -184,7 +193,10 @@ static int find_node(struct devices *d, const char *key, char ret[DEVICE_PATH_MA
 		return -ENODEV;
 	if (!S_ISBLK(st.st_mode) && !S_ISCHR(st.st_mode))
 		return -EINVAL;
-	return path_print(ret, "%s", key);
+
+	int r = S_ISBLK(st.st_mode) ? check_disk(key) : 0;
+
+	return r < 0 ? r : path_print(ret, "%s", key);
 }
 
 int device_find(struct devices *d, enum device_kind kind, const char *key,

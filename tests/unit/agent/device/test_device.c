@@ -82,17 +82,29 @@ TEST(a_disk_is_found_at_its_pci_path)
 	char path[DEVICE_PATH_MAX];
 
 	fake_open(&f);
-	put(&f, "sys/devices/pci0000:00/0000:00:05.0/virtio3/block/vda/size", "1");
+	/* Disks with the names of nodes that are there wherever this runs. */
+	put(&f, "sys/devices/pci0000:00/0000:00:05.0/virtio3/block/null/size", "1");
 	put(&f, "sys/devices/pci0000:00/0000:00:02.1/pci_bus/0000:01/x", "");
-	put(&f, "sys/devices/pci0000:00/0000:00:02.1/0000:01:1f.0/virtio4/block/vdb/size", "1");
+	put(&f, "sys/devices/pci0000:00/0000:00:02.1/0000:01:1f.0/virtio4/block/zero/size", "1");
 	put(&f, "sys/devices/pci0000:00/0000:00:03.0/virtio5/net/eth0/x", "");
 	CHECK_EQ(device_find(f.devices, DEVICE_BLOCK, "05", path, NULL), 0);
-	CHECK_STR(path, "/dev/vda");
+	CHECK_STR(path, "/dev/null");
 	CHECK_EQ(device_find(f.devices, DEVICE_BLOCK, "02.1/1f.0", path, NULL), 0);
-	CHECK_STR(path, "/dev/vdb");
+	CHECK_STR(path, "/dev/zero");
 	CHECK_EQ(device_find(f.devices, DEVICE_BLOCK, "02.1/1e", path, NULL), -ENODEV);
 	CHECK_EQ(device_find(f.devices, DEVICE_BLOCK, "03", path, NULL), -ENODEV);
 	CHECK_EQ(device_find(f.devices, DEVICE_BLOCK, "05/01", path, NULL), -ENODEV);
+	fake_close(&f);
+}
+
+TEST(a_disk_without_a_node_is_not_there_yet)
+{
+	struct fake f;
+	char path[DEVICE_PATH_MAX];
+
+	fake_open(&f);
+	put(&f, "sys/devices/pci0000:00/0000:00:05.0/virtio3/block/no-node/size", "1");
+	CHECK_EQ(device_find(f.devices, DEVICE_BLOCK, "05", path, NULL), -ENODEV);
 	fake_close(&f);
 }
 
