@@ -39,11 +39,11 @@ static void run_with(struct vm *vm, const char *id, Grpc__Storage *disk, const c
 	run_fini(&r);
 }
 
-/* What the disk has in @name. debugfs replays no journal: only an unmounted file system has it
- * all. */
-static char *on_host(struct vm *vm, const char *name)
+/* What the file @disk has in @name. debugfs replays no journal: only an unmounted file system has
+ * it all. */
+static char *on_host(const char *disk, const char *name)
 {
-	auto_free char *command = str_printf("debugfs -R 'cat %s' %s 2>/dev/null", name, vm->disk);
+	auto_free char *command = str_printf("debugfs -R 'cat %s' %s 2>/dev/null", name, disk);
 	FILE *out = popen(command, "re");
 	char line[128] = "";
 
@@ -64,7 +64,7 @@ CASE(a_disk_of_the_host_is_read_and_written_and_let_go)
 	run_with(vm, "disk", &disk, "cat /d/greeting; echo from the guest >/d/answer",
 		 "from the host\n");
 	/* Its last holder is gone, so the host may take it away: what was written is there. */
-	auto_free char *answer = on_host(vm, "answer");
+	auto_free char *answer = on_host(vm->disk, "answer");
 
 	CHECK_STR(answer, "from the guest\n");
 }
@@ -79,6 +79,24 @@ CASE(a_disk_is_found_by_its_node_as_well_and_ro_is_kept)
 	disk.n_options = 1;
 	run_with(vm, "rodisk", &disk, "cat /d/greeting; echo >/d/more || echo refused",
 		 "from the host\nrefused\n");
+}
+
+CASE(a_disk_that_is_plugged_in_is_found_behind_its_port_and_let_go)
+{
+	Grpc__Storage disk = disk_at(VM_PLUG_PCI_PATH);
+
+	box_prepare(vm);
+	/* Several times, because the agent may look when the guest has only half of the disk. */
+	for (int i = 0; i < 5; i++) {
+		MUST(vm_plug_disk(vm, &why));
+		run_with(vm, "plugged", &disk, "cat /d/greeting; echo from the guest >/d/answer",
+			 "from the host\n");
+		MUST(vm_unplug_disk(vm, &why));
+	}
+
+	auto_free char *answer = on_host(vm->plug, "answer");
+
+	CHECK_STR(answer, "from the guest\n");
 }
 
 CASE(a_disk_without_that_file_system_is_refused_by_name)

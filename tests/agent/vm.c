@@ -37,6 +37,8 @@ static int start_qemu(struct vm *vm, unsigned mb, struct err *e)
 	auto_free char *memory = str_printf("%uM", mb);
 	auto_free char *console = str_printf("file:%s", vm->console);
 	auto_free char *disk = str_printf("file=%s,format=raw,if=none,id=disk", vm->disk);
+	auto_free char *plug = str_printf("driver=file,node-name=plug,filename=%s", vm->plug);
+	auto_free char *monitor = str_printf("unix:%s,server=on,wait=off", vm->monitor);
 	const char *const argv[] = {
 		"qemu-system-x86_64",
 		"-M",
@@ -69,6 +71,12 @@ static int start_qemu(struct vm *vm, unsigned mb, struct err *e)
 		disk,
 		"-device",
 		"virtio-blk-pci,drive=disk,addr=0x" VM_DISK_PCI_PATH,
+		"-device",
+		"pcie-root-port,id=behind,chassis=1,addr=0x11",
+		"-blockdev",
+		plug,
+		"-qmp",
+		monitor,
 		NULL,
 	};
 	struct child_spec spec = {
@@ -94,7 +102,7 @@ static int say_hello(struct vm *vm, struct err *e)
 }
 
 /* QEMU makes the socket as soon as it has started. */
-static int dial(struct vm *vm, struct err *e)
+static int dial(const char *path, struct err *e)
 {
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
 	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -102,10 +110,10 @@ static int dial(struct vm *vm, struct err *e)
 
 	if (fd < 0)
 		return err_sys(e, errno, "make a line");
-	memcpy(name.sun_path, vm->socket, strlen(vm->socket) + 1);
+	memcpy(name.sun_path, path, strlen(path) + 1);
 	while (connect(fd, (struct sockaddr *) &name, sizeof name) < 0) {
 		if (clock_now() > deadline)
-			return err_sys(e, errno, "reach '%s'", vm->socket);
+			return err_sys(e, errno, "reach '%s'", path);
 		(void) poll(NULL, 0, 5);
 	}
 	return take_fd(&fd);
@@ -113,7 +121,7 @@ static int dial(struct vm *vm, struct err *e)
 
 static int open_line(struct vm *vm, struct err *e)
 {
-	auto_close int fd = dial(vm, e);
+	auto_close int fd = dial(vm->socket, e);
 	int r = fd < 0 ? fd : ttrpc_client_new(vm->loop, fd, &vm->agent, e);
 
 	if (r < 0)
@@ -127,13 +135,16 @@ int vm_open(struct vm *vm, unsigned mb, struct err *e)
 	*vm = (struct vm){.qemu = CHILD_NONE};
 	(void) snprintf(vm->console, sizeof vm->console, "/tmp/test-agent-console-%d", getpid());
 	(void) snprintf(vm->socket, sizeof vm->socket, "/tmp/test-agent-line-%d", getpid());
-
+	(void) snprintf(vm->monitor, sizeof vm->monitor, "/tmp/test-agent-monitor-%d", getpid());
+	(void) snprintf(vm->plug, sizeof vm->plug, "/tmp/test-agent-plug-%d", getpid());
 	(void) snprintf(vm->disk, sizeof vm->disk, "/tmp/test-agent-disk-%d", getpid());
 
 	int r = loop_new(&vm->loop, e);
 
 	if (r == 0)
 		r = make_disk(vm->disk, e);
+	if (r == 0)
+		r = make_disk(vm->plug, e);
 	if (r == 0)
 		r = start_qemu(vm, mb, e);
 	return r < 0 ? r : open_line(vm, e);
@@ -146,7 +157,7 @@ int vm_reconnect(struct vm *vm, const void *garbage, size_t bytes, struct err *e
 	 * the guest the time to see it. Nothing on this side tells that it has. */
 	(void) poll(NULL, 0, LINE_DOWN_MS);
 	if (bytes > 0) {
-		auto_close int fd = dial(vm, e);
+		auto_close int fd = dial(vm->socket, e);
 
 		if (fd < 0)
 			return fd;
@@ -167,6 +178,72 @@ int vm_reconnect(struct vm *vm, const void *garbage, size_t bytes, struct err *e
 	return open_line(vm, e);
 }
 
+/* Reads what QEMU says until @wanted has come @times. */
+static int hear(int fd, const char *wanted, unsigned times, struct err *e)
+{
+	msec_t deadline = clock_deadline(VM_PATIENCE_MS);
+	char line[1024];
+	size_t n = 0;
+
+	while (times > 0) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+
+		if (clock_now() > deadline || n == sizeof line - 1)
+			return err_say(e, ETIMEDOUT, "QEMU does not say '%s'", wanted);
+		if (poll(&p, 1, 100) <= 0)
+			continue;
+		if (read(fd, line + n, 1) != 1)
+			return err_say(e, ECONNRESET, "QEMU hangs up");
+		line[++n] = '\0';
+		if (line[n - 1] != '\n')
+			continue;
+		if (strstr(line, "\"error\""))
+			return err_say(e, EIO, "QEMU says %s", line);
+		times -= strstr(line, wanted) != NULL;
+		n = 0;
+	}
+	return 0;
+}
+
+/* Sends commands of QMP, a NULL-terminated list, and waits for the answers and for @event unless
+ * that is NULL. */
+static int command(struct vm *vm, const char *const *list, const char *event, struct err *e)
+{
+	static const char greet[] = "{\"execute\":\"qmp_capabilities\"}";
+	auto_close int fd = dial(vm->monitor, e);
+	int r = fd < 0 ? fd : fd_write_all(fd, greet, strlen(greet));
+
+	if (r == 0)
+		r = hear(fd, "\"return\"", 1, e);
+	for (; r == 0 && *list; list++) {
+		r = fd_write_all(fd, *list, strlen(*list));
+		if (r == 0)
+			r = hear(fd, "\"return\"", 1, e);
+	}
+	return r == 0 && event ? hear(fd, event, 1, e) : r;
+}
+
+int vm_plug_disk(struct vm *vm, struct err *e)
+{
+	const char *const list[] = {
+		"{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"virtio-blk-pci\","
+		"\"id\":\"plugged\",\"drive\":\"plug\",\"bus\":\"behind\"}}",
+		NULL,
+	};
+
+	return command(vm, list, NULL, e);
+}
+
+int vm_unplug_disk(struct vm *vm, struct err *e)
+{
+	const char *const list[] = {
+		"{\"execute\":\"device_del\",\"arguments\":{\"id\":\"plugged\"}}",
+		NULL,
+	};
+
+	return command(vm, list, "DEVICE_DELETED", e);
+}
+
 void vm_close(struct vm *vm, bool show)
 {
 	auto_free char *text = NULL;
@@ -178,6 +255,8 @@ void vm_close(struct vm *vm, bool show)
 		fprintf(stderr, "---- console\n%s----\n", text);
 	(void) unlink(vm->console);
 	(void) unlink(vm->socket);
+	(void) unlink(vm->monitor);
+	(void) unlink(vm->plug);
 	(void) unlink(vm->disk);
 }
 

@@ -18,12 +18,17 @@ struct vm {
 	struct ttrpc_client *agent;
 	char console[64]; /* a file */
 	char socket[64];  /* where QEMU offers the line */
-	char disk[64];    /* a file with ext4, the machine's only disk; has "greeting" in it */
+	char monitor[64]; /* QEMU's, speaks QMP */
+	char disk[64];    /* a file with ext4, the disk it boots with; has "greeting" in it */
+	char plug[64];    /* another one, for vm_plug_disk() */
 	bool prepared;    /* the sandbox is made, see box.h */
 };
 
 /* Where the disk is: the slot, as the agent's blk driver wants it. */
 #define VM_DISK_PCI_PATH "10"
+
+/* Where vm_plug_disk() puts one: behind a port, whose bus has this one slot. */
+#define VM_PLUG_PCI_PATH "11/00"
 
 /* Boots the image in build/guest with @mb of memory and waits until the agent answers. */
 int vm_open(struct vm *vm, unsigned mb, struct err *e);
@@ -39,6 +44,12 @@ int vm_begin(struct vm *vm, const char *method, const void *message, ttrpc_done_
 
 /* Sends @garbage (may be empty) on the line, hangs up, and begins a new line. */
 int vm_reconnect(struct vm *vm, const void *garbage, size_t bytes, struct err *e);
+
+/* Plugs a disk into the running machine, a file with ext4 that has "greeting" in it. */
+int vm_plug_disk(struct vm *vm, struct err *e);
+
+/* Asks for it back and waits until the guest has let it go. */
+int vm_unplug_disk(struct vm *vm, struct err *e);
 
 /* How long anything may take. Emulated machines are slow, and other tests may run beside. */
 #define VM_PATIENCE_MS 60000
