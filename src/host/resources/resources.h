@@ -25,8 +25,9 @@ struct host_size {
 
 struct host_size host_size(void);
 
-/* How large a machine for a lone container must be. @linux may be NULL. */
-struct machine_size machine_size(const struct config_hypervisor *config, const Grpc__Linux *linux,
+/* How large a machine for these limits must be; @resources may be NULL. */
+struct machine_size machine_size(const struct config_hypervisor *config,
+				 const Grpc__LinuxResources *resources,
 				 const struct host_size *host);
 
 /* What the configuration's file says of the size, before annotations change it. */

@@ -162,11 +162,9 @@ int machine_wish_check(const struct machine_wish *file, const struct config_hype
 	return r;
 }
 
-struct machine_size machine_size(const struct config_hypervisor *config, const Grpc__Linux *linux,
-				 const struct host_size *host)
+struct machine_size machine_size(const struct config_hypervisor *config,
+				 const Grpc__LinuxResources *r, const struct host_size *host)
 {
-	const Grpc__LinuxResources *r = linux ? linux->resources : NULL;
-
 	return (struct machine_size){
 		.vcpus = vcpus(config, r ? r->cpu : NULL, host),
 		.memory_bytes = memory(config, r ? r->memory : NULL, host),

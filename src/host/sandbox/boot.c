@@ -111,14 +111,14 @@ static int reach_agent(struct sandbox *sb, msec_t deadline, struct err *e)
 	return c.r;
 }
 
-static int greet_agent(struct sandbox *sb, const struct guest_container *first, msec_t deadline,
+static int greet_agent(struct sandbox *sb, const struct sandbox_spec *spec, msec_t deadline,
 		       struct err *e)
 {
 	struct create_sandbox g;
 
 	log_debug("step: make the guest's sandbox");
 
-	int r = create_sandbox_init(&g, sb->config, sb->options.id, first->spec->hostname, e);
+	int r = create_sandbox_init(&g, sb->config, sb->options.id, spec->hostname, e);
 
 	if (r == 0)
 		r = guest_ask(sb, "CreateSandbox", &g.request.base, deadline, NULL, e);
@@ -180,10 +180,11 @@ static void name_deadline(const struct sandbox *sb, struct err *e)
 				sb->config->agent.reconnect_timeout_ms / 1000.0);
 }
 
-int boot(struct sandbox *sb, const struct guest_container *first, struct err *e)
+int boot(struct sandbox *sb, const struct sandbox_spec *spec, const struct guest_container *first,
+	 struct err *e)
 {
 	msec_t deadline = clock_deadline(sb->config->agent.reconnect_timeout_ms);
-	int r = machine_start(sb, first, deadline, e);
+	int r = machine_start(sb, spec, deadline, e);
 
 	if (r < 0) {
 		name_deadline(sb, e);
@@ -193,7 +194,7 @@ int boot(struct sandbox *sb, const struct guest_container *first, struct err *e)
 	log_debug("step: reach the agent");
 	r = reach_agent(sb, deadline, e);
 	if (r == 0)
-		r = greet_agent(sb, first, deadline, e);
+		r = greet_agent(sb, spec, deadline, e);
 	if (r == 0)
 		r = await_details(sb, deadline, e);
 	if (r == 0)

@@ -61,10 +61,10 @@ static int notes_write(struct sandbox *sb, const struct guest_container *first, 
 	pid_t virtiofsd = sb->virtiofsd ? virtiofsd_pid(sb->virtiofsd) : 0;
 	auto_free char *boot = boot_id();
 	json_t *notes =
-		json_pack("{s:s, s:s, s:s?, s:o, s:o, s:o, s:s}", "id", sb->options.id, "bundle",
-			  first->bundle, "boot", boot, "server", process_note(getpid()), "vmm",
-			  process_note((pid_t) sandbox_vmm_pid(sb)), "virtiofsd",
-			  process_note(virtiofsd), "share", share_path(sb->share));
+		json_pack("{s:s, s:s?, s:s?, s:o, s:o, s:o, s:s}", "id", sb->options.id, "bundle",
+			  first ? first->bundle : NULL, "boot", boot, "server",
+			  process_note(getpid()), "vmm", process_note((pid_t) sandbox_vmm_pid(sb)),
+			  "virtiofsd", process_note(virtiofsd), "share", share_path(sb->share));
 	auto_free char *text = notes ? json_dumps(notes, JSON_INDENT(1)) : NULL;
 
 	json_decref(notes);

@@ -4,23 +4,24 @@
 
 #include "host/sandbox/inside.h"
 
-/* A create, start or delete of one container. */
+/* An add, create, start, remove or delete of one container. */
 struct container_job {
 	struct worker_job job;
 	struct guest_container *c;
 	sandbox_done_fn done;
 	void *arg;
-	bool is_first; /* create: makes the machine */
-	bool is_last;  /* delete: tears it down */
-	char *config_path;
+	struct err refusal; /* create: why nothing is to be created */
+	bool is_removed;    /* delete: only the hooks are left */
 };
 
 /* Removes @c from the guest, if the agent has it; a failure is logged. Worker. */
 void remove_from_guest(struct guest_container *c);
 
-/* NULL when out of memory. */
+/* Shares the root and mounts of @c, unless that was done, and rewrites its spec. Worker. */
+int guest_container_lend(struct guest_container *c, struct err *e);
+
+/* NULL when out of memory; freed with free(). */
 struct container_job *container_job_new(struct guest_container *c, sandbox_done_fn done, void *arg);
-void container_job_free(struct container_job *j);
 
 /* ---- container_hooks.c, worker: the hooks of a container that run on the host ---- */
 

@@ -8,34 +8,6 @@
 #include "host/sandbox/container.h"
 #include "host/spec/spec.h"
 
-static int read_config(struct container_job *j, struct err *e)
-{
-	struct sandbox *sb = j->c->sb;
-	const Grpc__Spec *spec = j->c->spec;
-	int r = config_load(j->config_path ? j->config_path : sb->options.config_path, &sb->config,
-			    e);
-
-	if (r < 0)
-		return r;
-
-	const struct machine_wish file = machine_wish(&sb->config->hypervisor);
-	const struct host_size host = host_size();
-
-	for (size_t i = 0; r == 0 && i < spec->n_annotations; i++)
-		r = config_annotate(sb->config, spec->annotations[i]->key,
-				    spec->annotations[i]->value, e);
-	if (r == 0)
-		r = machine_wish_check(&file, &sb->config->hypervisor, &host, e);
-	if (r < 0)
-		return r;
-	if (sb->config->runtime.enable_debug || sb->config->hypervisor.enable_debug ||
-	    sb->config->agent.enable_debug)
-		log_set_level(LOG_DEBUG);
-	for (size_t i = 0; i < sb->config->warnings.n; i++)
-		log_warn("%s", sb->config->warnings.items[i]);
-	return 0;
-}
-
 static int read_bundle(struct guest_container *c, struct err *e)
 {
 	auto_free char *path = str_printf("%s/config.json", c->bundle);
@@ -87,6 +59,14 @@ static int lend(struct guest_container *c, struct err *e)
 	return guest_spec_make(&rules, c->spec, &c->hooks, e);
 }
 
+int guest_container_lend(struct guest_container *c, struct err *e)
+{
+	int r = c->lent ? 0 : lend(c, e);
+
+	c->lent |= r == 0;
+	return r;
+}
+
 /* Refuses fields that the agent does not know, because it would skip them silently. */
 static int check_extensions(struct guest_container *c, struct err *e)
 {
@@ -128,63 +108,10 @@ static int create_in_guest(struct guest_container *c, struct err *e)
 	return r;
 }
 
-/* Shares the administrator's sandbox_bind_mounts: "PATH", "PATH:ro" or "PATH:rw". */
-static int lend_sandbox_mounts(struct sandbox *sb, struct err *e)
+static int create_steps(struct guest_container *c, struct err *e)
 {
-	const struct config_list *list = &sb->config->runtime.sandbox_bind_mounts;
+	int r = guest_container_lend(c, e);
 
-	for (size_t i = 0; i < list->n; i++) {
-		auto_free char *path = strdup(list->items[i]);
-		auto_free char *guest_path = NULL;
-		char *suffix = path ? strrchr(path, ':') : NULL;
-		bool writable = suffix && strcmp(suffix, ":rw") == 0;
-
-		if (!path)
-			return err_sys(e, ENOMEM, "sandbox_bind_mounts");
-		if (suffix && (writable || strcmp(suffix, ":ro") == 0))
-			*suffix = '\0';
-
-		const struct share_flags flags = {
-			.exact_name = true, .recursive = true, .readonly = !writable};
-		auto_close int fd = open(path, O_PATH | O_CLOEXEC);
-		int r = fd < 0 ? err_sys(e, errno, "open '%s'", path)
-			       : share_add(sb->share, "sandbox-mounts", fd, path, flags,
-					   &guest_path, e);
-
-		if (r < 0)
-			return err_wrap(e, r, "sandbox_bind_mounts");
-	}
-	return 0;
-}
-
-static int make_machine(struct container_job *j, struct err *e)
-{
-	struct sandbox *sb = j->c->sb;
-	int r = read_config(j, e);
-
-	if (r == 0) {
-		log_debug("step: make the share");
-		r = share_open(sb->options.share_base ? sb->options.share_base : SHARE_BASE,
-			       sb->options.id, &sb->share, e);
-	}
-	if (r == 0)
-		notes_update(sb, j->c);
-	if (r == 0)
-		r = lend_sandbox_mounts(sb, e);
-	if (r == 0)
-		r = lend(j->c, e);
-	if (r == 0)
-		r = boot(sb, j->c, e);
-	return r;
-}
-
-static int create_steps(struct container_job *j, struct err *e)
-{
-	struct guest_container *c = j->c;
-	int r = read_spec(c, e);
-
-	if (r == 0)
-		r = j->is_first ? make_machine(j, e) : lend(c, e);
 	if (r == 0)
 		r = check_extensions(c, e);
 	if (r == 0)
@@ -193,34 +120,36 @@ static int create_steps(struct container_job *j, struct err *e)
 		r = create_in_guest(c, e);
 	if (r == 0)
 		r = room_make(c, e);
-	if (r == 0 && j->is_first)
+	if (r == 0)
 		phase_end(c->sb, "container");
 	return r;
 }
 
 /* Undoes what a failed create has made. */
-static void undo_create(struct container_job *j)
+static void undo_create(struct guest_container *c)
 {
-	struct guest_container *c = j->c;
 	struct err e = {0};
 
 	hooks_stopped(c);
 	room_close(c);
-	if (!j->is_first)
-		remove_from_guest(c);
-	if (j->is_first)
-		teardown(c->sb);
-	else if (c->sb->share && volumes_release(&c->volumes, c->sb->share, &e) < 0)
+	remove_from_guest(c);
+	if (c->sb->share && volumes_release(&c->volumes, c->sb->share, &e) < 0)
 		log_err(LOG_WARN, &e, "ignoring");
 }
 
 static int create_run(struct worker_job *job, struct err *e)
 {
 	struct container_job *j = container_of(job, struct container_job, job);
-	int r = create_steps(j, e);
+	int r;
 
+	if (j->refusal.code) {
+		*e = j->refusal;
+		r = -e->code;
+	} else {
+		r = create_steps(j->c, e);
+	}
 	if (r < 0)
-		undo_create(j);
+		undo_create(j->c);
 	return r;
 }
 
@@ -250,10 +179,6 @@ static void create_done(struct worker_job *job, int r, struct err *e)
 	struct sandbox *sb = c->sb;
 	struct sandbox_answer answer = {.pid = sandbox_vmm_pid(sb)};
 
-	if (j->is_first)
-		sb->state = r < 0 ? SANDBOX_ENDED : SANDBOX_READY;
-	if (j->is_first && r == 0)
-		oom_listen(sb);
 	c->init->busy = false;
 	if (r == 0)
 		r = create_end(c, e);
@@ -263,13 +188,56 @@ static void create_done(struct worker_job *job, int r, struct err *e)
 		guest_container_free(c);
 	log_debug("step: answer create");
 	j->done(j->arg, &answer);
-	container_job_free(j);
-	if (sb->state == SANDBOX_READY && sb->broken)
-		teardown_later(sb);
+	free(j);
 	sandbox_changed(sb);
 }
 
-static int may_create(struct sandbox *sb, const struct sandbox_container *new, struct err *e)
+/* A sandbox that has ended meanwhile is told by the job, because it also undoes what there is. */
+void sandbox_create_container(struct sandbox *sb, const char *id, sandbox_done_fn done, void *arg)
+{
+	struct err e = {0};
+	struct guest_container *c = sandbox_find(sb, id, &e);
+	struct container_job *j = c ? container_job_new(c, done, arg) : NULL;
+
+	if (c && !j)
+		(void) err_sys(&e, ENOMEM, "create container '%s'", id);
+	if (e.code) {
+		guest_container_free(c);
+		sandbox_refuse(done, arg, &e);
+		return;
+	}
+	(void) sandbox_check_ready(sb, &j->refusal);
+	j->job = (struct worker_job){.run = create_run, .done = create_done};
+	worker_run(sb->worker, &j->job);
+}
+
+/* ---- Add ---- */
+
+static int add_run(struct worker_job *job, struct err *e)
+{
+	return read_spec(container_of(job, struct container_job, job)->c, e);
+}
+
+static void add_done(struct worker_job *job, int r, struct err *e)
+{
+	struct container_job *j = container_of(job, struct container_job, job);
+	struct guest_container *c = j->c;
+	struct sandbox *sb = c->sb;
+	struct sandbox_answer answer = {.spec = c->spec};
+
+	answer.r = err_wrap(e, r, "create container '%s'", c->id);
+	answer.err = *e;
+	if (r < 0) {
+		guest_container_free(c);
+		if (sb->state == SANDBOX_EMPTY)
+			sb->state = SANDBOX_ENDED;
+	}
+	j->done(j->arg, &answer);
+	free(j);
+	sandbox_changed(sb);
+}
+
+static int may_add(struct sandbox *sb, const struct sandbox_container *new, struct err *e)
 {
 	int r = oci_id_check(new->id, e);
 
@@ -281,11 +249,9 @@ static int may_create(struct sandbox *sb, const struct sandbox_container *new, s
 		return err_say(e, EINVAL, "bundle '%s' is not an absolute path", new->bundle);
 	if (new->n_rootfs > 0)
 		return err_say(e, ENOTSUP, "mounts for the root are not supported yet");
-	if (sb->state != SANDBOX_EMPTY && sb->state != SANDBOX_READY)
-		return err_say(e, EBUSY, "the sandbox is not ready for a container");
-	if (sb->broken)
-		return err_say(e, ECONNRESET, "the machine is gone: %s", sb->why.text);
-	return 0;
+	if (sb->state == SANDBOX_EMPTY && list_empty(&sb->containers))
+		return 0;
+	return sandbox_check_ready(sb, e);
 }
 
 static int container_new(struct sandbox *sb, const struct sandbox_container *new,
@@ -318,13 +284,13 @@ static int container_new(struct sandbox *sb, const struct sandbox_container *new
 	return 0;
 }
 
-void sandbox_create_container(struct sandbox *sb, const struct sandbox_container *new,
-			      sandbox_done_fn done, void *arg)
+void sandbox_add_container(struct sandbox *sb, const struct sandbox_container *new,
+			   sandbox_done_fn done, void *arg)
 {
 	struct err e = {0};
 	struct guest_container *c = NULL;
 	struct container_job *j = NULL;
-	int r = may_create(sb, new, &e);
+	int r = may_add(sb, new, &e);
 
 	if (r < 0) {
 		for (int i = 0; i < 3; i++)
@@ -334,21 +300,13 @@ void sandbox_create_container(struct sandbox *sb, const struct sandbox_container
 	}
 	if (r == 0 && !(j = container_job_new(c, done, arg)))
 		r = err_sys(&e, ENOMEM, "make a container");
-	if (r == 0 && new->config_path && !(j->config_path = strdup(new->config_path)))
-		r = err_sys(&e, ENOMEM, "make a container");
 	if (r < 0) {
-		if (j)
-			container_job_free(j);
 		guest_container_free(c);
 		(void) err_wrap(&e, 0, "create container '%s'", new->id);
 		sandbox_refuse(done, arg, &e);
 		return;
 	}
-	j->is_first = sb->state == SANDBOX_EMPTY;
-	if (j->is_first)
-		sb->state = SANDBOX_STARTING;
-	sb->had_container = true;
 	list_add(&sb->containers, &c->link);
-	j->job = (struct worker_job){.run = create_run, .done = create_done};
+	j->job = (struct worker_job){.run = add_run, .done = add_done};
 	worker_run(sb->worker, &j->job);
 }

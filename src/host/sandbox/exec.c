@@ -128,8 +128,8 @@ static void exec_start(struct guest_process *p, sandbox_done_fn done, void *arg)
 	agent_ask(sb, "ExecProcess", &exec.base, NULL, started, s);
 }
 
-void sandbox_start(struct sandbox *sb, const char *id, const char *exec_id, sandbox_done_fn done,
-		   void *arg)
+void sandbox_start_process(struct sandbox *sb, const char *id, const char *exec_id,
+			   sandbox_done_fn done, void *arg)
 {
 	struct err e = {0};
 	struct guest_process *p = sandbox_find_process(sb, id, exec_id, &e);

@@ -74,7 +74,9 @@ struct guest_container {
 	Grpc__Spec *spec;      /* job's: as the guest gets it */
 	struct list volumes;   /* job's: struct volume, what is held for its root and mounts */
 	Grpc__Hooks *hooks;    /* job's: those of the host; may be NULL */
+	bool lent;             /* job's: its root and mounts are shared, its spec is the guest's */
 	bool in_guest;         /* job's: the agent knows it */
+	bool removed;          /* the machine has nothing of it any more; busy until deleted */
 	int net_ns;            /* job's: the network namespace that the spec names, or -1 */
 	struct view view;      /* job's until created, then the loop's: for its stand-ins */
 	uint32_t ooms;         /* how often it ran out of memory */
@@ -90,7 +92,6 @@ struct sandbox {
 	/* Loop's. */
 	enum sandbox_state state;
 	struct list containers;
-	bool had_container;
 	struct agent_client
 		*agent; /* NULL: not connected; made and freed while a job waits for it */
 	bool broken;
@@ -132,6 +133,9 @@ struct guest_process *sandbox_find_process(struct sandbox *sb, const char *id, c
 					   struct err *e);
 void sandbox_changed(struct sandbox *sb);
 
+/* Refuses if no container can be created now. */
+int sandbox_check_ready(const struct sandbox *sb, struct err *e);
+
 /* Calls @done with a failure. */
 void sandbox_refuse(sandbox_done_fn done, void *arg, const struct err *e);
 
@@ -163,12 +167,12 @@ void loss_settled(struct sandbox *sb);
 /* ---- machine.c, boot.c, teardown.c: jobs' steps ---- */
 
 /* Makes and starts the VMM and its helpers. */
-int machine_start(struct sandbox *sb, const struct guest_container *first, msec_t deadline,
+int machine_start(struct sandbox *sb, const struct sandbox_spec *spec, msec_t deadline,
 		  struct err *e);
 
-/* From nothing to a guest that waits for containers. sb->share must hold what @first needs. When it
- * fails, teardown() must follow. */
-int boot(struct sandbox *sb, const struct guest_container *first, struct err *e);
+/* From a share to a guest that waits for containers. When it fails, teardown() must follow. */
+int boot(struct sandbox *sb, const struct sandbox_spec *spec, const struct guest_container *first,
+	 struct err *e);
 
 /* Ends the guest and removes machine and share; every step is tried, failures are logged. */
 void teardown(struct sandbox *sb);
@@ -248,6 +252,7 @@ void agent_ask(struct sandbox *sb, const char *method, const ProtobufCMessage *m
 
 /* ---- clean_up.c: sandbox.json ---- */
 
-/* Notes what sandbox_clean_up() must remove if the server dies. No-op without a state_dir. */
+/* Notes what sandbox_clean_up() must remove if the server dies, and whose poststop hooks it must run:
+ * those of @first, which may be NULL. No-op without a state_dir. */
 void notes_update(struct sandbox *sb, const struct guest_container *first);
 void notes_remove(struct sandbox *sb);

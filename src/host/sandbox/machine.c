@@ -156,12 +156,12 @@ static const char *agent_params(const struct sandbox *sb, char buf[AGENT_PARAMS_
 	return set(buf);
 }
 
-static void describe_machine(struct sandbox *sb, const struct guest_container *first,
+static void describe_machine(struct sandbox *sb, const struct sandbox_spec *spec,
 			     struct vm_spec *vm)
 {
 	const struct config_hypervisor *c = &sb->config->hypervisor;
 	struct host_size host = host_size();
-	struct machine_size size = machine_size(c, first->spec->linux, &host);
+	struct machine_size size = machine_size(c, spec->resources, &host);
 
 	*vm = (struct vm_spec){
 		.id = sb->options.id,
@@ -188,7 +188,7 @@ static void describe_machine(struct sandbox *sb, const struct guest_container *f
 	};
 }
 
-int machine_start(struct sandbox *sb, const struct guest_container *first, msec_t deadline,
+int machine_start(struct sandbox *sb, const struct sandbox_spec *spec, msec_t deadline,
 		  struct err *e)
 {
 	struct making m = {.sb = sb};
@@ -203,7 +203,7 @@ int machine_start(struct sandbox *sb, const struct guest_container *first, msec_
 			*e = m.err;
 		return m.r;
 	}
-	describe_machine(sb, first, &vm);
+	describe_machine(sb, spec, &vm);
 	r = choose_user(sb, &vm, e);
 	if (r == 0)
 		r = lend_share(sb, &vm.share, &share_fd, e);

@@ -90,6 +90,15 @@ void sandbox_refuse(sandbox_done_fn done, void *arg, const struct err *e)
 	done(arg, &answer);
 }
 
+int sandbox_check_ready(const struct sandbox *sb, struct err *e)
+{
+	if (sb->broken)
+		return err_say(e, ECONNRESET, "the machine is gone: %s", sb->why.text);
+	if (sb->state != SANDBOX_READY)
+		return err_say(e, EBUSY, "the sandbox is not ready for a container");
+	return 0;
+}
+
 struct guest_container *sandbox_find(struct sandbox *sb, const char *id, struct err *e)
 {
 	list_for_each (pos, &sb->containers) {
@@ -145,7 +154,7 @@ static void give_up(struct sandbox *sb, const struct err *why)
 	sandbox_end_processes(sb);
 	if (sb->agent)
 		agent_client_close(sb->agent);
-	/* While STARTING, the create job or create_done() has the machine torn down. */
+	/* While EMPTY or STARTING, sandbox_start()'s job or its end has the machine torn down. */
 	if (sb->state == SANDBOX_READY)
 		teardown_later(sb);
 }
@@ -163,7 +172,7 @@ void sandbox_abort(struct sandbox *sb, const char *why)
 	struct err e = {0};
 
 	(void) err_say(&e, ECANCELED, "%s", why);
-	if (sb->state == SANDBOX_EMPTY)
+	if (sb->state == SANDBOX_EMPTY && list_empty(&sb->containers))
 		sb->state = SANDBOX_ENDED;
 	else if (sb->state != SANDBOX_ENDING && sb->state != SANDBOX_ENDED)
 		give_up(sb, &e);
@@ -172,6 +181,24 @@ void sandbox_abort(struct sandbox *sb, const char *why)
 bool sandbox_has_containers(const struct sandbox *sb)
 {
 	return !list_empty(&sb->containers);
+}
+
+bool sandbox_has_only(const struct sandbox *sb, const char *id)
+{
+	list_for_each (pos, &sb->containers)
+		if (strcmp(container_of(pos, struct guest_container, link)->id, id) != 0)
+			return false;
+	return true;
+}
+
+bool sandbox_is_empty(const struct sandbox *sb)
+{
+	return sb->state == SANDBOX_EMPTY;
+}
+
+bool sandbox_is_ready(const struct sandbox *sb)
+{
+	return sb->state == SANDBOX_READY;
 }
 
 bool sandbox_is_over(const struct sandbox *sb)

@@ -15,16 +15,17 @@
 /*
  * A sandbox: one virtual machine, what is shared with it, and the containers in it.
  *
- *	EMPTY ──first container──► STARTING ──► READY ──last container deleted──► ENDING ──► ENDED
- *	                              │           │                                 ▲
- *	                              └── failed ─┴── VMM or connection was lost ───┘
+ *	EMPTY ──sandbox_start()──► STARTING ──► READY ──sandbox_stop()──► ENDING ──► ENDED
+ *	                              │           │                         ▲
+ *	                              └── failed ─┴─ VMM, connection lost ──┘
  *
  *	container	CREATING ──► CREATED ──start──► RUNNING ◄──► PAUSED
  *	                                │                  │
  *	                                └──────► STOPPED ◄─┘ ──delete──► gone
  *
- * The first container makes the machine, deleting the last one tears it down. A sandbox is used
- * once: after ENDED nothing can be created in it.
+ * The machine's life is apart from its containers': they come and go while it is READY. When it
+ * starts and stops is its owner's policy (host/shim/pod.h). A sandbox is used once: after ENDED
+ * nothing can be created in it.
  *
  * Threads. All functions here are called on the loop and return at once; what takes long is a job
  * of one worker thread, and its done function is called on the loop. Jobs run one after the other;
@@ -74,9 +75,33 @@ struct sandbox_answer {
 	uint32_t count;   /* await_oom */
 	const void *data; /* what the guest has answered, packed as its message */
 	size_t bytes;
+	const Grpc__Spec *spec; /* add_container: the container's, checked; lives as long as it */
 };
 
 typedef void (*sandbox_done_fn)(void *arg, const struct sandbox_answer *answer);
+
+/* What a machine is made for. Everything is borrowed until the done function of sandbox_start(). */
+struct sandbox_spec {
+	const char *hostname; /* of the guest; NULL or "": none */
+	const Grpc__LinuxResources
+		*resources; /* what the machine must have room for; may be NULL */
+	Grpc__Spec__AnnotationsEntry *const *annotations; /* change the configuration */
+	size_t n_annotations;
+	const char *config_path; /* NULL: that of sandbox_options */
+};
+
+/* Makes the share and the machine; EMPTY only. If a container was added before, its root and mounts
+ * are shared before the machine starts, so that a bundle with a mistake costs no boot. When it fails
+ * nothing is left: the sandbox is over, and that container is gone. */
+void sandbox_start(struct sandbox *sb, const struct sandbox_spec *spec, sandbox_done_fn done,
+		   void *arg);
+
+/* Ends the guest, with all that still runs in it, and removes the machine and the share. READY only.
+ * It does not fail: what cannot be removed is logged. */
+void sandbox_stop(struct sandbox *sb, sandbox_done_fn done, void *arg);
+
+bool sandbox_is_empty(const struct sandbox *sb); /* sandbox_start() may be called */
+bool sandbox_is_ready(const struct sandbox *sb); /* sandbox_stop() may be called */
 
 /* The standard streams of a process to be. Names are as in the task API: "" is none, a path or
  * fifo:// is a fifo of containerd's, "fd:N" is @fds[N]. */
@@ -100,17 +125,21 @@ struct sandbox_container {
 	struct sandbox_stdio stdio;
 	const struct sandbox_mount *rootfs;
 	size_t n_rootfs;
-	const char *config_path; /* as sandbox_options; NULL: that one */
 };
 
-/* Makes a container; the first one makes the machine. Failures: -EEXIST, -EINVAL (id, spec),
- * -ENOENT (bundle, source), -ECANCELED, -ETIMEDOUT, ... */
-void sandbox_create_container(struct sandbox *sb, const struct sandbox_container *container,
-			      sandbox_done_fn done, void *arg);
+/* Adds a container that is CREATING: reads and checks its bundle. READY, or EMPTY for the one
+ * container that the machine is made for; if that one's bundle is wrong, the sandbox is over.
+ * Failures: -EEXIST, -EINVAL (id, spec), -ENOENT (bundle), ...; the container is gone then. */
+void sandbox_add_container(struct sandbox *sb, const struct sandbox_container *container,
+			   sandbox_done_fn done, void *arg);
+
+/* Creates a container that was added; called once for it, READY only. Failures: -ENOENT (source),
+ * -ECANCELED, -ETIMEDOUT, ...; the container is gone then. */
+void sandbox_create_container(struct sandbox *sb, const char *id, sandbox_done_fn done, void *arg);
 
 /* Runs a container ("" as @exec_id) or a process that sandbox_exec() has announced. */
-void sandbox_start(struct sandbox *sb, const char *id, const char *exec_id, sandbox_done_fn done,
-		   void *arg);
+void sandbox_start_process(struct sandbox *sb, const char *id, const char *exec_id,
+			   sandbox_done_fn done, void *arg);
 
 /* Announces one more process; it is made when started. @take_process is swallowed in any case. */
 int sandbox_exec(struct sandbox *sb, const char *id, const char *exec_id,
@@ -122,9 +151,14 @@ void sandbox_kill(struct sandbox *sb, const char *id, const char *exec_id, uint3
 		  sandbox_done_fn done, void *arg);
 
 /* Removes a process that does not run, or a container with all of its processes; one that was never
- * started is killed. Deleting the last container tears the machine down. */
+ * started is killed. */
 void sandbox_delete(struct sandbox *sb, const char *id, const char *exec_id, sandbox_done_fn done,
 		    void *arg);
+
+/* The part of deleting a container that needs the machine: takes it out of the guest and the share.
+ * Only sandbox_delete() can follow, which then runs its poststop hooks: an owner that stops the
+ * machine in between has hooks that may undo what the machine has used. */
+void sandbox_remove_container(struct sandbox *sb, const char *id, sandbox_done_fn done, void *arg);
 
 void sandbox_pause(struct sandbox *sb, const char *id, sandbox_done_fn done, void *arg);
 void sandbox_resume(struct sandbox *sb, const char *id, sandbox_done_fn done, void *arg);
@@ -222,6 +256,9 @@ void sandbox_abort(struct sandbox *sb, const char *why);
 /* The sandbox has ended, and its last container is gone. */
 bool sandbox_is_over(const struct sandbox *sb);
 bool sandbox_has_containers(const struct sandbox *sb);
+
+/* There is no container, or no other one than @id. */
+bool sandbox_has_only(const struct sandbox *sb, const char *id);
 
 /* No job runs or waits. */
 bool sandbox_is_idle(const struct sandbox *sb);

@@ -84,6 +84,8 @@ void teardown(struct sandbox *sb)
 struct teardown_job {
 	struct worker_job job;
 	struct sandbox *sb;
+	sandbox_done_fn done; /* NULL: nobody asked for it */
+	void *arg;
 };
 
 static int run(struct worker_job *job, struct err *e)
@@ -96,24 +98,45 @@ static int run(struct worker_job *job, struct err *e)
 static void done(struct worker_job *job, int r, struct err *e)
 {
 	struct teardown_job *t = container_of(job, struct teardown_job, job);
+	const struct sandbox_answer answer = {0};
 	struct sandbox *sb = t->sb;
 
 	(void) r, (void) e;
-	free(t);
 	sb->state = SANDBOX_ENDED;
+	if (t->done)
+		t->done(t->arg, &answer);
+	free(t);
 	sandbox_changed(sb);
 }
 
-void teardown_later(struct sandbox *sb)
+static bool queue_teardown(struct sandbox *sb, sandbox_done_fn fn, void *arg)
 {
 	struct teardown_job *t = calloc(1, sizeof *t);
 
 	sb->state = SANDBOX_ENDING;
-	if (!t) { /* the kernel removes the machine when the server ends */
-		log_error("out of memory: the machine is not torn down");
-		return;
-	}
-	t->job = (struct worker_job){.run = run, .done = done};
-	t->sb = sb;
+	if (!t)
+		return false;
+	*t = (struct teardown_job){
+		.job = {.run = run, .done = done}, .sb = sb, .done = fn, .arg = arg};
 	worker_run(sb->worker, &t->job);
+	return true;
+}
+
+void teardown_later(struct sandbox *sb)
+{
+	/* The kernel removes the machine when the server ends. */
+	if (!queue_teardown(sb, NULL, NULL))
+		log_error("out of memory: the machine is not torn down");
+}
+
+void sandbox_stop(struct sandbox *sb, sandbox_done_fn fn, void *arg)
+{
+	struct err e = {0};
+
+	if (sb->state != SANDBOX_READY)
+		(void) err_say(&e, EBUSY, "the sandbox is not ready");
+	else if (!queue_teardown(sb, fn, arg))
+		(void) err_sys(&e, ENOMEM, "stop the sandbox");
+	if (e.code)
+		sandbox_refuse(fn, arg, &e);
 }

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "host/shim/pod.h"
 #include "host/state/names.h"
 
 int orphan_init(struct orphan *o, const char *id, const char *folder, struct err *e)
@@ -56,7 +57,7 @@ static void orphan_delete(struct server *s)
 	if (p.status != OCI_CREATED && p.status != OCI_STOPPED)
 		return; /* it is being made or killed: tried again after that */
 	o->deleting = true;
-	sandbox_delete(s->sandbox, o->id, "", deleted, s);
+	pod_delete(s->sandbox, o->id, "", deleted, s);
 }
 
 void orphan_found(struct server *s)

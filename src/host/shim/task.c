@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/version.h"
 #include "host/shim/lifetime.h"
+#include "host/shim/pod.h"
 #include "host/shim/server.h"
 #include "host/shim/wait.h"
 #include "host/state/task_status.h"
@@ -129,7 +130,6 @@ HANDLER(task_create, Containerd__Task__V2__CreateTaskRequest)
 			  .terminal = q->terminal},
 		.rootfs = rootfs,
 		.n_rootfs = q->n_rootfs,
-		.config_path = config,
 	};
 
 	if (!rootfs || q->checkpoint[0]) {
@@ -155,7 +155,7 @@ HANDLER(task_create, Containerd__Task__V2__CreateTaskRequest)
 	s->created = true;
 	loop_timer_cancel(s->first_timer);
 	s->first_timer = NULL;
-	sandbox_create_container(s->sandbox, &c, created, call);
+	pod_create(s->sandbox, &c, config, created, call);
 }
 
 static void started(void *arg, const struct sandbox_answer *answer)
@@ -169,7 +169,7 @@ static void started(void *arg, const struct sandbox_answer *answer)
 
 HANDLER(task_start, Containerd__Task__V2__StartRequest)
 {
-	sandbox_start(s->sandbox, q->id, q->exec_id, started, call);
+	sandbox_start_process(s->sandbox, q->id, q->exec_id, started, call);
 }
 
 static void deleted(void *arg, const struct sandbox_answer *answer)
@@ -186,7 +186,7 @@ static void deleted(void *arg, const struct sandbox_answer *answer)
 
 HANDLER(task_delete, Containerd__Task__V2__DeleteRequest)
 {
-	sandbox_delete(s->sandbox, q->id, q->exec_id, deleted, call);
+	pod_delete(s->sandbox, q->id, q->exec_id, deleted, call);
 }
 
 HANDLER(task_pids, Containerd__Task__V2__PidsRequest)

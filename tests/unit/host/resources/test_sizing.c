@@ -11,14 +11,12 @@ static struct config_hypervisor config = {.default_vcpus = 1, .default_memory = 
 static Grpc__LinuxCPU cpu = GRPC__LINUX_CPU__INIT;
 static Grpc__LinuxMemory memory = GRPC__LINUX_MEMORY__INIT;
 static Grpc__LinuxResources resources = GRPC__LINUX_RESOURCES__INIT;
-static Grpc__Linux spec = GRPC__LINUX__INIT;
 
 static struct machine_size size(void)
 {
 	resources.cpu = &cpu;
 	resources.memory = &memory;
-	spec.resources = &resources;
-	return machine_size(&config, &spec, &host);
+	return machine_size(&config, &resources, &host);
 }
 
 TEST(without_limits_a_machine_is_as_configured)

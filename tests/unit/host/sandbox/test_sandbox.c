@@ -12,10 +12,12 @@
 #include "base/log.h"
 #include "host/hypervisor/fake/fake.h"
 #include "host/sandbox/sandbox.h"
+#include "host/shim/pod.h"
 #include "host/storage/share.h"
 #include "tests/unit/host/sandbox/fake_agent.h"
 
-/* A whole sandbox over a fake machine with a fake guest, and a bundle in a folder of its own. */
+/* A whole sandbox over a fake machine with a fake guest, and a bundle in a folder of its own. Unless
+ * a case says otherwise, its machine comes and goes by the shim's policy. */
 static struct {
 	struct loop *loop;
 	struct sandbox *sb;
@@ -167,13 +169,13 @@ static int create(const char *id, struct sandbox_stdio stdio)
 {
 	struct sandbox_container c = {.id = id, .bundle = here.bundle, .stdio = stdio};
 
-	sandbox_create_container(here.sb, &c, on_done, NULL);
+	pod_create(here.sb, &c, NULL, on_done, NULL);
 	return outcome();
 }
 
 static int start(const char *id, const char *exec_id)
 {
-	sandbox_start(here.sb, id, exec_id, on_done, NULL);
+	sandbox_start_process(here.sb, id, exec_id, on_done, NULL);
 	return outcome();
 }
 
@@ -185,7 +187,7 @@ static int kill_it(const char *id, const char *exec_id, uint32_t signo)
 
 static int delete_it(const char *id, const char *exec_id)
 {
-	sandbox_delete(here.sb, id, exec_id, on_done, NULL);
+	pod_delete(here.sb, id, exec_id, on_done, NULL);
 	return outcome();
 }
 
@@ -359,7 +361,7 @@ TEST(an_exec_whose_last_waiter_was_told_is_forgotten)
 	CHECK_EQ(start("c1", ""), 0);
 	CHECK_EQ(sandbox_exec(here.sb, "c1", "e1", process_of("\"fail\",\"7\""), &none, NULL), 0);
 	CHECK_EQ(sandbox_wait(here.sb, "c1", "e1", &w, NULL), 0);
-	sandbox_start(here.sb, "c1", "e1", on_done, NULL);
+	sandbox_start_process(here.sb, "c1", "e1", on_done, NULL);
 	CHECK_EQ(outcome(), 0); /* it was started ... */
 	CHECK_EQ(outcome(), 0); /* ... and ended */
 	CHECK_EQ(here.answer.exit_status, 7);
@@ -642,7 +644,7 @@ TEST(a_machine_that_dies_behind_its_line_gives_the_reason)
 {
 	up();
 	CHECK_EQ(create("c1", NO_STREAMS), 0);
-	sandbox_start(here.sb, "c1", "", on_done, NULL);
+	sandbox_start_process(here.sb, "c1", "", on_done, NULL);
 	lose_line_then_machine();
 	down();
 }
@@ -655,7 +657,7 @@ TEST(an_exec_under_way_is_told_of_the_machine_and_not_of_the_line)
 	CHECK_EQ(create("c1", NO_STREAMS), 0);
 	CHECK_EQ(start("c1", ""), 0);
 	CHECK_EQ(sandbox_exec(here.sb, "c1", "e", process_of("\"stay\""), &none, NULL), 0);
-	sandbox_start(here.sb, "c1", "e", on_done, NULL);
+	sandbox_start_process(here.sb, "c1", "e", on_done, NULL);
 	lose_line_then_machine();
 	down();
 }
@@ -667,11 +669,131 @@ TEST(who_hangs_up_while_it_is_made_gets_it_taken_away)
 	up();
 	c.bundle = here.bundle;
 	here.agent.deaf = true;
-	sandbox_create_container(here.sb, &c, on_done, NULL);
+	pod_create(here.sb, &c, NULL, on_done, NULL);
 	UNTIL(here.agent.sandbox);
 	sandbox_abort(here.sb, "the caller hung up");
 	CHECK_EQ(outcome(), -ECANCELED);
 	CHECK(sandbox_is_over(here.sb));
+	down();
+}
+
+TEST(what_is_given_up_before_its_machine_is_made_leaves_nothing)
+{
+	struct sandbox_container c = {.id = "c1", .stdio = NO_STREAMS};
+
+	up();
+	c.bundle = here.bundle;
+	pod_create(here.sb, &c, NULL, on_done, NULL);
+	sandbox_abort(here.sb, "shut down");
+	CHECK_EQ(outcome(), -ECANCELED);
+	CHECK(sandbox_is_over(here.sb));
+	down();
+}
+
+static int add_it(const char *id)
+{
+	struct sandbox_container c = {.id = id, .bundle = here.bundle, .stdio = NO_STREAMS};
+
+	sandbox_add_container(here.sb, &c, on_done, NULL);
+	return outcome();
+}
+
+static int create_added(const char *id)
+{
+	sandbox_create_container(here.sb, id, on_done, NULL);
+	return outcome();
+}
+
+static int delete_alone(const char *id)
+{
+	sandbox_delete(here.sb, id, "", on_done, NULL);
+	return outcome();
+}
+
+static int start_machine(const struct sandbox_spec *spec)
+{
+	sandbox_start(here.sb, spec, on_done, NULL);
+	return outcome();
+}
+
+static int stop_machine(void)
+{
+	sandbox_stop(here.sb, on_done, NULL);
+	return outcome();
+}
+
+TEST(a_machine_is_there_before_its_containers_and_after_them)
+{
+	const struct sandbox_spec spec = {.hostname = "pod"};
+
+	up();
+	CHECK_EQ(stop_machine(), -EBUSY);
+	CHECK_EQ(start_machine(&spec), 0);
+	CHECK_STR(here.agent.hostname, "pod");
+	CHECK_EQ(start_machine(&spec), -EBUSY);
+	for (int i = 0; i < 2; i++) {
+		CHECK_EQ(add_it("c1"), 0);
+		CHECK_STR(here.answer.spec->hostname, "h");
+		CHECK_EQ(create_added("c1"), 0);
+		CHECK_EQ(start("c1", ""), 0);
+		CHECK_EQ(kill_it("c1", "", 9), 0);
+		CHECK_EQ(wait_for("c1", ""), 137);
+		CHECK_EQ(delete_alone("c1"), 0);
+		CHECK(!sandbox_has_containers(here.sb));
+	}
+	CHECK(!here.agent.destroyed);
+	CHECK_EQ(stop_machine(), 0);
+	CHECK(here.agent.destroyed);
+	CHECK(sandbox_is_over(here.sb));
+	down();
+}
+
+TEST(a_bundle_that_is_wrong_leaves_the_machine_alone)
+{
+	const struct sandbox_spec spec = {0};
+
+	up();
+	CHECK_EQ(start_machine(&spec), 0);
+	write_spec("\"stay\"", ",\"mounts\":[{\"destination\":\"/x\",\"type\":\"bind\","
+			       "\"source\":\"/no/such/source\",\"options\":[\"bind\"]}]");
+	CHECK_EQ(add_it("c1"), 0);
+	CHECK_EQ(create_added("c1"), -ENOENT);
+	CHECK(!sandbox_has_containers(here.sb));
+	write_spec("\"stay\"", "");
+	CHECK_EQ(add_it("c1"), 0);
+	CHECK_EQ(create_added("c1"), 0);
+	CHECK_EQ(stop_machine(), 0); /* takes along what is in it */
+	CHECK_EQ(wait_for("c1", ""), 137);
+	CHECK_EQ(add_it("c2"), -EBUSY);
+	CHECK_EQ(delete_alone("c1"), 0);
+	CHECK(sandbox_is_over(here.sb));
+	down();
+}
+
+TEST(without_a_machine_no_container_is_created)
+{
+	up();
+	CHECK_EQ(add_it("c1"), 0);
+	CHECK_EQ(add_it("c2"), -EBUSY);
+	CHECK_EQ(create_added("c1"), -EBUSY);
+	CHECK(!sandbox_has_containers(here.sb));
+	CHECK(here.hv == NULL);
+	down();
+}
+
+TEST(a_removed_container_can_only_be_deleted)
+{
+	up();
+	CHECK_EQ(create("c1", NO_STREAMS), 0);
+	sandbox_remove_container(here.sb, "c1", on_done, NULL);
+	CHECK_EQ(outcome(), 0);
+	CHECK_EQ(here.agent.removed, 1);
+	sandbox_remove_container(here.sb, "c1", on_done, NULL);
+	CHECK_EQ(outcome(), -EBUSY);
+	CHECK_EQ(start("c1", ""), -EBUSY);
+	CHECK_EQ(delete_alone("c1"), 0);
+	CHECK_EQ(here.agent.removed, 1);
+	CHECK_EQ(stop_machine(), 0);
 	down();
 }
 
@@ -686,8 +808,8 @@ TEST(hooks_run_in_their_order_and_a_failing_one_undoes_all)
 		"\"createRuntime\":[{\"path\":\"/bin/sh\",\"args\":[\"sh\",\"-c\",\"echo rt >>%s\"]}],"
 		"\"createContainer\":[{\"path\":\"/bin/sh\",\"args\":[\"sh\",\"-c\",\"echo cc >>%s\"]}],"
 		"\"poststart\":[{\"path\":\"/bin/sh\",\"args\":[\"sh\",\"-c\",\"echo start >>%s; exit 1\"]}],"
-		"\"poststop\":[{\"path\":\"/bin/sh\",\"args\":[\"sh\",\"-c\",\"echo stop >>%s\"]}]}",
-		log, log, log, log, log);
+		"\"poststop\":[{\"path\":\"/bin/sh\",\"args\":[\"sh\",\"-c\",\"[ -e %s/sandbox.json ] || echo stop >>%s\"]}]}",
+		log, log, log, log, here.folder, log);
 	auto_free char *text = NULL;
 
 	/* They run among the host's mounts, where this folder is no tmpfs: put the log beside

@@ -1,0 +1,152 @@
+/* A machine that waits for containers: the steps from a configuration to READY. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "host/sandbox/container.h"
+
+static int read_config(struct sandbox *sb, const struct sandbox_spec *spec, struct err *e)
+{
+	const char *path = spec->config_path ? spec->config_path : sb->options.config_path;
+	int r = config_load(path, &sb->config, e);
+
+	if (r < 0)
+		return r;
+
+	const struct machine_wish file = machine_wish(&sb->config->hypervisor);
+	const struct host_size host = host_size();
+
+	for (size_t i = 0; r == 0 && i < spec->n_annotations; i++)
+		r = config_annotate(sb->config, spec->annotations[i]->key,
+				    spec->annotations[i]->value, e);
+	if (r == 0)
+		r = machine_wish_check(&file, &sb->config->hypervisor, &host, e);
+	if (r < 0)
+		return r;
+	if (sb->config->runtime.enable_debug || sb->config->hypervisor.enable_debug ||
+	    sb->config->agent.enable_debug)
+		log_set_level(LOG_DEBUG);
+	for (size_t i = 0; i < sb->config->warnings.n; i++)
+		log_warn("%s", sb->config->warnings.items[i]);
+	return 0;
+}
+
+/* Shares the administrator's sandbox_bind_mounts: "PATH", "PATH:ro" or "PATH:rw". */
+static int lend_sandbox_mounts(struct sandbox *sb, struct err *e)
+{
+	const struct config_list *list = &sb->config->runtime.sandbox_bind_mounts;
+
+	for (size_t i = 0; i < list->n; i++) {
+		auto_free char *path = strdup(list->items[i]);
+		auto_free char *guest_path = NULL;
+		char *suffix = path ? strrchr(path, ':') : NULL;
+		bool writable = suffix && strcmp(suffix, ":rw") == 0;
+
+		if (!path)
+			return err_sys(e, ENOMEM, "sandbox_bind_mounts");
+		if (suffix && (writable || strcmp(suffix, ":ro") == 0))
+			*suffix = '\0';
+
+		const struct share_flags flags = {
+			.exact_name = true, .recursive = true, .readonly = !writable};
+		auto_close int fd = open(path, O_PATH | O_CLOEXEC);
+		int r = fd < 0 ? err_sys(e, errno, "open '%s'", path)
+			       : share_add(sb->share, "sandbox-mounts", fd, path, flags,
+					   &guest_path, e);
+
+		if (r < 0)
+			return err_wrap(e, r, "sandbox_bind_mounts");
+	}
+	return 0;
+}
+
+static int start_steps(struct sandbox *sb, const struct sandbox_spec *spec,
+		       struct guest_container *first, struct err *e)
+{
+	int r = read_config(sb, spec, e);
+
+	if (r == 0) {
+		log_debug("step: make the share");
+		r = share_open(sb->options.share_base ? sb->options.share_base : SHARE_BASE,
+			       sb->options.id, &sb->share, e);
+	}
+	if (r == 0)
+		notes_update(sb, first);
+	if (r == 0)
+		r = lend_sandbox_mounts(sb, e);
+	if (r == 0 && first)
+		r = guest_container_lend(first, e);
+	if (r == 0)
+		r = boot(sb, spec, first, e);
+	return r;
+}
+
+struct start_job {
+	struct worker_job job;
+	struct sandbox *sb;
+	struct sandbox_spec spec;
+	struct guest_container *first; /* was added before; or NULL */
+	sandbox_done_fn done;
+	void *arg;
+};
+
+static int start_run(struct worker_job *job, struct err *e)
+{
+	struct start_job *j = container_of(job, struct start_job, job);
+	int r = start_steps(j->sb, &j->spec, j->first, e);
+
+	if (r == 0)
+		return 0;
+	if (j->first) {
+		hooks_stopped(j->first);
+		room_close(j->first);
+	}
+	teardown(j->sb);
+	return r;
+}
+
+static void start_done(struct worker_job *job, int r, struct err *e)
+{
+	struct start_job *j = container_of(job, struct start_job, job);
+	struct sandbox *sb = j->sb;
+	const struct sandbox_answer answer = {.r = r, .err = *e};
+
+	sb->state = r < 0 ? SANDBOX_ENDED : SANDBOX_READY;
+	if (r == 0)
+		oom_listen(sb);
+	else
+		guest_container_free(j->first);
+	j->done(j->arg, &answer);
+	free(j);
+	if (sb->state == SANDBOX_READY && sb->broken)
+		teardown_later(sb);
+	sandbox_changed(sb);
+}
+
+void sandbox_start(struct sandbox *sb, const struct sandbox_spec *spec, sandbox_done_fn done,
+		   void *arg)
+{
+	struct list *first = list_first(&sb->containers);
+	struct start_job *j = NULL;
+	struct err e = {0};
+
+	if (sb->state != SANDBOX_EMPTY)
+		(void) err_say(&e, EBUSY, "the sandbox was started already");
+	else if (!(j = calloc(1, sizeof *j)))
+		(void) err_sys(&e, ENOMEM, "start the sandbox");
+	if (e.code) {
+		sandbox_refuse(done, arg, &e);
+		return;
+	}
+	*j = (struct start_job){
+		.job = {.run = start_run, .done = start_done},
+		.sb = sb,
+		.spec = *spec,
+		.first = first ? container_of(first, struct guest_container, link) : NULL,
+		.done = done,
+		.arg = arg,
+	};
+	sb->state = SANDBOX_STARTING;
+	worker_run(sb->worker, &j->job);
+}
