@@ -73,28 +73,27 @@ struct connect {
 	struct sandbox *sb;
 	int fd;
 	msec_t deadline;
-	int r;
-	struct err err;
 };
 
-static void connect_agent(void *arg)
+/* Loop. */
+static int connect_agent(void *arg, struct err *e)
 {
 	struct connect *c = arg;
 	struct sandbox *sb = c->sb;
 
 	if (sb->broken) {
-		c->r = -sb->why.code;
-		c->err = sb->why;
-	} else {
-		c->r = agent_client_new(sb->loop, c->fd, &sb->agent, &c->err);
-		if (c->r == 0) {
-			(void) take_fd(&c->fd);
-			agent_client_on_lost(sb->agent, line_broke, sb);
-			c->r = agent_call_begin(sb->agent, "GetGuestDetails", NULL, c->deadline,
-						learn, sb, NULL, &c->err);
-		}
+		*e = sb->why;
+		return -e->code;
 	}
-	worker_resume(sb->worker);
+
+	int r = agent_client_new(sb->loop, c->fd, &sb->agent, e);
+
+	if (r < 0)
+		return r;
+	(void) take_fd(&c->fd);
+	agent_client_on_lost(sb->agent, line_broke, sb);
+	return agent_call_begin(sb->agent, "GetGuestDetails", NULL, c->deadline, learn, sb, NULL,
+				e);
 }
 
 static int reach_agent(struct sandbox *sb, msec_t deadline, struct err *e)
@@ -104,11 +103,9 @@ static int reach_agent(struct sandbox *sb, msec_t deadline, struct err *e)
 
 	if (r < 0)
 		return r;
-	worker_on_loop(sb->worker, connect_agent, &c);
+	r = worker_on_loop(sb->worker, connect_agent, &c, e);
 	fd_close(c.fd);
-	if (c.r < 0 && e)
-		*e = c.err;
-	return c.r;
+	return r;
 }
 
 static int greet_agent(struct sandbox *sb, const struct sandbox_spec *spec, msec_t deadline,
@@ -135,12 +132,13 @@ struct details {
 	struct ttrpc_answer answer;
 };
 
-static void learn_late(void *arg)
+static int learn_late(void *arg, struct err *e)
 {
 	struct details *d = arg;
 
+	(void) e;
 	learn(d->sb, &d->answer);
-	worker_resume(d->sb->worker);
+	return 0;
 }
 
 /* Asks again if no details came before the answer of CreateSandbox. */
@@ -155,7 +153,7 @@ static int await_details(struct sandbox *sb, msec_t deadline, struct err *e)
 
 	if (r < 0)
 		return r;
-	worker_on_loop(sb->worker, learn_late, &d);
+	(void) worker_on_loop(sb->worker, learn_late, &d, NULL);
 	ttrpc_message_free(d.answer.response);
 	return 0;
 }

@@ -38,12 +38,11 @@ struct container_job *container_job_new(struct guest_container *c, sandbox_done_
 
 /* ---- Start ---- */
 
-static void mark_started(void *arg)
+static int mark_started(void *arg, struct err *e)
 {
-	struct guest_container *c = arg;
-
-	guest_process_started(c->init);
-	worker_resume(c->sb->worker);
+	(void) e;
+	guest_process_started(arg);
+	return 0;
 }
 
 static int start_run(struct worker_job *job, struct err *e)
@@ -61,7 +60,7 @@ static int start_run(struct worker_job *job, struct err *e)
 	if (r < 0)
 		return r;
 	phase_end(sb, "start");
-	worker_on_loop(sb->worker, mark_started, c);
+	(void) worker_on_loop(sb->worker, mark_started, c->init, NULL);
 	hooks_started(c);
 	return 0;
 }

@@ -20,18 +20,17 @@ void remove_from_guest(struct guest_container *c)
 }
 
 /* Runs on the loop, because sandbox_room() hands the view out there. */
-static void close_room(void *arg)
+static int close_room(void *arg, struct err *e)
 {
-	struct guest_container *c = arg;
-
-	room_close(c);
-	worker_resume(c->sb->worker);
+	(void) e;
+	room_close(arg);
+	return 0;
 }
 
 static int take_out(struct guest_container *c, struct err *e)
 {
 	remove_from_guest(c);
-	worker_on_loop(c->sb->worker, close_room, c);
+	(void) worker_on_loop(c->sb->worker, close_room, c, NULL);
 	return c->sb->share ? volumes_release(&c->volumes, c->sb->share, e) : 0;
 }
 

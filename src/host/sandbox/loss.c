@@ -80,6 +80,6 @@ int loss_find_reason(struct sandbox *sb, int r, struct err *e)
 {
 	struct question q = {.wait.tell = answer, .sb = sb, .e = e, .r = r};
 
-	worker_on_loop(sb->worker, ask, &q);
+	worker_await_loop(sb->worker, ask, &q);
 	return q.r;
 }

@@ -8,13 +8,6 @@
 #include "host/confine/ids.h"
 #include "host/sandbox/inside.h"
 
-/* Something that only the loop's thread may make. */
-struct making {
-	struct sandbox *sb;
-	int r;
-	struct err err;
-};
-
 static void vmm_is_gone(void *arg, const struct err *why)
 {
 	sandbox_break(arg, why);
@@ -30,20 +23,19 @@ static void console_line(void *arg, const char *line)
 	log_debug("guest: %s", line);
 }
 
-static void make_hv(void *arg)
+/* Loop. */
+static int make_hv(void *arg, struct err *e)
 {
-	struct making *m = arg;
-	struct sandbox *sb = m->sb;
+	struct sandbox *sb = arg;
+	const struct sandbox_options *o = &sb->options;
+	int r = o->make_hv ? o->make_hv(o->make_hv_arg, sb->loop, &sb->hv, e)
+			   : hv_new(sb->config->hypervisor.name, sb->loop, &sb->hv, e);
 
-	if (sb->options.make_hv)
-		m->r = sb->options.make_hv(sb->options.make_hv_arg, sb->loop, &sb->hv, &m->err);
-	else
-		m->r = hv_new(sb->config->hypervisor.name, sb->loop, &sb->hv, &m->err);
-	if (m->r == 0) {
+	if (r == 0) {
 		hv_on_exit(sb->hv, vmm_is_gone, sb);
 		hv_on_console(sb->hv, console_line, sb);
 	}
-	worker_resume(sb->worker);
+	return r;
 }
 
 /* virtiofsd also ends when the VMM does: hv_explain() then adds the VMM's reason. */
@@ -57,15 +49,15 @@ static void virtiofsd_is_gone(void *arg, const struct err *why)
 	loss_suspect(sb, &whole);
 }
 
-static void make_virtiofsd(void *arg)
+/* Loop. */
+static int make_virtiofsd(void *arg, struct err *e)
 {
-	struct making *m = arg;
-	struct sandbox *sb = m->sb;
+	struct sandbox *sb = arg;
+	int r = virtiofsd_new(sb->loop, &sb->virtiofsd, e);
 
-	m->r = virtiofsd_new(sb->loop, &sb->virtiofsd, &m->err);
-	if (m->r == 0)
+	if (r == 0)
 		virtiofsd_on_exit(sb->virtiofsd, virtiofsd_is_gone, sb);
-	worker_resume(sb->worker);
+	return r;
 }
 
 /* *@ret_fd is the caller's. */
@@ -80,15 +72,12 @@ static int start_virtiofsd(struct sandbox *sb, int *ret_fd, struct err *e)
 		.extra_args = (const char *const *) c->virtio_fs_extra_args.items,
 		.n_extra_args = c->virtio_fs_extra_args.n,
 	};
-	struct making m = {.sb = sb};
 
 	log_debug("step: start virtiofsd");
-	worker_on_loop(sb->worker, make_virtiofsd, &m);
-	if (m.r == 0)
-		return virtiofsd_start(sb->virtiofsd, &spec, ret_fd, e);
-	if (e)
-		*e = m.err;
-	return m.r;
+
+	int r = worker_on_loop(sb->worker, make_virtiofsd, sb, e);
+
+	return r < 0 ? r : virtiofsd_start(sb->virtiofsd, &spec, ret_fd, e);
 }
 
 /* Describes the share to the hypervisor; starts virtiofsd. *@ret_fd is the caller's, or -1. */
@@ -191,18 +180,13 @@ static void describe_machine(struct sandbox *sb, const struct sandbox_spec *spec
 int machine_start(struct sandbox *sb, const struct sandbox_spec *spec, msec_t deadline,
 		  struct err *e)
 {
-	struct making m = {.sb = sb};
 	auto_close int share_fd = -1;
 	char params[AGENT_PARAMS_BYTES];
 	struct vm_spec vm;
-	int r;
+	int r = worker_on_loop(sb->worker, make_hv, sb, e);
 
-	worker_on_loop(sb->worker, make_hv, &m);
-	if (m.r < 0) {
-		if (e)
-			*e = m.err;
-		return m.r;
-	}
+	if (r < 0)
+		return r;
 	describe_machine(sb, spec, &vm);
 	r = choose_user(sb, &vm, e);
 	if (r == 0)

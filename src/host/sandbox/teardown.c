@@ -7,31 +7,34 @@
 #define DESTROY_TIMEOUT_MS 10000
 #define STOP_TIMEOUT_MS    10000
 
-static void close_line(void *arg)
+static int close_line(void *arg, struct err *e)
 {
 	struct sandbox *sb = arg;
 
+	(void) e;
 	sandbox_end_processes(sb);
 	agent_client_free(take_ptr(sb->agent));
-	worker_resume(sb->worker);
+	return 0;
 }
 
-static void free_machine(void *arg)
+static int free_machine(void *arg, struct err *e)
 {
 	struct sandbox *sb = arg;
 
+	(void) e;
 	hv_free(take_ptr(sb->hv));
 	virtiofsd_free(take_ptr(sb->virtiofsd));
-	worker_resume(sb->worker);
+	return 0;
 }
 
-static void expect_end(void *arg)
+static int expect_end(void *arg, struct err *e)
 {
 	struct sandbox *sb = arg;
 
+	(void) e;
 	sb->state = SANDBOX_ENDING; /* from now on the connection may break */
 	loss_settled(sb);
-	worker_resume(sb->worker);
+	return 0;
 }
 
 static void say_goodbye(struct sandbox *sb)
@@ -68,14 +71,14 @@ static void remove_share(struct sandbox *sb)
 void teardown(struct sandbox *sb)
 {
 	log_debug("step: say goodbye");
-	worker_on_loop(sb->worker, expect_end, sb);
+	(void) worker_on_loop(sb->worker, expect_end, sb, NULL);
 	if (sb->booted)
 		say_goodbye(sb);
 	sb->booted = false;
-	worker_on_loop(sb->worker, close_line, sb);
+	(void) worker_on_loop(sb->worker, close_line, sb, NULL);
 	log_debug("step: stop the machine");
 	stop_machine(sb);
-	worker_on_loop(sb->worker, free_machine, sb);
+	(void) worker_on_loop(sb->worker, free_machine, sb, NULL);
 	log_debug("step: remove the share");
 	remove_share(sb);
 	notes_remove(sb);

@@ -138,7 +138,7 @@ void worker_run(struct worker *w, struct worker_job *job)
 	pthread_mutex_unlock(&w->lock);
 }
 
-void worker_on_loop(struct worker *w, loop_fn fn, void *arg)
+void worker_await_loop(struct worker *w, loop_fn fn, void *arg)
 {
 	assert(pthread_equal(pthread_self(), w->thread));
 	pthread_mutex_lock(&w->lock);
@@ -148,6 +148,30 @@ void worker_on_loop(struct worker *w, loop_fn fn, void *arg)
 	while (!w->resumed)
 		pthread_cond_wait(&w->wake, &w->lock);
 	pthread_mutex_unlock(&w->lock);
+}
+
+struct step {
+	struct worker *worker;
+	int (*fn)(void *arg, struct err *e);
+	void *arg;
+	struct err *e;
+	int r;
+};
+
+static void take_step(void *arg)
+{
+	struct step *s = arg;
+
+	s->r = s->fn(s->arg, s->e);
+	worker_resume(s->worker);
+}
+
+int worker_on_loop(struct worker *w, int (*fn)(void *arg, struct err *e), void *arg, struct err *e)
+{
+	struct step s = {.worker = w, .fn = fn, .arg = arg, .e = e};
+
+	worker_await_loop(w, take_step, &s);
+	return s.r;
 }
 
 void worker_resume(struct worker *w)

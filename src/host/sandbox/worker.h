@@ -40,9 +40,12 @@ bool worker_is_idle(const struct worker *w);
 /* Queues a job; it belongs to the worker until its done function is called. */
 void worker_run(struct worker *w, struct worker_job *job);
 
-/* For jobs: runs @fn on the loop's thread and waits until it calls worker_resume(), then or later.
- * Not on the loop's thread. */
-void worker_on_loop(struct worker *w, loop_fn fn, void *arg);
+/* For jobs: runs @fn on the loop's thread and waits for it. Returns what it returned. Not on the
+ * loop's thread. */
+int worker_on_loop(struct worker *w, int (*fn)(void *arg, struct err *e), void *arg, struct err *e);
 
-/* For the loop: what worker_on_loop() asked for is done. */
+/* The same for a step that ends later than its function: waits until worker_resume(). */
+void worker_await_loop(struct worker *w, loop_fn fn, void *arg);
+
+/* For the loop: what worker_await_loop() asked for is done. */
 void worker_resume(struct worker *w);

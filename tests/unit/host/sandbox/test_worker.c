@@ -17,12 +17,23 @@ struct step {
 	bool asks;
 };
 
-static void on_loop(void *arg)
+static int on_loop(void *arg, struct err *e)
 {
-	(void) arg;
 	CHECK(pthread_equal(pthread_self(), loop_thread));
 	strcat(story, "l");
-	worker_resume(worker);
+	return err_say(e, EBUSY, "not %s", (const char *) arg);
+}
+
+static void resume(void *arg)
+{
+	worker_resume(arg);
+}
+
+static void later(void *arg)
+{
+	CHECK(pthread_equal(pthread_self(), loop_thread));
+	strcat(story, "w");
+	CHECK_EQ(loop_post(loop, resume, arg), 0);
 }
 
 static int run(struct worker_job *job, struct err *e)
@@ -30,8 +41,12 @@ static int run(struct worker_job *job, struct err *e)
 	struct step *s = (struct step *) job;
 
 	CHECK(!pthread_equal(pthread_self(), loop_thread));
-	if (s->asks)
-		worker_on_loop(worker, on_loop, NULL);
+	if (s->asks) {
+		CHECK_EQ(worker_on_loop(worker, on_loop, (void *) s->name, e), -EBUSY);
+		CHECK_STR(e->text, "not a");
+		err_clear(e);
+		worker_await_loop(worker, later, worker);
+	}
 	return s->r ? err_say(e, -s->r, "%s broke", s->name) : 0;
 }
 
@@ -74,7 +89,7 @@ TEST(jobs_run_in_order_and_tell_the_loop)
 	worker_run(worker, &c.job);
 	CHECK(!worker_is_idle(worker));
 	CHECK_EQ(loop_run(loop, NULL), 0);
-	CHECK_STR(story, "lablast");
+	CHECK_STR(story, "lwablast");
 	CHECK(worker_is_idle(worker));
 	down();
 }
