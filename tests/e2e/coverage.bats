@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# tools/run-bats and tools/coverage-table: what became of each test, and that one which ran nowhere is found.
+# tools/run-bats, tools/coverage-table and tools/suites: what became of each test, that one which ran nowhere is found, and
+# that the end of the output says what failed.
 
 # bats file_tags=host
 
@@ -63,4 +64,52 @@ run_bats() {
 	[ "${lines[-1]}" = "3 end-to-end tests, 0 ran nowhere" ]
 	run -1 tools/coverage-table here=/no/list box=/no/list -- "$T/sample.bats"
 	[ "${lines[-1]}" = "3 end-to-end tests, 3 ran nowhere" ]
+}
+
+# suites COMMAND...: in a shell which has read tools/suites; its folder of results is the test's.
+suites() {
+	local tree=$PWD
+	(cd "$T" && bash -c ". $tree/tools/suites; $1")
+}
+
+@test "the sum of all suites comes last, what failed right before it" {
+	cat >"$T/log" <<-'END'
+		1..4
+		ok 1 one
+		not ok 2 two
+		# said by two
+		ok 3 three
+		# said before four
+		not ok 4 four
+		# said by four
+		2 passed, 2 failed, 0 skipped
+	END
+	run -1 suites "suite good 60 echo 3 passed, 0 failed, 1 skipped; suite bad 60 sh -c 'cat log; exit 1'; suites_end"
+	[ "${lines[-1]}" = "5 passed, 2 failed, 1 skipped" ]
+	diff <(sed '1,/^== what failed/d' <<<"$output" | head -n -1) - <<-'END'
+		-- bad, build/results/bad.log
+		not ok 2 two
+		# said by two
+		# said before four
+		not ok 4 four
+		# said by four
+	END
+}
+
+@test "what failed is cut to its last lines, and every test that failed is named" {
+	for i in {1..9}; do
+		echo "not ok $i $i"
+		seq -f "# line %g of $i" 100
+	done >"$T/log"
+	run -1 suites "suite bad 60 sh -c 'cat log; exit 1'; suites_end"
+	[ "${#lines[@]}" -lt 70 ]
+	[ "$(grep -c '^not ok' <<<"$output")" -eq 9 ]
+	[ "$(grep -c '^# line 100 of' <<<"$output")" -eq 9 ]
+}
+
+@test "of a suite without a result the end of the output is shown" {
+	run -1 suites "suite late 1 sh -c 'seq 100; exec sleep 1000'; suite gone 60 sh -c 'exit 3'; suites_end"
+	[ "${lines[-1]}" = "0 passed, 2 failed, 0 skipped" ]
+	grep -qx 100 <<<"$output"
+	grep -qx '   ended with 3 and no result (. s)' <<<"$output"
 }
