@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -127,8 +129,25 @@ def edited(base: dict[str, Any], edit: Edit) -> dict[str, Any]:
     return config
 
 
+@functools.lru_cache(maxsize=None)
+def applets() -> list[str]:
+    """The commands that busybox is, but for its own name."""
+    names = subprocess.run([BUSYBOX, "--list"], check=True, capture_output=True, text=True)
+    return [name for name in names.stdout.split() if name != "busybox"]
+
+
+def install_busybox(folder: Path) -> None:
+    """Makes each applet a link to the busybox in the folder.
+
+    Hard links, because a file system that avoids inodes which were deleted a moment ago, as ext4
+    does, takes longer for hundreds of symbolic links than a container for its whole life.
+    """
+    for name in applets():
+        os.link(folder / "busybox", folder / name)
+
+
 def make_template(work: Path) -> Path:
-    """The root file system every bundle starts from: static busybox and the static probe."""
+    """What every root file system is a copy of: folders, static busybox and the static probe."""
     root = work / "template"
     for name in ("bin", "dev", "etc", "home", "mnt", "proc", "root", "sys", "tmp", "usr/bin"):
         (root / name).mkdir(parents=True)
@@ -136,10 +155,6 @@ def make_template(work: Path) -> Path:
     (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home:\n")
     (root / "etc/group").write_text("root:x:0:\nuser:x:1000:\nextra:x:2000:user\n")
     shutil.copy(BUSYBOX, root / "bin/busybox")
-    applets = subprocess.run([BUSYBOX, "--list"], check=True, capture_output=True, text=True)
-    for applet in applets.stdout.split():
-        if applet != "busybox":
-            (root / "bin" / applet).symlink_to("busybox")
     sources = sorted((HERE / "probe").glob("*.c"))
     subprocess.run(["gcc", "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-Wall", "-Wextra", "-static",
                     "-o", root / "probe", *sources], check=True)
@@ -158,7 +173,8 @@ def make_bundle(bundle: Path, template: Path, config: dict[str, Any], files: Map
         return text
 
     bundle.mkdir(parents=True)
-    shutil.copytree(template, bundle / "rootfs", symlinks=True)
+    shutil.copytree(template, bundle / "rootfs")
+    install_busybox(bundle / "rootfs/bin")
     for name, content in files.items():
         path = bundle / name
         path.parent.mkdir(parents=True, exist_ok=True)
