@@ -100,7 +100,7 @@ check-security: all
 .PHONY: check-engines
 check-engines: all
 	@mkdir -p build/results
-	tests/engines/room tools/run-bats build/results/engines.list -- tests/engines/*.bats
+	tools/room tools/run-bats build/results/engines.list -- tests/engines/*.bats
 
 ## make check-corpus    replay the fuzzing corpora
 .PHONY: check-corpus

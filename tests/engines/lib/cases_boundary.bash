@@ -126,7 +126,7 @@ top_has() {
 }
 
 no_process_of_the_host() {
-	[[ $output != *engines/room* && $output != *bats* && $output != *qemu* && $output != *dockerd* ]]
+	[[ $output != *tools/room* && $output != *bats* && $output != *qemu* && $output != *dockerd* ]]
 }
 
 # joined TYPE COMMAND...: the command in an ordinary container that asks for ours's namespace. To be refused is right,

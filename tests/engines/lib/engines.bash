@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the tests of engines stand on: an engine of the file's own in a room (tests/engines/room), an image without a
+# What the tests of engines stand on: an engine of the file's own in a room (tools/room), an image without a
 # registry, and two containers of that image, `kata` under our runtime and `runc` under runc, on which a test runs the
 # same command. A file sources this, then the engine's half (podman.bash, docker.bash), which defines:
 #
