@@ -15,7 +15,7 @@
 #include "base/file.h"
 #include "health.pb-c.h"
 
-#define LINE_DOWN_MS 500
+#define LINE_DOWN_MS 1500
 
 #define APPEND                                                                               \
 	"console=ttyS0 quiet panic=-1 agent.server_addr=serial://agent.channel.0 agent.log=" \

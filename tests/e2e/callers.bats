@@ -49,7 +49,7 @@ need_podman() {
 	run -7 run_in_pod --rm --rootfs "$ROOTFS" sh -c 'echo out; exit 7'
 	echo "$output"
 	[[ $output == *out* ]]
-	wait_for 10 no_state
+	wait_for 60 no_state
 }
 
 no_state() {
@@ -72,7 +72,7 @@ no_state() {
 	pod kill c1
 	[ "$(pod wait c1)" = 137 ]
 	pod rm c1
-	wait_for 10 no_state
+	wait_for 60 no_state
 }
 
 # bats test_tags=podman
@@ -109,7 +109,7 @@ no_state() {
 		[ "$(pod inspect -f '{{.State.Status}}' c1)" = running ]
 	fi
 	pod rm --force --time 0 c1
-	wait_for 10 no_state
+	wait_for 60 no_state
 	rmdir /sys/fs/cgroup/libpod_parent /sys/fs/cgroup/*/libpod_parent 2>/dev/null || true
 }
 
@@ -120,7 +120,7 @@ no_state() {
 	[ "$(pod wait c1)" = 4 ]
 	[[ $(pod logs c1) == */dev/pts/* ]]
 	pod rm c1
-	wait_for 10 no_state
+	wait_for 60 no_state
 }
 
 # bats test_tags=podman
@@ -128,7 +128,7 @@ no_state() {
 	need_podman
 	run -127 run_in_pod --rm --rootfs "$ROOTFS" no-such-program
 	[[ $output == *no-such-program* ]]
-	wait_for 10 no_state
+	wait_for 60 no_state
 }
 
 # bats test_tags=podman
@@ -141,7 +141,7 @@ no_state() {
 		[ -b "/dev/$name" ] || continue
 		if grep -qx "$name" <<<"$output"; then return 1; fi
 	done
-	wait_for 10 no_state
+	wait_for 60 no_state
 }
 
 # bats test_tags=podman
@@ -152,7 +152,7 @@ no_state() {
 	run -0 run_in_pod --rm -v "$WORK/data:/mnt:O" --rootfs "$ROOTFS" sh -c 'cat /mnt/file; echo new >/mnt/file; cat /mnt/file'
 	[[ $output == *old*new* ]]
 	[ "$(cat "$WORK/data/file")" = old ]
-	wait_for 10 no_state
+	wait_for 60 no_state
 }
 
 # What containerd's shim for runc calls, in its order.
@@ -162,10 +162,10 @@ no_state() {
 	shim() { kata --log "$log" --log-format json "$@"; }
 	shim create --bundle "$dir" --pid-file "$WORK/pid" c1 </dev/null >"$WORK/out" 2>&1
 	shim start c1
-	wait_for 10 grep -q ready "$WORK/out"
+	wait_for 60 grep -q ready "$WORK/out"
 	jq '.process | .args = ["sh", "-c", "echo exec; exit 6"]' "$dir/config.json" >"$WORK/process.json"
 	shim exec --process "$WORK/process.json" --detach --pid-file "$WORK/exec.pid" c1 </dev/null >"$WORK/exec.out" 2>&1
-	wait_for 10 gone "$(cat "$WORK/exec.pid")"
+	wait_for 60 gone "$(cat "$WORK/exec.pid")"
 	[ "$(cat "$WORK/exec.out")" = exec ]
 	shim ps --format json c1 | jq -e 'length >= 1'
 	shim ps c1 -ef | grep -q "sleep 1000"
@@ -175,7 +175,7 @@ no_state() {
 	echo '{"pids": {"limit": 50}}' | shim update --resources - c1
 	shim kill c1 15 # sleep is PID 1 of its namespace: nothing happens
 	shim kill --all c1 9
-	wait_for 10 gone "$(cat "$WORK/pid")"
+	wait_for 60 gone "$(cat "$WORK/pid")"
 	shim delete c1
 	[ ! -s "$log" ]
 	run shim start c1

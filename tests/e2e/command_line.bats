@@ -35,7 +35,7 @@ teardown() { common_teardown; }
 	for signal in $signals; do
 		[ "$signal" != URG ] || continue
 		kill -s "$signal" "$pid"
-		wait_for 10 grep -qx "got-$signal" "$WORK/out"
+		wait_for 60 grep -qx "got-$signal" "$WORK/out"
 	done
 	kill -s TERM "$pid"
 	rc=0
@@ -101,14 +101,14 @@ has_lines() {
 	kata run --bundle "$dir" --detach c1 </dev/null >/dev/null 2>&1
 	"$TREE/build/kata-runtime" --root "$ROOT" events --interval 1h c1 >"$WORK/events" 2>&1 &
 	watcher=$!
-	wait_for 30 grep -q '"type":"stats"' "$WORK/events"
+	wait_for 60 grep -q '"type":"stats"' "$WORK/events"
 	run -1 grep -q oom "$WORK/events"
 	touch "$ROOTFS/tmp/go"
 	wait_for 60 grep -qx '{"type":"oom","id":"c1"}' "$WORK/events"
 	"$TREE/build/kata-runtime" --root "$ROOT" events --interval 100ms c1 >"$WORK/later" 2>&1 &
 	later=$!
-	wait_for 30 grep -qx '{"type":"oom","id":"c1"}' "$WORK/later"
-	wait_for 30 has_lines 4 "$WORK/later"
+	wait_for 60 grep -qx '{"type":"oom","id":"c1"}' "$WORK/later"
+	wait_for 60 has_lines 4 "$WORK/later"
 	kill "$watcher" "$later"
 	kata delete --force c1
 }

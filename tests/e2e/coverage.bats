@@ -111,5 +111,18 @@ suites() {
 	run -1 suites "suite late 1 sh -c 'seq 100; exec sleep 1000'; suite gone 60 sh -c 'exit 3'; suites_end"
 	[ "${lines[-1]}" = "0 passed, 2 failed, 0 skipped" ]
 	grep -qx 100 <<<"$output"
-	grep -qx '   ended with 3 and no result (. s)' <<<"$output"
+	grep -qx '   gone: ended with 3 and no result (. s, . s of processors)' <<<"$output"
+}
+
+@test "two suites run at a time, and what one of them left running ends with the whole" {
+	run -0 suites "SUITES_AT_A_TIME=2; mkfifo a b; suite a 60 sh -c 'echo >a; cat b; echo 1 passed, 0 failed, 0 skipped'
+		suite b 60 sh -c 'cat a; echo >b; echo 2 passed, 0 failed, 0 skipped'; suites_end"
+	[ "${lines[-1]}" = "3 passed, 0 failed, 0 skipped" ]
+	run -7 suites "suite a 60 sh -c 'echo \$\$ >pid; exec sleep 1000'; until [ -s pid ]; do :; done; exit 7"
+	wait_until_gone "$(cat "$T/pid")"
+}
+
+# kill says nothing of a process that has ended and that nobody has waited for.
+wait_until_gone() {
+	while [ -d "/proc/$1" ] && ! grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; do :; done
 }

@@ -71,7 +71,7 @@ teardown_file() {
 	sleeps
 	kill -9 "$(cat "$WORK/pid")"
 	no_sleep() { ! sleeps; }
-	wait_for 10 no_sleep
+	wait_for 60 no_sleep
 }
 
 @test "process.json is run as it stands" {
@@ -116,15 +116,15 @@ teardown_file() {
 	kata exec c1 sh -c 'mkfifo /tmp/go; (read x </tmp/go; echo late; echo late too >&2) & echo first; exit 3' >"$WORK/out" 2>"$WORK/err" || [ $? -eq 3 ]
 	[ "$(cat "$WORK/out")" = first ]
 	kata exec c1 sh -c 'echo go >/tmp/go; rm /tmp/go'
-	wait_for 30 grep -q late "$WORK/out"
+	wait_for 60 grep -q late "$WORK/out"
 	[ "$(cat "$WORK/out")" = $'first\nlate' ]
-	wait_for 30 grep -q "late too" "$WORK/err"
+	wait_for 60 grep -q "late too" "$WORK/err"
 	# Who reads a pipe sees its end when the last child has closed it, not when the exec has ended.
 	[ "$(kata exec c1 sh -c '(sleep 1; seq 100000 | tail -n 1) & echo first')" = $'first\n100000' ]
 	# A reader that is gone is a broken pipe for the child.
 	kata exec c1 sh -c '(yes; echo over >/tmp/over) 2>/dev/null & sleep 0.1' | head -n 1
 	no_yes() { ! kata exec c1 ps | grep -q '[y]es$'; }
-	wait_for 30 no_yes
+	wait_for 60 no_yes
 }
 
 @test "what was left open by an exec goes with its container" {
@@ -132,7 +132,7 @@ teardown_file() {
 	mkfifo "$WORK/pipe"
 	cat "$WORK/pipe" >"$WORK/out" &
 	kata exec c3 sh -c 'sleep 2000 & echo first' >"$WORK/pipe"
-	wait_for 30 grep -q first "$WORK/out"
+	wait_for 60 grep -q first "$WORK/out"
 	kata delete --force c3
 	wait $! # cat has seen the end
 }

@@ -50,7 +50,7 @@ nothing_after_delete() {
 	code=0
 	wait "$other" || code=$?
 	[ "$code" -eq 137 ]
-	wait_for 10 gone "$(cat "$WORK/pid")"
+	wait_for 60 gone "$(cat "$WORK/pid")"
 	status_is stopped
 	cat "$WORK/log"
 	grep -q "guest kernel panicked: .*sysrq" "$WORK/log"
@@ -74,7 +74,7 @@ nothing_after_delete() {
 	kata start c1 </dev/null >"$WORK/out" 2>"$WORK/err" || code=$?
 	clear_end "$code"
 	grep -q "panicked" "$WORK/err"
-	wait_for 10 gone "$(cat "$WORK/pid")"
+	wait_for 60 gone "$(cat "$WORK/pid")"
 	status_is stopped
 	nothing_after_delete
 	code=0

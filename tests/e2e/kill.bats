@@ -56,7 +56,7 @@ make_steps=("make the share" "start virtiofsd" "start the machine" "reach the ag
 		if [ "$victim" = kata-runtime ]; then
 			[ "$(kata state c1 | jq -r .status)" = running ]
 		else
-			wait_for 10 gone "$(cat "$WORK/pid")"
+			wait_for 60 gone "$(cat "$WORK/pid")"
 			[ "$(kata state c1 | jq -r .status)" = stopped ]
 		fi
 		nothing_after_delete
@@ -112,7 +112,7 @@ stop_at() {
 	stop_log
 	echo "$2 at '$1': $code, $(cat "$WORK/err")"
 	[ "$code" -gt 128 ]
-	wait_for 30 state_is_empty
+	wait_for 60 state_is_empty
 	leak_check
 	story_forget
 }
@@ -140,7 +140,7 @@ stop_at() {
 		code=0
 		wait "$command" || code=$?
 		[ "$code" -gt 128 ]
-		wait_for 30 only_one
+		wait_for 60 only_one
 	done
 	let_log_go
 	nothing_after_delete

@@ -33,8 +33,8 @@ status_is() {
 
 # Whoever watches the pid is told, and the state says the same.
 seen_to_end() {
-	wait_for 10 gone "$(cat "$WORK/pid")"
-	wait_for 10 status_is stopped
+	wait_for 60 gone "$(cat "$WORK/pid")"
+	wait_for 60 status_is stopped
 }
 
 # refused VERB...: it fails with a sentence.
@@ -109,7 +109,7 @@ slow_start() {
 	created
 	kill_at "start the container" kata-runtime start c1
 	[ "$code" -eq 137 ]
-	wait_for 10 status_is running
+	wait_for 60 status_is running
 	[ "$(kata exec c1 echo alive)" = alive ]
 	nothing_after_delete
 }
@@ -124,7 +124,7 @@ slow_start() {
 			status_is running
 		else
 			[ "$code" -eq 0 ] || clear_end "$victim" exec
-			[ ! -s "$WORK/exec-pid" ] || wait_for 10 gone "$(cat "$WORK/exec-pid")"
+			[ ! -s "$WORK/exec-pid" ] || wait_for 60 gone "$(cat "$WORK/exec-pid")"
 			seen_to_end
 		fi
 		nothing_after_delete

@@ -32,7 +32,7 @@ machines() {
 	[[ $(machines) != *box.serial* && $(machines) != *virtserialport* ]]
 	# What was said before the answer to Start, and what is said now.
 	[ "$(kata exec c1 cat /sys/devices/system/clocksource/clocksource0/current_clocksource)" = kvm-clock ]
-	wait_for 10 grep -q ready "$WORK/out"
+	wait_for 60 grep -q ready "$WORK/out"
 }
 
 @test "two machines at a time have addresses of their own" {

@@ -28,7 +28,7 @@ footprint() {
 	for i in $(seq "$LOOPS"); do
 		kata run --bundle "$dir" "c$i"
 		# It hangs up by ending: the process itself goes an instant later.
-		wait_for 2 nothing_runs
+		wait_for 60 nothing_runs
 	done
 	footprint >"$WORK/after"
 	diff "$WORK/before" "$WORK/after"
@@ -80,9 +80,9 @@ stays_as_it_is() {
 	for i in $(seq $((LOOPS * 10))); do "$@"; done
 	rss_after=$(rss)
 	echo "# $((LOOPS * 10)) $what: the sandbox server's RSS was $rss_before KiB, is $rss_after KiB" >&3
-	wait_for 10 no_more_fds
+	wait_for 60 no_more_fds
 	[ "$(ls "/proc/$server/task")" = "$threads_before" ]
-	wait_for 10 guest_processes_are "$guest_before"
+	wait_for 60 guest_processes_are "$guest_before"
 	[ $((rss_after - rss_before)) -le 128 ]
 }
 
@@ -107,6 +107,6 @@ exec_and_kill() {
 		kata create --bundle "$dir" c1 </dev/null >/dev/null 2>&1
 		kata delete c1
 		# It hangs up by ending: the process itself goes an instant later.
-		wait_for 2 nothing_runs
+		wait_for 60 nothing_runs
 	done
 }

@@ -31,7 +31,7 @@ pid_of() {
 wait_gone() {
 	local pid i
 	for pid in "$@"; do
-		for ((i = 0; i < 200; i++)); do
+		for ((i = 0; i < 1200; i++)); do
 			grep -q '^State:.[^Z]' "/proc/$pid/status" 2>/dev/null || continue 2
 			sleep 0.05
 		done
@@ -114,7 +114,7 @@ echo_works() {
 @test "kill -9 of us takes QEMU and virtiofsd with it" {
 	mkdir -p "$T/share"
 	machine wait q35 "$T/share" >"$T/told" &
-	for ((i = 0; i < 400; i++)); do
+	for ((i = 0; i < 1200; i++)); do
 		grep -q '^started' "$T/told" && break
 		sleep 0.05
 	done

@@ -87,7 +87,7 @@ served() {
 	[[ $status -ne 0 && $output == *"Permission denied"* ]]
 	server=$(jq .server.pid "$ROOT/c/sandbox.json")
 	kill -9 "$server"
-	wait_for 10 gone "$server"
+	wait_for 60 gone "$server"
 	kata delete --force c
 }
 

@@ -78,7 +78,7 @@ with_virtiofsd() {
 	kata exec c sh -c 'exec 3</volume/file; while read -r _; do cat /proc/self/fd/3 | tail -n 1; done' <&7 >"$WORK/log" 2>&1 &
 	reader=$!
 	echo go >&7
-	wait_for 20 grep -qx 5 "$WORK/log"
+	wait_for 60 grep -qx 5 "$WORK/log"
 	echo 6 >"$volume/file"
 	asks_and_sees() {
 		echo go >&7
@@ -115,7 +115,7 @@ with_virtiofsd() {
 # ask TEXT COMMAND: gives the shell in the container a command, and waits until it has printed that.
 ask() {
 	echo "$2" >&7
-	wait_for 20 grep -qx "$1" "$WORK/log"
+	wait_for 60 grep -qx "$1" "$WORK/log"
 }
 
 # What the guest has just used, and the host replaces then, is another file at once. One shell does

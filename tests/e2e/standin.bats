@@ -142,7 +142,7 @@ has_no_rights() {
 
 	kata exec --pid-file "$WORK/pid" c1 sleep 999 &
 	job=$!
-	wait_for 30 test -s "$WORK/pid"
+	wait_for 60 test -s "$WORK/pid"
 	is_empty_room "$(cat "$WORK/pid")"
 	has_no_rights "$(cat "$WORK/pid")"
 	kill -KILL "$(cat "$WORK/pid")"
@@ -173,25 +173,25 @@ ends_with() {
 	local job
 	# A signal that comes before the trap would be lost.
 	start c1 sh -c 'trap "exit 42" TERM; touch /ready; sleep 1000 & wait'
-	wait_for 30 test -e "$ROOTFS/ready"
+	wait_for 60 test -e "$ROOTFS/ready"
 	# As the first process of its namespace it is not killed from inside, and collects what is left to it.
 	nsenter -t "$pid" -p sh -c 'kill -KILL 1; sleep 0 & :'
 	nobody_left() { ! pgrep -P "$pid"; }
-	wait_for 10 nobody_left
+	wait_for 60 nobody_left
 	[ "$(kata state c1 | jq -r .status)" = running ]
 	nsenter -t "$pid" -p sleep 1000 &
 	job=$!
 	# It may be gone with the room before it is through.
 	nsenter -t "$pid" -p sh -c 'kill -TERM 1' || true
 	stopped() { [ "$(kata state c1 | jq -r .status)" = stopped ]; }
-	wait_for 30 stopped
-	wait_for 10 gone "$pid"
+	wait_for 60 stopped
+	wait_for 60 gone "$pid"
 	ends_with 137 $job
 	kata delete c1
 
 	kata run -d --bundle "$WORK/b-c1" --pid-file "$WORK/c1.pid" c1
 	kill -KILL "$(cat "$WORK/c1.pid")"
-	wait_for 30 stopped
+	wait_for 60 stopped
 }
 
 # For a subshell: becomes the holder of the terminal that comes over the socket $1, gives it a size, and tells by the file $2

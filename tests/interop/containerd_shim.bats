@@ -36,7 +36,7 @@ teardown_file() {
 	[ -n "${T-}" ] || return 0
 	if [ -s "$T/shim.pid" ] && kill -0 "$(cat "$T/shim.pid")" 2>/dev/null; then
 		kill -9 "$(cat "$T/shim.pid")"
-		(cd "$T/bundle" && timeout 20 containerd-shim-runc-v2 -namespace "$NS" -address "$T/containerd.sock" -id "$ID" \
+		(cd "$T/bundle" && timeout 60 containerd-shim-runc-v2 -namespace "$NS" -address "$T/containerd.sock" -id "$ID" \
 			-bundle "$T/bundle" delete >/dev/null)
 	fi
 	for pid in events.pid log.pid; do
@@ -45,9 +45,9 @@ teardown_file() {
 	rmdir /run/containerd/s /run/containerd/runc/"$NS" /run/containerd/runc /run/containerd 2>/dev/null || true
 }
 
-# await COMMAND...: until it succeeds, for at most 20 seconds.
+# await COMMAND...: until it succeeds, for at most 60 seconds.
 await() {
-	local end=$((SECONDS + 20))
+	local end=$((SECONDS + 60))
 	until "$@"; do
 		[ $SECONDS -lt $end ] || return 1
 		read -rt 0.05 <> <(:) || true
@@ -75,14 +75,14 @@ start_shim() {
 	cat "$T/bundle/log" >"$T/shim.log" 3>&- &
 	echo $! >"$T/log.pid"
 	cd "$T/bundle" || return 1
-	TTRPC_ADDRESS="$T/containerd.sock.ttrpc" timeout 20 containerd-shim-runc-v2 -namespace "$NS" -address "$T/containerd.sock" \
+	TTRPC_ADDRESS="$T/containerd.sock.ttrpc" timeout 60 containerd-shim-runc-v2 -namespace "$NS" -address "$T/containerd.sock" \
 		-publish-binary /bin/true -id "$ID" start >"$T/address" 3>&-
 	task Connect "id=$ID" | sed -n 's/.*shim_pid=\([0-9]*\).*/\1/p' >"$T/shim.pid"
 	[ -s "$T/shim.pid" ]
 }
 
 task() {
-	timeout 70 "$TOOLS/interop-task" "$(cat "$T/address")" "$@"
+	timeout 150 "$TOOLS/interop-task" "$(cat "$T/address")" "$@"
 }
 
 @test "Connect answers the shim's pid" {
@@ -119,15 +119,15 @@ task() {
 	task Wait "id=$ID" , Start "id=$ID" , Connect "id=$ID" >"$T/answers" 3>&- &
 	local caller=$!
 	await grep -q ^Start "$T/answers"
-	read -rt 20 line <&6
+	read -rt 60 line <&6
 	[ "$line" = to-stdout ]
-	read -rt 20 line <&7
+	read -rt 60 line <&7
 	[ "$line" = to-stderr ]
 	run ! grep -q ^Wait "$T/answers"
 	run task State "id=$ID"
 	[[ $output == *" status=2 "* ]]
 	echo hello >&5
-	read -rt 20 line <&6
+	read -rt 60 line <&6
 	[ "$line" = "got hello" ]
 	wait "$caller"
 	cat "$T/answers"

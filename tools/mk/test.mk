@@ -14,6 +14,7 @@ check-unit: $(UNIT_BIN)
 check:
 	tools/install-deps
 	$(MAKE) all
+	$(MAKE) check-programs
 	$(if $(BOX),$(MAKE) kvm-host)
 	tools/check $(if $(BOX),--box)
 
@@ -86,8 +87,9 @@ $(B)/tests/interop-%: tests/interop/%.c $(B)/libkata.a
 	$(call say,CC,$@)$(CC) $(CPPFLAGS) $(HOST_CFLAGS) -MMD -MP $< $(B)/libkata.a $(HOST_LDFLAGS) $(HOST_LIBS) -o $@
 
 ## make check-interop   our ttRPC against containerd's (skipped where containerd is not installed)
+INTEROP := $(patsubst tests/interop/%.c,$(B)/tests/interop-%,$(wildcard tests/interop/*.c))
 .PHONY: check-interop
-check-interop: $(patsubst tests/interop/%.c,$(B)/tests/interop-%,$(wildcard tests/interop/*.c))
+check-interop: $(INTEROP)
 	bats tests/interop
 
 ## make check-security  what a process of ours can do that somebody has taken over
@@ -109,6 +111,10 @@ check-corpus: $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(B)/tests/replay_%)
 	@echo "$(words $^) passed, 0 failed, 0 skipped"
 
 -include $(shell find $(B)/tests -name '*.d' 2>/dev/null)
+
+# What the suites run, built before them: several suites run at a time, and none of them builds then.
+.PHONY: check-programs
+check-programs: guest $(UNIT_BIN) $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(B)/tests/replay_%) $(B)/tests/agent $(GUEST_TESTS) $(INTEROP)
 
 ## make bench           measure beside peers; writes build/bench.json and docs/performance.md
 .PHONY: bench

@@ -130,17 +130,31 @@ def id_again(c: Container) -> None:
     ended(c)
 
 
+def silent(c: Container) -> bytes | None:
+    """The output once nothing has been added to it for half a second; None if that never is.
+
+    A container that is not frozen writes five lines in that time. What it wrote before it was
+    frozen may still be on its way.
+    """
+    deadline = time.monotonic() + c.patience
+    while time.monotonic() < deadline:
+        before = c.out()
+        time.sleep(0.5)
+        if c.out() == before:
+            return before
+    return None
+
+
 def paused(c: Container) -> None:
     running(c)
     c.await_output(b"2")
     say(c, "pause", c.call("pause", c.id))
     c.say(c.status())
-    before = c.out()
-    time.sleep(0.5)  # a container that was not frozen would write five lines
-    c.say("wrote while paused:", c.out() != before)
+    before = silent(c)
+    c.say("wrote while paused:", before is None)
     say(c, "resume", c.call("resume", c.id))
     c.say(c.status())
-    c.await_output(b"\n" + str(before.count(b"\n") + 2).encode())
+    c.await_output(b"\n" + str(c.out().count(b"\n") + 2).encode())
     ended(c)
 
 

@@ -74,7 +74,7 @@ OTHERS = [
     Case("pids/usual", sh("(sleep 0.1; true) & wait; echo ok")),
     Case("pids/limit", probe("pids"), resources(pids={"limit": 50})),
     Case("pids/endless", probe("pids"), resources(pids={"limit": -1})),
-    Case("pids/enforced", sh("for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; echo all"),
+    Case("pids/enforced", sh("for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; echo all"),
          resources(pids={"limit": 5})),
     Case("io/weight", probe("group:io.weight"), resources(blockIO={"weight": 200}),
          reference=False, expect=Expect("io.weight: default 1920\n")),

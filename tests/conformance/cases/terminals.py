@@ -11,7 +11,7 @@ from harness.runtime import Container
 from harness.terminal import ConsoleSocket, Dialogue, Resize, read_all, set_size
 
 ON_TERMINAL = {"process.terminal": True}
-SECONDS = 30
+SECONDS = 90
 # A runtime may pass the size on only after the program has started.
 WITH_SIZE = "until stty size 2>/dev/null | grep -q '^[1-9]'; do sleep 0.05; done; "
 ON_RESIZE = sh(WITH_SIZE + "trap 'stty size; exit 6' WINCH; echo ready; "

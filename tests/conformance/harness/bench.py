@@ -37,6 +37,11 @@ class Bench:
     keep: bool
     patience: float
 
+    @property
+    def grace(self) -> float:
+        """Seconds in which those must have ended that are on their way out."""
+        return self.patience / 3
+
     def home(self, number: int, side: str) -> tuple[str, Path]:
         """The id and the directory of one container."""
         return f"cf{os.getpid():07}-{number:04}{side}", self.work / f"{number:04}{side}"
@@ -53,7 +58,7 @@ class Bench:
 
     def clear(self, container: Container) -> tuple[str, ...]:
         """Deletes what a failed case left running; returns what was still there before that."""
-        left = leaks.after(container.id, container.home)
+        left = leaks.after(container.id, container.home, self.grace)
         if left:
             container.call("delete", "--force", container.id)
         if not self.keep:
@@ -107,12 +112,12 @@ def bench(keep: bool, patience: float) -> Iterator[Bench]:
             shutil.rmtree(work, ignore_errors=True)
 
 
-def strays() -> list[int]:
+def strays(grace: float) -> list[int]:
     """Reaps the children that are dead; returns those that live on: orphans of cases.
 
     A first process of a pid namespace is dead only when all others in it were reaped: so again.
     """
-    deadline = time.monotonic() + leaks.GRACE_SECONDS
+    deadline = time.monotonic() + grace
     path = Path(f"/proc/self/task/{os.getpid()}/children")
     while (pids := [int(pid) for pid in path.read_text().split()]) and time.monotonic() < deadline:
         for pid in pids:

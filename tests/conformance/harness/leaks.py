@@ -6,8 +6,6 @@ import os
 import time
 from pathlib import Path
 
-GRACE_SECONDS = 3.0  # helpers may still be exiting when the last verb has returned
-
 
 def _processes(mark: bytes) -> list[str]:
     found = []
@@ -48,9 +46,9 @@ def find(container_id: str, home: Path) -> list[str]:
     return sorted(set(found))
 
 
-def after(container_id: str, home: Path) -> list[str]:
-    """What is left when those that are on their way out have had their time."""
-    deadline = time.monotonic() + GRACE_SECONDS
+def after(container_id: str, home: Path, patience: float) -> list[str]:
+    """What is left after `patience` seconds: helpers may be exiting when the last verb returns."""
+    deadline = time.monotonic() + patience
     while (found := find(container_id, home)) and time.monotonic() < deadline:
         time.sleep(0.1)
     return found

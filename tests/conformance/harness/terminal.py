@@ -56,7 +56,7 @@ def talk(argv: Sequence[str], dialogue: Dialogue, seconds: float) -> tuple[int |
             try:
                 chunk = os.read(master, 65536)
             except OSError:  # EIO: the last holder of the terminal is gone
-                return child.wait(10), output
+                return child.wait(seconds), output
             output += chunk
             while lines and (at := output.find(lines[0][0], heard)) >= 0:
                 cue, answer = lines.pop(0)
@@ -80,13 +80,13 @@ class ConsoleSocket:
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(path))
         self.listener.listen(1)
-        self.listener.settimeout(10)
+        self.listener.settimeout(60)
 
     def terminal(self) -> int:
         """The descriptor that was sent; its holder is the caller."""
         peer, _ = self.listener.accept()
         with peer:
-            peer.settimeout(10)
+            peer.settimeout(60)
             _, descriptors, _, _ = socket.recv_fds(peer, 4096, 4)
         self.listener.close()
         if len(descriptors) != 1:

@@ -20,7 +20,7 @@ logged() {
 # wait_step STEP: reads the log up to it.
 wait_step() {
 	local line
-	while read -rt 60 line <&9; do
+	while read -rt 120 line <&9; do
 		echo "$line" >>"$WORK/story"
 		[[ $line != *"step: $1\""* ]] || return 0
 	done
