@@ -56,6 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 			(void) qmp_greet(q, clock_now(), version, sizeof version, NULL);
 		if (qmp_call(q, "query-status", NULL, clock_now(), &ret, &e) == 0)
 			json_decref(ret);
+		(void) qmp_call_until(q, "device_del", NULL, "DEVICE_DELETED", "d", clock_now(),
+				      NULL);
 		swallow(sv[1]);
 	}
 	(void) shutdown(sv[1], SHUT_WR);

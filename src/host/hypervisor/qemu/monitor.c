@@ -27,7 +27,7 @@ struct qmp {
 	struct buf in;
 	bool greeted;
 	char version[64];
-	struct list calls; /* that wait for their reply */
+	struct list calls; /* that wait for their reply or event */
 	size_t n_calls;
 	json_int_t last_id;
 	struct err broken; /* code 0: the connection works */
@@ -36,7 +36,9 @@ struct qmp {
 /* On the caller's stack, and in the list while it waits. */
 struct call {
 	struct list link;
-	json_int_t id;
+	json_int_t id;     /* of the command */
+	const char *event; /* or it waits for this event with @device in it */
+	const char *device;
 	int wake_fd; /* readable when done */
 	bool done;
 	json_t *reply; /* the whole object, or NULL when the connection broke */
@@ -117,7 +119,7 @@ static void take_reply(struct qmp *q, json_t *take_msg)
 		list_for_each (pos, &q->calls) {
 			struct call *c = container_of(pos, struct call, link);
 
-			if (c->id == json_integer_value(id)) {
+			if (!c->event && c->id == json_integer_value(id)) {
 				finish(q, c, take_msg);
 				return;
 			}
@@ -125,6 +127,22 @@ static void take_reply(struct qmp *q, json_t *take_msg)
 	}
 	/* The call that it answers has given up waiting. */
 	json_decref(take_msg);
+}
+
+/* Wakes the calls that wait for @event. */
+static void match_event(struct qmp *q, const char *event, json_t *msg)
+{
+	const char *device =
+		json_string_value(json_object_get(json_object_get(msg, "data"), "device"));
+
+	if (!device)
+		return;
+	list_for_each (pos, &q->calls) {
+		struct call *c = container_of(pos, struct call, link);
+
+		if (c->event && strcmp(c->event, event) == 0 && strcmp(c->device, device) == 0)
+			finish(q, c, json_incref(msg));
+	}
 }
 
 static int take_line(struct qmp *q, const char *line, size_t bytes, struct err *e)
@@ -142,6 +160,7 @@ static int take_line(struct qmp *q, const char *line, size_t bytes, struct err *
 		if (q->event_fn)
 			q->event_fn(q->event_arg, json_string_value(event),
 				    json_object_get(msg, "data"));
+		match_event(q, json_string_value(event), msg);
 	} else if (json_object_get(msg, "return") || json_object_get(msg, "error")) {
 		take_reply(q, msg);
 		return 0;
@@ -260,11 +279,72 @@ int qmp_greet(struct qmp *q, msec_t deadline, char *version, size_t version_byte
 	return qmp_call(q, "qmp_capabilities", NULL, deadline, NULL, e);
 }
 
-/* Sends the command and puts @c into the list. Commands are short and the socket's buffer is large:
- * if a command does not fit, QEMU has stopped reading long ago. */
-static int submit(struct qmp *q, struct call *c, const char *command, json_t *args, struct err *e)
+/* Sends @text with @fd, or none if that is -1. Returns as send(2). */
+static ssize_t send_text(int socket, const char *text, size_t bytes, int fd)
 {
-	int r = 0;
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {.room = {0}};
+	struct iovec data = {.iov_base = (char *) text, .iov_len = bytes};
+	struct msghdr msg = {.msg_iov = &data, .msg_iovlen = 1};
+
+	if (fd >= 0) {
+		msg.msg_control = &control;
+		msg.msg_controllen = sizeof control.room;
+		control.head.cmsg_level = SOL_SOCKET;
+		control.head.cmsg_type = SCM_RIGHTS;
+		control.head.cmsg_len = CMSG_LEN(sizeof fd);
+		memcpy(CMSG_DATA(&control.head), &fd, sizeof fd);
+	}
+	return sendmsg(socket, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* With the monitor locked. */
+static int enlist(struct qmp *q, struct call *c, struct err *e)
+{
+	if (q->n_calls == QMP_CALLS_MAX)
+		return err_say(e, EBUSY, "%d commands wait for QEMU's monitor", QMP_CALLS_MAX);
+	list_add(&q->calls, &c->link);
+	q->n_calls++;
+	return 0;
+}
+
+static void strike_off(struct qmp *q, struct call *c)
+{
+	list_remove(&c->link);
+	q->n_calls--;
+	c->done = true;
+}
+
+/* With the monitor locked: puts @c into the list and sends @text, whose NUL becomes a newline.
+ * Commands are short and the socket's buffer is large: if a command does not fit, QEMU has stopped
+ * reading long ago. */
+static int send_command(struct qmp *q, struct call *c, char *text, int fd, struct err *e)
+{
+	size_t bytes = strlen(text);
+	struct err broken = {0};
+	int r = enlist(q, c, e);
+
+	if (r < 0)
+		return r;
+	text[bytes++] = '\n';
+
+	ssize_t n = send_text(q->fd, text, bytes, fd);
+
+	if (n == (ssize_t) bytes)
+		return 0;
+	strike_off(q, c);
+	(void) err_sys(&broken, n < 0 && errno != EAGAIN ? errno : EPIPE,
+		       "write to QEMU's monitor");
+	(void) break_line(q, &broken);
+	return give_broken(q, e);
+}
+
+static int submit(struct qmp *q, struct call *c, const char *command, json_t *args, int fd,
+		  struct err *e)
+{
+	int r;
 
 	pthread_mutex_lock(&q->lock);
 	c->id = ++q->last_id;
@@ -272,31 +352,12 @@ static int submit(struct qmp *q, struct call *c, const char *command, json_t *ar
 		json_pack("{s:s,s:I,s:O*}", "execute", command, "id", c->id, "arguments", args);
 	auto_free char *text = msg ? json_dumps(msg, JSON_COMPACT) : NULL;
 
-	if (q->broken.code) {
+	if (q->broken.code)
 		r = give_broken(q, e);
-	} else if (!text) {
+	else if (!text)
 		r = err_sys(e, ENOMEM, "write a command");
-	} else if (q->n_calls == QMP_CALLS_MAX) {
-		r = err_say(e, EBUSY, "%d commands wait for QEMU's monitor", QMP_CALLS_MAX);
-	} else {
-		size_t bytes = strlen(text);
-
-		text[bytes++] = '\n'; /* where the NUL was: sent by length */
-
-		ssize_t n = send(q->fd, text, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-		if (n == (ssize_t) bytes) {
-			list_add(&q->calls, &c->link);
-			q->n_calls++;
-		} else {
-			struct err broken = {0};
-
-			(void) err_sys(&broken, n < 0 && errno != EAGAIN ? errno : EPIPE,
-				       "write to QEMU's monitor");
-			(void) break_line(q, &broken);
-			r = give_broken(q, e);
-		}
-	}
+	else
+		r = send_command(q, c, text, fd, e);
 	pthread_mutex_unlock(&q->lock);
 	return r;
 }
@@ -312,11 +373,8 @@ static int await(struct qmp *q, struct call *c, msec_t deadline, struct err *e)
 			(void) process_locked(q);
 		if (c->done && !c->reply)
 			r = give_broken(q, e);
-		if (!c->done && r < 0) {
-			list_remove(&c->link);
-			q->n_calls--;
-			c->done = true;
-		}
+		if (!c->done && r < 0)
+			strike_off(q, c);
 
 		bool done = c->done;
 
@@ -345,8 +403,8 @@ static int judge(const json_t *reply, const char *command, json_t **ret, struct 
 	return 0;
 }
 
-int qmp_call(struct qmp *q, const char *command, json_t *take_args, msec_t deadline, json_t **ret,
-	     struct err *e)
+int qmp_call_fd(struct qmp *q, const char *command, json_t *take_args, int send_fd, msec_t deadline,
+		json_t **ret, struct err *e)
 {
 	auto_ptr(json_decref) json_t *args = take_args;
 	auto_close int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -356,7 +414,7 @@ int qmp_call(struct qmp *q, const char *command, json_t *take_args, msec_t deadl
 	if (wake < 0)
 		return err_sys(e, errno, "QMP '%s'", command);
 
-	int r = submit(q, &c, command, args, e);
+	int r = submit(q, &c, command, args, send_fd, e);
 
 	if (r == 0)
 		r = await(q, &c, deadline, e);
@@ -366,4 +424,45 @@ int qmp_call(struct qmp *q, const char *command, json_t *take_args, msec_t deadl
 	if (r < 0)
 		return err_wrap(e, r, "QMP '%s'", command);
 	return judge(reply, command, ret, e);
+}
+
+int qmp_call(struct qmp *q, const char *command, json_t *take_args, msec_t deadline, json_t **ret,
+	     struct err *e)
+{
+	return qmp_call_fd(q, command, take_args, -1, deadline, ret, e);
+}
+
+int qmp_call_until(struct qmp *q, const char *command, json_t *take_args, const char *event,
+		   const char *device, msec_t deadline, struct err *e)
+{
+	auto_close int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct call c = {.wake_fd = wake, .event = event, .device = device};
+	int r = 0;
+
+	list_init(&c.link);
+	pthread_mutex_lock(&q->lock);
+	if (wake < 0)
+		r = err_sys(e, errno, "wait for '%s'", event);
+	else if (q->broken.code)
+		r = give_broken(q, e);
+	else
+		r = enlist(q, &c, e); /* before the command, because the event may be fast */
+	pthread_mutex_unlock(&q->lock);
+	if (r < 0) {
+		json_decref(take_args);
+		return r;
+	}
+	r = qmp_call(q, command, take_args, deadline, NULL, e);
+	if (r == 0) {
+		r = await(q, &c, deadline, e);
+		if (r < 0)
+			(void) err_wrap(e, r, "QMP '%s': wait for '%s'", command, event);
+	} else {
+		pthread_mutex_lock(&q->lock);
+		if (!c.done)
+			strike_off(q, &c);
+		pthread_mutex_unlock(&q->lock);
+	}
+	json_decref(c.reply);
+	return r;
 }

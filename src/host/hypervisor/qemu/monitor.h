@@ -54,6 +54,15 @@ int qmp_greet(struct qmp *q, msec_t deadline, char *version, size_t version_byte
 int qmp_call(struct qmp *q, const char *command, json_t *take_args, msec_t deadline, json_t **ret,
 	     struct err *e);
 
+/* The same with a descriptor for QEMU (add-fd), which stays the caller's. */
+int qmp_call_fd(struct qmp *q, const char *command, json_t *take_args, int send_fd, msec_t deadline,
+		json_t **ret, struct err *e);
+
+/* The same for a command whose end QEMU tells by @event with @device in it: returns 0 when both
+ * have come. -ETIMEDOUT: the command was taken, the event may still come. */
+int qmp_call_until(struct qmp *q, const char *command, json_t *take_args, const char *event,
+		   const char *device, msec_t deadline, struct err *e);
+
 /* For poll() and loops; borrowed. */
 int qmp_fd(const struct qmp *q);
 

@@ -1,6 +1,7 @@
 #include "tests/test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -12,7 +13,8 @@
 #include "host/hypervisor/qemu/monitor.h"
 
 /*
- * A fake QEMU: a thread that plays a list of steps. "<" waits for one line and remembers it;
+ * A fake QEMU: a thread that plays a list of steps. "<" waits for one line and remembers it, "<fd"
+ * also takes the descriptor that comes with it;
  * anything else is sent as it is, with "@1@" replaced by the id of the last line that came, "@2@"
  * by that of the one before.
  */
@@ -21,6 +23,7 @@ struct fake {
 	const char *const *steps;
 	pthread_t thread;
 	char line[2][512];
+	int got_fd;
 };
 
 #define GREETING                                                                           \
@@ -37,6 +40,27 @@ static void hear(struct fake *f)
 	while (n < sizeof f->line[0] - 1 && read(f->fd, f->line[0] + n, 1) == 1)
 		if (f->line[0][n++] == '\n')
 			break;
+}
+
+/* The descriptor comes with the first byte, which is "{". */
+static void hear_fd(struct fake *f)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {.room = {0}};
+	char byte;
+	struct iovec data = {&byte, 1};
+	struct msghdr msg = {
+		.msg_iov = &data,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof control.room,
+	};
+
+	if (recvmsg(f->fd, &msg, MSG_CMSG_CLOEXEC) == 1 && CMSG_FIRSTHDR(&msg))
+		memcpy(&f->got_fd, CMSG_DATA(&control.head), sizeof f->got_fd);
+	hear(f);
 }
 
 static long id_of(const char *line)
@@ -68,6 +92,8 @@ static void *play(void *arg)
 	for (const char *const *s = f->steps; *s; s++) {
 		if (strcmp(*s, "<") == 0)
 			hear(f);
+		else if (strcmp(*s, "<fd") == 0)
+			hear_fd(f);
 		else
 			tell(f, *s);
 	}
@@ -97,7 +123,7 @@ static struct qmp *talk(struct fake *f, const char *const *steps, struct seen *s
 	struct qmp *q = NULL;
 
 	(void) signal(SIGPIPE, SIG_IGN);
-	*f = (struct fake){.steps = steps};
+	*f = (struct fake){.steps = steps, .got_fd = -1};
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv), 0);
 	f->fd = sv[1];
 	CHECK_EQ(qmp_open(sv[0], seen ? on_event : NULL, seen, &q, NULL), 0);
@@ -386,5 +412,87 @@ TEST(a_reader_on_a_loop_serves_callers_elsewhere)
 	(void) qmp_process(q, NULL);
 	CHECK_EQ(pthread_join(c.thread, NULL), 0);
 	CHECK_EQ(c.answer, 5);
+	bye(&f, q);
+}
+
+TEST(a_descriptor_goes_with_its_command)
+{
+	const char *const steps[] = {GREETING,
+				     "<",
+				     AGREED,
+				     "<fd",
+				     "{\"return\": {\"fdset-id\": 7, \"fd\": 9}, \"id\": @1@}\r\n",
+				     NULL};
+	struct fake f;
+	struct qmp *q = talk(&f, steps, NULL);
+	auto_close int lent = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	json_t *ret = NULL;
+	int set = 0;
+
+	CHECK_EQ(greet(q, NULL), 0);
+	CHECK_EQ(qmp_call_fd(q, "add-fd", NULL, lent, clock_deadline(10000), &ret, NULL), 0);
+	CHECK_EQ(json_unpack(ret, "{s:i}", "fdset-id", &set), 0);
+	CHECK_EQ(set, 7);
+	json_decref(ret);
+	CHECK(f.got_fd >= 0 && f.got_fd != lent);
+	fd_close(f.got_fd);
+	CHECK(fcntl(lent, F_GETFD) >= 0); /* the caller's stays the caller's */
+	bye(&f, q);
+}
+
+#define GONE(device) "{\"event\": \"DEVICE_DELETED\", \"data\": {\"device\": \"" device "\"}}\r\n"
+
+static int unplug(struct qmp *q, uint32_t timeout_ms, struct err *e)
+{
+	return qmp_call_until(q, "device_del", json_pack("{s:s}", "id", "d1"), "DEVICE_DELETED",
+			      "d1", clock_deadline(timeout_ms), e);
+}
+
+/* @steps play after the handshake. */
+static void unplug_ends(const char *const *rest, int r, const char *sentence)
+{
+	const char *steps[8] = {GREETING, "<", AGREED};
+	struct fake f;
+	struct err e = {0};
+
+	for (size_t i = 3; *rest; i++)
+		steps[i] = *rest++;
+
+	struct qmp *q = talk(&f, steps, NULL);
+
+	CHECK_EQ(greet(q, NULL), 0);
+	CHECK_EQ(unplug(q, 10000, &e), r);
+	CHECK_STR(e.text, sentence);
+	bye(&f, q);
+}
+
+TEST(a_command_that_ends_with_an_event_waits_for_both)
+{
+	unplug_ends((const char *const[]){"<", AGREED, GONE("d1"), NULL}, 0, "");
+	/* The guest may be faster than the answer. */
+	unplug_ends((const char *const[]){"<", GONE("d1") AGREED, NULL}, 0, "");
+	/* Those of others and of other kinds do not count. */
+	unplug_ends(
+		(const char *const[]){"<", AGREED GONE("d2") "{\"event\": \"RESUME\"}\r\n", NULL},
+		-ECONNRESET,
+		"QMP 'device_del': wait for 'DEVICE_DELETED': QEMU closed its monitor");
+	unplug_ends((const char *const[]){"<", "{\"error\": {\"desc\": \"no\"}, \"id\": @1@}\r\n",
+					  NULL},
+		    -EREMOTEIO, "QEMU refuses 'device_del': no");
+}
+
+TEST(an_event_that_does_not_come_is_waited_for_until_the_deadline)
+{
+	const char *const steps[] = {GREETING, "<", AGREED, "<", AGREED, "<", AGREED, NULL};
+	struct fake f;
+	struct qmp *q = talk(&f, steps, NULL);
+	struct err e = {0};
+
+	CHECK_EQ(greet(q, NULL), 0);
+	CHECK_EQ(unplug(q, 100, &e), -ETIMEDOUT);
+	CHECK_STR(e.text, "QMP 'device_del': wait for 'DEVICE_DELETED': QEMU's monitor does not "
+			  "answer in time");
+	/* The line works as before. */
+	CHECK_EQ(qmp_call(q, "query-status", NULL, clock_deadline(10000), NULL, NULL), 0);
 	bye(&f, q);
 }
