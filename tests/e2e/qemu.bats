@@ -111,6 +111,29 @@ echo_works() {
 	done
 }
 
+@test "disks come to a running machine, are where the driver says, and go" {
+	{ echo "from host" && head -c 65536 /dev/zero; } >"$T/disk"
+	run machine plug q35 "$T/disk"
+	echo "$output"
+	[[ $output == *"attached ours: kind 0, '1e/02'"*"attached to-read: kind 0, '1e/03'"* ]]
+	[[ $output == *"ours is at 1e 02"*"disk ours: from host, written"*"gone ours"* ]]
+	[[ $output == *"to-read is at 1e 03"*"disk to-read: from host, not written"*"gone to-read"* ]]
+	[ "$(grep -c "attached ours" <<<"$output")" = 2 ]
+	[[ $output != *"plug failed"* ]]
+	[[ $output == *"descriptors left: 0"* ]]
+	[ "$(dd if="$T/disk" bs=1 skip=4096 count=5 status=none)" = guest ]
+}
+
+@test "a machine that has no place for devices that come later says so" {
+	echo "from host" >"$T/disk"
+	run machine nobus q35 "$T/disk"
+	echo "$output"
+	[[ $output == *"nobus failed: qemu: attach disk 'ours': the machine has no bus for devices that come while it runs"* ]]
+	run machine nobus microvm "$T/disk"
+	echo "$output"
+	[[ $output == *"nobus failed: qemu: attach disk 'ours': a machine of type 'microvm' keeps the devices that it started with"* ]]
+}
+
 @test "kill -9 of us takes QEMU and virtiofsd with it" {
 	mkdir -p "$T/share"
 	machine wait q35 "$T/share" >"$T/told" &

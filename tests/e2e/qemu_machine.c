@@ -13,6 +13,8 @@
  *	wait	starts, prints pids, waits for its own end by a signal
  *	share	the guest reads and writes in SHARE over virtio-fs
  *	disk	SHARE is a file: the guest's first disk, and its second, which is read-only
+ *	plug	the same disks come while the guest runs, and go when it has read them
+ *	nobus	a disk comes to a machine that has no place for one
  */
 #ifdef GUEST
 #include <dirent.h>
@@ -127,6 +129,48 @@ static void disk(const char *name)
 	close(fd);
 }
 
+/* The name of the disk with this serial number, once the kernel has it. */
+static char *await_disk(const char *serial)
+{
+	for (;; usleep(5000)) {
+		for (char last = 'a'; last < 'e'; last++) {
+			char path[64], text[32] = "";
+			static char name[4];
+			FILE *f;
+
+			snprintf(name, sizeof name, "vd%c", last);
+			snprintf(path, sizeof path, "/sys/block/%s/serial", name);
+			f = fopen(path, "re");
+			if (f && fscanf(f, "%20s", text) != 1)
+				text[0] = '\0';
+			if (f)
+				fclose(f);
+			if (strcmp(text, serial) == 0)
+				return name;
+		}
+	}
+}
+
+/* Tells where the disk is, as slots from the root bus on, and what is on it; waits until it is
+ * gone. */
+static void plugged(const char *serial)
+{
+	char path[64], place[512] = "", *name = await_disk(serial);
+
+	snprintf(path, sizeof path, "/sys/block/%s", name);
+	if (readlink(path, place, sizeof place - 1) < 0)
+		printf("%s: %s\n", path, strerror(errno));
+	printf("%s is at", serial);
+	for (char *at = place; (at = strstr(at, "/0000:")); at += 6)
+		printf(" %.2s", at + 9);
+	printf("\n");
+	disk(name);
+	printf("seen %s\n", serial);
+	while (access(path, F_OK) == 0)
+		usleep(5000);
+	printf("gone %s\n", serial);
+}
+
 static int on(const char *cmdline, const char *scene)
 {
 	const char *at = strstr(cmdline, "scene=");
@@ -154,6 +198,8 @@ int main(void)
 		share();
 	else if (on(cmdline, "disk"))
 		disk("vda"), disk("vdb");
+	else if (on(cmdline, "plug"))
+		plugged("ours"), plugged("to-read"), pause();
 	else if (on(cmdline, "panic"))
 		return 1; /* the end of PID 1 is the kernel's */
 	else if (on(cmdline, "reboot"))
@@ -172,6 +218,7 @@ int main(void)
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/loop.h"
+#include "host/config/config.h"
 #include "host/hypervisor/hypervisor.h"
 #include "host/storage/virtiofsd.h"
 
@@ -182,7 +229,9 @@ struct test {
 	struct hv *hv;
 	struct virtiofsd *fs;
 	struct vm_spec spec;
-	struct vm_disk disks[2];
+	struct config_hypervisor options;
+	struct device devices[2];
+	size_t n_devices;
 	int ended;
 	char private_dir[40];
 };
@@ -237,17 +286,71 @@ static int lend_share(struct test *t, const char *source, struct err *e)
 	int r = virtiofsd_start(t->fs, &fs, &fd, e);
 
 	(void) rmdir(t->private_dir);
-	t->spec.share = (struct vm_share){.kind = VM_SHARE_VIRTIO_FS, .socket_fd = fd};
+	t->devices[t->n_devices++] = (struct device){
+		.kind = DEVICE_VIRTIO_FS,
+		.id = "share",
+		.virtio_fs = {.tag = "kataShared", .socket_fd = fd},
+	};
 	return r;
 }
 
-static int lend_disks(struct test *t, const char *path)
+static void describe_disks(struct test *t, const char *path)
 {
-	t->disks[0] = (struct vm_disk){.id = "ours", .path = path, .fd = -1};
-	t->disks[1] = (struct vm_disk){.id = "to-read", .path = path, .fd = -1, .readonly = true};
-	t->spec.disks = t->disks;
-	t->spec.n_disks = 2;
-	return 0;
+	t->devices[0] = (struct device){.kind = DEVICE_DISK, .id = "ours", .disk = {.path = path}};
+	t->devices[1] = (struct device){
+		.kind = DEVICE_DISK, .id = "to-read", .disk = {.path = path, .readonly = true}};
+}
+
+static int attach(struct test *t, const struct device *d, struct err *e)
+{
+	struct device_address at;
+	int r = hv_attach(t->hv, d, clock_deadline(30000), &at, e);
+
+	if (r == 0)
+		printf("attached %s: kind %d, '%s'\n", d->id, at.kind, at.text);
+	return r;
+}
+
+static int await_console(struct test *t, const char *words, struct err *e)
+{
+	msec_t deadline = clock_deadline(100000);
+	char tail[8192] = "";
+
+	while (!strstr(tail, words) && loop_step(t->loop, deadline, NULL) > 0)
+		(void) hv_console_tail(t->hv, tail, sizeof tail);
+	return strstr(tail, words) ? 0 : err_say(e, ETIMEDOUT, "no '%s' on the console", words);
+}
+
+static void print_console(struct test *t)
+{
+	char tail[8192] = "";
+
+	(void) hv_console_tail(t->hv, tail, sizeof tail);
+	printf("%s\n", tail);
+}
+
+/* Two disks come, both are used, both go, and the first comes and goes again. */
+static int plug(struct test *t, struct err *e)
+{
+	int r = await_console(t, "guest is up", e);
+
+	for (size_t i = 0; r == 0 && i < 2; i++)
+		r = attach(t, &t->devices[i], e);
+	if (r == 0)
+		r = await_console(t, "seen ours", e);
+	if (r == 0)
+		r = hv_detach(t->hv, "ours", clock_deadline(60000), e);
+	if (r == 0)
+		r = await_console(t, "seen to-read", e);
+	if (r == 0)
+		r = hv_detach(t->hv, "to-read", clock_deadline(60000), e);
+	if (r == 0)
+		r = await_console(t, "gone to-read", e);
+	if (r == 0)
+		r = attach(t, &t->devices[0], e);
+	if (r == 0)
+		r = hv_detach(t->hv, "ours", clock_deadline(60000), e);
+	return r;
 }
 
 /* Sends while it receives, for the line holds less than that. */
@@ -292,8 +395,10 @@ static int run(struct test *t, const char *scene, struct err *e)
 	struct hv_info info;
 	int r = hv_create(t->hv, &t->spec, e);
 
-	if (t->spec.share.kind == VM_SHARE_VIRTIO_FS)
-		fd_close(t->spec.share.socket_fd);
+	for (size_t i = 0; r == 0 && i < t->n_devices; i++)
+		r = attach(t, &t->devices[i], e);
+	if (t->devices[0].kind == DEVICE_VIRTIO_FS)
+		fd_close(t->devices[0].virtio_fs.socket_fd);
 	if (r == 0)
 		r = hv_start(t->hv, clock_deadline(30000), e);
 	if (r < 0)
@@ -304,24 +409,23 @@ static int run(struct test *t, const char *scene, struct err *e)
 	fflush(stdout);
 	if (strcmp(scene, "echo") == 0)
 		r = echo(t, e);
+	if (strcmp(scene, "nobus") == 0)
+		return attach(t, &t->devices[0], e);
+	if (strcmp(scene, "plug") == 0) {
+		r = plug(t, e);
+		print_console(t);
+		return r;
+	}
 	if (strcmp(scene, "hang") == 0) {
-		msec_t deadline = clock_deadline(200000);
-		char tail[4096] = "";
-
 		/* The console says when there is nothing more to wait for. */
-		while (!strstr(tail, "guest is up") && loop_step(t->loop, deadline, NULL) > 0)
-			(void) hv_console_tail(t->hv, tail, sizeof tail);
+		(void) await_console(t, "guest is up", NULL);
 		(void) err_say(e, ETIMEDOUT, "the agent does not answer");
 		return hv_explain(t->hv, e);
 	}
 	if (r == 0)
 		r = turn_until_ended(t, clock_deadline(200000), e);
-	if (strcmp(scene, "disk") == 0) {
-		char tail[4096] = "";
-
-		(void) hv_console_tail(t->hv, tail, sizeof tail);
-		printf("%s\n", tail);
-	}
+	if (strcmp(scene, "disk") == 0)
+		print_console(t);
 	return r < 0 ? hv_explain(t->hv, e) : 0;
 }
 
@@ -342,10 +446,12 @@ int main(int argc, char **argv)
 		.kernel_path = argv[1],
 		.initrd_path = argv[2],
 		.kernel_params = params,
-		.machine_type = argc > 4 ? argv[4] : NULL,
+		.options = &t.options,
 		.channel = HV_CHANNEL_SERIAL,
-		.share = {.socket_fd = -1},
+		.hotplug = strcmp(argv[3], "plug") == 0,
 	};
+	if (argc > 4 && strcmp(argv[4], "microvm") == 0)
+		t.options.machine = CONFIG_MACHINE_MICROVM;
 	if (getenv("UID_GID"))
 		t.spec.uid = t.spec.gid = (uid_t) atoi(getenv("UID_GID"));
 	if (getenv("MEMORY_MIB"))
@@ -358,10 +464,16 @@ int main(int argc, char **argv)
 
 	int r = 0;
 
-	if (argc > 5 && strcmp(argv[3], "disk") == 0)
-		r = lend_disks(&t, argv[5]);
-	else if (argc > 5)
-		r = lend_share(&t, argv[5], &e);
+	if (argc > 5) {
+		bool cold = strcmp(argv[3], "disk") == 0;
+
+		if (cold || strcmp(argv[3], "plug") == 0 || strcmp(argv[3], "nobus") == 0)
+			describe_disks(&t, argv[5]);
+		else
+			r = lend_share(&t, argv[5], &e);
+		if (cold)
+			t.n_devices = 2;
+	}
 	if (r == 0)
 		r = run(&t, argv[3], &e);
 	if (r < 0)

@@ -113,7 +113,7 @@ static int make_root(struct confine_root *root, const struct vmm_confinement *v,
 		r = add_devices(root, v, ret_bound, e);
 	if (r == 0 && home && strncmp(home, "/bin/", 5) != 0)
 		r = confine_root_bind(root, home, home + 1, CONFINE_BIND_RECURSIVE, e);
-	root->keep_proc = v->served != NULL;
+	root->keep_proc = v->served_fd >= 0;
 	return r;
 }
 
@@ -139,8 +139,8 @@ static int allow_files(const struct confine *c, const struct vmm_confinement *v,
 		r = confine_landlock_path(ruleset, devices[i], DEVICE, e);
 	if (r == 0 && home)
 		r = confine_landlock_path(ruleset, home, PROGRAM, e);
-	if (r == 0 && v->served)
-		r = confine_landlock_path(ruleset, v->served, CONFINE_MAY_ALL, e);
+	if (r == 0 && v->served_fd >= 0)
+		r = confine_landlock_fd(ruleset, v->served_fd, CONFINE_MAY_ALL, e);
 	for (size_t i = 0; r == 0 && i < v->n_fds; i++)
 		r = confine_landlock_fd(ruleset, v->fds[i], READ, e);
 	return r;

@@ -17,11 +17,11 @@ struct vmm_confinement {
 	const struct confine_filter_spec *calls;
 	uid_t uid; /* 0 and 0: the caller's own */
 	gid_t gid;
-	bool require;       /* fail where the host's kernel lacks a layer, instead of a warning */
-	bool kvm;           /* it needs /dev/kvm */
-	uint64_t caps;      /* PRIVILEGE(...) to keep, in its user namespace */
-	const char *served; /* the folder whose files it serves, or NULL */
-	const int *fds;     /* files of its that it opens again through /proc/self/fd */
+	bool require;   /* fail where the host's kernel lacks a layer, instead of a warning */
+	bool kvm;       /* it needs /dev/kvm */
+	uint64_t caps;  /* PRIVILEGE(...) to keep, in its user namespace */
+	int served_fd;  /* the folder whose files it serves; -1: none */
+	const int *fds; /* files of its that it opens again through /proc/self/fd */
 	size_t n_fds;
 };
 

@@ -15,8 +15,9 @@
  * which thread calls which method.
  */
 struct hv_ops {
-	const char *name;  /* as written in the configuration file */
-	uint32_t features; /* bits of enum hv_feature */
+	const char *name;      /* as written in the configuration file */
+	uint32_t cold_devices; /* DEVICE_BIT()s of what can be attached before the start */
+	uint32_t hot_devices;  /* and while the machine runs, if the machine can */
 
 	/* Required. */
 	int (*new)(struct loop *loop, struct hv **ret, struct err *e);
@@ -31,8 +32,10 @@ struct hv_ops {
 	/* Optional; NULL means the hypervisor cannot. */
 	int (*pause)(struct hv *hv, msec_t deadline, struct err *e);
 	int (*resume)(struct hv *hv, msec_t deadline, struct err *e);
-	int (*plug_block)(struct hv *hv, const struct vm_disk *disk, msec_t deadline,
-			  struct err *e);
+	/* @device is of a kind that the masks have, with a proper id. */
+	int (*attach)(struct hv *hv, const struct device *device, msec_t deadline,
+		      struct device_address *ret, struct err *e);
+	int (*detach)(struct hv *hv, const char *id, msec_t deadline, struct err *e);
 };
 
 struct hv {

@@ -114,10 +114,8 @@ static int cannot(const struct hv *hv, const char *verb, struct err *e)
 }
 
 /* The checks of @spec that do not depend on the driver. */
-static int check_spec(const struct hv *hv, const struct vm_spec *spec, struct err *e)
+static int check_spec(const struct vm_spec *spec, struct err *e)
 {
-	uint32_t has = hv->ops->features;
-
 	if (spec->vcpus == 0)
 		return err_say(e, EINVAL, "a machine needs a vCPU");
 	if (spec->memory_bytes == 0 || spec->memory_bytes % (1 << 20) != 0)
@@ -125,14 +123,6 @@ static int check_spec(const struct hv *hv, const struct vm_spec *spec, struct er
 			       (unsigned long long) spec->memory_bytes);
 	if (!spec->kernel_path)
 		return err_say(e, EINVAL, "no guest kernel is configured (key 'kernel')");
-	if (spec->share.kind == VM_SHARE_VIRTIO_FS && !(has & HV_FEATURE_VIRTIO_FS))
-		return cannot(hv, "share a folder by virtio-fs", e);
-	if (spec->share.kind == VM_SHARE_9P && !(has & HV_FEATURE_9P))
-		return cannot(hv, "share a folder by 9p", e);
-	if (spec->n_disks > 0 && !(has & HV_FEATURE_DISKS))
-		return cannot(hv, "attach disks", e);
-	if (spec->n_disks > VM_DISKS_MAX)
-		return err_say(e, E2BIG, "%zu disks are more than %d", spec->n_disks, VM_DISKS_MAX);
 	if (spec->n_cgroup_fds > VM_CGROUPS_MAX)
 		return err_say(e, E2BIG, "%zu cgroups are more than %d", spec->n_cgroup_fds,
 			       VM_CGROUPS_MAX);
@@ -145,7 +135,7 @@ int hv_create(struct hv *hv, const struct vm_spec *spec, struct err *e)
 
 	if (r < 0)
 		return r;
-	r = check_spec(hv, spec, e);
+	r = check_spec(spec, e);
 	if (r == 0)
 		r = hv->ops->create(hv, spec, e);
 	if (r < 0)
@@ -227,29 +217,49 @@ int hv_resume(struct hv *hv, msec_t deadline, struct err *e)
 	return 0;
 }
 
-int hv_plug_block(struct hv *hv, const struct vm_disk *disk, msec_t deadline, struct err *e)
+int hv_attach(struct hv *hv, const struct device *device, msec_t deadline,
+	      struct device_address *ret, struct err *e)
 {
-	if (!hv->ops->plug_block)
-		return cannot(hv, "plug disks into a running machine", e);
-
-	int r = expect(hv, HV_RUNNING, "plug a disk into", e);
+	const char *kind = device_kind_name(device->kind);
+	bool runs = hv->state == HV_RUNNING;
+	uint32_t can = runs ? hv->ops->hot_devices : hv->ops->cold_devices;
+	struct device_address address = {0};
+	int r = runs ? 0 : expect(hv, HV_CREATED, "attach a device to", e);
 
 	if (r < 0)
 		return r;
-	r = hv->ops->plug_block(hv, disk, deadline, e);
+	if (!(can & DEVICE_BIT(device->kind)))
+		return err_say(e, EOPNOTSUPP, "%s: this hypervisor cannot attach a %s to %s",
+			       hv->ops->name, kind, runs ? "a running machine" : "a machine");
+	r = device_check_id(device, e);
+	if (r == 0)
+		r = hv->ops->attach(hv, device, deadline, &address, e);
 	if (r < 0)
-		return err_wrap(e, r, "%s: plug disk '%s'", hv->ops->name, disk->id);
+		return err_wrap(e, r, "%s: attach %s '%s'", hv->ops->name, kind,
+				device->id ? device->id : "");
+	if (ret)
+		*ret = address;
+	return 0;
+}
+
+int hv_detach(struct hv *hv, const char *id, msec_t deadline, struct err *e)
+{
+	if (!hv->ops->detach)
+		return cannot(hv, "detach devices", e);
+
+	int r = expect(hv, HV_RUNNING, "detach a device from", e);
+
+	if (r < 0)
+		return r;
+	r = hv->ops->detach(hv, id, deadline, e);
+	if (r < 0)
+		return err_wrap(e, r, "%s: detach '%s'", hv->ops->name, id);
 	return 0;
 }
 
 enum hv_state hv_state(const struct hv *hv)
 {
 	return hv->state;
-}
-
-uint32_t hv_features(const struct hv *hv)
-{
-	return hv->ops->features;
 }
 
 void hv_describe(struct hv *hv, struct hv_info *ret)

@@ -9,10 +9,12 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/loop.h"
+#include "host/device/device.h"
 
 /*
  * What a sandbox may ask of any hypervisor: the public interface of this layer.
  *
+ *	               attach             attach, detach
  *	NEW --create--> CREATED --start--> RUNNING --stop--> STOPPED
  *	                   |                |    ^              ^
  *	                   |             pause  resume          |
@@ -27,8 +29,9 @@
  * Threads. A machine belongs to a loop and is used by one other thread, the sandbox's worker:
  *
  *	loop thread	hv_new(), hv_on_exit(), hv_on_console(), hv_free(); all callbacks come here
- *	worker thread	hv_create(), hv_start(), hv_dial(), hv_pause(), hv_resume(), hv_stop(): each
- *			may wait until its deadline. The caller makes only one of them at a time
+ *	worker thread	hv_create(), hv_attach(), hv_detach(), hv_start(), hv_dial(), hv_pause(),
+ *			hv_resume(), hv_stop(): each may wait until its deadline. The caller makes
+ *			only one of them at a time
  *	any thread	hv_describe(), hv_console_tail(), hv_explain()
  *
  * The worker may be the loop thread itself (a test, a short tool): create, start, dial and stop do
@@ -73,46 +76,16 @@ enum hv_channel {
 
 const char *hv_channel_name(enum hv_channel channel);
 
-/* What a driver can do beyond the required methods. */
-enum hv_feature {
-	HV_FEATURE_VIRTIO_FS = 1 << 0,
-	HV_FEATURE_9P = 1 << 1,
-	HV_FEATURE_DISKS = 1 << 2,
-	HV_FEATURE_PLUG_BLOCK = 1 << 3,
-};
-
-enum vm_share_kind {
-	VM_SHARE_NONE,
-	VM_SHARE_VIRTIO_FS,
-	VM_SHARE_9P,
-	VM_SHARE_KIND_MAX,
-};
-
-/* The one folder that host and guest share. */
-struct vm_share {
-	enum vm_share_kind kind;
-	const char *tag;     /* name in the guest; "kataShared" */
-	int socket_fd;       /* virtio-fs: connected to virtiofsd */
-	uint32_t queue_size; /* virtio-fs; 0: 1024 */
-	const char *path;    /* 9p: the folder on the host */
-};
-
-/* A disk that the machine has at boot. In the guest: virtio-blk with serial number @id. */
-struct vm_disk {
-	const char *id;   /* at most 20 bytes of [A-Za-z0-9_-] (virtio 1.2, 5.2.6.1) */
-	const char *path; /* image in raw format, or block device; NULL: @fd */
-	int fd;           /* borrowed; must be open for writing unless @readonly */
-	bool readonly;    /* enforced by the host: the VMM gets no writable descriptor */
-	bool direct;      /* past the host's page cache */
-};
-
-#define VM_DISKS_MAX   16
+/* The most devices that are attached to one machine. */
+#define HV_DEVICES_MAX 16
 #define VM_CGROUPS_MAX 16
 
+struct config_hypervisor;
+
 /*
- * The description of a machine. Plain values; all borrowed, and only until hv_create() returns
- * (strings are copied, descriptors duplicated). NULL and 0 mean "the driver's default" unless the
- * field's comment says otherwise.
+ * The description of a machine without its devices. Plain values; all borrowed, and only until
+ * hv_create() returns (strings are copied, descriptors duplicated). NULL and 0 mean "the driver's
+ * default" unless the field's comment says otherwise.
  */
 struct vm_spec {
 	const char *id; /* of the sandbox; names the VMM process, nothing else */
@@ -123,32 +96,27 @@ struct vm_spec {
 
 	const char *kernel_path;   /* an ELF vmlinux with a PVH note boots fastest; bzImage works */
 	const char *initrd_path;   /* NULL: none */
-	const char *firmware_path; /* NULL: the firmware that starts the kernel fastest */
 	const char *agent_params;  /* "agent.log=debug ...", after the driver's own, or NULL */
 	const char *kernel_params; /* the user's, last: they win; or NULL */
 
-	const char *machine_type;         /* "q35", "microvm", "virt" */
-	const char *machine_accelerators; /* more options for the machine, "opt=on,opt2=off" */
-	const char *cpu_features;         /* "pmu=off,-cx16" */
+	/* The administrator's section of this hypervisor, never NULL: a driver reads in it what no
+	 * other driver understands, and nothing else. */
+	const struct config_hypervisor *options;
+
 	enum hv_accel accel;
-	const char *vmm_path;     /* the program, or NULL: looked up in PATH */
-	const char *seccomp;      /* value of QEMU's -sandbox; NULL or "": strictest; "off": none */
-	const char *entropy_path; /* feeds virtio-rng; NULL: /dev/urandom */
-	bool hugepages;           /* memory on huge pages */
-	bool mem_prealloc;        /* touch all memory before the guest starts */
-	bool debug;               /* the guest kernel's messages go to hv_on_console() */
+	const char *vmm_path; /* the program, or NULL: looked up in PATH */
+	bool hugepages;       /* memory on huge pages */
+	bool mem_prealloc;    /* touch all memory before the guest starts */
+	bool debug;           /* the guest kernel's messages go to hv_on_console() */
+	bool hotplug;         /* devices may come and go while it runs, which takes a bus at boot */
 
 	uid_t uid; /* the VMM's user; 0 and 0: the caller's own, without capabilities */
 	gid_t gid;
-	bool rootless; /* 9p: serve files as that user, without capabilities for others' */
 	bool require_confinement; /* refuse where the kernel lacks a layer, instead of a warning */
 	const int *cgroup_fds;    /* cgroup.procs files open for writing, joined before exec */
 	size_t n_cgroup_fds;
 
 	enum hv_channel channel;
-	struct vm_share share;
-	const struct vm_disk *disks;
-	size_t n_disks;
 };
 
 /* The machine as it really is, a copy. */
@@ -204,6 +172,22 @@ void hv_on_console(struct hv *hv, hv_console_fn fn, void *arg);
  * driver cannot), or -errno. */
 int hv_create(struct hv *hv, const struct vm_spec *spec, struct err *e);
 
+/**
+ * hv_attach() - give the machine a device: before its start, or while it runs
+ * @ret:	how the guest finds it; may be NULL
+ *
+ * The guest of a running machine sees it some time after this returned. Returns 0, -EINVAL (the
+ * device cannot be), -EEXIST (a device has its id), -EOPNOTSUPP (this hypervisor or this machine
+ * cannot, or only before the start), -E2BIG (HV_DEVICES_MAX), or -errno.
+ */
+int hv_attach(struct hv *hv, const struct device *device, msec_t deadline,
+	      struct device_address *ret, struct err *e);
+
+/* Takes a device away from a running machine: waits until the guest has let go of it and the VMM
+ * has closed what the host lent. Returns 0, -ENOENT, -EOPNOTSUPP (this one stays), -ETIMEDOUT (the
+ * guest may still let go; the device counts as attached), or -errno. */
+int hv_detach(struct hv *hv, const char *id, msec_t deadline, struct err *e);
+
 /* Starts the VMM. When it returns 0 the machine exists and the guest kernel has begun to boot; the
  * agent is not up yet. On failure @e has what the VMM said, and the caller may stop or free the
  * machine. */
@@ -233,11 +217,7 @@ int hv_stop(struct hv *hv, msec_t deadline, struct err *e);
 int hv_pause(struct hv *hv, msec_t deadline, struct err *e);
 int hv_resume(struct hv *hv, msec_t deadline, struct err *e);
 
-/* Hot-plugs a disk. Drivers without HV_FEATURE_PLUG_BLOCK: -EOPNOTSUPP. */
-int hv_plug_block(struct hv *hv, const struct vm_disk *disk, msec_t deadline, struct err *e);
-
 enum hv_state hv_state(const struct hv *hv);
-uint32_t hv_features(const struct hv *hv); /* bits of enum hv_feature */
 void hv_describe(struct hv *hv, struct hv_info *ret);
 
 /* Copies the end of the guest's console, raw and NUL-terminated, into @buf of @bytes. At most

@@ -80,29 +80,41 @@ static int start_virtiofsd(struct sandbox *sb, int *ret_fd, struct err *e)
 	return r < 0 ? r : virtiofsd_start(sb->virtiofsd, &spec, ret_fd, e);
 }
 
-/* Describes the share to the hypervisor; starts virtiofsd. *@ret_fd is the caller's, or -1. */
-static int lend_share(struct sandbox *sb, struct vm_share *share, int *ret_fd, struct err *e)
+/* Attaches the share to the machine that was created; virtiofsd runs if *@fd is not -1. */
+static int attach_share(struct sandbox *sb, int fd, msec_t deadline, struct err *e)
 {
-	int r;
-
 	const struct config_hypervisor *c = &sb->config->hypervisor;
+	struct device share = {.id = "share"};
 
-	share->tag = SHARE_TAG;
-	switch (c->shared_fs) {
+	if (fd < 0) {
+		share.kind = DEVICE_9P;
+		share.nine_p = (struct device_9p){
+			.tag = SHARE_TAG,
+			.path = share_export_path(sb->share),
+		};
+	} else {
+		share.kind = DEVICE_VIRTIO_FS;
+		share.virtio_fs = (struct device_virtio_fs){
+			.tag = SHARE_TAG,
+			.socket_fd = fd,
+			.queue_size = c->virtio_fs_queue_size,
+		};
+	}
+	return hv_attach(sb->hv, &share, deadline, NULL, e);
+}
+
+/* Starts what serves the share's files, if it is not the VMM. *@ret_fd is the caller's, or -1. */
+static int serve_share(struct sandbox *sb, int *ret_fd, struct err *e)
+{
+	switch (sb->config->hypervisor.shared_fs) {
 	case CONFIG_SHARED_FS_VIRTIO_9P:
-		share->kind = VM_SHARE_9P;
-		share->path = share_export_path(sb->share);
 		return 0;
 	case CONFIG_SHARED_FS_NONE:
 		return err_say(e, ENOTSUP,
 			       "shared_fs \"none\" is not supported yet: the root of a "
 			       "container cannot be shown to the guest");
 	default:
-		r = start_virtiofsd(sb, ret_fd, e);
-		share->kind = VM_SHARE_VIRTIO_FS;
-		share->socket_fd = *ret_fd;
-		share->queue_size = c->virtio_fs_queue_size;
-		return r;
+		return start_virtiofsd(sb, ret_fd, e);
 	}
 }
 
@@ -158,22 +170,15 @@ static void describe_machine(struct sandbox *sb, const struct sandbox_spec *spec
 		.memory_bytes = size.memory_bytes,
 		.kernel_path = c->kernel,
 		.initrd_path = set(c->initrd),
-		.firmware_path = set(c->firmware),
 		.kernel_params = set(c->kernel_params),
-		.machine_type = c->machine_type,
-		.machine_accelerators = set(c->machine_accelerators),
-		.cpu_features = set(c->cpu_features),
+		.options = c,
 		.accel = c->accelerator,
 		.vmm_path = set(c->path),
-		.seccomp = set(c->seccomp_sandbox),
-		.entropy_path = set(c->entropy_source),
 		.debug = c->enable_debug,
 		.channel = c->channel,
 		.hugepages = c->enable_hugepages,
 		.mem_prealloc = c->enable_mem_prealloc,
-		.rootless = c->rootless,
 		.require_confinement = c->require_confinement,
-		.share = {.socket_fd = -1},
 	};
 }
 
@@ -190,10 +195,12 @@ int machine_start(struct sandbox *sb, const struct sandbox_spec *spec, msec_t de
 	describe_machine(sb, spec, &vm);
 	r = choose_user(sb, &vm, e);
 	if (r == 0)
-		r = lend_share(sb, &vm.share, &share_fd, e);
+		r = serve_share(sb, &share_fd, e);
 	vm.agent_params = agent_params(sb, params);
 	if (r == 0)
 		r = hv_create(sb->hv, &vm, e);
+	if (r == 0)
+		r = attach_share(sb, share_fd, deadline, e);
 	phase_end(sb, "runtime");
 	if (r == 0) {
 		log_debug("step: start the machine");

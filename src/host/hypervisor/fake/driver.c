@@ -83,6 +83,19 @@ static int fake_pause(struct hv *hv, msec_t deadline, struct err *e)
 	return 0;
 }
 
+static int fake_attach(struct hv *hv, const struct device *device, msec_t deadline,
+		       struct device_address *ret, struct err *e)
+{
+	struct hv_fake *f = fake_of(hv);
+
+	(void) deadline;
+	(void) e;
+	f->attached |= DEVICE_BIT(device->kind);
+	ret->kind = DEVICE_AT_SERIAL;
+	(void) snprintf(ret->text, sizeof ret->text, "%s", device->id);
+	return 0;
+}
+
 static void fake_describe(struct hv *hv, struct hv_info *ret)
 {
 	*ret = (struct hv_info){
@@ -125,7 +138,8 @@ static char *fake_find_program(const char *path, struct err *e)
 
 static const struct hv_ops fake_ops = {
 	.name = "fake",
-	.features = HV_FEATURE_VIRTIO_FS | HV_FEATURE_9P | HV_FEATURE_DISKS,
+	.cold_devices =
+		DEVICE_BIT(DEVICE_DISK) | DEVICE_BIT(DEVICE_VIRTIO_FS) | DEVICE_BIT(DEVICE_9P),
 	.new = fake_new,
 	.find_program = fake_find_program,
 	.create = fake_create,
@@ -136,6 +150,7 @@ static const struct hv_ops fake_ops = {
 	.free = fake_free,
 	.pause = fake_pause,
 	.resume = fake_pause,
+	.attach = fake_attach,
 };
 
 int hv_fake_new(struct loop *loop, struct hv_fake **ret, struct err *e)

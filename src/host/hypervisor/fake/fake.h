@@ -22,6 +22,7 @@ struct hv_fake {
 	int guest_fd; /* the guest's end of the last dial, or -1 */
 	bool stopped;
 	uint64_t memory_bytes;
+	uint32_t attached; /* DEVICE_BIT()s */
 	char kernel_params[512];
 
 	bool dead;

@@ -9,13 +9,15 @@
  * a processor.
  */
 struct qemu_machine {
-	const char *name;      /* of -machine */
-	const char *options;   /* to -machine: switch off the devices that nobody uses */
-	const char *bus;       /* end of a device's name: "pci", or "device" for virtio-mmio */
-	const char *no_legacy; /* to a device that also knows legacy virtio: switches that off */
-	const char *global;    /* of -global; NULL: none */
-	const char *params;    /* to the guest kernel */
-	const char *firmware;  /* better than QEMU's own choice; NULL: leave the choice to QEMU */
+	const char *name;     /* of -machine */
+	const char *options;  /* to -machine: switch off the devices that nobody uses */
+	const char *bus;      /* end of a device's name: "pci", or "device" for virtio-mmio */
+	bool has_legacy;      /* devices know legacy virtio as well, and have to switch it off */
+	const char *root_bus; /* for disks with a slot of their own; NULL: no PCI */
+	bool can_plug;        /* devices can come and go while it runs, on a bridge */
+	const char *global;   /* of -global; NULL: none */
+	const char *params;   /* to the guest kernel */
+	const char *firmware; /* better than QEMU's own choice; NULL: leave the choice to QEMU */
 };
 
 struct qemu_arch {

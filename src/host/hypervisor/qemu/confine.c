@@ -8,26 +8,29 @@
 	(PRIVILEGE(CAP_CHOWN) | PRIVILEGE(CAP_DAC_OVERRIDE) | PRIVILEGE(CAP_DAC_READ_SEARCH) | \
 	 PRIVILEGE(CAP_FOWNER) | PRIVILEGE(CAP_FSETID) | PRIVILEGE(CAP_SETFCAP))
 
-int qemu_confine(struct confine *c, const struct vm_spec *spec, enum hv_accel accel,
-		 const char *program, const int *fds, size_t n_fds, struct err *e)
+int qemu_confine(struct confine *c, const struct qemu_command *command,
+		 const struct qemu_devices *devices, const struct qemu_user *user, bool kvm,
+		 struct err *e)
 {
-	bool serves = spec->share.kind == VM_SHARE_9P;
+	bool serves = devices->served_fd != 0;
 	struct confine_filter_spec calls;
+	int fds[QEMU_FDS_MAX];
 	struct vmm_confinement v = {
 		.vmm = "QEMU",
-		.program = program,
+		.program = command->argv[0],
 		.calls = &calls,
-		.uid = spec->uid,
-		.gid = spec->gid,
-		.require = spec->require_confinement,
-		.kvm = accel == HV_ACCEL_KVM,
-		.caps = serves && !spec->rootless ? CAPS_9P : 0,
-		.served = serves ? spec->share.path : NULL,
+		.uid = user->uid,
+		.gid = user->gid,
+		.require = user->require_confinement,
+		.kvm = kvm,
+		.caps = devices->serves_others ? CAPS_9P : 0,
+		.served_fd = serves ? command->fds[devices->served_fd - QEMU_FD_FIRST].fd : -1,
 		.fds = fds,
-		.n_fds = n_fds,
+		.n_fds = command->n_fds,
 	};
-	int r = confine_cgroups(c, spec->cgroup_fds, spec->n_cgroup_fds, e);
 
+	for (size_t i = 0; i < command->n_fds; i++)
+		fds[i] = command->fds[i].fd;
 	qemu_syscalls(&calls, serves);
-	return r < 0 ? r : vmm_confine(c, &v, e);
+	return vmm_confine(c, &v, e);
 }

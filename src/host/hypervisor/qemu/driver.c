@@ -83,15 +83,6 @@ static int choose_channel(struct qemu *q, const struct vm_spec *spec, struct err
 	return 0;
 }
 
-static int confine(struct qemu *q, const struct vm_spec *spec, const char *program, struct err *e)
-{
-	int fds[QEMU_FDS_MAX];
-
-	for (size_t i = 0; i < q->command.n_fds; i++)
-		fds[i] = q->command.fds[i].fd;
-	return qemu_confine(&q->confine, spec, q->info.accel, program, fds, q->command.n_fds, e);
-}
-
 static void forget_spec(struct qemu *q)
 {
 	qemu_command_fini(&q->command);
@@ -99,14 +90,41 @@ static void forget_spec(struct qemu *q)
 	q->vhost_fd = fd_close(q->vhost_fd);
 }
 
+static int build_command(struct qemu *q, const struct vm_spec *spec, const struct qemu_arch *arch,
+			 const char *program, struct err *e)
+{
+	bool is_serial = q->info.channel == HV_CHANNEL_SERIAL;
+	struct kernel_params params = {.n = 0};
+	struct device channel = {.kind = is_serial ? DEVICE_PORT : DEVICE_VSOCK, .id = "agent"};
+	const struct qemu_choice choice = {
+		.arch = arch,
+		.machine = q->machine,
+		.options = spec->options,
+		.accel = q->info.accel,
+		.channel = &channel,
+		.has_plug_bus = q->devices.has_plug_bus,
+		.program = program,
+		.kernel_params = params.text,
+	};
+	int r;
+
+	if (is_serial)
+		channel.port.name = VMM_AGENT_PORT;
+	else
+		channel.vsock = (struct device_vsock){q->vhost_fd, q->info.guest_cid};
+	qemu_kernel_params(&params, arch, q->machine, q->info.accel, spec->debug,
+			   tsc_khz_since(&q->born));
+	r = kernel_params_finish(&params, spec, q->info.channel, q->dials_privileged, e);
+	return r < 0 ? r : qemu_config_build(&q->command, spec, &choice, e);
+}
+
 static int qemu_create(struct hv *hv, const struct vm_spec *spec, struct err *e)
 {
 	struct qemu *q = qemu_of(hv);
 	const struct qemu_arch *arch = qemu_arch_host();
-	const struct qemu_machine *machine = qemu_machine_find(arch, spec->machine_type, e);
-	struct kernel_params params = {.n = 0};
 
-	if (!machine)
+	q->machine = qemu_machine_find(arch, spec->options->machine_type, e);
+	if (!q->machine)
 		return -EINVAL;
 
 	auto_free char *program = qemu_find_program(spec->vmm_path, e);
@@ -116,37 +134,22 @@ static int qemu_create(struct hv *hv, const struct vm_spec *spec, struct err *e)
 
 	int r = choose_accel(q, spec, e);
 
+	q->devices.has_plug_bus = spec->hotplug && q->machine->can_plug;
 	if (r == 0)
 		r = choose_channel(q, spec, e);
-	if (r == 0) {
-		qemu_kernel_params(&params, arch, machine, q->info.accel, spec->debug,
-				   tsc_khz_since(&q->born));
-		r = kernel_params_finish(&params, spec, q->info.channel, q->dials_privileged, e);
-	}
-	if (r == 0) {
-		struct qemu_choice choice = {
-			.arch = arch,
-			.machine = machine,
-			.accel = q->info.accel,
-			.channel = q->info.channel,
-			.vhost_fd = q->vhost_fd,
-			.guest_cid = q->info.guest_cid,
-			.program = program,
-			.kernel_params = params.text,
-		};
-
-		r = qemu_command_build(&q->command, spec, &choice, e);
-	}
 	if (r == 0)
-		r = confine(q, spec, program, e);
+		r = build_command(q, spec, arch, program, e);
+	if (r == 0)
+		r = confine_cgroups(&q->confine, spec->cgroup_fds, spec->n_cgroup_fds, e);
 	if (r < 0) {
 		forget_spec(q);
 		return r;
 	}
-	q->require_confinement = spec->require_confinement;
+	q->memory = (struct qemu_memory){spec->memory_bytes, spec->hugepages, spec->mem_prealloc};
+	q->user = (struct qemu_user){spec->uid, spec->gid, spec->require_confinement};
 	q->info.vcpus = spec->vcpus;
 	q->info.memory_bytes = spec->memory_bytes;
-	(void) snprintf(q->info.machine_type, sizeof q->info.machine_type, "%s", machine->name);
+	(void) snprintf(q->info.machine_type, sizeof q->info.machine_type, "%s", q->machine->name);
 	return 0;
 }
 
@@ -240,7 +243,9 @@ static int qemu_new(struct loop *loop, struct hv **ret, struct err *e)
 
 const struct hv_ops hv_qemu = {
 	.name = HV_QEMU,
-	.features = HV_FEATURE_VIRTIO_FS | HV_FEATURE_9P | HV_FEATURE_DISKS,
+	.cold_devices =
+		DEVICE_BIT(DEVICE_DISK) | DEVICE_BIT(DEVICE_VIRTIO_FS) | DEVICE_BIT(DEVICE_9P),
+	.hot_devices = DEVICE_BIT(DEVICE_DISK),
 	.find_program = qemu_find_program,
 	.new = qemu_new,
 	.create = qemu_create,
@@ -251,4 +256,6 @@ const struct hv_ops hv_qemu = {
 	.free = qemu_free,
 	.pause = qemu_pause,
 	.resume = qemu_resume,
+	.attach = qemu_attach,
+	.detach = qemu_detach,
 };

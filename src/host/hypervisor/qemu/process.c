@@ -142,7 +142,7 @@ static int set_going(struct qemu *q, msec_t deadline, struct err *e)
 	struct err why = {0};
 	int r = confine_root_empty(&q->confine.root, q->process.child.pidfd, &why);
 
-	if (r < 0 && q->require_confinement) {
+	if (r < 0 && q->user.require_confinement) {
 		if (e)
 			*e = why;
 		return err_wrap(e, r, "confine QEMU (key 'require_confinement')");
@@ -152,13 +152,29 @@ static int set_going(struct qemu *q, msec_t deadline, struct err *e)
 	return qmp_call(q->qmp, "cont", NULL, deadline, NULL, e);
 }
 
+/* What depends on the devices that were attached. */
+static int complete(struct qemu *q, struct err *e)
+{
+	if (q->is_complete)
+		return 0;
+	q->is_complete = true;
+
+	int r = qemu_config_finish(&q->command, &q->memory, &q->devices, e);
+
+	return r < 0 ? r
+		     : qemu_confine(&q->confine, &q->command, &q->devices, &q->user,
+				    q->info.accel == HV_ACCEL_KVM, e);
+}
+
 int qemu_start(struct hv *hv, msec_t deadline, struct err *e)
 {
 	struct qemu *q = qemu_of(hv);
 	struct far_ends far = {-1, -1, -1};
 	char version[sizeof q->info.version];
-	int r = make_ends(q, &far, e);
+	int r = complete(q, e);
 
+	if (r == 0)
+		r = make_ends(q, &far, e);
 	if (r == 0)
 		r = spawn(q, &far, e);
 	far_ends_close(&far);

@@ -5,6 +5,7 @@
 #include "host/confine/confine.h"
 #include "host/hypervisor/driver.h"
 #include "host/hypervisor/qemu/config.h"
+#include "host/hypervisor/qemu/device.h"
 #include "host/hypervisor/qemu/monitor.h"
 #include "host/hypervisor/qemu/tsc.h"
 
@@ -14,7 +15,8 @@
  *
  *	driver.c	the methods of struct hv_ops; the life of one QEMU
  *	process.c	the process: sockets, start, stop, its end
- *	config.c	a vm_spec becomes arguments and descriptors
+ *	config.c	a vm_spec becomes arguments and descriptors (command.c)
+ *	device.c	devices, before the start and while it runs
  *	monitor.c	the monitor protocol
  *	events.c	what comes by itself: the loop's callbacks, the monitor's events
  *	arch.c		what differs per processor and machine type: the one table
@@ -29,15 +31,25 @@
  * Threads: the worker creates, starts, dials and stops; the loop watches; "lock" guards what both
  * touch and what any thread may ask for.
  */
+struct qemu_user {
+	uid_t uid;
+	gid_t gid;
+	bool require_confinement;
+};
+
 struct qemu {
 	struct hv hv;
 	struct subprocess process;
 	struct tsc_reading born;
 
 	/* The worker's. */
+	const struct qemu_machine *machine;
 	struct qemu_command command;
+	struct qemu_memory memory;
+	struct qemu_devices devices;
+	struct qemu_user user;
 	struct confine confine;
-	bool require_confinement;
+	bool is_complete;      /* command and confinement are as QEMU gets them */
 	int vhost_fd;          /* holds the guest's context id until QEMU does */
 	int agent_fd;          /* serial: the host's end until hv_dial() takes it */
 	bool dials_privileged; /* vsock: the agent accepts privileged ports only */
@@ -82,15 +94,16 @@ const char *qemu_shutdown_cause(const char *reason);
 
 /**
  * qemu_confine() - prepare what the child gives up before it becomes QEMU
- * @c:		is CONFINE_NONE; the caller frees it with confine_fini()
- * @fds:	QEMU's descriptors; it opens some again (kernel, initrd) through /proc/self/fd
+ * @c:		is CONFINE_NONE, perhaps with cgroups; freed with confine_fini()
+ * @command:	complete; QEMU opens some of its files (kernel, initrd) again by /proc/self/fd
  *
  * QEMU's own filter (-sandbox) comes on top: QEMU enters it after its start, so it can also forbid
  * what the start needs, above all execve(). A QEMU that serves files by 9p keeps the capabilities
- * to do so for all owners; with vm_spec.rootless it has none and serves files as its own user.
+ * to do so for all owners; with device_9p.rootless it has none and serves files as its own user.
  */
-int qemu_confine(struct confine *c, const struct vm_spec *spec, enum hv_accel accel,
-		 const char *program, const int *fds, size_t n_fds, struct err *e);
+int qemu_confine(struct confine *c, const struct qemu_command *command,
+		 const struct qemu_devices *devices, const struct qemu_user *user, bool kvm,
+		 struct err *e);
 
 /* The system calls of a QEMU. @is_server: QEMU serves files by 9p. */
 void qemu_syscalls(struct confine_filter_spec *ret, bool is_server);

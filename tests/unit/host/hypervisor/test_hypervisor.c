@@ -45,14 +45,54 @@ TEST(steps_out_of_order_are_refused)
 	CHECK_EQ(hv_create(hv, &small, NULL), -EBUSY);
 }
 
-TEST(a_missing_method_is_a_clear_refusal)
+TEST(a_device_that_the_hypervisor_cannot_attach_is_a_clear_refusal)
 {
 	auto_ptr(hv_free) struct hv *hv = running_fake(NULL);
-	struct vm_disk disk = {.id = "d0"};
+	struct device disk = {.kind = DEVICE_DISK, .id = "d0"};
 	struct err e = {0};
 
-	CHECK_EQ(hv_plug_block(hv, &disk, CLOCK_NEVER, &e), -EOPNOTSUPP);
-	CHECK_STR(e.text, "fake: this hypervisor cannot plug disks into a running machine");
+	CHECK_EQ(hv_attach(hv, &disk, CLOCK_NEVER, NULL, &e), -EOPNOTSUPP);
+	CHECK_STR(e.text, "fake: this hypervisor cannot attach a disk to a running machine");
+	err_clear(&e);
+	CHECK_EQ(hv_detach(hv, "d0", CLOCK_NEVER, &e), -EOPNOTSUPP);
+	CHECK_STR(e.text, "fake: this hypervisor cannot detach devices");
+}
+
+TEST(a_device_is_attached_between_create_and_start_and_has_an_address)
+{
+	struct hv_fake *f;
+	auto_ptr(hv_free) struct hv *hv = fake_hv(&f);
+	struct device disk = {.kind = DEVICE_DISK, .id = "d0"};
+	struct device_address at;
+	struct err e = {0};
+
+	CHECK_EQ(hv_attach(hv, &disk, CLOCK_NEVER, NULL, &e), -EBUSY);
+	CHECK_STR(e.text, "fake: cannot attach a device to a machine that is new");
+	CHECK_EQ(hv_create(hv, &small, NULL), 0);
+	CHECK_EQ(hv_attach(hv, &disk, CLOCK_NEVER, &at, NULL), 0);
+	CHECK_EQ(f->attached, DEVICE_BIT(DEVICE_DISK));
+	CHECK_EQ(at.kind, DEVICE_AT_SERIAL);
+	CHECK_STR(at.text, "d0");
+	CHECK_EQ(hv_detach(hv, "d0", CLOCK_NEVER, NULL), -EOPNOTSUPP);
+}
+
+TEST(a_device_with_an_improper_name_is_refused_before_the_driver_sees_it)
+{
+	static const char *const bad[] = {NULL, "", "a,b", "x=y", "012345678901234567890"};
+	struct hv_fake *f;
+	auto_ptr(hv_free) struct hv *hv = fake_hv(&f);
+	struct err e = {0};
+
+	CHECK_EQ(hv_create(hv, &small, NULL), 0);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct device disk = {.kind = DEVICE_DISK, .id = bad[i]};
+
+		err_clear(&e);
+		CHECK_EQ(hv_attach(hv, &disk, CLOCK_NEVER, NULL, &e), -EINVAL);
+	}
+	CHECK_STR(e.text, "fake: attach disk '012345678901234567890': '012345678901234567890' "
+			  "cannot be the name of a disk");
+	CHECK_EQ(f->attached, 0);
 }
 
 TEST(a_specification_that_cannot_be_is_refused_before_the_driver_sees_it)
@@ -73,7 +113,7 @@ TEST(a_specification_that_cannot_be_is_refused_before_the_driver_sees_it)
 	CHECK_EQ(hv_create(hv, &spec, &e), -EINVAL);
 	CHECK(strstr(e.text, "key 'kernel'"));
 	spec = small;
-	spec.n_disks = VM_DISKS_MAX + 1;
+	spec.n_cgroup_fds = VM_CGROUPS_MAX + 1;
 	CHECK_EQ(hv_create(hv, &spec, NULL), -E2BIG);
 	CHECK_EQ(hv_state(hv), HV_NEW);
 }

@@ -6,8 +6,8 @@
 
 #include "base/auto.h"
 #include "base/file.h"
-#include "host/hypervisor/qemu/config.h"
 #include "host/hypervisor/qemu/kernel_params.h"
+#include "host/hypervisor/qemu/qemu.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -15,8 +15,10 @@
 struct scene {
 	char dir[32], kernel[64], initrd[64], disk[64];
 	struct vm_spec spec;
+	struct config_hypervisor options;
 	struct qemu_choice choice;
-	struct qemu_command c;
+	struct device channel;
+	struct qemu q; /* only its machine, command and devices */
 };
 
 static void make_file(char *path, size_t bytes, const char *dir, const char *name,
@@ -39,14 +41,15 @@ static void scene_open(struct scene *s)
 		.memory_bytes = 256 * MIB,
 		.kernel_path = s->kernel,
 		.initrd_path = s->initrd,
-		.share = {.socket_fd = -1},
 	};
+	s->channel = (struct device){
+		.kind = DEVICE_PORT, .id = "agent", .port = {.name = VMM_AGENT_PORT}};
 	s->choice = (struct qemu_choice){
 		.arch = qemu_arch_host(),
 		.machine = qemu_machine_find(qemu_arch_host(), NULL, NULL),
+		.options = &s->options,
 		.accel = HV_ACCEL_TCG,
-		.channel = HV_CHANNEL_SERIAL,
-		.vhost_fd = -1,
+		.channel = &s->channel,
 		.program = "/usr/bin/qemu",
 		.kernel_params = "quiet a=b,c",
 	};
@@ -54,23 +57,40 @@ static void scene_open(struct scene *s)
 
 static void scene_close(struct scene *s)
 {
-	qemu_command_fini(&s->c);
+	qemu_command_fini(&s->q.command);
 	CHECK_EQ(dir_remove(AT_FDCWD, s->dir, NULL), 0);
 }
 
+/* As far as hv_create() goes. */
 static int build(struct scene *s, struct err *e)
 {
-	qemu_command_fini(&s->c);
-	return qemu_command_build(&s->c, &s->spec, &s->choice, e);
+	qemu_command_fini(&s->q.command);
+	s->q = (struct qemu){.hv.state = HV_CREATED, .machine = s->choice.machine};
+	s->q.devices.has_plug_bus = s->choice.has_plug_bus;
+	return qemu_config_build(&s->q.command, &s->spec, &s->choice, e);
+}
+
+/* As hv_start() does. */
+static void finish(struct scene *s)
+{
+	const struct qemu_memory memory = {s->spec.memory_bytes, s->spec.hugepages,
+					   s->spec.mem_prealloc};
+
+	CHECK_EQ(qemu_config_finish(&s->q.command, &memory, &s->q.devices, NULL), 0);
+}
+
+static int attach(struct scene *s, const struct device *d, struct device_address *ret)
+{
+	return qemu_attach(&s->q.hv, d, CLOCK_NEVER, ret, NULL);
 }
 
 /* The value behind @option that begins with @start, or NULL. */
 static const char *option(const struct scene *s, const char *name, const char *start)
 {
-	for (size_t i = 0; i + 1 < s->c.argc; i++)
-		if (strcmp(s->c.argv[i], name) == 0 &&
-		    strncmp(s->c.argv[i + 1], start, strlen(start)) == 0)
-			return s->c.argv[i + 1];
+	for (size_t i = 0; i + 1 < s->q.command.argc; i++)
+		if (strcmp(s->q.command.argv[i], name) == 0 &&
+		    strncmp(s->q.command.argv[i + 1], start, strlen(start)) == 0)
+			return s->q.command.argv[i + 1];
 	return NULL;
 }
 
@@ -122,28 +142,30 @@ TEST(the_plainest_machine)
 		"-append",
 		"quiet a=b,c",
 		"-device",
-		"virtio-serial-pci,disable-legacy=on,max_ports=2",
+		"{\"driver\":\"virtio-serial-pci\",\"disable-legacy\":\"on\",\"max_ports\":2}",
 		"-chardev",
-		"socket,id=agent,fd=5",
+		"socket,id=kata-agent,fd=5",
 		"-device",
-		"virtserialport,chardev=agent,name=agent.channel.0",
+		"{\"driver\":\"virtserialport\",\"chardev\":\"kata-agent\","
+		"\"name\":\"agent.channel.0\"}",
 		"-add-fd",
 		"fd=8,set=1",
 		"-object",
 		"rng-random,id=entropy,filename=/dev/fdset/1",
 		"-device",
-		"virtio-rng-pci,disable-legacy=on,rng=entropy",
+		"{\"driver\":\"virtio-rng-pci\",\"disable-legacy\":\"on\",\"rng\":\"entropy\"}",
 	};
 	struct scene s;
 
 	scene_open(&s);
 	CHECK_EQ(build(&s, NULL), 0);
+	finish(&s);
 	for (size_t i = 0; i < sizeof golden / sizeof golden[0]; i++)
 		if (golden[i])
-			CHECK_STR(s.c.argv[i], golden[i]);
-	CHECK_EQ(s.c.argc, sizeof golden / sizeof golden[0]);
+			CHECK_STR(s.q.command.argv[i], golden[i]);
+	CHECK_EQ(s.q.command.argc, sizeof golden / sizeof golden[0]);
 	CHECK(strncmp(option(&s, "-machine", ""), "q35,usb=off,", 12) == 0);
-	CHECK(!s.c.argv[s.c.argc]);
+	CHECK(!s.q.command.argv[s.q.command.argc]);
 	scene_close(&s);
 }
 
@@ -154,8 +176,8 @@ TEST(microvm_has_its_devices_on_another_bus)
 	scene_open(&s);
 	s.choice.machine = qemu_machine_find(s.choice.arch, "microvm", NULL);
 	CHECK_EQ(build(&s, NULL), 0);
-	CHECK(has(&s, "-device", "virtio-rng-device,rng=entropy"));
-	CHECK(has(&s, "-device", "virtio-serial-device,max_ports=2"));
+	CHECK(has(&s, "-device", "{\"driver\":\"virtio-rng-device\",\"rng\":\"entropy\"}"));
+	CHECK(has(&s, "-device", "{\"driver\":\"virtio-serial-device\",\"max_ports\":2}"));
 	CHECK(has(&s, "-global", "virtio-mmio.force-legacy=off"));
 	scene_close(&s);
 }
@@ -168,8 +190,8 @@ static int64_t file_size_behind(const struct scene *s, const char *path)
 	int as = atoi(path + strlen("/proc/self/fd/"));
 	struct stat st;
 
-	for (size_t i = 0; i < s->c.n_fds; i++)
-		if (s->c.fds[i].as == as && fstat(s->c.fds[i].fd, &st) == 0)
+	for (size_t i = 0; i < s->q.command.n_fds; i++)
+		if (s->q.command.fds[i].as == as && fstat(s->q.command.fds[i].fd, &st) == 0)
 			return st.st_size;
 	return -1;
 }
@@ -194,10 +216,10 @@ TEST(the_fastest_firmware_is_taken_where_qemu_has_it)
 	CHECK_EQ(build(&s, NULL), 0);
 	CHECK(option(&s, "-bios", "/proc/self/fd/"));
 	/* What the administrator names comes first. */
-	s.spec.firmware_path = s.disk;
+	s.options.firmware = s.disk;
 	CHECK_EQ(build(&s, NULL), 0);
 	CHECK_EQ(file_size_behind(&s, option(&s, "-bios", "/proc/self/fd/")), 3);
-	s.spec.firmware_path = NULL;
+	s.options.firmware = NULL;
 	s.choice.machine = qemu_machine_find(s.choice.arch, "microvm", NULL);
 	CHECK_EQ(build(&s, NULL), 0);
 	CHECK(option(&s, "-bios", "/proc/self/fd/"));
@@ -220,10 +242,10 @@ TEST(kvm_takes_the_hosts_processor)
 
 	scene_open(&s);
 	s.choice.accel = HV_ACCEL_KVM;
-	s.spec.cpu_features = "pmu=off,-cx16";
+	s.options.cpu_features = (char *) "pmu=off,-cx16";
 	s.spec.vcpus = 2;
 	s.spec.max_vcpus = 4;
-	s.spec.machine_accelerators = "nvdimm=on";
+	s.options.machine_accelerators = (char *) "nvdimm=on";
 	CHECK_EQ(build(&s, NULL), 0);
 	CHECK(has(&s, "-accel", "kvm"));
 	CHECK(has(&s, "-cpu", "host,pmu=off,-cx16"));
@@ -236,23 +258,32 @@ TEST(virtio_fs_takes_shared_memory_and_the_socket)
 {
 	struct scene s;
 	auto_close int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	const struct device share = {
+		.kind = DEVICE_VIRTIO_FS,
+		.id = "share",
+		.virtio_fs = {.tag = "a,b", .socket_fd = fd, .queue_size = 512},
+	};
+	struct device_address at;
 
 	scene_open(&s);
-	s.spec.share = (struct vm_share){
-		.kind = VM_SHARE_VIRTIO_FS, .tag = "a,b", .socket_fd = fd, .queue_size = 512};
 	CHECK_EQ(build(&s, NULL), 0);
-	CHECK(strstr(option(&s, "-machine", ""), ",memory-backend=memory"));
+	CHECK_EQ(attach(&s, &share, &at), 0);
+	CHECK_EQ(at.kind, DEVICE_AT_NAME);
+	CHECK_STR(at.text, "a,b");
+	finish(&s);
+	CHECK(has(&s, "-machine", "memory-backend=memory"));
 	CHECK(has(&s, "-object",
 		  "memory-backend-file,id=memory,size=256M,share=on,align=2097152,"
-		  "mem-path=/proc/self/fd/6"));
-	CHECK_EQ(lseek(s.c.fds[0].fd, 0, SEEK_END), 256 << 20);
-	CHECK_EQ(ftruncate(s.c.fds[0].fd, 0), -1); /* sealed */
-	CHECK(option(&s, "-device", "vhost-user-fs-"));
-	CHECK(strstr(option(&s, "-device", "vhost-user-fs-"),
-		     "chardev=share,tag=a,,b,queue-size=512"));
-	CHECK(!strstr(option(&s, "-device", "vhost-user-fs-"), "legacy"));
-	CHECK(has(&s, "-chardev", "socket,id=share,fd=10"));
-	CHECK(s.c.fds[4].fd != fd); /* the caller's stays the caller's */
+		  "mem-path=/proc/self/fd/10"));
+	CHECK_EQ(lseek(s.q.command.fds[4].fd, 0, SEEK_END), 256 << 20);
+	CHECK_EQ(ftruncate(s.q.command.fds[4].fd, 0), -1); /* sealed */
+	const char *device = option(&s, "-device", "{\"driver\":\"vhost-user-fs-");
+
+	CHECK(device);
+	CHECK(strstr(device, "\"chardev\":\"kata-share\",\"tag\":\"a,b\",\"queue-size\":512}"));
+	CHECK(!strstr(device, "legacy"));
+	CHECK(has(&s, "-chardev", "socket,id=kata-share,fd=9"));
+	CHECK(s.q.command.fds[3].fd != fd); /* the caller's stays the caller's */
 	scene_close(&s);
 }
 
@@ -263,6 +294,7 @@ TEST(huge_pages_and_touched_memory)
 	scene_open(&s);
 	s.spec.hugepages = s.spec.mem_prealloc = true;
 	CHECK_EQ(build(&s, NULL), 0);
+	finish(&s);
 	CHECK(has(&s, "-object",
 		  "memory-backend-memfd,id=memory,size=256M,share=off,hugetlb=on,prealloc=on"));
 	scene_close(&s);
@@ -280,10 +312,10 @@ TEST(a_kernel_that_only_its_owner_may_read_is_given_as_a_copy)
 	scene_open(&s);
 	CHECK_EQ(chmod(s.spec.kernel_path, 0600), 0);
 	CHECK_EQ(build(&s, NULL), 0);
-	CHECK_EQ(s.c.fds[0].as, 6);
-	CHECK_EQ(fstat(s.c.fds[0].fd, &st), 0);
+	CHECK_EQ(s.q.command.fds[0].as, 6);
+	CHECK_EQ(fstat(s.q.command.fds[0].fd, &st), 0);
 	CHECK(st.st_mode & S_IROTH);
-	path = str_printf("/proc/self/fd/%d", s.c.fds[0].fd);
+	path = str_printf("/proc/self/fd/%d", s.q.command.fds[0].fd);
 	again = open(path, O_RDONLY | O_CLOEXEC);
 	CHECK(again >= 0);
 	CHECK_EQ(read(again, head, sizeof head), 4);
@@ -294,61 +326,131 @@ TEST(a_kernel_that_only_its_owner_may_read_is_given_as_a_copy)
 TEST(nine_p_gives_files_to_others_unless_rootless)
 {
 	struct scene s;
+	struct device share = {.kind = DEVICE_9P, .id = "share", .nine_p = {.tag = "kataShared"}};
+	struct device_address at;
+	struct stat kernel, given;
 
 	scene_open(&s);
-	s.spec.share = (struct vm_share){.kind = VM_SHARE_9P, .path = s.dir};
+	share.nine_p.path = s.dir;
+	CHECK_EQ(chmod(s.kernel, 0644), 0);
 	CHECK_EQ(build(&s, NULL), 0);
-	CHECK(has(
-		&s, "-fsdev",
-		"local,id=share,path=/proc/self/fd/9,security_model=passthrough,multidevs=remap"));
-	s.spec.rootless = true;
+	CHECK_EQ(attach(&s, &share, &at), 0);
+	CHECK(has(&s, "-fsdev",
+		  "local,id=kata-share,path=/proc/self/fd/9,security_model=passthrough,"
+		  "multidevs=remap"));
+	CHECK(s.q.devices.serves_others);
+	/* QEMU could change mode and owner of the kernel itself. */
+	CHECK_EQ(stat(s.kernel, &kernel), 0);
+	CHECK_EQ(fstat(s.q.command.fds[0].fd, &given), 0);
+	CHECK_EQ(given.st_ino, kernel.st_ino);
+	finish(&s);
+	CHECK_EQ(fstat(s.q.command.fds[0].fd, &given), 0);
+	CHECK(given.st_ino != kernel.st_ino || given.st_dev != kernel.st_dev);
+	CHECK_EQ(given.st_size, kernel.st_size);
 	CHECK_EQ(build(&s, NULL), 0);
+	share.nine_p.rootless = true;
+	CHECK_EQ(attach(&s, &share, &at), 0);
+	CHECK(!s.q.devices.serves_others);
 	CHECK(strstr(option(&s, "-fsdev", "local"), "security_model=none"));
-	CHECK(strstr(option(&s, "-device", "virtio-9p-"), "fsdev=share,mount_tag=kataShared"));
+	CHECK(strstr(option(&s, "-device", "{\"driver\":\"virtio-9p-"),
+		     "\"fsdev\":\"kata-share\",\"mount_tag\":\"kataShared\"}"));
 	scene_close(&s);
 }
 
 TEST(a_readonly_disk_is_opened_for_reading_only)
 {
 	struct scene s;
-	struct vm_disk disks[2] = {
-		{.id = "root", .path = NULL, .readonly = true},
-		{.id = "data_1", .path = NULL, .fd = -1, .direct = true},
-	};
+	struct device disk = {.kind = DEVICE_DISK, .id = "root", .disk = {.readonly = true}};
+	struct device_address at;
 
 	scene_open(&s);
-	disks[0].path = disks[1].path = s.disk;
-	s.spec.disks = disks;
-	s.spec.n_disks = 2;
+	disk.disk.path = s.disk;
 	CHECK_EQ(build(&s, NULL), 0);
+	CHECK_EQ(attach(&s, &disk, &at), 0);
+	disk = (struct device){
+		.kind = DEVICE_DISK, .id = "data_1", .disk = {.path = s.disk, .direct = true}};
+	CHECK_EQ(attach(&s, &disk, &at), 0);
 	CHECK(has(&s, "-blockdev",
-		  "driver=raw,node-name=disk0,read-only=on,cache.direct=off,file.driver=file,"
-		  "file.filename=/dev/fdset/2,file.locking=off"));
-	CHECK(option(&s, "-blockdev", "driver=raw,node-name=disk1,read-only=off,cache.direct=on"));
-	CHECK(strstr(option(&s, "-device", "virtio-blk-"), "drive=disk0,serial=root"));
-	CHECK_EQ(fcntl(s.c.fds[3].fd, F_GETFL) & O_ACCMODE, O_RDONLY);
-	CHECK_EQ(fcntl(s.c.fds[4].fd, F_GETFL) & O_ACCMODE, O_RDWR);
+		  "{\"driver\":\"raw\",\"node-name\":\"kata-root\",\"read-only\":true,"
+		  "\"cache\":{\"direct\":false},\"file\":{\"driver\":\"file\","
+		  "\"filename\":\"/dev/fdset/2\",\"locking\":\"off\"}}"));
+	CHECK(option(&s, "-blockdev",
+		     "{\"driver\":\"raw\",\"node-name\":\"kata-data_1\",\"read-only\":false,"
+		     "\"cache\":{\"direct\":true}"));
+	CHECK(strstr(option(&s, "-device", "{\"driver\":\"virtio-blk-"),
+		     "\"id\":\"kata-root\",\"drive\":\"kata-root\",\"serial\":\"root\""));
+	CHECK_EQ(fcntl(s.q.command.fds[3].fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+	CHECK_EQ(fcntl(s.q.command.fds[4].fd, F_GETFL) & O_ACCMODE, O_RDWR);
 	scene_close(&s);
 }
 
-TEST(a_disk_that_cannot_be_is_refused)
+#if defined(__x86_64__)
+/* @bus: what the device's arguments say of its place. */
+static void disk_is_at(struct scene *s, const char *id, enum device_address_kind kind,
+		       const char *address, const char *bus)
 {
-	static const char *const bad[] = {"", "a,b", "x=y", "012345678901234567890"};
+	auto_free char *start = NULL;
+	const struct device disk = {.kind = DEVICE_DISK, .id = id, .disk = {.path = s->disk}};
+	struct device_address at;
+
+	CHECK_EQ(attach(s, &disk, &at), 0);
+	CHECK_EQ(at.kind, kind);
+	CHECK_STR(at.text, address);
+	start = str_printf("{\"driver\":\"virtio-blk-%s\",%s\"id\":\"kata-%s\"",
+			   s->choice.machine->bus,
+			   s->choice.machine->has_legacy ? "\"disable-legacy\":\"on\"," : "", id);
+
+	const char *device = option(s, "-device", start);
+
+	CHECK(device);
+	CHECK(strstr(device, bus));
+}
+
+TEST(a_disk_has_an_address_by_the_bus_that_it_is_on)
+{
 	struct scene s;
-	struct vm_disk d = {.fd = -1};
 
 	scene_open(&s);
-	s.spec.disks = &d;
-	s.spec.n_disks = 1;
-	d.path = s.disk;
-	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-		d.id = bad[i];
-		CHECK_EQ(build(&s, NULL), -EINVAL);
-		CHECK_EQ(s.c.argc, 0);
+	CHECK_EQ(build(&s, NULL), 0);
+	disk_is_at(&s, "a", DEVICE_AT_PCI, "08", "\"bus\":\"pcie.0\",\"addr\":\"8\"}");
+	disk_is_at(&s, "b", DEVICE_AT_PCI, "09", "\"bus\":\"pcie.0\",\"addr\":\"9\"}");
+	CHECK(!option(&s, "-device", "{\"driver\":\"pci-bridge\""));
+	s.choice.has_plug_bus = true;
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK(has(&s, "-device",
+		  "{\"driver\":\"pci-bridge\",\"id\":\"plug\",\"addr\":\"1e\",\"chassis_nr\":1,"
+		  "\"shpc\":false}"));
+	disk_is_at(&s, "a", DEVICE_AT_PCI, "1e/02", "\"bus\":\"plug\",\"addr\":\"2\"}");
+	s.choice.has_plug_bus = false;
+	s.choice.machine = qemu_machine_find(s.choice.arch, "microvm", NULL);
+	CHECK_EQ(build(&s, NULL), 0);
+	disk_is_at(&s, "a", DEVICE_AT_SERIAL, "a", "\"serial\":\"a\"}");
+	scene_close(&s);
+}
+#endif
+
+TEST(a_device_that_cannot_be_attached_is_refused)
+{
+	struct scene s;
+	struct device d = {.kind = DEVICE_DISK, .id = "one"};
+	struct device_address at;
+	char name[16];
+
+	scene_open(&s);
+	CHECK_EQ(build(&s, NULL), 0);
+	d.disk.path = "/no/such/disk";
+	CHECK_EQ(attach(&s, &d, &at), -ENOENT);
+	d.disk.path = s.disk;
+	CHECK_EQ(attach(&s, &d, &at), 0);
+	CHECK_EQ(attach(&s, &d, &at), -EEXIST);
+	d.id = name;
+	for (int i = 1; i < HV_DEVICES_MAX; i++) {
+		(void) snprintf(name, sizeof name, "d%d", i);
+		CHECK_EQ(attach(&s, &d, &at), 0);
 	}
-	d.id = "ok";
-	d.path = "/no/such/disk";
-	CHECK_EQ(build(&s, NULL), -ENOENT);
+	d.id = "more";
+	CHECK_EQ(attach(&s, &d, &at), -E2BIG);
+	finish(&s); /* as many as that fit */
 	scene_close(&s);
 }
 
@@ -358,12 +460,12 @@ TEST(vsock_gets_the_descriptor_and_the_id)
 	auto_close int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	scene_open(&s);
-	s.choice.channel = HV_CHANNEL_VSOCK;
-	s.choice.vhost_fd = fd;
-	s.choice.guest_cid = 4711;
+	s.channel = (struct device){
+		.kind = DEVICE_VSOCK, .id = "agent", .vsock = {.vhost_fd = fd, .cid = 4711}};
 	CHECK_EQ(build(&s, NULL), 0);
-	CHECK(strstr(option(&s, "-device", "vhost-vsock-"), "vhostfd=8,guest-cid=4711"));
-	CHECK(!option(&s, "-chardev", "socket,id=agent"));
+	CHECK(strstr(option(&s, "-device", "{\"driver\":\"vhost-vsock-"),
+		     "\"vhostfd\":\"8\",\"guest-cid\":4711}"));
+	CHECK(!option(&s, "-chardev", "socket,id=kata-agent"));
 	scene_close(&s);
 }
 
@@ -391,14 +493,14 @@ TEST(missing_and_wrong_files_name_their_key)
 		  "guest image, or set the key 'initrd'");
 	err_clear(&e);
 	s.spec.initrd_path = NULL;
-	s.spec.firmware_path = "/no/such/firmware";
+	s.options.firmware = (char *) "/no/such/firmware";
 	CHECK_EQ(build(&s, &e), -ENOENT);
 	CHECK_STR(
 		e.text,
 		"there is no firmware '/no/such/firmware': install it, or set the key 'firmware'");
 	err_clear(&e);
-	s.spec.firmware_path = NULL;
-	s.spec.entropy_path = "/no/such/random";
+	s.options.firmware = NULL;
+	s.options.entropy_source = (char *) "/no/such/random";
 	CHECK_EQ(build(&s, &e), -ENOENT);
 	CHECK(strstr(e.text, "key 'entropy_source'"));
 	scene_close(&s);
@@ -420,13 +522,13 @@ TEST(seccomp_is_what_the_administrator_says)
 	struct scene s;
 
 	scene_open(&s);
-	s.spec.seccomp = "on,spawn=allow";
+	s.options.seccomp_sandbox = (char *) "on,spawn=allow";
 	CHECK_EQ(build(&s, NULL), 0);
 	CHECK(has(&s, "-sandbox", "on,spawn=allow"));
-	s.spec.seccomp = "off";
+	s.options.seccomp_sandbox = (char *) "off";
 	CHECK_EQ(build(&s, NULL), 0);
 	CHECK(!option(&s, "-sandbox", ""));
-	s.spec.seccomp = "";
+	s.options.seccomp_sandbox = (char *) "";
 	CHECK_EQ(build(&s, NULL), 0);
 	CHECK(option(&s, "-sandbox", "on,obsolete=deny"));
 	scene_close(&s);

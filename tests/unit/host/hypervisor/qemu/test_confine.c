@@ -16,15 +16,18 @@
 #include "base/privilege.h"
 #include "host/hypervisor/qemu/qemu.h"
 
-static const struct vm_spec plain = {
-	.uid = 1879048200,
-	.gid = 1879048200,
-	.share = {.socket_fd = -1},
-};
+static const struct qemu_user plain = {.uid = 1879048200, .gid = 1879048200};
 
-static int prepare(struct confine *c, const struct vm_spec *spec, struct err *e)
+static int prepare(struct confine *c, const struct qemu_user *user,
+		   const struct qemu_devices *devices, struct err *e)
 {
-	return qemu_confine(c, spec, HV_ACCEL_TCG, "/bin/busybox", NULL, 0, e);
+	struct qemu_command command = {.argv = {(char *) "/bin/busybox"}, .argc = 1};
+	static const struct qemu_devices none;
+	auto_close int folder = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	command.fds[0].fd = folder;
+	command.n_fds = devices ? 1 : 0;
+	return qemu_confine(c, &command, devices ? devices : &none, user, false, e);
 }
 
 static void need_root(void)
@@ -59,7 +62,7 @@ TEST(a_layer_that_the_kernel_lacks_is_said_and_the_rest_is_used)
 	need_root();
 	log_open(log, LOG_TEXT, LOG_INFO);
 	go_where_no_namespace_is(dir);
-	CHECK_EQ(prepare(&c, &plain, NULL), 0);
+	CHECK_EQ(prepare(&c, &plain, NULL, NULL), 0);
 	leave(dir, outside);
 	CHECK(c.user.change);
 	CHECK_EQ(c.user.userns_fd, -1);
@@ -75,14 +78,14 @@ TEST(a_layer_that_has_to_be_there_and_is_not_is_a_failure)
 {
 	auto_close int outside = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct confine c = CONFINE_NONE;
-	struct vm_spec spec = plain;
+	struct qemu_user user = plain;
 	struct err e = {0};
 	char dir[32];
 
 	need_root();
-	spec.require_confinement = true;
+	user.require_confinement = true;
 	go_where_no_namespace_is(dir);
-	CHECK_EQ(prepare(&c, &spec, &e), -ENOENT);
+	CHECK_EQ(prepare(&c, &user, NULL, &e), -ENOENT);
 	leave(dir, outside);
 	CHECK(strstr(e.text, "confine QEMU by a user namespace (key 'require_confinement')"));
 	CHECK_EQ(c.root.fd, -1);
@@ -91,22 +94,23 @@ TEST(a_layer_that_has_to_be_there_and_is_not_is_a_failure)
 TEST(only_a_server_of_files_keeps_capabilities_and_none_to_make_devices)
 {
 	struct confine c = CONFINE_NONE;
-	struct vm_spec spec = plain;
+	struct qemu_devices devices = {.served_fd = 0};
 
 	need_root();
-	CHECK_EQ(prepare(&c, &spec, NULL), 0);
+	CHECK_EQ(prepare(&c, &plain, NULL, NULL), 0);
 	CHECK_EQ(c.caps, 0);
 	CHECK(!c.root.keep_proc);
 	confine_fini(&c);
-	spec.share = (struct vm_share){.kind = VM_SHARE_9P, .path = "/tmp"};
-	CHECK_EQ(prepare(&c, &spec, NULL), 0);
+	devices.served_fd = QEMU_FD_FIRST;
+	devices.serves_others = true;
+	CHECK_EQ(prepare(&c, &plain, &devices, NULL), 0);
 	CHECK(c.caps & PRIVILEGE(CAP_CHOWN));
 	CHECK(!(c.caps & PRIVILEGE(CAP_MKNOD)));
 	CHECK(!(c.caps & PRIVILEGE(CAP_SYS_ADMIN)));
 	CHECK(c.root.keep_proc);
 	confine_fini(&c);
-	spec.rootless = true;
-	CHECK_EQ(prepare(&c, &spec, NULL), 0);
+	devices.serves_others = false;
+	CHECK_EQ(prepare(&c, &plain, &devices, NULL), 0);
 	CHECK_EQ(c.caps, 0);
 	confine_fini(&c);
 }

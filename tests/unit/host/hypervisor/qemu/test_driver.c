@@ -31,6 +31,7 @@ struct scene {
 	struct loop *loop;
 	struct hv *hv;
 	struct vm_spec spec;
+	struct config_hypervisor options;
 	int ended;
 	struct err why;
 	int lines;
@@ -76,10 +77,10 @@ static void scene_open(struct scene *s, const char *commands)
 		.vcpus = 1,
 		.memory_bytes = 128 << 20,
 		.kernel_path = s->kernel,
+		.options = &s->options,
 		.vmm_path = s->program,
 		.accel = HV_ACCEL_TCG,
 		.channel = HV_CHANNEL_SERIAL,
-		.share = {.socket_fd = -1},
 	};
 	CHECK_EQ(loop_new(&s->loop, NULL), 0);
 	CHECK_EQ(hv_new("qemu", s->loop, &s->hv, NULL), 0);
@@ -279,6 +280,58 @@ TEST(pause_and_resume_ask_the_monitor)
 	CHECK_EQ(hv_resume(s.hv, clock_deadline(10000), &e), -EREMOTEIO);
 	CHECK_STR(e.text, "qemu: resume machine: QEMU refuses 'cont': no");
 	CHECK_EQ(hv_state(s.hv), HV_PAUSED);
+	scene_close(&s);
+}
+
+/* Answers @n commands, one that contains @bad with an error, and repeats them on the console. */
+#define ANSWER(n, bad)                                                                  \
+	"id=2\n"                                                                        \
+	"while [ $((id += 1)) -le $((2 + " #n ")) ]; do\n"                              \
+	"  read -r line <&3; echo \"$line\" >&4\n"                                      \
+	"  case $line in\n"                                                             \
+	"  *" bad "*) printf '{\"error\":{\"desc\":\"no\"},\"id\":%d}\\n' $id >&3 ;;\n" \
+	"  *) printf '{\"return\":{\"fdset-id\":4},\"id\":%d}\\n' $id >&3 ;;\n"         \
+	"  esac\n"                                                                      \
+	"done\n" IDLE
+
+#if defined(__x86_64__)
+TEST(a_disk_that_qemu_refuses_is_taken_back)
+{
+	static const char *const order[] = {
+		"\"add-fd\"",     "\"blockdev-add\"", "\"filename\":\"/dev/fdset/4\"",
+		"\"device_add\"", "\"blockdev-del\"", "\"remove-fd\""};
+	struct scene s;
+	struct device disk = {.kind = DEVICE_DISK, .id = "d1"};
+	struct err e = {0};
+	char said[4096];
+	const char *at = said;
+
+	scene_open(&s, GREET ANSWER(5, "device_add"));
+	s.spec.hotplug = true;
+	disk.disk.path = s.kernel;
+	CHECK_EQ(create_and_start(&s, 20000, NULL), 0);
+	CHECK_EQ(hv_attach(s.hv, &disk, clock_deadline(10000), NULL, &e), -EREMOTEIO);
+	CHECK_STR(e.text, "qemu: attach disk 'd1': QEMU refuses 'device_add': no");
+	do
+		CHECK_EQ(loop_step(s.loop, clock_deadline(20000), NULL), 1);
+	while (hv_console_tail(s.hv, said, sizeof said) == 0 || !strstr(said, "remove-fd"));
+	for (size_t i = 0; i < ARRAY_LEN(order); i++)
+		CHECK((at = strstr(at, order[i])) != NULL);
+	CHECK_EQ(hv_detach(s.hv, "d1", clock_deadline(10000), NULL), -ENOENT);
+	scene_close(&s);
+}
+#endif
+
+TEST(nothing_is_attached_to_a_machine_whose_start_failed)
+{
+	struct scene s;
+	struct device disk = {.kind = DEVICE_DISK, .id = "d1"};
+	struct err e = {0};
+
+	scene_open(&s, "exit 1\n");
+	disk.disk.path = s.kernel;
+	CHECK_EQ(create_and_start(&s, 20000, NULL), -ECONNRESET);
+	CHECK_EQ(hv_attach(s.hv, &disk, CLOCK_NEVER, NULL, &e), -EBUSY);
 	scene_close(&s);
 }
 
