@@ -1,8 +1,11 @@
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/auto.h"
 #include "base/file.h"
+#include "host/config/config.h"
+#include "host/hypervisor/hypervisor.h"
 #include "tests/agent/box.h"
 
 /* A block device of the host in a container: by virtio-blk into the guest, by the agent's driver
@@ -111,4 +114,61 @@ CASE(a_disk_without_that_file_system_is_refused_by_name)
 	if (!strstr(e.text, "mount squashfs") || !strstr(e.text, PLACE))
 		FAIL("it says '%s'", e.text);
 	CHECK_EQ(box_remove(vm, "wrongfs", 0, NULL), -ENOENT);
+}
+
+/* A machine of its own, because the tests' common one is not made by the driver. */
+static struct hv *open_by_driver(struct vm *vm)
+{
+	const struct config_hypervisor options = {.machine = CONFIG_MACHINE_Q35};
+	const struct vm_spec spec = {
+		.id = "test-agent",
+		.vcpus = 1,
+		.memory_bytes = 256U << 20,
+		.kernel_path = "build/guest/vmlinux",
+		.initrd_path = "build/guest/initrd.img",
+		.agent_params = "agent.log=warn",
+		.options = &options,
+		.channel = HV_CHANNEL_SERIAL,
+		.hotplug = true,
+	};
+	struct hv *hv = NULL;
+	int fd = -1;
+
+	*vm = (struct vm){.qemu = CHILD_NONE};
+	MUST(loop_new(&vm->loop, &why));
+	MUST(hv_new("qemu", vm->loop, &hv, &why));
+	MUST(hv_create(hv, &spec, &why));
+	MUST(hv_start(hv, clock_deadline(VM_PATIENCE_MS), &why));
+	MUST(hv_dial(hv, 1024, clock_deadline(VM_PATIENCE_MS), &fd, &why));
+	MUST(ttrpc_client_new(vm->loop, fd, &vm->agent, &why));
+	return hv;
+}
+
+CASE(a_disk_that_the_driver_plugs_in_is_mounted_by_the_agent_and_can_be_taken_back)
+{
+	struct vm own;
+	struct hv *hv = open_by_driver(&own);
+	struct device disk = {.kind = DEVICE_DISK, .id = "plugged"};
+	struct device_address at;
+	Grpc__Storage storage;
+
+	(void) vm;
+	box_prepare(&own);
+	(void) snprintf(own.disk, sizeof own.disk, "/tmp/test-agent-plugged-%d", getpid());
+	MUST(vm_make_disk(own.disk, &why));
+	disk.disk.path = own.disk;
+	MUST(hv_attach(hv, &disk, clock_deadline(VM_PATIENCE_MS), &at, &why));
+	CHECK_EQ(at.kind, DEVICE_AT_PCI);
+	storage = disk_at(at.text);
+	run_with(&own, "plugged", &storage, "cat /d/greeting; echo from the guest >/d/answer",
+		 "from the host\n");
+	MUST(hv_detach(hv, "plugged", clock_deadline(VM_PATIENCE_MS), &why));
+
+	auto_free char *answer = on_host(own.disk, "answer");
+
+	CHECK_STR(answer, "from the guest\n");
+	ttrpc_client_free(own.agent);
+	hv_free(hv);
+	loop_free(own.loop);
+	(void) unlink(own.disk);
 }

@@ -21,7 +21,7 @@
 	"console=ttyS0 quiet panic=-1 agent.server_addr=serial://agent.channel.0 agent.log=" \
 	"warn"
 
-static int make_disk(const char *path, struct err *e)
+int vm_make_disk(const char *path, struct err *e)
 {
 	auto_free char *command = str_printf("d=$(mktemp -d) && echo from the host >$d/greeting && "
 					     "truncate -s 8M %1$s && "
@@ -142,9 +142,9 @@ int vm_open(struct vm *vm, unsigned mb, struct err *e)
 	int r = loop_new(&vm->loop, e);
 
 	if (r == 0)
-		r = make_disk(vm->disk, e);
+		r = vm_make_disk(vm->disk, e);
 	if (r == 0)
-		r = make_disk(vm->plug, e);
+		r = vm_make_disk(vm->plug, e);
 	if (r == 0)
 		r = start_qemu(vm, mb, e);
 	return r < 0 ? r : open_line(vm, e);

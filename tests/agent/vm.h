@@ -30,6 +30,9 @@ struct vm {
 /* Where vm_plug_disk() puts one: behind a port, whose bus has this one slot. */
 #define VM_PLUG_PCI_PATH "11/00"
 
+/* Makes the file @path with an ext4 that has "greeting" in it. */
+int vm_make_disk(const char *path, struct err *e);
+
 /* Boots the image in build/guest with @mb of memory and waits until the agent answers. */
 int vm_open(struct vm *vm, unsigned mb, struct err *e);
 
