@@ -41,6 +41,39 @@ void qemu_on_event(void *arg, const char *event, const json_t *data)
 	pthread_mutex_unlock(&q->lock);
 }
 
+void qemu_drain(struct qemu *q)
+{
+	subprocess_drain(&q->process);
+	console_drain(&q->hv.console);
+	if (q->qmp)
+		(void) qmp_process(q->qmp, NULL);
+}
+
+bool qemu_ended(struct qemu *q, struct err *e)
+{
+	char shutdown[sizeof q->shutdown];
+	struct vmm_ending end = {
+		.vmm = "QEMU",
+		.signature = "qemu-system-",
+		.console = &q->hv.console.tail,
+		.messages = &q->process.messages,
+	};
+	struct err why = {0};
+
+	if (!subprocess_ended(&q->process, &end.status))
+		return false;
+	qemu_drain(q);
+	pthread_mutex_lock(&q->lock);
+	memcpy(shutdown, q->shutdown, sizeof shutdown);
+	pthread_mutex_unlock(&q->lock);
+	end.cause = qemu_shutdown_cause(shutdown);
+	vmm_ending_explain(&end, &why);
+	hv_note_end(&q->hv, &why);
+	if (e)
+		*e = why;
+	return true;
+}
+
 static void on_last_words(void *arg)
 {
 	struct qemu *q = arg;

@@ -5,7 +5,6 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "host/hypervisor/ending.h"
 #include "host/hypervisor/qemu/qemu.h"
 
 /* QEMU's ends of the socket pairs that are made for one start. */
@@ -84,44 +83,10 @@ static int spawn(struct qemu *q, const struct far_ends *far, struct err *e)
 	return 0;
 }
 
-/* Reads what is left in messages, console and monitor; it does not wait. */
-static void drain(struct qemu *q)
-{
-	subprocess_drain(&q->process);
-	console_drain(&q->hv.console);
-	if (q->qmp)
-		(void) qmp_process(q->qmp, NULL);
-}
-
-bool qemu_ended(struct qemu *q, struct err *e)
-{
-	char shutdown[sizeof q->shutdown];
-	struct vmm_ending end = {
-		.vmm = "QEMU",
-		.signature = "qemu-system-",
-		.console = &q->hv.console.tail,
-		.messages = &q->process.messages,
-	};
-	struct err why = {0};
-
-	if (!subprocess_ended(&q->process, &end.status))
-		return false;
-	drain(q);
-	pthread_mutex_lock(&q->lock);
-	memcpy(shutdown, q->shutdown, sizeof shutdown);
-	pthread_mutex_unlock(&q->lock);
-	end.cause = qemu_shutdown_cause(shutdown);
-	vmm_ending_explain(&end, &why);
-	hv_note_end(&q->hv, &why);
-	if (e)
-		*e = why;
-	return true;
-}
-
 static void undo_start(struct qemu *q)
 {
 	(void) subprocess_stop(&q->process, CLOCK_NEVER, NULL);
-	drain(q);
+	qemu_drain(q);
 	qmp_close(q->qmp);
 	q->qmp = NULL;
 	q->agent_fd = fd_close(q->agent_fd);

@@ -14,11 +14,11 @@
  * driver table of host/hypervisor. Its files:
  *
  *	driver.c	the methods of struct hv_ops; the life of one QEMU
- *	process.c	the process: sockets, start, stop, its end
+ *	process.c	the process: sockets, start, stop
  *	config.c	a vm_spec becomes arguments and descriptors (command.c)
  *	device.c	devices, before the start and while it runs
  *	monitor.c	the monitor protocol
- *	events.c	what comes by itself: the loop's callbacks, the monitor's events
+ *	events.c	what comes by itself: lines, the monitor's events, the end
  *	arch.c		what differs per processor and machine type: the one table
  *	kernel_params.c the guest kernel's parameters that QEMU's machines need
  *	confine.c	what the child gives up before it becomes QEMU
@@ -78,16 +78,19 @@ static inline struct qemu *qemu_of(struct hv *hv)
 int qemu_start(struct hv *hv, msec_t deadline, struct err *e);
 int qemu_stop(struct hv *hv, msec_t deadline, struct err *e);
 
-/* Whether QEMU has ended by itself; if so, @e has why, and hv_note_end() was called. For any
- * thread. */
-bool qemu_ended(struct qemu *q, struct err *e);
-
 /* events.c, on the loop's thread: called once, before the start; and at the end. */
 void qemu_watch(struct qemu *q);
 void qemu_unwatch(struct qemu *q);
 
 /* The monitor's events, on the thread that reads it; @arg is the struct qemu. */
 void qemu_on_event(void *arg, const char *event, const json_t *data);
+
+/* Reads what is left in messages, console and monitor; it does not wait. */
+void qemu_drain(struct qemu *q);
+
+/* Whether QEMU has ended by itself; if so, @e has why, and hv_note_end() was called. For any
+ * thread. */
+bool qemu_ended(struct qemu *q, struct err *e);
 
 /* What the "reason" of a SHUTDOWN event means; NULL for an unknown one. */
 const char *qemu_shutdown_cause(const char *reason);
