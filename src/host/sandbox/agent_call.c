@@ -78,8 +78,9 @@ void agent_ask(struct sandbox *sb, const char *method, const ProtobufCMessage *m
 	}
 }
 
-int guest_ask(struct sandbox *sb, const char *method, const ProtobufCMessage *message,
-	      msec_t deadline, ProtobufCMessage **ret, struct err *e)
+int guest_ask(struct sandbox *sb, struct worker *w, const char *method,
+	      const ProtobufCMessage *message, msec_t deadline, ProtobufCMessage **ret,
+	      struct err *e)
 {
 	int r;
 
@@ -87,5 +88,5 @@ int guest_ask(struct sandbox *sb, const char *method, const ProtobufCMessage *me
 		r = err_say(e, ECONNRESET, "%s: there is no line to the guest", method);
 	else
 		r = agent_call(sb->agent, method, message, deadline, ret, e);
-	return r < 0 ? loss_find_reason(sb, r, e) : r;
+	return r < 0 ? loss_find_reason(sb, w, r, e) : r;
 }

@@ -118,7 +118,7 @@ static int greet_agent(struct sandbox *sb, const struct sandbox_spec *spec, msec
 	int r = create_sandbox_init(&g, sb->config, sb->options.id, spec->hostname, e);
 
 	if (r == 0)
-		r = guest_ask(sb, "CreateSandbox", &g.request.base, deadline, NULL, e);
+		r = guest_ask(sb, sb->worker, "CreateSandbox", &g.request.base, deadline, NULL, e);
 	create_sandbox_fini(&g);
 	if (r < 0)
 		return r;
@@ -149,7 +149,7 @@ static int await_details(struct sandbox *sb, msec_t deadline, struct err *e)
 	if (sb->knows_agent)
 		return 0;
 
-	int r = guest_ask(sb, "GetGuestDetails", NULL, deadline, &d.answer.response, e);
+	int r = guest_ask(sb, sb->worker, "GetGuestDetails", NULL, deadline, &d.answer.response, e);
 
 	if (r < 0)
 		return r;

@@ -15,6 +15,7 @@ void guest_container_free(struct guest_container *c)
 	guest_process_free(c->init);
 	lingers_free(c);
 	(void) volumes_release(&c->volumes, NULL, NULL);
+	worker_free(c->own_worker);
 	oci_spec_free(c->spec);
 	if (c->hooks)
 		grpc__hooks__free_unpacked(c->hooks, NULL);
@@ -36,6 +37,13 @@ struct container_job *container_job_new(struct guest_container *c, sandbox_done_
 	return j;
 }
 
+void container_job_queue(struct container_job *j, worker_run_fn run, worker_done_fn done)
+{
+	j->job.job.run = run;
+	j->job.done = done;
+	job_queue(j->c->sb, j->c, &j->job);
+}
+
 /* ---- Start ---- */
 
 static int mark_started(void *arg, struct err *e)
@@ -47,7 +55,7 @@ static int mark_started(void *arg, struct err *e)
 
 static int start_run(struct worker_job *job, struct err *e)
 {
-	struct guest_container *c = container_of(job, struct container_job, job)->c;
+	struct guest_container *c = container_of(job, struct container_job, job.job)->c;
 	struct sandbox *sb = c->sb;
 	Grpc__StartContainerRequest start = GRPC__START_CONTAINER_REQUEST__INIT;
 	msec_t deadline = clock_deadline(sb->config->agent.create_container_timeout_ms);
@@ -55,19 +63,19 @@ static int start_run(struct worker_job *job, struct err *e)
 	start.container_id = c->id;
 	log_debug("step: start the container");
 
-	int r = guest_ask(sb, "StartContainer", &start.base, deadline, NULL, e);
+	int r = guest_ask(sb, c->worker, "StartContainer", &start.base, deadline, NULL, e);
 
 	if (r < 0)
 		return r;
 	phase_end(sb, "start");
-	(void) worker_on_loop(sb->worker, mark_started, c->init, NULL);
+	(void) worker_on_loop(c->worker, mark_started, c->init, NULL);
 	hooks_started(c);
 	return 0;
 }
 
 static void start_done(struct worker_job *job, int r, struct err *e)
 {
-	struct container_job *j = container_of(job, struct container_job, job);
+	struct container_job *j = container_of(job, struct container_job, job.job);
 	struct guest_container *c = j->c;
 	struct sandbox_answer answer = {.pid = sandbox_vmm_pid(c->sb)};
 
@@ -94,6 +102,5 @@ void guest_container_start(struct guest_container *c, sandbox_done_fn done, void
 		return;
 	}
 	c->init->busy = true;
-	j->job = (struct worker_job){.run = start_run, .done = start_done};
-	worker_run(c->sb->worker, &j->job);
+	container_job_queue(j, start_run, start_done);
 }

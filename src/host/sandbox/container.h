@@ -6,7 +6,7 @@
 
 /* An add, create, start, remove or delete of one container. */
 struct container_job {
-	struct worker_job job;
+	struct sandbox_job job;
 	struct guest_container *c;
 	sandbox_done_fn done;
 	void *arg;
@@ -22,6 +22,8 @@ int guest_container_lend(struct guest_container *c, struct err *e);
 
 /* NULL when out of memory; freed with free(). */
 struct container_job *container_job_new(struct guest_container *c, sandbox_done_fn done, void *arg);
+
+void container_job_queue(struct container_job *j, worker_run_fn run, worker_done_fn done);
 
 /* ---- container_hooks.c, worker: the hooks of a container that run on the host ---- */
 

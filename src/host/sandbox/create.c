@@ -102,7 +102,7 @@ static int create_in_guest(struct guest_container *c, struct err *e)
 
 	log_debug("step: create the container");
 
-	int r = guest_ask(sb, "CreateContainer", &create.base, deadline, NULL, e);
+	int r = guest_ask(sb, c->worker, "CreateContainer", &create.base, deadline, NULL, e);
 
 	c->in_guest = r == 0;
 	return r;
@@ -139,7 +139,7 @@ static void undo_create(struct guest_container *c)
 
 static int create_run(struct worker_job *job, struct err *e)
 {
-	struct container_job *j = container_of(job, struct container_job, job);
+	struct container_job *j = container_of(job, struct container_job, job.job);
 	int r;
 
 	if (j->refusal.code) {
@@ -174,7 +174,7 @@ static int create_end(struct guest_container *c, struct err *e)
 
 static void create_done(struct worker_job *job, int r, struct err *e)
 {
-	struct container_job *j = container_of(job, struct container_job, job);
+	struct container_job *j = container_of(job, struct container_job, job.job);
 	struct guest_container *c = j->c;
 	struct sandbox *sb = c->sb;
 	struct sandbox_answer answer = {.pid = sandbox_vmm_pid(sb)};
@@ -207,20 +207,19 @@ void sandbox_create_container(struct sandbox *sb, const char *id, sandbox_done_f
 		return;
 	}
 	(void) sandbox_check_ready(sb, &j->refusal);
-	j->job = (struct worker_job){.run = create_run, .done = create_done};
-	worker_run(sb->worker, &j->job);
+	container_job_queue(j, create_run, create_done);
 }
 
 /* ---- Add ---- */
 
 static int add_run(struct worker_job *job, struct err *e)
 {
-	return read_spec(container_of(job, struct container_job, job)->c, e);
+	return read_spec(container_of(job, struct container_job, job.job)->c, e);
 }
 
 static void add_done(struct worker_job *job, int r, struct err *e)
 {
-	struct container_job *j = container_of(job, struct container_job, job);
+	struct container_job *j = container_of(job, struct container_job, job.job);
 	struct guest_container *c = j->c;
 	struct sandbox *sb = c->sb;
 	struct sandbox_answer answer = {.spec = c->spec};
@@ -276,6 +275,8 @@ static int container_new(struct sandbox *sb, const struct sandbox_container *new
 
 	int r = guest_process_new(c, "", &new->stdio, &c->init, e);
 
+	if (r == 0)
+		r = worker_new(sb->loop, false, &c->own_worker, e);
 	if (r < 0)
 		return r;
 	c->init->status = OCI_CREATING;
@@ -307,6 +308,5 @@ void sandbox_add_container(struct sandbox *sb, const struct sandbox_container *n
 		return;
 	}
 	list_add(&sb->containers, &c->link);
-	j->job = (struct worker_job){.run = add_run, .done = add_done};
-	worker_run(sb->worker, &j->job);
+	container_job_queue(j, add_run, add_done);
 }

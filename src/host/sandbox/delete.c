@@ -12,8 +12,8 @@ void remove_from_guest(struct guest_container *c)
 	log_debug("step: remove the container");
 	remove.container_id = c->id;
 	if (c->in_guest && c->sb->booted &&
-	    guest_ask(c->sb, "RemoveContainer", &remove.base, clock_deadline(AGENT_TIMEOUT_MS),
-		      NULL, &e) < 0 &&
+	    guest_ask(c->sb, c->worker, "RemoveContainer", &remove.base,
+		      clock_deadline(AGENT_TIMEOUT_MS), NULL, &e) < 0 &&
 	    e.code != ECONNRESET)
 		log_err(LOG_WARN, &e, "ignoring, while a container is removed");
 	c->in_guest = false;
@@ -30,18 +30,18 @@ static int close_room(void *arg, struct err *e)
 static int take_out(struct guest_container *c, struct err *e)
 {
 	remove_from_guest(c);
-	(void) worker_on_loop(c->sb->worker, close_room, c, NULL);
+	(void) worker_on_loop(c->worker, close_room, c, NULL);
 	return c->sb->share ? volumes_release(&c->volumes, c->sb->share, e) : 0;
 }
 
 static int remove_run(struct worker_job *job, struct err *e)
 {
-	return take_out(container_of(job, struct container_job, job)->c, e);
+	return take_out(container_of(job, struct container_job, job.job)->c, e);
 }
 
 static int delete_run(struct worker_job *job, struct err *e)
 {
-	struct container_job *j = container_of(job, struct container_job, job);
+	struct container_job *j = container_of(job, struct container_job, job.job);
 	int r = j->is_removed ? 0 : take_out(j->c, e);
 
 	if (r == 0)
@@ -65,7 +65,7 @@ static struct sandbox_answer answer_delete(const struct guest_container *c, int 
 /* The container stays busy, because sandbox_delete() must follow. */
 static void remove_done(struct worker_job *job, int r, struct err *e)
 {
-	struct container_job *j = container_of(job, struct container_job, job);
+	struct container_job *j = container_of(job, struct container_job, job.job);
 	struct guest_container *c = j->c;
 	struct sandbox *sb = c->sb;
 	const struct sandbox_answer answer = answer_delete(c, r, e);
@@ -79,7 +79,7 @@ static void remove_done(struct worker_job *job, int r, struct err *e)
 
 static void delete_done(struct worker_job *job, int r, struct err *e)
 {
-	struct container_job *j = container_of(job, struct container_job, job);
+	struct container_job *j = container_of(job, struct container_job, job.job);
 	struct guest_container *c = j->c;
 	struct sandbox *sb = c->sb;
 	const struct sandbox_answer answer = answer_delete(c, r, e);
@@ -157,9 +157,10 @@ static void begin(const struct removal *x)
 	c->init->busy = true;
 	c->removed = false;
 	j->is_removed = is_removed;
-	j->job = x->deletes ? (struct worker_job){.run = delete_run, .done = delete_done}
-			    : (struct worker_job){.run = remove_run, .done = remove_done};
-	worker_run(c->sb->worker, &j->job);
+	if (x->deletes)
+		container_job_queue(j, delete_run, delete_done);
+	else
+		container_job_queue(j, remove_run, remove_done);
 }
 
 void guest_container_delete(struct guest_container *c, sandbox_done_fn done, void *arg)

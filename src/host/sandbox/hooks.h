@@ -11,7 +11,7 @@
  * The OCI hooks that run on the host, by oci/hook_run.h. Each has the bundle as working folder, and
  * only the environment that it names, because the server's own is its caller's.
  *
- * Threads: the sandbox's worker; blocks until the last hook has ended.
+ * Threads: any but the loop's; blocks until the last hook has ended.
  */
 struct hooks_run {
 	const char *kind;  /* "prestart": for errors */

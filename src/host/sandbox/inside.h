@@ -13,6 +13,7 @@
 #include "host/agent_client/agent_client.h"
 #include "host/hypervisor/hypervisor.h"
 #include "host/resources/resources.h"
+#include "host/sandbox/jobs.h"
 #include "host/sandbox/sandbox.h"
 #include "host/sandbox/worker.h"
 #include "host/stdio/stdio.h"
@@ -68,6 +69,8 @@ struct guest_container {
 	struct sandbox *sb;
 	char *id;
 	char *bundle;
+	struct worker *worker;     /* runs the container's job; one of the next and the sandbox's */
+	struct worker *own_worker; /* for a job beside others */
 	struct guest_process *init;
 	struct list execs;     /* struct guest_process */
 	struct list lingers;   /* output of execs that are forgotten: see linger.c */
@@ -85,7 +88,8 @@ struct guest_container {
 
 struct sandbox {
 	struct loop *loop;
-	struct worker *worker;
+	struct worker *worker; /* the machine's */
+	struct jobs jobs;
 	struct sandbox_options options; /* strings are copies */
 	int cancel_fd;                  /* an eventfd, readable once the sandbox is given up */
 
@@ -149,7 +153,7 @@ void loss_suspect(struct sandbox *sb, const struct err *why);
 
 /* For a call that failed with @r and @e: puts into @e why the machine was lost, if it was, and
  * waits for the reason. Returns what the call must return. Worker. */
-int loss_find_reason(struct sandbox *sb, int r, struct err *e);
+int loss_find_reason(struct sandbox *sb, struct worker *w, int r, struct err *e);
 
 /* A failed call on the loop that waits for the reason. */
 struct loss_wait {
@@ -238,10 +242,11 @@ void oom_forget(struct guest_container *c);
 
 /* ---- agent_call.c: one question to the agent and back ---- */
 
-/* Asks the agent and waits. Worker. @ret may be NULL; freed with ttrpc_message_free(). If the
- * machine breaks meanwhile, the error tells why it did. */
-int guest_ask(struct sandbox *sb, const char *method, const ProtobufCMessage *message,
-	      msec_t deadline, ProtobufCMessage **ret, struct err *e);
+/* Asks the agent and waits. @w is the worker whose job calls. @ret may be NULL; freed with
+ * ttrpc_message_free(). If the machine breaks meanwhile, the error tells why it did. */
+int guest_ask(struct sandbox *sb, struct worker *w, const char *method,
+	      const ProtobufCMessage *message, msec_t deadline, ProtobufCMessage **ret,
+	      struct err *e);
 
 /* The connection to the agent, or NULL with the reason why there is none. Loop. */
 struct ttrpc_client *agent_line(struct sandbox *sb, struct err *e);

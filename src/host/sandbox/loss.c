@@ -53,6 +53,7 @@ void loss_settled(struct sandbox *sb)
 struct question {
 	struct loss_wait wait;
 	struct sandbox *sb;
+	struct worker *worker;
 	struct err *e;
 	int r;
 };
@@ -65,7 +66,7 @@ static void answer(struct loss_wait *w, const struct err *why)
 	q->r = -why->code;
 	if (q->e)
 		*q->e = *why;
-	worker_resume(q->sb->worker);
+	worker_resume(q->worker);
 }
 
 static void ask(void *arg)
@@ -73,13 +74,13 @@ static void ask(void *arg)
 	struct question *q = arg;
 
 	if (!loss_tells(q->sb, &q->wait))
-		worker_resume(q->sb->worker);
+		worker_resume(q->worker);
 }
 
-int loss_find_reason(struct sandbox *sb, int r, struct err *e)
+int loss_find_reason(struct sandbox *sb, struct worker *w, int r, struct err *e)
 {
-	struct question q = {.wait.tell = answer, .sb = sb, .e = e, .r = r};
+	struct question q = {.wait.tell = answer, .sb = sb, .worker = w, .e = e, .r = r};
 
-	worker_await_loop(sb->worker, ask, &q);
+	worker_await_loop(w, ask, &q);
 	return q.r;
 }

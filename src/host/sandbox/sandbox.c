@@ -35,6 +35,7 @@ int sandbox_new(const struct sandbox_options *options, struct sandbox **ret, str
 	sb->cancel_fd = sb->vmm_user_fd = -1;
 	sb->phase_began_us = options->began_us ? options->began_us : clock_now_us();
 	list_init(&sb->containers);
+	list_init(&sb->jobs.waiting);
 	list_init(&sb->loss_waits);
 	(void) pthread_mutex_init(&sb->phases_lock, NULL);
 
@@ -45,7 +46,7 @@ int sandbox_new(const struct sandbox_options *options, struct sandbox **ret, str
 	sb->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (sb->cancel_fd < 0)
 		return err_sys(e, errno, "make a sandbox");
-	r = worker_new(sb->loop, &sb->worker, e);
+	r = worker_new(sb->loop, true, &sb->worker, e);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(sb);
@@ -208,7 +209,7 @@ bool sandbox_is_over(const struct sandbox *sb)
 
 bool sandbox_is_idle(const struct sandbox *sb)
 {
-	return worker_is_idle(sb->worker);
+	return jobs_are_idle(&sb->jobs);
 }
 
 void phase_end(struct sandbox *sb, const char *name)

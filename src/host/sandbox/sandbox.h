@@ -28,8 +28,9 @@
  * nothing can be created in it.
  *
  * Threads. All functions here are called on the loop and return at once; what takes long is a job
- * of one worker thread, and its done function is called on the loop. Jobs run one after the other;
- * kill, wait, state, exec, resize and other calls that only ask the agent never wait for a job.
+ * of a worker thread, and its done function is called on the loop. Jobs of one container do not
+ * wait for those of another; starting and stopping the machine is alone (jobs.h). Kill, wait, state,
+ * exec, resize and other calls that only ask the agent never wait for a job.
  *
  * If the VMM dies or the connection to the agent breaks, every running process ends with 137 at
  * once, the cause is logged and told by later refusals, and the rest of the machine is torn down.

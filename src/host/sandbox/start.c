@@ -83,7 +83,7 @@ static int start_steps(struct sandbox *sb, const struct sandbox_spec *spec,
 }
 
 struct start_job {
-	struct worker_job job;
+	struct sandbox_job job;
 	struct sandbox *sb;
 	struct sandbox_spec spec;
 	struct guest_container *first; /* was added before; or NULL */
@@ -93,7 +93,7 @@ struct start_job {
 
 static int start_run(struct worker_job *job, struct err *e)
 {
-	struct start_job *j = container_of(job, struct start_job, job);
+	struct start_job *j = container_of(job, struct start_job, job.job);
 	int r = start_steps(j->sb, &j->spec, j->first, e);
 
 	if (r == 0)
@@ -108,7 +108,7 @@ static int start_run(struct worker_job *job, struct err *e)
 
 static void start_done(struct worker_job *job, int r, struct err *e)
 {
-	struct start_job *j = container_of(job, struct start_job, job);
+	struct start_job *j = container_of(job, struct start_job, job.job);
 	struct sandbox *sb = j->sb;
 	const struct sandbox_answer answer = {.r = r, .err = *e};
 
@@ -140,7 +140,7 @@ void sandbox_start(struct sandbox *sb, const struct sandbox_spec *spec, sandbox_
 		return;
 	}
 	*j = (struct start_job){
-		.job = {.run = start_run, .done = start_done},
+		.job = {.job.run = start_run, .done = start_done},
 		.sb = sb,
 		.spec = *spec,
 		.first = first ? container_of(first, struct guest_container, link) : NULL,
@@ -148,5 +148,5 @@ void sandbox_start(struct sandbox *sb, const struct sandbox_spec *spec, sandbox_
 		.arg = arg,
 	};
 	sb->state = SANDBOX_STARTING;
-	worker_run(sb->worker, &j->job);
+	job_queue(sb, NULL, &j->job);
 }

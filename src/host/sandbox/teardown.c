@@ -43,8 +43,8 @@ static void say_goodbye(struct sandbox *sb)
 	struct err e = {0};
 
 	/* The agent may hang up before its answer arrives, because the guest is switching off. */
-	if (guest_ask(sb, "DestroySandbox", &destroy.base, clock_deadline(DESTROY_TIMEOUT_MS), NULL,
-		      &e) < 0 &&
+	if (guest_ask(sb, sb->worker, "DestroySandbox", &destroy.base,
+		      clock_deadline(DESTROY_TIMEOUT_MS), NULL, &e) < 0 &&
 	    e.code != ECONNRESET)
 		log_err(LOG_WARN, &e, "ignoring, while the guest is shut down");
 }
@@ -85,7 +85,7 @@ void teardown(struct sandbox *sb)
 }
 
 struct teardown_job {
-	struct worker_job job;
+	struct sandbox_job job;
 	struct sandbox *sb;
 	sandbox_done_fn done; /* NULL: nobody asked for it */
 	void *arg;
@@ -94,13 +94,13 @@ struct teardown_job {
 static int run(struct worker_job *job, struct err *e)
 {
 	(void) e;
-	teardown(container_of(job, struct teardown_job, job)->sb);
+	teardown(container_of(job, struct teardown_job, job.job)->sb);
 	return 0;
 }
 
 static void done(struct worker_job *job, int r, struct err *e)
 {
-	struct teardown_job *t = container_of(job, struct teardown_job, job);
+	struct teardown_job *t = container_of(job, struct teardown_job, job.job);
 	const struct sandbox_answer answer = {0};
 	struct sandbox *sb = t->sb;
 
@@ -120,8 +120,8 @@ static bool queue_teardown(struct sandbox *sb, sandbox_done_fn fn, void *arg)
 	if (!t)
 		return false;
 	*t = (struct teardown_job){
-		.job = {.run = run, .done = done}, .sb = sb, .done = fn, .arg = arg};
-	worker_run(sb->worker, &t->job);
+		.job = {.job.run = run, .done = done}, .sb = sb, .done = fn, .arg = arg};
+	job_queue(sb, NULL, &t->job);
 	return true;
 }
 

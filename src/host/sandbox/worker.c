@@ -10,10 +10,13 @@
 
 struct worker {
 	struct loop *loop;
-	pthread_t thread;
+	bool stays;
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t wake;
 	struct worker_job *first, **last;
+	pthread_t thread;
+	bool works; /* the thread takes jobs */
+	bool joins; /* the thread must be joined, whether it works or has ended */
 	bool stop;
 	bool resumed;
 	unsigned busy; /* jobs queued, running, or waiting for done() */
@@ -33,7 +36,7 @@ static void tell(void *arg)
 static struct worker_job *next_job(struct worker *w)
 {
 	pthread_mutex_lock(&w->lock);
-	while (!w->first && !w->stop)
+	while (!w->first && !w->stop && w->stays)
 		pthread_cond_wait(&w->wake, &w->lock);
 
 	struct worker_job *job = w->stop ? NULL : w->first;
@@ -43,8 +46,16 @@ static struct worker_job *next_job(struct worker *w)
 		if (!w->first)
 			w->last = &w->first;
 	}
+	w->works = job != NULL;
 	pthread_mutex_unlock(&w->lock);
 	return job;
+}
+
+/* When loop_post() has no memory, the job cannot return to the loop. */
+static void give_back(struct worker_job *job)
+{
+	if (loop_post(job->worker->loop, tell, job) < 0)
+		abort();
 }
 
 static void *work(void *arg)
@@ -54,14 +65,13 @@ static void *work(void *arg)
 
 	while ((job = next_job(w))) {
 		job->r = job->run(job, &job->err);
-		/* When loop_post() has no memory, the job cannot return to the loop. */
-		if (loop_post(w->loop, tell, job) < 0)
-			abort();
+		give_back(job);
 	}
 	return NULL;
 }
 
-/* Blocks all signals in the new thread, because they are for the loop's. */
+/* Blocks all signals in the new thread, because they are for the loop's. With the lock held, so
+ * that the thread finds its own id. */
 static int start_thread(struct worker *w)
 {
 	pthread_attr_t attr;
@@ -79,23 +89,17 @@ static int start_thread(struct worker *w)
 	return r;
 }
 
-int worker_new(struct loop *loop, struct worker **ret, struct err *e)
+int worker_new(struct loop *loop, bool stays, struct worker **ret, struct err *e)
 {
 	struct worker *w = calloc(1, sizeof *w);
 
 	if (!w)
 		return err_sys(e, ENOMEM, "make a worker");
 	w->loop = loop;
+	w->stays = stays;
 	w->last = &w->first;
 	(void) pthread_mutex_init(&w->lock, NULL);
 	(void) pthread_cond_init(&w->wake, NULL);
-
-	int r = start_thread(w);
-
-	if (r != 0) {
-		free(w);
-		return err_sys(e, r, "start the worker");
-	}
 	*ret = w;
 	return 0;
 }
@@ -108,7 +112,8 @@ void worker_free(struct worker *w)
 	w->stop = true;
 	pthread_cond_broadcast(&w->wake);
 	pthread_mutex_unlock(&w->lock);
-	(void) pthread_join(w->thread, NULL);
+	if (w->joins)
+		(void) pthread_join(w->thread, NULL);
 	(void) pthread_cond_destroy(&w->wake);
 	(void) pthread_mutex_destroy(&w->lock);
 	free(w);
@@ -124,6 +129,23 @@ bool worker_is_idle(const struct worker *w)
 	return idle;
 }
 
+/* Has a thread take @only, the one job that waits. Without a thread the job fails. */
+static void begin_work(struct worker *w, struct worker_job *only)
+{
+	if (w->joins) /* it has ended its last job, and does not take the lock again */
+		(void) pthread_join(w->thread, NULL);
+
+	int r = start_thread(w);
+
+	w->works = w->joins = r == 0;
+	if (r == 0)
+		return;
+	w->first = NULL;
+	w->last = &w->first;
+	only->r = err_sys(&only->err, r, "start a worker");
+	give_back(only);
+}
+
 void worker_run(struct worker *w, struct worker_job *job)
 {
 	job->worker = w;
@@ -134,7 +156,10 @@ void worker_run(struct worker *w, struct worker_job *job)
 	*w->last = job;
 	w->last = &job->next;
 	w->busy++;
-	pthread_cond_broadcast(&w->wake);
+	if (w->works)
+		pthread_cond_broadcast(&w->wake);
+	else
+		begin_work(w, job);
 	pthread_mutex_unlock(&w->lock);
 }
 

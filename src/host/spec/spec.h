@@ -33,7 +33,7 @@
  *
  * Everything else goes to the guest as it is. A field that cannot be honoured is refused by name.
  *
- * Threads: the sandbox's worker.
+ * Threads: a worker of the sandbox's.
  */
 struct guest_rules {
 	const char *container_id;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdint.h>
 #include <string.h>
@@ -40,6 +41,7 @@ struct share {
 	int lock_fd;   /* the folder below the tmpfs, locked */
 	int mounts_fd; /* mounts/; -1 before the tmpfs is there */
 	bool mounted;
+	pthread_mutex_t lock; /* guards the entries, and the place where mounts are prepared */
 	struct list entries;
 };
 
@@ -94,6 +96,7 @@ static void share_free(struct share *share)
 	free(share->path);
 	free(share->export_path);
 	free(share->private_path);
+	(void) pthread_mutex_destroy(&share->lock);
 	free(share);
 }
 
@@ -247,6 +250,7 @@ int share_open(const char *base, const char *sandbox_id, struct share **ret, str
 		return err_sys(e, ENOMEM, "make the share");
 	share->lock_fd = share->mounts_fd = -1;
 	list_init(&share->entries);
+	(void) pthread_mutex_init(&share->lock, NULL);
 
 	int r = make_base(base, e);
 
@@ -443,13 +447,15 @@ int share_add(struct share *share, const char *container_id, int source_fd, cons
 
 	int r = refuse_kernels(source_fd, name, e);
 
-	if (r == 0)
-		r = mount_entry(share, entry, source_fd, flags, e);
-
 	if (r < 0)
 		return r;
-	list_add(&share->entries, &entry->link);
-	entry = NULL;
+	pthread_mutex_lock(&share->lock);
+	r = mount_entry(share, entry, source_fd, flags, e);
+	if (r == 0)
+		list_add(&share->entries, &take_ptr(entry)->link);
+	pthread_mutex_unlock(&share->lock);
+	if (r < 0)
+		return r;
 	*ret_guest_path = take_ptr(guest_path);
 	return 0;
 }
@@ -496,23 +502,35 @@ static int unmount_entry(struct share *share, struct entry *entry, struct err *e
 	return 0;
 }
 
-int share_remove(struct share *share, const char *guest_path, struct err *e)
+static struct entry *find_entry(struct share *share, const char *name)
 {
-	const char *name = name_of(guest_path);
-
 	list_for_each (pos, &share->entries) {
 		struct entry *entry = container_of(pos, struct entry, link);
 
-		if (!name || strcmp(entry->name, name) != 0)
-			continue;
+		if (strcmp(entry->name, name) == 0)
+			return entry;
+	}
+	return NULL;
+}
 
-		int r = unmount_entry(share, entry, e);
+int share_remove(struct share *share, const char *guest_path, struct err *e)
+{
+	const char *name = name_of(guest_path);
+	int r;
 
+	pthread_mutex_lock(&share->lock);
+
+	struct entry *entry = name ? find_entry(share, name) : NULL;
+
+	if (entry) {
+		r = unmount_entry(share, entry, e);
 		list_remove(&entry->link);
 		entry_free(entry);
-		return r;
+	} else {
+		r = err_say(e, ENOENT, "'%s' is not in the share", guest_path);
 	}
-	return err_say(e, ENOENT, "'%s' is not in the share", guest_path);
+	pthread_mutex_unlock(&share->lock);
+	return r;
 }
 
 int share_close(struct share *share, struct err *e)

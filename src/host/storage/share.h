@@ -31,7 +31,8 @@
  * The folder and those above it are closed to other users, because they could hold the lock for
  * ever.
  *
- * Threads: one at a time; the sandbox's worker.
+ * Threads: any, those of several containers at once; share_open() and share_close() alone. No file
+ * of a source is opened or read under the lock, so a source that hangs holds up nobody else.
  */
 #define SHARE_BASE       "/run/kata-containers/shared/sandboxes"
 #define SHARE_TAG        "kataShared"

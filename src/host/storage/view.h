@@ -23,7 +23,7 @@
  * noexec, because a process that joins with the host's rights would run the container's programs
  * with those rights.
  *
- * Threads: one at a time; the sandbox's worker.
+ * Threads: any.
  */
 
 enum view_namespace { VIEW_NET, VIEW_IPC, VIEW_UTS, VIEW_MNT, VIEW_NAMESPACES };

@@ -86,7 +86,11 @@ bool volume_is_overlay(const struct volume_task *t)
 
 int volume_make_overlay(struct volume_task *t, struct volume *ret, struct err *e)
 {
-	auto_free char *path = str_printf("%s/overlay", share_private_path(t->owner->share));
+	/* A name of the container's own, because several are created at once. */
+	auto_free char *name = share_name_of(t->owner->container_id);
+	auto_free char *path =
+		name ? str_printf("%s/overlay-%s", share_private_path(t->owner->share), name)
+		     : NULL;
 
 	if (!path)
 		return err_sys(e, ENOMEM, "mount overlay");

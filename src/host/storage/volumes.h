@@ -24,7 +24,7 @@
  * namespace and goes with it. A kind for which this is not so must note what it took where
  * sandbox_clean_up() finds it.
  *
- * Threads: the sandbox's worker.
+ * Threads: any but the loop's, those of several containers at once.
  */
 
 /* What is held for one mount, or for the root. */

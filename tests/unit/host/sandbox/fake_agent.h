@@ -38,6 +38,7 @@ struct fake_agent {
 	bool sandbox, destroyed, paused;
 	bool deaf;          /* never answers CreateSandbox */
 	const char *refuse; /* method that fails */
+	const char *slow;   /* container whose CreateContainer waits in @unanswered */
 	const char *features[4];
 	char root[256], hostname[64];
 	struct ttrpc_call *unanswered;
@@ -169,7 +170,10 @@ FAKE_HANDLER(fake_create)
 	FAKE_BEGIN(Grpc__CreateContainerRequest);
 	(void) snprintf(a->root, sizeof a->root, "%s", r->oci->root->path);
 	fake_add(a, r->container_id, "", r->oci->process);
-	ttrpc_reply(call, NULL);
+	if (a->slow && strcmp(a->slow, r->container_id) == 0)
+		a->unanswered = call;
+	else
+		ttrpc_reply(call, NULL);
 }
 
 FAKE_HANDLER(fake_start)

@@ -67,7 +67,7 @@ static void up(void)
 {
 	loop_thread = pthread_self();
 	CHECK_EQ(loop_new(&loop, NULL), 0);
-	CHECK_EQ(worker_new(loop, &worker, NULL), 0);
+	CHECK_EQ(worker_new(loop, true, &worker, NULL), 0);
 }
 
 static void down(void)

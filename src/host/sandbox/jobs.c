@@ -1,0 +1,64 @@
+#include "host/sandbox/jobs.h"
+
+#include "host/sandbox/inside.h"
+
+static bool may_begin(const struct jobs *jobs, const struct sandbox_job *j)
+{
+	return !jobs->of_machine && (j->container || jobs->of_containers == 0);
+}
+
+static void begin(struct sandbox_job *j)
+{
+	struct sandbox *sb = j->sb;
+	struct guest_container *c = j->container;
+
+	if (!c) {
+		sb->jobs.of_machine = true;
+		worker_run(sb->worker, &j->job);
+		return;
+	}
+	sb->jobs.of_containers++;
+	c->worker = worker_is_idle(sb->worker) ? sb->worker : c->own_worker;
+	worker_run(c->worker, &j->job);
+}
+
+static void begin_next(struct jobs *jobs)
+{
+	struct list *first;
+
+	while ((first = list_first(&jobs->waiting))) {
+		struct sandbox_job *j = container_of(first, struct sandbox_job, link);
+
+		if (!may_begin(jobs, j))
+			return;
+		list_remove(first);
+		begin(j);
+	}
+}
+
+static void finished(struct worker_job *job, int r, struct err *e)
+{
+	struct sandbox_job *j = container_of(job, struct sandbox_job, job);
+	struct jobs *jobs = &j->sb->jobs;
+
+	if (j->container)
+		jobs->of_containers--;
+	else
+		jobs->of_machine = false;
+	j->done(job, r, e);
+	begin_next(jobs);
+}
+
+void job_queue(struct sandbox *sb, struct guest_container *container, struct sandbox_job *j)
+{
+	j->job.done = finished;
+	j->sb = sb;
+	j->container = container;
+	list_add(&sb->jobs.waiting, &j->link);
+	begin_next(&sb->jobs);
+}
+
+bool jobs_are_idle(const struct jobs *jobs)
+{
+	return list_empty(&jobs->waiting) && !jobs->of_machine && jobs->of_containers == 0;
+}
