@@ -5,13 +5,13 @@
 
 /* A request to the agent; its answer goes to @done. */
 struct question {
-	struct loss_wait wait;
+	struct cause_wait wait;
 	struct sandbox *sb;
 	sandbox_done_fn done;
 	void *arg;
 };
 
-static void lost(struct loss_wait *w, const struct err *why)
+static void lost(struct cause_wait *w, const struct err *why)
 {
 	struct question *q = container_of(w, struct question, wait);
 
@@ -25,7 +25,7 @@ static void answered(void *arg, struct ttrpc_answer *answer)
 	struct sandbox_answer a = {.r = answer->r, .err = answer->err};
 	auto_free uint8_t *packed = NULL;
 
-	if (answer->r < 0 && loss_tells(q->sb, &q->wait))
+	if (answer->r < 0 && cause_tells(q->sb, &q->wait))
 		return;
 	if (answer->response) {
 		a.bytes = protobuf_c_message_get_packed_size(answer->response);
@@ -44,8 +44,8 @@ struct ttrpc_client *agent_line(struct sandbox *sb, struct err *e)
 {
 	struct ttrpc_client *line = sb->agent ? agent_client_line(sb->agent) : NULL;
 
-	if (!line && sb->broken)
-		(void) err_say(e, ECONNRESET, "the machine is gone: %s", sb->why.text);
+	if (!line && sb->cause.is_known)
+		(void) err_say(e, ECONNRESET, "the machine is gone: %s", sb->cause.why.text);
 	else if (!line)
 		(void) err_say(e, ECONNRESET, "there is no line to the guest");
 	return line;
@@ -88,5 +88,5 @@ int guest_ask(struct sandbox *sb, struct worker *w, const char *method,
 		r = err_say(e, ECONNRESET, "%s: there is no line to the guest", method);
 	else
 		r = agent_call(sb->agent, method, message, deadline, ret, e);
-	return r < 0 ? loss_find_reason(sb, w, r, e) : r;
+	return r < 0 ? cause_find(sb, w, r, e) : r;
 }

@@ -6,9 +6,6 @@
 #include "host/sandbox/create_sandbox.h"
 #include "host/sandbox/inside.h"
 
-/* How long virtiofsd may take to end after its socket broke. */
-#define VIRTIOFSD_END_MS 500
-
 /* While dial() waits for the guest to listen, it looks at cancel_fd this often. */
 #define DIAL_SLICE_MS 500
 
@@ -41,13 +38,10 @@ static int dial(struct sandbox *sb, msec_t deadline, int *ret_fd, struct err *e)
 
 static void line_broke(void *arg, const struct err *e)
 {
-	struct sandbox *sb = arg;
 	struct err why = *e;
 
 	(void) err_wrap(&why, 0, "the line to the agent broke");
-	/* With a loss_timer virtiofsd has ended: keep its reason, because it says more. */
-	if (!sb->loss_timer)
-		loss_suspect(sb, &why);
+	cause_report(arg, CAUSE_CONNECTION, &why);
 }
 
 /* Keeps what the agent can do. GetGuestDetails is sent before CreateSandbox, so that its answer
@@ -81,8 +75,8 @@ static int connect_agent(void *arg, struct err *e)
 	struct connect *c = arg;
 	struct sandbox *sb = c->sb;
 
-	if (sb->broken) {
-		*e = sb->why;
+	if (sb->cause.is_known) {
+		*e = sb->cause.why;
 		return -e->code;
 	}
 
@@ -158,18 +152,6 @@ static int await_details(struct sandbox *sb, msec_t deadline, struct err *e)
 	return 0;
 }
 
-/* When virtiofsd dies, the VMM only reports a broken socket: prefer virtiofsd's own error. */
-static bool virtiofsd_tells(struct sandbox *sb, struct err *e)
-{
-	struct err why = {0};
-
-	if (!sb->virtiofsd ||
-	    !virtiofsd_failed(sb->virtiofsd, clock_deadline(VIRTIOFSD_END_MS), &why))
-		return false;
-	*e = why;
-	return true;
-}
-
 /* A timeout names its length, and the key to raise for a guest that needs longer. */
 static void name_deadline(const struct sandbox *sb, struct err *e)
 {
@@ -186,7 +168,7 @@ int boot(struct sandbox *sb, const struct sandbox_spec *spec, const struct guest
 
 	if (r < 0) {
 		name_deadline(sb, e);
-		return virtiofsd_tells(sb, e) ? -e->code : r;
+		return cause_of_boot(sb, r, e);
 	}
 	notes_update(sb, first);
 	log_debug("step: reach the agent");
@@ -198,5 +180,5 @@ int boot(struct sandbox *sb, const struct sandbox_spec *spec, const struct guest
 	if (r == 0)
 		return 0;
 	name_deadline(sb, e);
-	return virtiofsd_tells(sb, e) ? -e->code : hv_explain(sb->hv, e);
+	return cause_of_boot(sb, r, e);
 }

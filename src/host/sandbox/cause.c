@@ -1,57 +1,96 @@
-/* The first connection to break is rarely the cause. When a guest panics or a VMM is killed, the
- * agent's connection and virtiofsd go first, and the VMM, which has the reason, ends an instant
- * later: the sandbox waits up to VMM_END_MS for it. */
+#include "host/sandbox/cause.h"
+
+#include "base/log.h"
 #include "host/sandbox/inside.h"
 
+/* How long a VMM takes to end after what it has broken was noticed. */
 #define VMM_END_MS 500
+/* How long virtiofsd may take to end after its socket broke. */
+#define VIRTIOFSD_END_MS 500
 
-/* The VMM has not ended in time: the loss that was seen is the reason. */
-static void nobody_knows_better(void *arg)
+static void tell_calls(struct cause *c, const struct err *why)
+{
+	struct list *first;
+
+	while ((first = list_first(&c->calls))) {
+		struct cause_wait *w = container_of(first, struct cause_wait, link);
+
+		list_remove(&w->link);
+		w->tell(w, why);
+	}
+}
+
+static void decide(struct sandbox *sb, const struct err *why)
+{
+	struct cause *c = &sb->cause;
+
+	loop_timer_cancel(take_ptr(c->wait));
+	c->is_known = true;
+	c->why = *why;
+	tell_calls(c, &c->why);
+	c->broke(sb);
+}
+
+/* Nobody knows better than the best report. */
+static void decide_best(void *arg)
 {
 	struct sandbox *sb = arg;
 
-	sb->loss_timer = NULL;
-	sandbox_break(sb, &sb->loss);
+	sb->cause.wait = NULL;
+	log_err(LOG_ERROR, &sb->cause.report, "the sandbox is lost");
+	decide(sb, &sb->cause.report);
 }
 
-void loss_suspect(struct sandbox *sb, const struct err *why)
+void cause_report(struct sandbox *sb, enum cause_rank rank, const struct err *e)
 {
-	sb->loss = *why;
-	if (sb->loss_timer)
+	struct cause *c = &sb->cause;
+
+	if (c->is_known || rank <= c->best || sb->state == SANDBOX_ENDING ||
+	    sb->state == SANDBOX_ENDED)
 		return;
-	if (sb->broken || sb->state == SANDBOX_ENDING ||
-	    loop_timer(sb->loop, clock_deadline(VMM_END_MS), nobody_knows_better, sb,
-		       &sb->loss_timer, NULL) < 0)
-		nobody_knows_better(sb);
+	c->best = rank;
+	c->report = *e;
+	if (rank == CAUSE_FILE_SERVER && sb->hv)
+		(void) hv_explain(sb->hv, &c->report);
+	if (rank == CAUSE_VMM) {
+		loop_timer_cancel(take_ptr(c->wait));
+		decide_best(sb);
+	} else if (!c->wait && loop_timer(sb->loop, clock_deadline(VMM_END_MS), decide_best, sb,
+					  &c->wait, NULL) < 0) {
+		decide_best(sb);
+	}
 }
 
-bool loss_tells(struct sandbox *sb, struct loss_wait *w)
+void cause_give_up(struct sandbox *sb, const struct err *why)
 {
-	if (sb->broken)
-		w->tell(w, &sb->why);
-	else if (sb->loss_timer)
-		list_add(&sb->loss_waits, &w->link);
+	if (!sb->cause.is_known)
+		decide(sb, why);
+}
+
+void cause_expect_end(struct sandbox *sb)
+{
+	struct cause *c = &sb->cause;
+
+	loop_timer_cancel(take_ptr(c->wait));
+	tell_calls(c, c->is_known ? &c->why : &c->report);
+}
+
+bool cause_tells(struct sandbox *sb, struct cause_wait *w)
+{
+	struct cause *c = &sb->cause;
+
+	if (c->is_known)
+		w->tell(w, &c->why);
+	else if (c->wait)
+		list_add(&c->calls, &w->link);
 	else
 		return false;
 	return true;
 }
 
-void loss_settled(struct sandbox *sb)
-{
-	struct list *first;
-
-	loop_timer_cancel(take_ptr(sb->loss_timer));
-	while ((first = list_first(&sb->loss_waits))) {
-		struct loss_wait *w = container_of(first, struct loss_wait, link);
-
-		list_remove(&w->link);
-		w->tell(w, sb->broken ? &sb->why : &sb->loss);
-	}
-}
-
-/* A failed call of the worker, which sleeps until the reason is known. */
+/* A failed call of a job, which sleeps until the cause is known. */
 struct question {
-	struct loss_wait wait;
+	struct cause_wait wait;
 	struct sandbox *sb;
 	struct worker *worker;
 	struct err *e;
@@ -59,7 +98,7 @@ struct question {
 };
 
 /* The call failed because the machine broke, not because the connection was closed for it. */
-static void answer(struct loss_wait *w, const struct err *why)
+static void answer(struct cause_wait *w, const struct err *why)
 {
 	struct question *q = container_of(w, struct question, wait);
 
@@ -73,14 +112,28 @@ static void ask(void *arg)
 {
 	struct question *q = arg;
 
-	if (!loss_tells(q->sb, &q->wait))
+	if (!cause_tells(q->sb, &q->wait))
 		worker_resume(q->worker);
 }
 
-int loss_find_reason(struct sandbox *sb, struct worker *w, int r, struct err *e)
+int cause_find(struct sandbox *sb, struct worker *w, int r, struct err *e)
 {
 	struct question q = {.wait.tell = answer, .sb = sb, .worker = w, .e = e, .r = r};
 
 	worker_await_loop(w, ask, &q);
 	return q.r;
+}
+
+/* When virtiofsd dies, the VMM only reports a broken socket. A VMM that did not start has told why
+ * itself. */
+int cause_of_boot(struct sandbox *sb, int r, struct err *e)
+{
+	struct err why = {0};
+
+	if (sb->virtiofsd &&
+	    virtiofsd_failed(sb->virtiofsd, clock_deadline(VIRTIOFSD_END_MS), &why)) {
+		*e = why;
+		return -e->code;
+	}
+	return sb->hv && hv_state(sb->hv) == HV_RUNNING ? hv_explain(sb->hv, e) : r;
 }

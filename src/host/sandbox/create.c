@@ -159,7 +159,7 @@ static int create_end(struct guest_container *c, struct err *e)
 	struct guest_process *init = c->init;
 
 	init->status = OCI_CREATED;
-	if (c->sb->broken) {
+	if (c->sb->cause.is_known) {
 		guest_process_lost(init);
 		return 0;
 	}

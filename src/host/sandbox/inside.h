@@ -13,6 +13,7 @@
 #include "host/agent_client/agent_client.h"
 #include "host/hypervisor/hypervisor.h"
 #include "host/resources/resources.h"
+#include "host/sandbox/cause.h"
 #include "host/sandbox/jobs.h"
 #include "host/sandbox/sandbox.h"
 #include "host/sandbox/worker.h"
@@ -98,12 +99,8 @@ struct sandbox {
 	struct list containers;
 	struct agent_client
 		*agent; /* NULL: not connected; made and freed while a job waits for it */
-	bool broken;
-	struct err why;                /* what broke it */
-	struct loop_timer *loss_timer; /* a connection was lost, and the VMM may have the reason */
-	struct err loss;               /* with loss_timer: the reason if the VMM has none */
-	struct list loss_waits;        /* struct loss_wait; with loss_timer */
-	bool knows_agent;              /* the agent has told its features: */
+	struct cause cause;
+	bool knows_agent; /* the agent has told its features: */
 	struct stdio_promises promises;
 	bool knows_oci_1_2;
 	bool lists_processes;
@@ -125,10 +122,6 @@ struct sandbox {
 
 /* ---- sandbox.c, loop ---- */
 
-/* The machine is lost: ends all processes, fails all calls, has the rest torn down. @why is a whole
- * sentence. */
-void sandbox_break(struct sandbox *sb, const struct err *why);
-
 /* The guest is gone, or about to go: whatever still runs in it has ended. */
 void sandbox_end_processes(struct sandbox *sb);
 
@@ -145,28 +138,6 @@ void sandbox_refuse(sandbox_done_fn done, void *arg, const struct err *e);
 
 /* Notes that the step @name of the start ends now. Any thread. */
 void phase_end(struct sandbox *sb, const char *name);
-
-/* ---- loss.c ---- */
-
-/* Breaks the sandbox because of @why, unless the VMM ends within a moment with its reason. Loop. */
-void loss_suspect(struct sandbox *sb, const struct err *why);
-
-/* For a call that failed with @r and @e: puts into @e why the machine was lost, if it was, and
- * waits for the reason. Returns what the call must return. Worker. */
-int loss_find_reason(struct sandbox *sb, struct worker *w, int r, struct err *e);
-
-/* A failed call on the loop that waits for the reason. */
-struct loss_wait {
-	struct list link;
-	void (*tell)(struct loss_wait *w, const struct err *why);
-};
-
-/* The same as loss_find_reason() on the loop: true if @w->tell is called now or in a moment, false
- * if the machine is well and the call failed for its own reasons. */
-bool loss_tells(struct sandbox *sb, struct loss_wait *w);
-
-/* Answers all loss_waits: the sandbox is broken, or ends as it should. Loop. */
-void loss_settled(struct sandbox *sb);
 
 /* ---- machine.c, boot.c, teardown.c: jobs' steps ---- */
 

@@ -10,7 +10,7 @@
 
 static void vmm_is_gone(void *arg, const struct err *why)
 {
-	sandbox_break(arg, why);
+	cause_report(arg, CAUSE_VMM, why);
 }
 
 /* The agent's first line ends the kernel's phase. Firmware may have begun the same line. */
@@ -38,15 +38,9 @@ static int make_hv(void *arg, struct err *e)
 	return r;
 }
 
-/* virtiofsd also ends when the VMM does: hv_explain() then adds the VMM's reason. */
 static void virtiofsd_is_gone(void *arg, const struct err *why)
 {
-	struct sandbox *sb = arg;
-	struct err whole = *why;
-
-	if (sb->hv)
-		(void) hv_explain(sb->hv, &whole);
-	loss_suspect(sb, &whole);
+	cause_report(arg, CAUSE_FILE_SERVER, why);
 }
 
 /* Loop. */

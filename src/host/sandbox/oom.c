@@ -56,7 +56,7 @@ static void heard(void *arg, struct ttrpc_answer *answer)
 
 void oom_listen(struct sandbox *sb)
 {
-	if (sb->agent && !sb->broken)
+	if (sb->agent && !sb->cause.is_known)
 		(void) agent_call_begin(sb->agent, "GetOOMEvent", NULL, CLOCK_NEVER, heard, sb,
 					NULL, NULL);
 }

@@ -126,8 +126,8 @@ static struct sandbox_answer end_of(const struct guest_process *p)
 	const struct sandbox *sb = p->container->sb;
 	struct sandbox_answer a = {.exit_status = p->exit_status, .exited_at = p->exited_at};
 
-	if (p->lost && sb->broken && sb->why.code != ECANCELED)
-		a.cause = sb->why;
+	if (p->lost && sb->cause.is_known && sb->cause.why.code != ECANCELED)
+		a.cause = sb->cause.why;
 	return a;
 }
 

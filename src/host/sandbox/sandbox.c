@@ -25,6 +25,18 @@ static int copy_options(struct sandbox *sb, const struct sandbox_options *o, str
 	return 0;
 }
 
+/* Whatever runs in the machine has ended with it. */
+static void broke(struct sandbox *sb)
+{
+	(void) eventfd_write(sb->cancel_fd, 1);
+	sandbox_end_processes(sb);
+	if (sb->agent)
+		agent_client_close(sb->agent);
+	/* While EMPTY or STARTING, sandbox_start()'s job or its end has the machine torn down. */
+	if (sb->state == SANDBOX_READY)
+		teardown_later(sb);
+}
+
 int sandbox_new(const struct sandbox_options *options, struct sandbox **ret, struct err *e)
 {
 	auto_ptr(sandbox_free) struct sandbox *sb = calloc(1, sizeof *sb);
@@ -36,7 +48,8 @@ int sandbox_new(const struct sandbox_options *options, struct sandbox **ret, str
 	sb->phase_began_us = options->began_us ? options->began_us : clock_now_us();
 	list_init(&sb->containers);
 	list_init(&sb->jobs.waiting);
-	list_init(&sb->loss_waits);
+	list_init(&sb->cause.calls);
+	sb->cause.broke = broke;
 	(void) pthread_mutex_init(&sb->phases_lock, NULL);
 
 	int r = copy_options(sb, options, e);
@@ -58,7 +71,7 @@ void sandbox_free(struct sandbox *sb)
 	if (!sb)
 		return;
 	worker_free(sb->worker);
-	loop_timer_cancel(sb->loss_timer);
+	loop_timer_cancel(sb->cause.wait);
 	sandbox_end_processes(sb);
 	loop_timer_cancel(sb->oom_timer);
 	agent_client_free(sb->agent);
@@ -93,8 +106,8 @@ void sandbox_refuse(sandbox_done_fn done, void *arg, const struct err *e)
 
 int sandbox_check_ready(const struct sandbox *sb, struct err *e)
 {
-	if (sb->broken)
-		return err_say(e, ECONNRESET, "the machine is gone: %s", sb->why.text);
+	if (sb->cause.is_known)
+		return err_say(e, ECONNRESET, "the machine is gone: %s", sb->cause.why.text);
 	if (sb->state != SANDBOX_READY)
 		return err_say(e, EBUSY, "the sandbox is not ready for a container");
 	return 0;
@@ -144,30 +157,6 @@ void sandbox_end_processes(struct sandbox *sb)
 	}
 }
 
-static void give_up(struct sandbox *sb, const struct err *why)
-{
-	if (sb->broken)
-		return;
-	sb->broken = true;
-	sb->why = *why;
-	loss_settled(sb);
-	(void) eventfd_write(sb->cancel_fd, 1);
-	sandbox_end_processes(sb);
-	if (sb->agent)
-		agent_client_close(sb->agent);
-	/* While EMPTY or STARTING, sandbox_start()'s job or its end has the machine torn down. */
-	if (sb->state == SANDBOX_READY)
-		teardown_later(sb);
-}
-
-void sandbox_break(struct sandbox *sb, const struct err *why)
-{
-	if (sb->state == SANDBOX_ENDING || sb->state == SANDBOX_ENDED || sb->broken)
-		return;
-	log_err(LOG_ERROR, why, "the sandbox is lost");
-	give_up(sb, why);
-}
-
 void sandbox_abort(struct sandbox *sb, const char *why)
 {
 	struct err e = {0};
@@ -176,7 +165,7 @@ void sandbox_abort(struct sandbox *sb, const char *why)
 	if (sb->state == SANDBOX_EMPTY && list_empty(&sb->containers))
 		sb->state = SANDBOX_ENDED;
 	else if (sb->state != SANDBOX_ENDING && sb->state != SANDBOX_ENDED)
-		give_up(sb, &e);
+		cause_give_up(sb, &e);
 }
 
 bool sandbox_has_containers(const struct sandbox *sb)

@@ -119,7 +119,7 @@ static void start_done(struct worker_job *job, int r, struct err *e)
 		guest_container_free(j->first);
 	j->done(j->arg, &answer);
 	free(j);
-	if (sb->state == SANDBOX_READY && sb->broken)
+	if (sb->state == SANDBOX_READY && sb->cause.is_known)
 		teardown_later(sb);
 	sandbox_changed(sb);
 }

@@ -33,7 +33,7 @@ static int expect_end(void *arg, struct err *e)
 
 	(void) e;
 	sb->state = SANDBOX_ENDING; /* from now on the connection may break */
-	loss_settled(sb);
+	cause_expect_end(sb);
 	return 0;
 }
 
