@@ -1,7 +1,11 @@
 /* How the server asks the agent: on the loop, and from the worker. */
+#include "host/sandbox/agent_call.h"
+
 #include <errno.h>
 
-#include "host/sandbox/inside.h"
+#include "host/sandbox/cause.h"
+#include "host/sandbox/model.h"
+#include "host/sandbox/registry.h"
 
 /* A request to the agent; its answer goes to @done. */
 struct question {

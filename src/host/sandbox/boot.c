@@ -1,10 +1,15 @@
-/* From nothing to a guest that waits for containers. */
 #include <errno.h>
 #include <poll.h>
 
 #include "base/log.h"
+#include "host/sandbox/agent_call.h"
+#include "host/sandbox/cause.h"
 #include "host/sandbox/create_sandbox.h"
-#include "host/sandbox/inside.h"
+#include "host/sandbox/machine.h"
+#include "host/sandbox/model.h"
+#include "host/sandbox/phases.h"
+
+/* From nothing to a guest that waits for containers. */
 
 /* While dial() waits for the guest to listen, it looks at cancel_fd this often. */
 #define DIAL_SLICE_MS 500
@@ -117,7 +122,7 @@ static int greet_agent(struct sandbox *sb, const struct sandbox_spec *spec, msec
 	if (r < 0)
 		return r;
 	sb->booted = true;
-	phase_end(sb, "agent");
+	phase_end(&sb->phases, "agent");
 	return 0;
 }
 

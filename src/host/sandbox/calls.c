@@ -1,6 +1,8 @@
 #include <errno.h>
 
-#include "host/sandbox/inside.h"
+#include "host/sandbox/agent_call.h"
+#include "host/sandbox/model.h"
+#include "host/sandbox/registry.h"
 
 /* Finds the container @id, if the guest has it and it has not ended. */
 static struct guest_container *in_guest(struct sandbox *sb, const char *id, struct err *e)

@@ -1,7 +1,7 @@
 #include "host/sandbox/cause.h"
 
 #include "base/log.h"
-#include "host/sandbox/inside.h"
+#include "host/sandbox/model.h"
 
 /* How long a VMM takes to end after what it has broken was noticed. */
 #define VMM_END_MS 500

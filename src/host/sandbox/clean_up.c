@@ -14,7 +14,8 @@
 #include "base/log.h"
 #include "base/proc_stat.h"
 #include "host/sandbox/hooks.h"
-#include "host/sandbox/inside.h"
+#include "host/sandbox/machine.h"
+#include "host/sandbox/model.h"
 #include "host/state/names.h"
 
 #define NOTES_MAX_BYTES (64 << 10)

@@ -3,6 +3,11 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "host/sandbox/agent_call.h"
+#include "host/sandbox/model.h"
+#include "host/sandbox/phases.h"
+#include "host/sandbox/process.h"
+#include "host/sandbox/registry.h"
 
 void guest_container_free(struct guest_container *c)
 {
@@ -67,7 +72,7 @@ static int start_run(struct worker_job *job, struct err *e)
 
 	if (r < 0)
 		return r;
-	phase_end(sb, "start");
+	phase_end(&sb->phases, "start");
 	(void) worker_on_loop(c->worker, mark_started, c->init, NULL);
 	hooks_started(c);
 	return 0;

@@ -2,7 +2,7 @@
 
 /* The jobs about one container. Private to host/sandbox. */
 
-#include "host/sandbox/inside.h"
+#include "host/sandbox/model.h"
 
 /* An add, create, start, remove or delete of one container. */
 struct container_job {
@@ -33,3 +33,18 @@ int hooks_before(struct guest_container *c, struct err *e);
 /* poststart and poststop; failures are logged. */
 void hooks_started(struct guest_container *c);
 void hooks_stopped(struct guest_container *c);
+
+/* ---- container.c, delete.c, loop ---- */
+
+void guest_container_free(struct guest_container *c);
+AUTO_PTR(struct guest_container, guest_container_free)
+void guest_container_start(struct guest_container *c, sandbox_done_fn done, void *arg);
+void guest_container_delete(struct guest_container *c, sandbox_done_fn done, void *arg);
+
+/* ---- room.c ---- */
+
+/* Makes c->view, after CreateContainer, because the agent makes the mount points. Worker. */
+int room_make(struct guest_container *c, struct err *e);
+
+/* Closes c->view and c->net_ns. Comes before the mounts in the view are removed from the share. */
+void room_close(struct guest_container *c);

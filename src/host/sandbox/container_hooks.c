@@ -1,6 +1,7 @@
 #include "base/auto.h"
 #include "host/sandbox/container.h"
 #include "host/sandbox/hooks.h"
+#include "host/sandbox/model.h"
 
 struct hook_kind {
 	const char *name;

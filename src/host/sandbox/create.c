@@ -5,7 +5,12 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "host/sandbox/agent_call.h"
 #include "host/sandbox/container.h"
+#include "host/sandbox/model.h"
+#include "host/sandbox/phases.h"
+#include "host/sandbox/process.h"
+#include "host/sandbox/registry.h"
 #include "host/spec/spec.h"
 
 static int read_bundle(struct guest_container *c, struct err *e)
@@ -121,7 +126,7 @@ static int create_steps(struct guest_container *c, struct err *e)
 	if (r == 0)
 		r = room_make(c, e);
 	if (r == 0)
-		phase_end(c->sb, "container");
+		phase_end(&c->sb->phases, "container");
 	return r;
 }
 

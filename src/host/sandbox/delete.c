@@ -2,7 +2,11 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "host/sandbox/agent_call.h"
 #include "host/sandbox/container.h"
+#include "host/sandbox/model.h"
+#include "host/sandbox/process.h"
+#include "host/sandbox/registry.h"
 
 void remove_from_guest(struct guest_container *c)
 {

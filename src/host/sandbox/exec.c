@@ -3,7 +3,11 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "host/sandbox/inside.h"
+#include "host/sandbox/agent_call.h"
+#include "host/sandbox/container.h"
+#include "host/sandbox/model.h"
+#include "host/sandbox/process.h"
+#include "host/sandbox/registry.h"
 
 /* A start of an exec under way. Names the process, because it may be deleted meanwhile. */
 struct starting {

@@ -1,6 +1,6 @@
 #include "host/sandbox/jobs.h"
 
-#include "host/sandbox/inside.h"
+#include "host/sandbox/model.h"
 
 static bool may_begin(const struct jobs *jobs, const struct sandbox_job *j)
 {

@@ -2,7 +2,10 @@
 #include <errno.h>
 #include <signal.h>
 
-#include "host/sandbox/inside.h"
+#include "host/sandbox/agent_call.h"
+#include "host/sandbox/model.h"
+#include "host/sandbox/process.h"
+#include "host/sandbox/registry.h"
 
 static bool must_die(uint32_t signo)
 {

@@ -1,12 +1,14 @@
+#include <errno.h>
+
+#include "base/log.h"
+#include "host/sandbox/model.h"
+#include "host/sandbox/process.h"
+
 /*
  * The output of an exec's children after its first process has ended and the exec was deleted.
  * Under runc the children hold the user's descriptor themselves; here the relay holds it for them,
  * until the last child has closed its end or the container is gone.
  */
-#include <errno.h>
-
-#include "base/log.h"
-#include "host/sandbox/inside.h"
 
 /* Each linger holds up to two of the server's descriptors. */
 #define LINGERS_MAX 128

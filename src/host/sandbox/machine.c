@@ -1,4 +1,6 @@
 /* The machine and its helpers: made, described, started. */
+#include "host/sandbox/machine.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,7 +8,9 @@
 
 #include "base/log.h"
 #include "host/confine/ids.h"
-#include "host/sandbox/inside.h"
+#include "host/sandbox/cause.h"
+#include "host/sandbox/model.h"
+#include "host/sandbox/phases.h"
 
 static void vmm_is_gone(void *arg, const struct err *why)
 {
@@ -19,7 +23,7 @@ static void console_line(void *arg, const char *line)
 	struct sandbox *sb = arg;
 
 	if (strstr(line, "kata-agent "))
-		phase_end(sb, "guest kernel");
+		phase_end(&sb->phases, "guest kernel");
 	log_debug("guest: %s", line);
 }
 
@@ -195,11 +199,25 @@ int machine_start(struct sandbox *sb, const struct sandbox_spec *spec, msec_t de
 		r = hv_create(sb->hv, &vm, e);
 	if (r == 0)
 		r = attach_share(sb, share_fd, deadline, e);
-	phase_end(sb, "runtime");
+	phase_end(&sb->phases, "runtime");
 	if (r == 0) {
 		log_debug("step: start the machine");
 		r = hv_start(sb->hv, deadline, e);
 	}
-	phase_end(sb, "vmm start");
+	phase_end(&sb->phases, "vmm start");
 	return r;
+}
+
+uint32_t sandbox_vmm_pid(struct sandbox *sb)
+{
+	struct hv_info info = {0};
+
+	if (sb->hv)
+		hv_describe(sb->hv, &info);
+	return (uint32_t) info.pid;
+}
+
+uint32_t sandbox_file_server_pid(struct sandbox *sb)
+{
+	return sb->virtiofsd ? (uint32_t) virtiofsd_pid(sb->virtiofsd) : 0;
 }

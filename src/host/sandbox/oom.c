@@ -1,11 +1,14 @@
+#include <errno.h>
+
+#include "base/log.h"
+#include "host/sandbox/model.h"
+#include "host/sandbox/process.h"
+#include "host/sandbox/registry.h"
+
 /*
  * Containers that run out of memory. The agent can tell this only in an answer, so a GetOOMEvent is
  * always open while there is a machine.
  */
-#include <errno.h>
-
-#include "base/log.h"
-#include "host/sandbox/inside.h"
 
 /* Pause between two GetOOMEvent, because a guest that always answers at once must not keep the
  * server busy. The agent keeps what happens meanwhile. */

@@ -1,9 +1,13 @@
+#include "host/sandbox/process.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "host/sandbox/inside.h"
+#include "host/sandbox/agent_call.h"
+#include "host/sandbox/model.h"
+#include "host/sandbox/registry.h"
 
 static int open_one(struct loop *loop, const char *name, struct sandbox_stdio *fds,
 		    enum stream_direction direction, struct stream **ret, struct err *e)
@@ -262,6 +266,19 @@ void guest_process_lost(struct guest_process *p)
 	if (p->lost)
 		ended(p, BROKEN_EXIT_CODE);
 	finish(p);
+}
+
+/* guest_process_lost() may free execs of the same container, never a container. */
+void sandbox_end_processes(struct sandbox *sb)
+{
+	list_for_each (pos, &sb->containers) {
+		struct guest_container *c = container_of(pos, struct guest_container, link);
+
+		guest_process_lost(c->init);
+		list_for_each (exec, &c->execs)
+			guest_process_lost(container_of(exec, struct guest_process, link));
+		lingers_lost(c);
+	}
 }
 
 static void ignore(void *arg, const struct sandbox_answer *answer)

@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "host/sandbox/inside.h"
+#include "host/sandbox/container.h"
+#include "host/sandbox/model.h"
+#include "host/sandbox/registry.h"
 
 static bool is_lent(const char *source)
 {

@@ -5,6 +5,10 @@
 
 #include "base/log.h"
 #include "host/sandbox/container.h"
+#include "host/sandbox/machine.h"
+#include "host/sandbox/model.h"
+#include "host/sandbox/process.h"
+#include "host/sandbox/registry.h"
 
 static int read_config(struct sandbox *sb, const struct sandbox_spec *spec, struct err *e)
 {

@@ -1,7 +1,12 @@
 #include <errno.h>
 
 #include "base/log.h"
-#include "host/sandbox/inside.h"
+#include "host/sandbox/agent_call.h"
+#include "host/sandbox/cause.h"
+#include "host/sandbox/machine.h"
+#include "host/sandbox/model.h"
+#include "host/sandbox/process.h"
+#include "host/sandbox/registry.h"
 
 /* The guest writes out its caches within this time; a machine that takes longer is killed. */
 #define DESTROY_TIMEOUT_MS 10000

@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "base/log.h"
-#include "host/sandbox/inside.h"
+#include "host/sandbox/model.h"
 
 static struct sandbox sb;
 static int broken; /* how often */

@@ -1,0 +1,117 @@
+#pragma once
+
+/*
+ * What a sandbox is made of. Private to host/sandbox.
+ *
+ * Access: the tables of containers and processes, the connection to the agent and all fields marked
+ * "loop's" belong to the loop's thread; fields marked "job's" belong to the job that runs. A job
+ * may also read the fields of a container that do not change while the container is busy.
+ */
+#include "agent.pb-c.h"
+#include "host/agent_client/agent_client.h"
+#include "host/hypervisor/hypervisor.h"
+#include "host/resources/resources.h"
+#include "host/sandbox/cause.h"
+#include "host/sandbox/jobs.h"
+#include "host/sandbox/phases.h"
+#include "host/sandbox/sandbox.h"
+#include "host/sandbox/worker.h"
+#include "host/stdio/stdio.h"
+#include "host/storage/share.h"
+#include "host/storage/view.h"
+#include "host/storage/virtiofsd.h"
+#include "host/storage/volumes.h"
+#include "ttrpc/ttrpc.h"
+
+/* Timeout of the requests of agent_ask(), and of RemoveContainer. */
+#define AGENT_TIMEOUT_MS 10000
+/* After a SIGKILL, and for a delete: how long to wait for a user that does not read the output. */
+#define KILLED_FLUSH_MS 2000
+/* The same when the machine is gone. */
+#define BROKEN_FLUSH_MS 5000
+/* The exit code of a process that ended because the machine was lost. */
+#define BROKEN_EXIT_CODE 137
+
+enum sandbox_state {
+	SANDBOX_EMPTY,
+	SANDBOX_STARTING,
+	SANDBOX_READY,
+	SANDBOX_ENDING,
+	SANDBOX_ENDED,
+	SANDBOX_STATE_MAX,
+};
+
+/* A process of a container: its first (exec_id ""), or an exec. Loop's. */
+struct guest_process {
+	struct list link;
+	struct guest_container *container;
+	char *exec_id;
+	enum oci_status status; /* of a first process: the container's */
+	bool busy;              /* a job or a start is under way for it */
+	bool killed;            /* SIGKILL was sent */
+	uint64_t early_signals; /* exec: signals during its start: 1 << (number - 1) */
+	char *in, *out, *err;   /* as the request said */
+	bool terminal;
+	Grpc__Process *spec;       /* exec: what to run */
+	uint32_t rows, columns;    /* size wanted before there was a terminal; 0: none */
+	struct stdio_spec streams; /* until there is a relay */
+	struct stdio *io;
+	struct ttrpc_pending *waiting; /* the call that waits for its end, or for its output */
+	bool lost;                     /* it has ended with the machine */
+	bool has_ended;                /* exit_status is known, output may still be on its way */
+	uint32_t exit_status;
+	struct timespec exited_at;
+	struct list waits; /* struct sandbox_wait */
+};
+
+struct guest_container {
+	struct list link;
+	struct sandbox *sb;
+	char *id;
+	char *bundle;
+	struct worker *worker;     /* runs the container's job; one of the next and the sandbox's */
+	struct worker *own_worker; /* for a job beside others */
+	struct guest_process *init;
+	struct list execs;     /* struct guest_process */
+	struct list lingers;   /* output of execs that are forgotten: see linger.c */
+	Grpc__Spec *spec;      /* job's: as the guest gets it */
+	struct list volumes;   /* job's: struct volume, what is held for its root and mounts */
+	Grpc__Hooks *hooks;    /* job's: those of the host; may be NULL */
+	bool lent;             /* job's: its root and mounts are shared, its spec is the guest's */
+	bool in_guest;         /* job's: the agent knows it */
+	bool removed;          /* the machine has nothing of it any more; busy until deleted */
+	int net_ns;            /* job's: the network namespace that the spec names, or -1 */
+	struct view view;      /* job's until created, then the loop's: for its stand-ins */
+	uint32_t ooms;         /* how often it ran out of memory */
+	struct list oom_waits; /* struct sandbox_oom_wait */
+};
+
+struct sandbox {
+	struct loop *loop;
+	struct worker *worker; /* the machine's */
+	struct jobs jobs;
+	struct sandbox_options options; /* strings are copies */
+	int cancel_fd;                  /* an eventfd, readable once the sandbox is given up */
+
+	/* Loop's. */
+	enum sandbox_state state;
+	struct list containers;
+	struct agent_client
+		*agent; /* NULL: not connected; made and freed while a job waits for it */
+	struct cause cause;
+	bool knows_agent; /* the agent has told its features: */
+	struct stdio_promises promises;
+	bool knows_oci_1_2;
+	bool lists_processes;
+	struct loop_timer *oom_timer; /* until GetOOMEvent is sent again */
+
+	/* Job's; the loop reads them once READY. */
+	struct config *config;
+	struct share *share;
+	struct hv *hv;               /* made and freed on the loop */
+	struct virtiofsd *virtiofsd; /* made and freed on the loop */
+	int vmm_user_fd;             /* holds the claim on the VMM's user; or -1 */
+	bool booted;                 /* the guest has made its sandbox */
+
+	struct phases phases;
+};

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "host/sandbox/model.h"
+
+/* Who exists in a sandbox, and what it can take now. Private to host/sandbox. Loop. */
+
+struct guest_container *sandbox_find(struct sandbox *sb, const char *id, struct err *e);
+struct guest_process *sandbox_find_process(struct sandbox *sb, const char *id, const char *exec_id,
+					   struct err *e);
+
+/* Tells the owner that a container or the machine came or went. */
+void sandbox_changed(struct sandbox *sb);
+
+/* Refuses if no container can be created now. */
+int sandbox_check_ready(const struct sandbox *sb, struct err *e);
+
+/* Calls @done with a failure. */
+void sandbox_refuse(sandbox_done_fn done, void *arg, const struct err *e);
