@@ -46,7 +46,7 @@ static void answered(void *arg, struct ttrpc_answer *answer)
 
 struct ttrpc_client *agent_line(struct sandbox *sb, struct err *e)
 {
-	struct ttrpc_client *line = sb->agent ? agent_client_line(sb->agent) : NULL;
+	struct ttrpc_client *line = sb->agent.client ? agent_client_line(sb->agent.client) : NULL;
 
 	if (!line && sb->cause.is_known)
 		(void) err_say(e, ECONNRESET, "the machine is gone: %s", sb->cause.why.text);
@@ -88,9 +88,9 @@ int guest_ask(struct sandbox *sb, struct worker *w, const char *method,
 {
 	int r;
 
-	if (!sb->agent)
+	if (!sb->agent.client)
 		r = err_say(e, ECONNRESET, "%s: there is no line to the guest", method);
 	else
-		r = agent_call(sb->agent, method, message, deadline, ret, e);
+		r = agent_call(sb->agent.client, method, message, deadline, ret, e);
 	return r < 0 ? cause_find(sb, w, r, e) : r;
 }

@@ -26,8 +26,8 @@ static int dial(struct sandbox *sb, msec_t deadline, int *ret_fd, struct err *e)
 	for (;;) {
 		struct err last = {0};
 		msec_t slice = clock_deadline(DIAL_SLICE_MS);
-		int r = hv_dial(sb->hv, HV_AGENT_PORT, slice < deadline ? slice : deadline, ret_fd,
-				&last);
+		int r = hv_dial(sb->machine.hv, HV_AGENT_PORT, slice < deadline ? slice : deadline,
+				ret_fd, &last);
 
 		if (r == 0)
 			return 0;
@@ -59,12 +59,12 @@ static void learn(void *arg, struct ttrpc_answer *answer)
 
 	if (answer->r < 0)
 		return; /* the next call will report what is wrong */
-	sb->knows_agent = true;
-	sb->promises.ordered_exit = agent_details_have(d, "ordered-exit");
-	sb->promises.close_output = agent_details_have(d, "close-output");
-	sb->promises.end_at_once = agent_details_have(d, "end-at-once");
-	sb->knows_oci_1_2 = agent_details_have(d, "oci-1.2");
-	sb->lists_processes = agent_details_have(d, "list-processes");
+	sb->agent.is_known = true;
+	sb->agent.promises.ordered_exit = agent_details_have(d, "ordered-exit");
+	sb->agent.promises.close_output = agent_details_have(d, "close-output");
+	sb->agent.promises.end_at_once = agent_details_have(d, "end-at-once");
+	sb->agent.knows_oci_1_2 = agent_details_have(d, "oci-1.2");
+	sb->agent.lists_processes = agent_details_have(d, "list-processes");
 	log_debug("guest: agent %s", d ? d->version : "without details");
 }
 
@@ -85,14 +85,14 @@ static int connect_agent(void *arg, struct err *e)
 		return -e->code;
 	}
 
-	int r = agent_client_new(sb->loop, c->fd, &sb->agent, e);
+	int r = agent_client_new(sb->loop, c->fd, &sb->agent.client, e);
 
 	if (r < 0)
 		return r;
 	(void) take_fd(&c->fd);
-	agent_client_on_lost(sb->agent, line_broke, sb);
-	return agent_call_begin(sb->agent, "GetGuestDetails", NULL, c->deadline, learn, sb, NULL,
-				e);
+	agent_client_on_lost(sb->agent.client, line_broke, sb);
+	return agent_call_begin(sb->agent.client, "GetGuestDetails", NULL, c->deadline, learn, sb,
+				NULL, e);
 }
 
 static int reach_agent(struct sandbox *sb, msec_t deadline, struct err *e)
@@ -102,7 +102,7 @@ static int reach_agent(struct sandbox *sb, msec_t deadline, struct err *e)
 
 	if (r < 0)
 		return r;
-	r = worker_on_loop(sb->worker, connect_agent, &c, e);
+	r = worker_on_loop(sb->machine.worker, connect_agent, &c, e);
 	fd_close(c.fd);
 	return r;
 }
@@ -114,14 +114,15 @@ static int greet_agent(struct sandbox *sb, const struct sandbox_spec *spec, msec
 
 	log_debug("step: make the guest's sandbox");
 
-	int r = create_sandbox_init(&g, sb->config, sb->options.id, spec->hostname, e);
+	int r = create_sandbox_init(&g, sb->machine.config, sb->options.id, spec->hostname, e);
 
 	if (r == 0)
-		r = guest_ask(sb, sb->worker, "CreateSandbox", &g.request.base, deadline, NULL, e);
+		r = guest_ask(sb, sb->machine.worker, "CreateSandbox", &g.request.base, deadline,
+			      NULL, e);
 	create_sandbox_fini(&g);
 	if (r < 0)
 		return r;
-	sb->booted = true;
+	sb->machine.booted = true;
 	phase_end(&sb->phases, "agent");
 	return 0;
 }
@@ -145,14 +146,15 @@ static int await_details(struct sandbox *sb, msec_t deadline, struct err *e)
 {
 	struct details d = {.sb = sb};
 
-	if (sb->knows_agent)
+	if (sb->agent.is_known)
 		return 0;
 
-	int r = guest_ask(sb, sb->worker, "GetGuestDetails", NULL, deadline, &d.answer.response, e);
+	int r = guest_ask(sb, sb->machine.worker, "GetGuestDetails", NULL, deadline,
+			  &d.answer.response, e);
 
 	if (r < 0)
 		return r;
-	(void) worker_on_loop(sb->worker, learn_late, &d, NULL);
+	(void) worker_on_loop(sb->machine.worker, learn_late, &d, NULL);
 	ttrpc_message_free(d.answer.response);
 	return 0;
 }
@@ -162,13 +164,13 @@ static void name_deadline(const struct sandbox *sb, struct err *e)
 {
 	if (e && e->code == ETIMEDOUT)
 		(void) err_wrap(e, 0, "the guest is not up after %g s (key 'reconnect_timeout_ms')",
-				sb->config->agent.reconnect_timeout_ms / 1000.0);
+				sb->machine.config->agent.reconnect_timeout_ms / 1000.0);
 }
 
 int boot(struct sandbox *sb, const struct sandbox_spec *spec, const struct guest_container *first,
 	 struct err *e)
 {
-	msec_t deadline = clock_deadline(sb->config->agent.reconnect_timeout_ms);
+	msec_t deadline = clock_deadline(sb->machine.config->agent.reconnect_timeout_ms);
 	int r = machine_start(sb, spec, deadline, e);
 
 	if (r < 0) {

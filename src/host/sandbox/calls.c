@@ -119,7 +119,7 @@ void sandbox_processes(struct sandbox *sb, const char *id, const char *format, s
 	struct err e = {0};
 	struct guest_container *c = in_guest(sb, id, &e);
 
-	if (c && !sb->lists_processes)
+	if (c && !sb->agent.lists_processes)
 		(void) err_say(&e, ENOSYS, "the agent in the guest cannot list processes");
 	if (e.code) {
 		sandbox_refuse(done, arg, &e);

@@ -50,8 +50,8 @@ void cause_report(struct sandbox *sb, enum cause_rank rank, const struct err *e)
 		return;
 	c->best = rank;
 	c->report = *e;
-	if (rank == CAUSE_FILE_SERVER && sb->hv)
-		(void) hv_explain(sb->hv, &c->report);
+	if (rank == CAUSE_FILE_SERVER && sb->machine.hv)
+		(void) hv_explain(sb->machine.hv, &c->report);
 	if (rank == CAUSE_VMM) {
 		loop_timer_cancel(take_ptr(c->wait));
 		decide_best(sb);
@@ -130,10 +130,12 @@ int cause_of_boot(struct sandbox *sb, int r, struct err *e)
 {
 	struct err why = {0};
 
-	if (sb->virtiofsd &&
-	    virtiofsd_failed(sb->virtiofsd, clock_deadline(VIRTIOFSD_END_MS), &why)) {
+	if (sb->machine.virtiofsd &&
+	    virtiofsd_failed(sb->machine.virtiofsd, clock_deadline(VIRTIOFSD_END_MS), &why)) {
 		*e = why;
 		return -e->code;
 	}
-	return sb->hv && hv_state(sb->hv) == HV_RUNNING ? hv_explain(sb->hv, e) : r;
+	return sb->machine.hv && hv_state(sb->machine.hv) == HV_RUNNING
+		       ? hv_explain(sb->machine.hv, e)
+		       : r;
 }

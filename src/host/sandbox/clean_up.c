@@ -59,13 +59,13 @@ static int notes_write(struct sandbox *sb, const struct guest_container *first, 
 		return 0;
 
 	auto_free char *path = str_printf("%s/" STATE_NOTES, sb->options.state_dir);
-	pid_t virtiofsd = sb->virtiofsd ? virtiofsd_pid(sb->virtiofsd) : 0;
+	pid_t virtiofsd = sb->machine.virtiofsd ? virtiofsd_pid(sb->machine.virtiofsd) : 0;
 	auto_free char *boot = boot_id();
-	json_t *notes =
-		json_pack("{s:s, s:s?, s:s?, s:o, s:o, s:o, s:s}", "id", sb->options.id, "bundle",
-			  first ? first->bundle : NULL, "boot", boot, "server",
-			  process_note(getpid()), "vmm", process_note((pid_t) sandbox_vmm_pid(sb)),
-			  "virtiofsd", process_note(virtiofsd), "share", share_path(sb->share));
+	json_t *notes = json_pack("{s:s, s:s?, s:s?, s:o, s:o, s:o, s:s}", "id", sb->options.id,
+				  "bundle", first ? first->bundle : NULL, "boot", boot, "server",
+				  process_note(getpid()), "vmm",
+				  process_note((pid_t) sandbox_vmm_pid(sb)), "virtiofsd",
+				  process_note(virtiofsd), "share", share_path(sb->machine.share));
 	auto_free char *text = notes ? json_dumps(notes, JSON_INDENT(1)) : NULL;
 
 	json_decref(notes);

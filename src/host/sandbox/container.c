@@ -63,7 +63,7 @@ static int start_run(struct worker_job *job, struct err *e)
 	struct guest_container *c = container_of(job, struct container_job, job.job)->c;
 	struct sandbox *sb = c->sb;
 	Grpc__StartContainerRequest start = GRPC__START_CONTAINER_REQUEST__INIT;
-	msec_t deadline = clock_deadline(sb->config->agent.create_container_timeout_ms);
+	msec_t deadline = clock_deadline(sb->machine.config->agent.create_container_timeout_ms);
 
 	start.container_id = c->id;
 	log_debug("step: start the container");

@@ -18,8 +18,8 @@ static int run_hooks(struct guest_container *c, const struct hook_kind *kind,
 
 	if (n == 0)
 		return 0;
-	if (sb->hv)
-		hv_describe(sb->hv, &info);
+	if (sb->machine.hv)
+		hv_describe(sb->machine.hv, &info);
 
 	const struct oci_state s = {
 		.id = c->id,

@@ -54,10 +54,10 @@ static int lend(struct guest_container *c, struct err *e)
 	const struct guest_rules rules = {
 		.container_id = c->id,
 		.bundle = c->bundle,
-		.share = sb->share,
+		.share = sb->machine.share,
 		.volumes = &c->volumes,
 		.terminal = c->init->terminal,
-		.drop_seccomp = sb->config->runtime.disable_guest_seccomp,
+		.drop_seccomp = sb->machine.config->runtime.disable_guest_seccomp,
 		.ret_net_ns = &c->net_ns,
 	};
 
@@ -77,7 +77,7 @@ static int check_extensions(struct guest_container *c, struct err *e)
 {
 	char path[128];
 
-	if (!c->sb->knows_oci_1_2 && oci_extension_find(&c->spec->base, path, sizeof path))
+	if (!c->sb->agent.knows_oci_1_2 && oci_extension_find(&c->spec->base, path, sizeof path))
 		return err_say(e, ENOTSUP, "%s: the agent in the guest does not know this field",
 			       path);
 	return 0;
@@ -99,7 +99,7 @@ static int create_in_guest(struct guest_container *c, struct err *e)
 	struct sandbox *sb = c->sb;
 	Grpc__CreateContainerRequest create = GRPC__CREATE_CONTAINER_REQUEST__INIT;
 	Grpc__Spec without = *c->spec; /* a shallow copy, which owns nothing */
-	msec_t deadline = clock_deadline(sb->config->agent.create_container_timeout_ms);
+	msec_t deadline = clock_deadline(sb->machine.config->agent.create_container_timeout_ms);
 
 	without.n_annotations = 0;
 	create.container_id = c->id;
@@ -138,7 +138,7 @@ static void undo_create(struct guest_container *c)
 	hooks_stopped(c);
 	room_close(c);
 	remove_from_guest(c);
-	if (c->sb->share && volumes_release(&c->volumes, c->sb->share, &e) < 0)
+	if (c->sb->machine.share && volumes_release(&c->volumes, c->sb->machine.share, &e) < 0)
 		log_err(LOG_WARN, &e, "ignoring");
 }
 

@@ -15,7 +15,7 @@ void remove_from_guest(struct guest_container *c)
 
 	log_debug("step: remove the container");
 	remove.container_id = c->id;
-	if (c->in_guest && c->sb->booted &&
+	if (c->in_guest && c->sb->machine.booted &&
 	    guest_ask(c->sb, c->worker, "RemoveContainer", &remove.base,
 		      clock_deadline(AGENT_TIMEOUT_MS), NULL, &e) < 0 &&
 	    e.code != ECONNRESET)
@@ -35,7 +35,7 @@ static int take_out(struct guest_container *c, struct err *e)
 {
 	remove_from_guest(c);
 	(void) worker_on_loop(c->worker, close_room, c, NULL);
-	return c->sb->share ? volumes_release(&c->volumes, c->sb->share, e) : 0;
+	return c->sb->machine.share ? volumes_release(&c->volumes, c->sb->machine.share, e) : 0;
 }
 
 static int remove_run(struct worker_job *job, struct err *e)

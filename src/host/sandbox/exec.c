@@ -29,7 +29,8 @@ int sandbox_exec(struct sandbox *sb, const char *id, const char *exec_id,
 
 	if (r == 0 && sandbox_find_process(sb, id, exec_id, NULL))
 		r = err_say(e, EEXIST, "container '%s' has a process '%s'", id, exec_id);
-	if (r == 0 && !sb->knows_oci_1_2 && oci_extension_find(&spec->base, path, sizeof path))
+	if (r == 0 && !sb->agent.knows_oci_1_2 &&
+	    oci_extension_find(&spec->base, path, sizeof path))
 		r = err_say(e, ENOTSUP,
 			    "process.%s: the agent in the guest does not know this field", path);
 	if (r == 0 && (guest_process_status(c->init) == OCI_CREATING ||

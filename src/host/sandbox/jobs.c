@@ -14,11 +14,11 @@ static void begin(struct sandbox_job *j)
 
 	if (!c) {
 		sb->jobs.of_machine = true;
-		worker_run(sb->worker, &j->job);
+		worker_run(sb->machine.worker, &j->job);
 		return;
 	}
 	sb->jobs.of_containers++;
-	c->worker = worker_is_idle(sb->worker) ? sb->worker : c->own_worker;
+	c->worker = worker_is_idle(sb->machine.worker) ? sb->machine.worker : c->own_worker;
 	worker_run(c->worker, &j->job);
 }
 

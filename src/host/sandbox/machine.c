@@ -32,12 +32,13 @@ static int make_hv(void *arg, struct err *e)
 {
 	struct sandbox *sb = arg;
 	const struct sandbox_options *o = &sb->options;
-	int r = o->make_hv ? o->make_hv(o->make_hv_arg, sb->loop, &sb->hv, e)
-			   : hv_new(sb->config->hypervisor.name, sb->loop, &sb->hv, e);
+	int r = o->make_hv
+			? o->make_hv(o->make_hv_arg, sb->loop, &sb->machine.hv, e)
+			: hv_new(sb->machine.config->hypervisor.name, sb->loop, &sb->machine.hv, e);
 
 	if (r == 0) {
-		hv_on_exit(sb->hv, vmm_is_gone, sb);
-		hv_on_console(sb->hv, console_line, sb);
+		hv_on_exit(sb->machine.hv, vmm_is_gone, sb);
+		hv_on_console(sb->machine.hv, console_line, sb);
 	}
 	return r;
 }
@@ -51,21 +52,21 @@ static void virtiofsd_is_gone(void *arg, const struct err *why)
 static int make_virtiofsd(void *arg, struct err *e)
 {
 	struct sandbox *sb = arg;
-	int r = virtiofsd_new(sb->loop, &sb->virtiofsd, e);
+	int r = virtiofsd_new(sb->loop, &sb->machine.virtiofsd, e);
 
 	if (r == 0)
-		virtiofsd_on_exit(sb->virtiofsd, virtiofsd_is_gone, sb);
+		virtiofsd_on_exit(sb->machine.virtiofsd, virtiofsd_is_gone, sb);
 	return r;
 }
 
 /* *@ret_fd is the caller's. */
 static int start_virtiofsd(struct sandbox *sb, int *ret_fd, struct err *e)
 {
-	const struct config_hypervisor *c = &sb->config->hypervisor;
+	const struct config_hypervisor *c = &sb->machine.config->hypervisor;
 	const struct virtiofsd_spec spec = {
 		.program = c->virtio_fs_daemon,
-		.source = share_export_path(sb->share),
-		.private_dir = share_private_path(sb->share),
+		.source = share_export_path(sb->machine.share),
+		.private_dir = share_private_path(sb->machine.share),
 		.cache = c->virtio_fs_cache,
 		.extra_args = (const char *const *) c->virtio_fs_extra_args.items,
 		.n_extra_args = c->virtio_fs_extra_args.n,
@@ -73,22 +74,22 @@ static int start_virtiofsd(struct sandbox *sb, int *ret_fd, struct err *e)
 
 	log_debug("step: start virtiofsd");
 
-	int r = worker_on_loop(sb->worker, make_virtiofsd, sb, e);
+	int r = worker_on_loop(sb->machine.worker, make_virtiofsd, sb, e);
 
-	return r < 0 ? r : virtiofsd_start(sb->virtiofsd, &spec, ret_fd, e);
+	return r < 0 ? r : virtiofsd_start(sb->machine.virtiofsd, &spec, ret_fd, e);
 }
 
 /* Attaches the share to the machine that was created; virtiofsd runs if *@fd is not -1. */
 static int attach_share(struct sandbox *sb, int fd, msec_t deadline, struct err *e)
 {
-	const struct config_hypervisor *c = &sb->config->hypervisor;
+	const struct config_hypervisor *c = &sb->machine.config->hypervisor;
 	struct device share = {.id = "share"};
 
 	if (fd < 0) {
 		share.kind = DEVICE_9P;
 		share.nine_p = (struct device_9p){
 			.tag = SHARE_TAG,
-			.path = share_export_path(sb->share),
+			.path = share_export_path(sb->machine.share),
 		};
 	} else {
 		share.kind = DEVICE_VIRTIO_FS;
@@ -98,13 +99,13 @@ static int attach_share(struct sandbox *sb, int fd, msec_t deadline, struct err 
 			.queue_size = c->virtio_fs_queue_size,
 		};
 	}
-	return hv_attach(sb->hv, &share, deadline, NULL, e);
+	return hv_attach(sb->machine.hv, &share, deadline, NULL, e);
 }
 
 /* Starts what serves the share's files, if it is not the VMM. *@ret_fd is the caller's, or -1. */
 static int serve_share(struct sandbox *sb, int *ret_fd, struct err *e)
 {
-	switch (sb->config->hypervisor.shared_fs) {
+	switch (sb->machine.config->hypervisor.shared_fs) {
 	case CONFIG_SHARED_FS_VIRTIO_9P:
 		return 0;
 	case CONFIG_SHARED_FS_NONE:
@@ -122,12 +123,12 @@ static const char *set(const char *text)
 }
 
 /* Claims a user and group for the VMM that nothing else uses. A server that is not root cannot. */
-static int choose_user(struct sandbox *sb, struct vm_spec *vm, struct err *e)
+static int choose_user(struct machine *m, struct vm_spec *vm, struct err *e)
 {
-	if (geteuid() != 0 || sb->vmm_user_fd >= 0)
+	if (geteuid() != 0 || m->vmm_user_fd >= 0)
 		return 0;
 
-	int r = confine_id_claim(CONFINE_IDS_DIR, &vm->uid, &sb->vmm_user_fd, e);
+	int r = confine_id_claim(CONFINE_IDS_DIR, &vm->uid, &m->vmm_user_fd, e);
 
 	vm->gid = vm->uid;
 	return r < 0 ? err_wrap(e, r, "choose the VMM's user") : 0;
@@ -137,10 +138,10 @@ static int choose_user(struct sandbox *sb, struct vm_spec *vm, struct err *e)
 
 /* Kernel parameters for what the agent must know at its start: from [agent.kata], and about its
  * file server, which runs by now. */
-static const char *agent_params(const struct sandbox *sb, char buf[AGENT_PARAMS_BYTES])
+static const char *agent_params(const struct machine *m, char buf[AGENT_PARAMS_BYTES])
 {
-	const struct config_agent *c = &sb->config->agent;
-	struct virtiofsd *server = sb->virtiofsd;
+	const struct config_agent *c = &m->config->agent;
+	struct virtiofsd *server = m->virtiofsd;
 	int n = snprintf(buf, AGENT_PARAMS_BYTES, "%s%s", c->enable_debug ? "agent.log=debug " : "",
 			 server && virtiofsd_appends(server) ? "agent.server_appends=1 " : "");
 
@@ -158,7 +159,7 @@ static const char *agent_params(const struct sandbox *sb, char buf[AGENT_PARAMS_
 static void describe_machine(struct sandbox *sb, const struct sandbox_spec *spec,
 			     struct vm_spec *vm)
 {
-	const struct config_hypervisor *c = &sb->config->hypervisor;
+	const struct config_hypervisor *c = &sb->machine.config->hypervisor;
 	struct host_size host = host_size();
 	struct machine_size size = machine_size(c, spec->resources, &host);
 
@@ -186,23 +187,23 @@ int machine_start(struct sandbox *sb, const struct sandbox_spec *spec, msec_t de
 	auto_close int share_fd = -1;
 	char params[AGENT_PARAMS_BYTES];
 	struct vm_spec vm;
-	int r = worker_on_loop(sb->worker, make_hv, sb, e);
+	int r = worker_on_loop(sb->machine.worker, make_hv, sb, e);
 
 	if (r < 0)
 		return r;
 	describe_machine(sb, spec, &vm);
-	r = choose_user(sb, &vm, e);
+	r = choose_user(&sb->machine, &vm, e);
 	if (r == 0)
 		r = serve_share(sb, &share_fd, e);
-	vm.agent_params = agent_params(sb, params);
+	vm.agent_params = agent_params(&sb->machine, params);
 	if (r == 0)
-		r = hv_create(sb->hv, &vm, e);
+		r = hv_create(sb->machine.hv, &vm, e);
 	if (r == 0)
 		r = attach_share(sb, share_fd, deadline, e);
 	phase_end(&sb->phases, "runtime");
 	if (r == 0) {
 		log_debug("step: start the machine");
-		r = hv_start(sb->hv, deadline, e);
+		r = hv_start(sb->machine.hv, deadline, e);
 	}
 	phase_end(&sb->phases, "vmm start");
 	return r;
@@ -212,12 +213,12 @@ uint32_t sandbox_vmm_pid(struct sandbox *sb)
 {
 	struct hv_info info = {0};
 
-	if (sb->hv)
-		hv_describe(sb->hv, &info);
+	if (sb->machine.hv)
+		hv_describe(sb->machine.hv, &info);
 	return (uint32_t) info.pid;
 }
 
 uint32_t sandbox_file_server_pid(struct sandbox *sb)
 {
-	return sb->virtiofsd ? (uint32_t) virtiofsd_pid(sb->virtiofsd) : 0;
+	return sb->machine.virtiofsd ? (uint32_t) virtiofsd_pid(sb->machine.virtiofsd) : 0;
 }

@@ -3,9 +3,9 @@
 /*
  * What a sandbox is made of. Private to host/sandbox.
  *
- * Access: the tables of containers and processes, the connection to the agent and all fields marked
- * "loop's" belong to the loop's thread; fields marked "job's" belong to the job that runs. A job
- * may also read the fields of a container that do not change while the container is busy.
+ * Access: each struct says whose it is. What is the loop's belongs to the loop's thread. In a
+ * container, fields marked "job's" belong to the job that runs for it; that job may also read the
+ * fields that do not change while the container is busy.
  */
 #include "agent.pb-c.h"
 #include "host/agent_client/agent_client.h"
@@ -86,32 +86,37 @@ struct guest_container {
 	struct list oom_waits; /* struct sandbox_oom_wait */
 };
 
-struct sandbox {
-	struct loop *loop;
-	struct worker *worker; /* the machine's */
-	struct jobs jobs;
-	struct sandbox_options options; /* strings are copies */
-	int cancel_fd;                  /* an eventfd, readable once the sandbox is given up */
-
-	/* Loop's. */
-	enum sandbox_state state;
-	struct list containers;
-	struct agent_client
-		*agent; /* NULL: not connected; made and freed while a job waits for it */
-	struct cause cause;
-	bool knows_agent; /* the agent has told its features: */
-	struct stdio_promises promises;
-	bool knows_oci_1_2;
-	bool lists_processes;
-	struct loop_timer *oom_timer; /* until GetOOMEvent is sent again */
-
-	/* Job's; the loop reads them once READY. */
+/* The machine. Its jobs own it, and run alone; jobs of containers and the loop read it once READY. */
+struct machine {
+	struct worker *worker; /* runs its jobs */
 	struct config *config;
 	struct share *share;
 	struct hv *hv;               /* made and freed on the loop */
 	struct virtiofsd *virtiofsd; /* made and freed on the loop */
 	int vmm_user_fd;             /* holds the claim on the VMM's user; or -1 */
 	bool booted;                 /* the guest has made its sandbox */
+};
 
+/* The agent in the guest. Loop's; jobs ask it with guest_ask(), and read what it can once READY. */
+struct agent {
+	struct agent_client *client;  /* NULL: not connected; made and freed while a job waits */
+	struct loop_timer *oom_timer; /* until GetOOMEvent is sent again */
+	bool is_known;                /* it has told what it can: */
+	struct stdio_promises promises;
+	bool knows_oci_1_2;
+	bool lists_processes;
+};
+
+/* What is no part's is the loop's, or does not change. */
+struct sandbox {
+	struct loop *loop;
+	struct sandbox_options options; /* strings are copies */
+	int cancel_fd;                  /* an eventfd, readable once the sandbox is given up */
+	enum sandbox_state state;
+	struct list containers; /* struct guest_container */
+	struct jobs jobs;
+	struct machine machine;
+	struct agent agent;
+	struct cause cause;
 	struct phases phases;
 };

@@ -31,7 +31,7 @@ static void ask_again(void *arg)
 {
 	struct sandbox *sb = arg;
 
-	sb->oom_timer = NULL;
+	sb->agent.oom_timer = NULL;
 	oom_listen(sb);
 }
 
@@ -53,15 +53,15 @@ static void heard(void *arg, struct ttrpc_answer *answer)
 			log_warn("container '%s' has run out of memory", c->id);
 		tell(c, &news);
 	}
-	(void) loop_timer(sb->loop, clock_deadline(OOM_PAUSE_MS), ask_again, sb, &sb->oom_timer,
-			  NULL);
+	(void) loop_timer(sb->loop, clock_deadline(OOM_PAUSE_MS), ask_again, sb,
+			  &sb->agent.oom_timer, NULL);
 }
 
 void oom_listen(struct sandbox *sb)
 {
-	if (sb->agent && !sb->cause.is_known)
-		(void) agent_call_begin(sb->agent, "GetOOMEvent", NULL, CLOCK_NEVER, heard, sb,
-					NULL, NULL);
+	if (sb->agent.client && !sb->cause.is_known)
+		(void) agent_call_begin(sb->agent.client, "GetOOMEvent", NULL, CLOCK_NEVER, heard,
+					sb, NULL, NULL);
 }
 
 void oom_forget(struct guest_container *c)

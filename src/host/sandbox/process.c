@@ -231,7 +231,7 @@ int guest_process_attach(struct guest_process *p, struct err *e)
 		return -ECONNRESET;
 	p->streams.container_id = c->id;
 	p->streams.exec_id = p->exec_id;
-	p->streams.promises = c->sb->promises;
+	p->streams.promises = c->sb->agent.promises;
 	p->streams.terminal = p->terminal;
 
 	int r = stdio_new(c->sb->loop, line, &p->streams, &p->io, e);
@@ -240,7 +240,7 @@ int guest_process_attach(struct guest_process *p, struct err *e)
 		return r;
 	/* Reads go first, because an agent may at once end a stream that nobody reads yet. */
 	stdio_start_output(p->io);
-	return wait_for_end(p, c->sb->promises.end_at_once, e);
+	return wait_for_end(p, c->sb->agent.promises.end_at_once, e);
 }
 
 void guest_process_started(struct guest_process *p)

@@ -23,7 +23,7 @@ static int clone_mounts(struct guest_container *c, struct view_mount *mounts, st
 		if (!is_lent(m->source))
 			continue;
 
-		int r = share_clone(c->sb->share, m->source, &mounts[i].tree_fd, e);
+		int r = share_clone(c->sb->machine.share, m->source, &mounts[i].tree_fd, e);
 
 		if (r < 0)
 			return r;
@@ -34,7 +34,7 @@ static int clone_mounts(struct guest_container *c, struct view_mount *mounts, st
 static int make(struct guest_container *c, struct view_mount *mounts, struct err *e)
 {
 	auto_close int root_fd = -1;
-	int r = share_clone(c->sb->share, c->spec->root->path, &root_fd, e);
+	int r = share_clone(c->sb->machine.share, c->spec->root->path, &root_fd, e);
 
 	if (r == 0)
 		r = clone_mounts(c, mounts, e);
@@ -42,7 +42,7 @@ static int make(struct guest_container *c, struct view_mount *mounts, struct err
 		return r;
 
 	const struct view_spec view = {
-		.scratch = share_private_path(c->sb->share),
+		.scratch = share_private_path(c->sb->machine.share),
 		.root_fd = root_fd,
 		.mounts = mounts,
 		.n_mounts = c->spec->n_mounts,

@@ -36,8 +36,8 @@ static void broke(struct sandbox *sb)
 {
 	(void) eventfd_write(sb->cancel_fd, 1);
 	sandbox_end_processes(sb);
-	if (sb->agent)
-		agent_client_close(sb->agent);
+	if (sb->agent.client)
+		agent_client_close(sb->agent.client);
 	/* While EMPTY or STARTING, sandbox_start()'s job or its end has the machine torn down. */
 	if (sb->state == SANDBOX_READY)
 		teardown_later(sb);
@@ -50,7 +50,7 @@ int sandbox_new(const struct sandbox_options *options, struct sandbox **ret, str
 	if (!sb)
 		return err_sys(e, ENOMEM, "make a sandbox");
 	sb->loop = options->loop;
-	sb->cancel_fd = sb->vmm_user_fd = -1;
+	sb->cancel_fd = sb->machine.vmm_user_fd = -1;
 	list_init(&sb->containers);
 	list_init(&sb->jobs.waiting);
 	list_init(&sb->cause.calls);
@@ -64,7 +64,7 @@ int sandbox_new(const struct sandbox_options *options, struct sandbox **ret, str
 	sb->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (sb->cancel_fd < 0)
 		return err_sys(e, errno, "make a sandbox");
-	r = worker_new(sb->loop, true, &sb->worker, e);
+	r = worker_new(sb->loop, true, &sb->machine.worker, e);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(sb);
@@ -75,18 +75,18 @@ void sandbox_free(struct sandbox *sb)
 {
 	if (!sb)
 		return;
-	worker_free(sb->worker);
+	worker_free(sb->machine.worker);
 	loop_timer_cancel(sb->cause.wait);
 	sandbox_end_processes(sb);
-	loop_timer_cancel(sb->oom_timer);
-	agent_client_free(sb->agent);
+	loop_timer_cancel(sb->agent.oom_timer);
+	agent_client_free(sb->agent.client);
 	list_for_each (pos, &sb->containers)
 		guest_container_free(container_of(pos, struct guest_container, link));
-	hv_free(sb->hv);
-	virtiofsd_free(sb->virtiofsd);
-	fd_close(sb->vmm_user_fd); /* the VMM has ended: its user is free again */
-	(void) share_close(sb->share, NULL);
-	config_free(sb->config);
+	hv_free(sb->machine.hv);
+	virtiofsd_free(sb->machine.virtiofsd);
+	fd_close(sb->machine.vmm_user_fd); /* the VMM has ended: its user is free again */
+	(void) share_close(sb->machine.share, NULL);
+	config_free(sb->machine.config);
 	fd_close(sb->cancel_fd);
 	phases_fini(&sb->phases);
 	free((char *) sb->options.id);
@@ -116,8 +116,8 @@ void sandbox_describe(struct sandbox *sb, struct sandbox_description *ret)
 {
 	struct hv_info info = {.driver = ""};
 
-	if (sb->hv)
-		hv_describe(sb->hv, &info);
+	if (sb->machine.hv)
+		hv_describe(sb->machine.hv, &info);
 	*ret = (struct sandbox_description){
 		.hypervisor = info.driver,
 		.accelerator = hv_accel_name(info.accel),

@@ -13,33 +13,33 @@
 static int read_config(struct sandbox *sb, const struct sandbox_spec *spec, struct err *e)
 {
 	const char *path = spec->config_path ? spec->config_path : sb->options.config_path;
-	int r = config_load(path, &sb->config, e);
+	int r = config_load(path, &sb->machine.config, e);
 
 	if (r < 0)
 		return r;
 
-	const struct machine_wish file = machine_wish(&sb->config->hypervisor);
+	const struct machine_wish file = machine_wish(&sb->machine.config->hypervisor);
 	const struct host_size host = host_size();
 
 	for (size_t i = 0; r == 0 && i < spec->n_annotations; i++)
-		r = config_annotate(sb->config, spec->annotations[i]->key,
+		r = config_annotate(sb->machine.config, spec->annotations[i]->key,
 				    spec->annotations[i]->value, e);
 	if (r == 0)
-		r = machine_wish_check(&file, &sb->config->hypervisor, &host, e);
+		r = machine_wish_check(&file, &sb->machine.config->hypervisor, &host, e);
 	if (r < 0)
 		return r;
-	if (sb->config->runtime.enable_debug || sb->config->hypervisor.enable_debug ||
-	    sb->config->agent.enable_debug)
+	if (sb->machine.config->runtime.enable_debug ||
+	    sb->machine.config->hypervisor.enable_debug || sb->machine.config->agent.enable_debug)
 		log_set_level(LOG_DEBUG);
-	for (size_t i = 0; i < sb->config->warnings.n; i++)
-		log_warn("%s", sb->config->warnings.items[i]);
+	for (size_t i = 0; i < sb->machine.config->warnings.n; i++)
+		log_warn("%s", sb->machine.config->warnings.items[i]);
 	return 0;
 }
 
 /* Shares the administrator's sandbox_bind_mounts: "PATH", "PATH:ro" or "PATH:rw". */
-static int lend_sandbox_mounts(struct sandbox *sb, struct err *e)
+static int lend_sandbox_mounts(struct machine *m, struct err *e)
 {
-	const struct config_list *list = &sb->config->runtime.sandbox_bind_mounts;
+	const struct config_list *list = &m->config->runtime.sandbox_bind_mounts;
 
 	for (size_t i = 0; i < list->n; i++) {
 		auto_free char *path = strdup(list->items[i]);
@@ -56,8 +56,8 @@ static int lend_sandbox_mounts(struct sandbox *sb, struct err *e)
 			.exact_name = true, .recursive = true, .readonly = !writable};
 		auto_close int fd = open(path, O_PATH | O_CLOEXEC);
 		int r = fd < 0 ? err_sys(e, errno, "open '%s'", path)
-			       : share_add(sb->share, "sandbox-mounts", fd, path, flags,
-					   &guest_path, e);
+			       : share_add(m->share, "sandbox-mounts", fd, path, flags, &guest_path,
+					   e);
 
 		if (r < 0)
 			return err_wrap(e, r, "sandbox_bind_mounts");
@@ -73,12 +73,12 @@ static int start_steps(struct sandbox *sb, const struct sandbox_spec *spec,
 	if (r == 0) {
 		log_debug("step: make the share");
 		r = share_open(sb->options.share_base ? sb->options.share_base : SHARE_BASE,
-			       sb->options.id, &sb->share, e);
+			       sb->options.id, &sb->machine.share, e);
 	}
 	if (r == 0)
 		notes_update(sb, first);
 	if (r == 0)
-		r = lend_sandbox_mounts(sb, e);
+		r = lend_sandbox_mounts(&sb->machine, e);
 	if (r == 0 && first)
 		r = guest_container_lend(first, e);
 	if (r == 0)

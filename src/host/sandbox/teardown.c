@@ -18,17 +18,17 @@ static int close_line(void *arg, struct err *e)
 
 	(void) e;
 	sandbox_end_processes(sb);
-	agent_client_free(take_ptr(sb->agent));
+	agent_client_free(take_ptr(sb->agent.client));
 	return 0;
 }
 
 static int free_machine(void *arg, struct err *e)
 {
-	struct sandbox *sb = arg;
+	struct machine *m = arg;
 
 	(void) e;
-	hv_free(take_ptr(sb->hv));
-	virtiofsd_free(take_ptr(sb->virtiofsd));
+	hv_free(take_ptr(m->hv));
+	virtiofsd_free(take_ptr(m->virtiofsd));
 	return 0;
 }
 
@@ -48,44 +48,46 @@ static void say_goodbye(struct sandbox *sb)
 	struct err e = {0};
 
 	/* The agent may hang up before its answer arrives, because the guest is switching off. */
-	if (guest_ask(sb, sb->worker, "DestroySandbox", &destroy.base,
+	if (guest_ask(sb, sb->machine.worker, "DestroySandbox", &destroy.base,
 		      clock_deadline(DESTROY_TIMEOUT_MS), NULL, &e) < 0 &&
 	    e.code != ECONNRESET)
 		log_err(LOG_WARN, &e, "ignoring, while the guest is shut down");
 }
 
-static void stop_machine(struct sandbox *sb)
+static void stop_machine(struct machine *m)
 {
 	struct err e = {0};
 
-	if (sb->hv && hv_stop(sb->hv, clock_deadline(STOP_TIMEOUT_MS), &e) < 0)
+	if (m->hv && hv_stop(m->hv, clock_deadline(STOP_TIMEOUT_MS), &e) < 0)
 		log_err(LOG_ERROR, &e, "ignoring, while the machine is stopped");
 	err_clear(&e);
-	if (sb->virtiofsd && virtiofsd_stop(sb->virtiofsd, clock_deadline(STOP_TIMEOUT_MS), &e) < 0)
+	if (m->virtiofsd && virtiofsd_stop(m->virtiofsd, clock_deadline(STOP_TIMEOUT_MS), &e) < 0)
 		log_err(LOG_ERROR, &e, "ignoring, while the machine is stopped");
 }
 
-static void remove_share(struct sandbox *sb)
+static void remove_share(struct machine *m)
 {
 	struct err e = {0};
 
-	if (share_close(take_ptr(sb->share), &e) < 0)
+	if (share_close(take_ptr(m->share), &e) < 0)
 		log_err(LOG_ERROR, &e, "ignoring, while the share is removed");
 }
 
 void teardown(struct sandbox *sb)
 {
+	struct machine *m = &sb->machine;
+
 	log_debug("step: say goodbye");
-	(void) worker_on_loop(sb->worker, expect_end, sb, NULL);
-	if (sb->booted)
+	(void) worker_on_loop(m->worker, expect_end, sb, NULL);
+	if (m->booted)
 		say_goodbye(sb);
-	sb->booted = false;
-	(void) worker_on_loop(sb->worker, close_line, sb, NULL);
+	m->booted = false;
+	(void) worker_on_loop(m->worker, close_line, sb, NULL);
 	log_debug("step: stop the machine");
-	stop_machine(sb);
-	(void) worker_on_loop(sb->worker, free_machine, sb, NULL);
+	stop_machine(m);
+	(void) worker_on_loop(m->worker, free_machine, m, NULL);
 	log_debug("step: remove the share");
-	remove_share(sb);
+	remove_share(m);
 	notes_remove(sb);
 }
 
