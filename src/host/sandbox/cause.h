@@ -58,6 +58,6 @@ bool cause_tells(struct sandbox *sb, struct cause_wait *w);
  * @e. Returns what the call must return. @w: the worker whose job calls. */
 int cause_find(struct sandbox *sb, struct worker *w, int r, struct err *e);
 
-/* For a boot that failed with @r and @e: puts what is known better into @e, or adds it. Returns what
- * the boot must return. For the machine's job. */
+/* For a boot that failed with @r and @e: puts what is known better into @e, or adds it. Returns
+ * what the boot must return. For the machine's job. */
 int cause_of_boot(struct sandbox *sb, int r, struct err *e);

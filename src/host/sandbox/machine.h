@@ -20,7 +20,7 @@ void teardown_later(struct sandbox *sb);
 
 /* ---- clean_up.c: sandbox.json ---- */
 
-/* Notes what sandbox_clean_up() must remove if the server dies, and whose poststop hooks it must run:
- * those of @first, which may be NULL. No-op without a state_dir. */
+/* Notes what sandbox_clean_up() must remove if the server dies, and whose poststop hooks it must
+ * run: those of @first, which may be NULL. No-op without a state_dir. */
 void notes_update(struct sandbox *sb, const struct guest_container *first);
 void notes_remove(struct sandbox *sb);

@@ -86,7 +86,7 @@ struct guest_container {
 	struct list oom_waits; /* struct sandbox_oom_wait */
 };
 
-/* The machine. Its jobs own it, and run alone; jobs of containers and the loop read it once READY. */
+/* The machine. Its jobs own it, and run alone; containers' jobs and the loop read it once READY. */
 struct machine {
 	struct worker *worker; /* runs its jobs */
 	struct config *config;

@@ -29,8 +29,8 @@
  *
  * Threads. All functions here are called on the loop and return at once; what takes long is a job
  * of a worker thread, and its done function is called on the loop. Jobs of one container do not
- * wait for those of another; starting and stopping the machine is alone (jobs.h). Kill, wait, state,
- * exec, resize and other calls that only ask the agent never wait for a job.
+ * wait for those of another; starting and stopping the machine is alone (jobs.h). Kill, wait,
+ * state, exec, resize and other calls that only ask the agent never wait for a job.
  *
  * If the VMM dies or the connection to the agent breaks, every running process ends with 137 at
  * once, the cause is logged and told by later refusals, and the rest of the machine is torn down.
@@ -92,13 +92,13 @@ struct sandbox_spec {
 };
 
 /* Makes the share and the machine; EMPTY only. If a container was added before, its root and mounts
- * are shared before the machine starts, so that a bundle with a mistake costs no boot. When it fails
- * nothing is left: the sandbox is over, and that container is gone. */
+ * are shared before the machine starts, so that a bundle with a mistake costs no boot. When it
+ * fails nothing is left: the sandbox is over, and that container is gone. */
 void sandbox_start(struct sandbox *sb, const struct sandbox_spec *spec, sandbox_done_fn done,
 		   void *arg);
 
-/* Ends the guest, with all that still runs in it, and removes the machine and the share. READY only.
- * It does not fail: what cannot be removed is logged. */
+/* Ends the guest, with all that still runs in it, and removes the machine and the share; READY
+ * only. What cannot be removed is logged, and is no failure. */
 void sandbox_stop(struct sandbox *sb, sandbox_done_fn done, void *arg);
 
 bool sandbox_is_empty(const struct sandbox *sb); /* sandbox_start() may be called */

@@ -13,9 +13,9 @@
  *	  ▲                                  │ worker_on_loop(): a step that the loop must do
  *	  └────── job.done() ◄──loop_post()──┘
  *
- * Jobs run one after the other. The thread begins with the first job. It ends when there is none, or
- * stays as long as the worker: the kernel kills the VMM and its helpers when the thread that started
- * them ends (PR_SET_PDEATHSIG).
+ * Jobs run one after the other. The thread begins with the first job. It ends when there is none,
+ * or stays as long as the worker: the kernel kills the VMM and its helpers when the thread that
+ * started them ends (PR_SET_PDEATHSIG).
  */
 struct worker;
 

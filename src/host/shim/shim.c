@@ -18,7 +18,8 @@
 #include "host/storage/share.h"
 
 
-/* One arena is enough for a few threads that allocate little; large blocks go back to the system. */
+/* One arena is enough for a few threads that allocate little; large blocks go back to the
+ * system. */
 static void stay_small(void)
 {
 	(void) mallopt(M_ARENA_MAX, 1);
