@@ -125,7 +125,8 @@ int session_attend(struct session *s, struct err *e)
 	}
 	standin_end(pid);
 	terminal_restore(&terminal);
-	if (s->own.cause[0])
+	/* The sentence of a failure has the cause already. */
+	if (r >= 0 && s->own.cause[0])
 		cli_tell(s->cli, s->own.cause);
 	return r;
 }
