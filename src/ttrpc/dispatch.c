@@ -46,8 +46,10 @@ static const char *refusal(const struct connection *c, const struct frame_header
 static const struct ttrpc_service *find_service(const struct ttrpc_server *server, struct span name)
 {
 	for (size_t i = 0; i < server->n_services; i++) {
-		if (span_is(name, server->services[i]->descriptor->name))
-			return server->services[i];
+		const struct ttrpc_service *s = server->services[i];
+
+		if (span_is(name, s->name ? s->name : s->descriptor->name))
+			return s;
 	}
 	return NULL;
 }

@@ -157,6 +157,7 @@ struct ttrpc_service {
 	const ProtobufCServiceDescriptor *descriptor; /* &grpc__agent_service__descriptor */
 	const struct ttrpc_method *methods;
 	size_t n_methods;
+	const char *name; /* of another version with the same messages; NULL: the descriptor's */
 };
 
 /**

@@ -343,8 +343,11 @@ static const struct ttrpc_method fake_methods[] = {
 	{"StatsContainer", fake_stats},         {"ListProcesses", fake_list},
 	{"GetOOMEvent", fake_get_oom},
 };
-static const struct ttrpc_service fake_service = {&grpc__agent_service__descriptor, fake_methods,
-						  sizeof fake_methods / sizeof fake_methods[0]};
+static const struct ttrpc_service fake_service = {
+	.descriptor = &grpc__agent_service__descriptor,
+	.methods = fake_methods,
+	.n_methods = sizeof fake_methods / sizeof fake_methods[0],
+};
 static const struct ttrpc_service *const fake_services[] = {&fake_service};
 
 static inline void fake_agent_init(struct fake_agent *a, struct loop *loop)

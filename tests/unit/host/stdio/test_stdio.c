@@ -110,7 +110,8 @@ static const struct ttrpc_method methods[] = {
 	{"WriteStdin", write_stdin},
 	{"CloseStdin", close_stdin},
 };
-static const struct ttrpc_service service = {&grpc__agent_service__descriptor, methods, 4};
+static const struct ttrpc_service service = {
+	.descriptor = &grpc__agent_service__descriptor, .methods = methods, .n_methods = 4};
 static const struct ttrpc_service *const services[] = {&service};
 
 static void guest_up(void)
