@@ -8,6 +8,7 @@
 #include "host/sandbox/phases.h"
 #include "host/sandbox/process.h"
 #include "host/sandbox/registry.h"
+#include "host/sandbox/rootfs.h"
 
 void guest_container_free(struct guest_container *c)
 {
@@ -21,6 +22,7 @@ void guest_container_free(struct guest_container *c)
 	lingers_free(c);
 	(void) volumes_release(&c->volumes, NULL, NULL);
 	worker_free(c->own_worker);
+	rootfs_free(c);
 	oci_spec_free(c->spec);
 	if (c->hooks)
 		grpc__hooks__free_unpacked(c->hooks, NULL);

@@ -11,6 +11,7 @@
 #include "host/sandbox/phases.h"
 #include "host/sandbox/process.h"
 #include "host/sandbox/registry.h"
+#include "host/sandbox/rootfs.h"
 #include "host/spec/spec.h"
 
 static int read_bundle(struct guest_container *c, struct err *e)
@@ -66,9 +67,14 @@ static int lend(struct guest_container *c, struct err *e)
 
 int guest_container_lend(struct guest_container *c, struct err *e)
 {
-	int r = c->lent ? 0 : lend(c, e);
+	int r = c->lent ? 0 : rootfs_mount(c, e);
 
-	c->lent |= r == 0;
+	if (r < 0 || c->lent)
+		return r;
+	r = lend(c, e);
+	c->lent = r == 0;
+	/* The share has a mount of its own of what was shared. */
+	rootfs_unmount(c);
 	return r;
 }
 
@@ -251,8 +257,6 @@ static int may_add(struct sandbox *sb, const struct sandbox_container *new, stru
 		return err_say(e, EEXIST, "container '%s' exists", new->id);
 	if (new->bundle[0] != '/')
 		return err_say(e, EINVAL, "bundle '%s' is not an absolute path", new->bundle);
-	if (new->n_rootfs > 0)
-		return err_say(e, ENOTSUP, "mounts for the root are not supported yet");
 	if (sb->state == SANDBOX_EMPTY && list_empty(&sb->containers))
 		return 0;
 	return sandbox_check_ready(sb, e);
@@ -282,6 +286,8 @@ static int container_new(struct sandbox *sb, const struct sandbox_container *new
 
 	if (r == 0)
 		r = worker_new(sb->loop, false, &c->own_worker, e);
+	if (r == 0)
+		r = rootfs_keep(c, new->rootfs, new->n_rootfs, e);
 	if (r < 0)
 		return r;
 	c->init->status = OCI_CREATING;

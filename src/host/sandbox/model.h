@@ -71,6 +71,8 @@ struct guest_container {
 	char *bundle;
 	struct worker *worker;     /* runs the container's job; one of the next and the sandbox's */
 	struct worker *own_worker; /* for a job beside others */
+	Grpc__Mount **rootfs;      /* job's: see rootfs.h */
+	size_t n_rootfs;
 	struct guest_process *init;
 	struct list execs;     /* struct guest_process */
 	struct list lingers;   /* output of execs that are forgotten: see linger.c */

@@ -115,6 +115,7 @@ struct sandbox_stdio {
 /* A file system that belongs below the bundle's root (containerd's snapshotter). */
 struct sandbox_mount {
 	const char *type, *source;
+	const char *target; /* relative to the root; "": the root */
 	char *const *options;
 	size_t n_options;
 };
