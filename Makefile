@@ -20,7 +20,7 @@ LDFLAGS := -Wl,--gc-sections -Wl,-z,relro,-z,now
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 HOST_CFLAGS := $(CFLAGS) $(if $(ASAN),-O1 $(SANITIZE),$(HARDEN))
 HOST_LDFLAGS := $(LDFLAGS) -pie $(if $(ASAN),$(SANITIZE))
-HOST_LIBS := -lprotobuf-c -ljansson -lseccomp -lpthread
+HOST_LIBS := -l:libmd.a -lprotobuf-c -ljansson -lseccomp -lpthread
 AGENT_CFLAGS := $(CFLAGS) -Os -fno-asynchronous-unwind-tables -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 AGENT_LIBS := -lprotobuf-c -lseccomp -lpthread
 

@@ -50,7 +50,7 @@ int shim_options_parse(int argc, char **argv, struct shim_options *ret, struct e
 
 void shim_options_help(void)
 {
-	printf("usage: " SERVER_PROGRAM " -namespace NAME -id ID [FLAGS] [delete]\n\n");
+	printf("usage: " SERVER_PROGRAM " -namespace NAME -id ID [FLAGS] [start|delete]\n\n");
 	for (size_t i = 0; i < ARRAY_LEN(options); i++)
 		printf("  -%s %-*s %s\n", options[i].name, (int) (16 - strlen(options[i].name)),
 		       options[i].value ? options[i].value : "", options[i].help);

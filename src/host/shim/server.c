@@ -6,11 +6,15 @@
 
 #include "base/array.h"
 #include "base/log.h"
+#include "host/shim/events.h"
 #include "host/shim/lifetime.h"
+#include "host/shim/publish.h"
 #include "host/state/names.h"
 
 /* How long sending the last answers may take before the process ends. */
 #define FLUSH_TIMEOUT_MS 2000
+/* The same for the last events. */
+#define EVENTS_TIMEOUT_MS 5000
 /* A refused process may connect again and again. */
 #define REFUSALS_LOGGED_MAX 16
 
@@ -106,7 +110,8 @@ static int make_sandbox(struct server *s, const struct server_options *o, struct
 int server_new(struct loop *loop, const struct server_options *o, int take_listen_fd,
 	       struct server **ret, struct err *e)
 {
-	static const struct ttrpc_service *const services[] = {&task_service, &admin_service};
+	static const struct ttrpc_service *const services[] = {&task_service, &task_v3_service,
+							       &admin_service};
 	auto_ptr(server_free) struct server *s = calloc(1, sizeof *s);
 	uint32_t first_ms = o->first_timeout_ms ? o->first_timeout_ms : SERVER_FIRST_TIMEOUT_MS;
 
@@ -115,8 +120,13 @@ int server_new(struct loop *loop, const struct server_options *o, int take_liste
 	s->loop = loop;
 	s->lone = o->lone;
 	list_init(&s->waits);
+	list_init(&s->endings);
+	list_init(&s->ooms);
 
-	int r = orphan_init(&s->orphan, o->id, o->state_dir, e);
+	int r = orphan_init(&s->orphan, o->id, o->lone ? o->state_dir : NULL, e);
+
+	if (r == 0 && o->events_address)
+		r = events_new(loop, o->events_address, o->namespace, &s->events, e);
 
 	if (r == 0)
 		r = make_sandbox(s, o, e);
@@ -142,6 +152,8 @@ int server_run(struct server *s, struct err *e)
 
 	ttrpc_server_stop_listening(s->ttrpc);
 	(void) ttrpc_server_flush(s->ttrpc, clock_deadline(FLUSH_TIMEOUT_MS));
+	if (s->events)
+		events_flush(s->events, clock_deadline(EVENTS_TIMEOUT_MS));
 	return r;
 }
 
@@ -153,7 +165,9 @@ void server_free(struct server *s)
 	loop_timer_cancel(s->first_timer);
 	/* Parked calls end first, because they hold waits of the sandbox. */
 	ttrpc_server_free(s->ttrpc);
+	publish_forget(s);
 	sandbox_free(s->sandbox);
+	events_free(s->events);
 	orphan_remove_folder(&s->orphan);
 	orphan_fini(&s->orphan);
 	free(s);

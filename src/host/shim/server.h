@@ -30,7 +30,10 @@ struct server {
 	bool shutdown_asked;
 	bool ending;
 	struct orphan orphan;
-	struct list waits; /* of wait.c */
+	struct list waits;     /* of wait.c */
+	struct events *events; /* NULL: nothing is published */
+	struct list endings;   /* of publish.c */
+	struct list ooms;      /* of publish.c */
 };
 
 struct server_options {
@@ -39,7 +42,9 @@ struct server_options {
 	const char *state_dir;
 	int host_mount_ns;
 	uint64_t began_us;
-	bool lone; /* of a lone container: the first Create is the only one */
+	bool lone;                  /* of a lone container: the first Create is the only one */
+	const char *namespace;      /* containerd's */
+	const char *events_address; /* where containerd takes events; NULL: nowhere */
 
 	/* For tests: see sandbox.h. */
 	const char *share_base;
@@ -64,6 +69,7 @@ AUTO_PTR(struct server, server_free)
 
 /* The services, and the functions that answer; their argument is the server. */
 extern const struct ttrpc_service task_service;
+extern const struct ttrpc_service task_v3_service; /* the same calls under the newer name */
 extern const struct ttrpc_service admin_service;
 
 /* Statistics of the guest as the JSON that runc prints; freed with free(). */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -14,9 +15,10 @@
 #include "base/version.h"
 #include "host/shim/options.h"
 #include "host/shim/server.h"
+#include "host/shim/start.h"
+#include "host/shim/verb_delete.h"
 #include "host/state/names.h"
 #include "host/storage/share.h"
-
 
 /* One arena is enough for a few threads that allocate little; large blocks go back to the
  * system. */
@@ -56,6 +58,17 @@ static int inherited_socket(int *ret_fd, struct err *e)
 	return 0;
 }
 
+/* Where the socket is; "" as its path: nowhere. */
+static struct sockaddr_un address_of(int listen_fd)
+{
+	struct sockaddr_un at = {0};
+	socklen_t bytes = sizeof at - 1;
+
+	if (getsockname(listen_fd, (struct sockaddr *) &at, &bytes) < 0 || at.sun_family != AF_UNIX)
+		at.sun_path[0] = '\0';
+	return at;
+}
+
 static int serve(const struct shim_options *o, uint64_t began_us, struct err *e)
 {
 	auto_ptr(loop_free) struct loop *loop = NULL;
@@ -87,20 +100,19 @@ static int serve(const struct shim_options *o, uint64_t began_us, struct err *e)
 		.host_mount_ns = host_ns,
 		.began_us = began_us,
 		.lone = strcmp(o->namespace, SERVER_NAMESPACE) == 0,
+		.namespace = o->namespace,
+		.events_address = getenv(EVENTS_VARIABLE),
 	};
+	struct sockaddr_un at = address_of(listen_fd);
 
 	r = server_new(loop, &so, listen_fd, &server, e);
 	if (r < 0)
 		return r;
 	(void) take_fd(&listen_fd);
-	return server_run(server, e);
-}
-
-static int clean_up(const struct shim_options *o, struct err *e)
-{
-	if (!o->state_dir)
-		return err_say(e, EINVAL, "flag -state-dir is missing");
-	return sandbox_clean_up(o->state_dir, e);
+	r = server_run(server, e);
+	if (!so.lone && at.sun_path[0])
+		(void) unlink(at.sun_path);
+	return r;
 }
 
 static int act(const struct shim_options *o, uint64_t began_us, struct err *e)
@@ -117,7 +129,9 @@ static int act(const struct shim_options *o, uint64_t began_us, struct err *e)
 	if (o->info)
 		return err_say(e, ENOTSUP, "flag -info is not supported yet");
 	if (strcmp(o->verb, "delete") == 0)
-		return clean_up(o, e);
+		return shim_delete(o, e);
+	if (strcmp(o->verb, "start") == 0)
+		return shim_start(o, e);
 	if (o->verb[0])
 		return err_say(e, ENOTSUP, "verb '%s' is not supported yet", o->verb);
 	return serve(o, began_us, e);

@@ -6,12 +6,13 @@
 #include "base/array.h"
 #include "base/log.h"
 #include "base/version.h"
+#include "host/shim/bootstrap.h"
 #include "host/shim/lifetime.h"
 #include "host/shim/pod.h"
+#include "host/shim/publish.h"
 #include "host/shim/server.h"
 #include "host/shim/wait.h"
 #include "host/state/task_status.h"
-#include "runtimeoptions.pb-c.h"
 #include "task.pb-c.h"
 
 /* A handler: @q is the request by its type, @s the server. */
@@ -31,6 +32,25 @@ static bool went_well(struct ttrpc_call *call, const struct sandbox_answer *answ
 	log_err(LOG_DEBUG, &answer->err, ttrpc_call_method(call));
 	ttrpc_fail_err(call, &answer->err);
 	return false;
+}
+
+/* A request that is answered later. @q is valid until then. */
+struct request {
+	struct server *s;
+	struct ttrpc_call *call;
+	const void *q;
+};
+
+/* NULL: the call has been answered. */
+static struct request *request_new(struct server *s, struct ttrpc_call *call, const void *q)
+{
+	struct request *r = calloc(1, sizeof *r);
+
+	if (r)
+		*r = (struct request){.s = s, .call = call, .q = q};
+	else
+		ttrpc_fail(call, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
+	return r;
 }
 
 /* The answer of an operation without a response of its own, with @arg as the call. */
@@ -84,29 +104,19 @@ static void take_fds(struct ttrpc_call *call, struct sandbox_stdio *stdio)
 		stdio->fds[i] = ttrpc_call_take_fd(call, i);
 }
 
-/* ConfigPath, if the options are of the kind that has one. NULL when there is none. */
-static char *config_path(const Google__Protobuf__Any *options)
-{
-	auto_ptr(ttrpc_message_free) ProtobufCMessage *m = NULL;
-
-	if (!options || !strstr(options->type_url, "runtimeoptions.v1.Options") ||
-	    ttrpc_unpack(&runtimeoptions__v1__options__descriptor, options->value.data,
-			 options->value.len, &m, NULL) < 0)
-		return NULL;
-
-	const Runtimeoptions__V1__Options *o = (const void *) m;
-
-	return o->config_path[0] ? strdup(o->config_path) : NULL;
-}
-
 static void created(void *arg, const struct sandbox_answer *answer)
 {
 	Containerd__Task__V2__CreateTaskResponse a =
 		CONTAINERD__TASK__V2__CREATE_TASK_RESPONSE__INIT;
 
+	struct request *r = arg;
+
 	a.pid = answer->pid;
-	if (went_well(arg, answer))
-		ttrpc_reply(arg, &a.base);
+	if (answer->r == 0)
+		publish_created(r->s, r->q, answer->pid);
+	if (went_well(r->call, answer))
+		ttrpc_reply(r->call, &a.base);
+	free(r);
 }
 
 /* The client of the first Create is gone: nobody else knows the container and would delete it. */
@@ -119,7 +129,7 @@ static void creator_gone(void *arg)
 
 HANDLER(task_create, Containerd__Task__V2__CreateTaskRequest)
 {
-	auto_free char *config = config_path(q->options);
+	auto_free char *config = bootstrap_config_path(q->options);
 	auto_free struct sandbox_mount *rootfs = calloc(q->n_rootfs + 1, sizeof *rootfs);
 	struct sandbox_container c = {
 		.id = q->id,
@@ -131,6 +141,7 @@ HANDLER(task_create, Containerd__Task__V2__CreateTaskRequest)
 		.rootfs = rootfs,
 		.n_rootfs = q->n_rootfs,
 	};
+	struct request *request;
 
 	if (!rootfs || q->checkpoint[0]) {
 		ttrpc_fail(call, rootfs ? TTRPC_UNIMPLEMENTED : TTRPC_RESOURCE_EXHAUSTED,
@@ -146,30 +157,43 @@ HANDLER(task_create, Containerd__Task__V2__CreateTaskRequest)
 		rootfs[i] = (struct sandbox_mount){
 			.type = q->rootfs[i]->type,
 			.source = q->rootfs[i]->source,
+			.target = q->rootfs[i]->target,
 			.options = q->rootfs[i]->options,
 			.n_options = q->rootfs[i]->n_options,
 		};
+	request = request_new(s, call, q);
+	if (!request)
+		return;
 	take_fds(call, &c.stdio);
 	if (!sandbox_has_containers(s->sandbox))
 		ttrpc_call_on_gone(call, creator_gone, s);
 	s->created = true;
 	loop_timer_cancel(s->first_timer);
 	s->first_timer = NULL;
-	pod_create(s->sandbox, &c, config, created, call);
+	pod_create(s->sandbox, &c, config, created, request);
 }
 
 static void started(void *arg, const struct sandbox_answer *answer)
 {
 	Containerd__Task__V2__StartResponse a = CONTAINERD__TASK__V2__START_RESPONSE__INIT;
+	struct request *r = arg;
+	const Containerd__Task__V2__StartRequest *q = r->q;
 
 	a.pid = answer->pid;
-	if (went_well(arg, answer))
-		ttrpc_reply(arg, &a.base);
+	publish_started(r->s, q->id, q->exec_id, answer->r, answer->pid);
+	if (went_well(r->call, answer))
+		ttrpc_reply(r->call, &a.base);
+	free(r);
 }
 
 HANDLER(task_start, Containerd__Task__V2__StartRequest)
 {
-	sandbox_start_process(s->sandbox, q->id, q->exec_id, started, call);
+	struct request *r = request_new(s, call, q);
+
+	if (!r)
+		return;
+	publish_starting(s, q->id, q->exec_id);
+	sandbox_start_process(s->sandbox, q->id, q->exec_id, started, r);
 }
 
 static void deleted(void *arg, const struct sandbox_answer *answer)
@@ -179,14 +203,23 @@ static void deleted(void *arg, const struct sandbox_answer *answer)
 
 	a.pid = answer->pid;
 	a.exit_status = answer->exit_status;
+	struct request *r = arg;
+	const Containerd__Task__V2__DeleteRequest *q = r->q;
+
 	a.exited_at = &exited_at;
-	if (went_well(arg, answer))
-		ttrpc_reply(arg, &a.base);
+	if (answer->r == 0 && !q->exec_id[0])
+		publish_deleted(r->s, q->id, answer);
+	if (went_well(r->call, answer))
+		ttrpc_reply(r->call, &a.base);
+	free(r);
 }
 
 HANDLER(task_delete, Containerd__Task__V2__DeleteRequest)
 {
-	pod_delete(s->sandbox, q->id, q->exec_id, deleted, call);
+	struct request *r = request_new(s, call, q);
+
+	if (r)
+		pod_delete(s->sandbox, q->id, q->exec_id, deleted, r);
 }
 
 HANDLER(task_pids, Containerd__Task__V2__PidsRequest)
@@ -207,14 +240,42 @@ HANDLER(task_pids, Containerd__Task__V2__PidsRequest)
 	ttrpc_reply(call, &a.base);
 }
 
+static void paused(void *arg, const struct sandbox_answer *answer)
+{
+	struct request *r = arg;
+	const Containerd__Task__V2__PauseRequest *q = r->q;
+
+	if (answer->r == 0)
+		publish_paused(r->s, q->id);
+	reply_empty(r->call, answer);
+	free(r);
+}
+
 HANDLER(task_pause, Containerd__Task__V2__PauseRequest)
 {
-	sandbox_pause(s->sandbox, q->id, reply_empty, call);
+	struct request *r = request_new(s, call, q);
+
+	if (r)
+		sandbox_pause(s->sandbox, q->id, paused, r);
+}
+
+static void resumed(void *arg, const struct sandbox_answer *answer)
+{
+	struct request *r = arg;
+	const Containerd__Task__V2__ResumeRequest *q = r->q;
+
+	if (answer->r == 0)
+		publish_resumed(r->s, q->id);
+	reply_empty(r->call, answer);
+	free(r);
 }
 
 HANDLER(task_resume, Containerd__Task__V2__ResumeRequest)
 {
-	sandbox_resume(s->sandbox, q->id, reply_empty, call);
+	struct request *r = request_new(s, call, q);
+
+	if (r)
+		sandbox_resume(s->sandbox, q->id, resumed, r);
 }
 
 HANDLER(task_kill, Containerd__Task__V2__KillRequest)
@@ -248,6 +309,8 @@ HANDLER(task_exec, Containerd__Task__V2__ExecProcessRequest)
 	}
 	take_fds(call, &stdio);
 	r = sandbox_exec(s->sandbox, q->id, q->exec_id, process, &stdio, &e);
+	if (r == 0)
+		publish_exec_added(s, q->id, q->exec_id);
 	ttrpc_answer(call, r, &e);
 }
 
@@ -345,6 +408,13 @@ static const struct ttrpc_method methods[] = {
 };
 
 const struct ttrpc_service task_service = {
+	.descriptor = &containerd__task__v2__task__descriptor,
+	.methods = methods,
+	.n_methods = ARRAY_LEN(methods),
+};
+
+const struct ttrpc_service task_v3_service = {
+	.name = "containerd.task.v3.Task",
 	.descriptor = &containerd__task__v2__task__descriptor,
 	.methods = methods,
 	.n_methods = ARRAY_LEN(methods),

@@ -1,0 +1,60 @@
+#include "host/shim/verb_delete.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/fd.h"
+#include "host/sandbox/sandbox.h"
+#include "host/shim/address.h"
+#include "host/shim/group.h"
+#include "task.pb-c.h"
+
+/* 128 + SIGKILL: nobody knows how the processes ended. */
+#define KILLED_EXIT_CODE 137
+
+/* The socket of a server that was killed. A bundle that cannot be read any more names no pod: then
+ * the socket goes with the next server at the same address. */
+static void remove_socket(const struct shim_options *o, const char *bundle)
+{
+	auto_free char *pod = NULL;
+	const struct address a = {
+		.containerd = o->address ? o->address : "",
+		.namespace = o->namespace,
+		.sandbox = o->id,
+	};
+
+	if (group_of(bundle, o->id, &pod, NULL) == 0 && strcmp(pod, o->id) == 0)
+		address_remove(&a);
+}
+
+static int answer(struct err *e)
+{
+	Containerd__Task__V2__DeleteResponse a = CONTAINERD__TASK__V2__DELETE_RESPONSE__INIT;
+	Google__Protobuf__Timestamp now = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+	uint8_t packed[64];
+
+	now.seconds = time(NULL);
+	a.exit_status = KILLED_EXIT_CODE;
+	a.exited_at = &now;
+
+	int r = fd_write_all(STDOUT_FILENO, packed, protobuf_c_message_pack(&a.base, packed));
+
+	return r < 0 ? err_sys(e, -r, "answer containerd") : 0;
+}
+
+int shim_delete(const struct shim_options *o, struct err *e)
+{
+	const char *bundle = o->bundle ? o->bundle : ".";
+	int r;
+
+	if (o->state_dir)
+		return sandbox_clean_up(o->state_dir, e);
+	r = sandbox_clean_up(bundle, e);
+	if (r < 0)
+		return r;
+	remove_socket(o, bundle);
+	return answer(e);
+}
