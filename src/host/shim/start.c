@@ -19,6 +19,8 @@
 #define SERVER_LISTEN_FD 3
 /* containerd reads the shim's log from this fifo, which it has made in the bundle. */
 #define LOG_FIFO "log"
+/* containerd up to 1.7 finds a shim again by this file of the bundle when it was restarted. */
+#define ADDRESS_FILE "address"
 
 /* What the server gets of this process's environment: programs, the configuration, the user's own
  * /run. containerd's environment may hold tokens that the server and its children do not need. */
@@ -68,7 +70,7 @@ static bool wants_debug(const struct shim_options *o, const struct bootstrap *b)
 static int spawn(const struct shim_options *o, const struct bootstrap *b, const char *sandbox,
 		 int listen_fd, struct err *e)
 {
-	char bundle[PATH_MAX];
+	char bundle[PATH_MAX], program[PATH_MAX] = "";
 	const char *argv[20] = {SERVER_PROGRAM,
 				"-namespace",
 				o->namespace,
@@ -82,7 +84,9 @@ static int spawn(const struct shim_options *o, const struct bootstrap *b, const 
 	__attribute__((cleanup(free_environment))) char *env[ENVIRONMENT_MAX] = {NULL};
 	struct child c = CHILD_NONE;
 
-	if (!argv[6] || null < 0 || log < 0)
+	/* By its path, because the process gets its name from there. */
+	if (!argv[6] || null < 0 || log < 0 ||
+	    readlink("/proc/self/exe", program, sizeof program - 1) < 0)
 		return err_sys(e, errno, "start the sandbox server");
 	if (o->address) {
 		argv[n++] = "-address";
@@ -98,7 +102,7 @@ static int spawn(const struct shim_options *o, const struct bootstrap *b, const 
 	const struct child_fd fds[] = {
 		{null, 0}, {null, 1}, {log, 2}, {listen_fd, SERVER_LISTEN_FD}};
 	const struct child_spec spec = {
-		.path = "/proc/self/exe",
+		.path = program,
 		.argv = argv,
 		.envp = (const char *const *) env,
 		.fds = fds,
@@ -141,5 +145,7 @@ int shim_start(const struct shim_options *o, struct err *e)
 		if (r < 0)
 			address_remove(&address);
 	}
+	if (r == 0)
+		r = file_replace(AT_FDCWD, ADDRESS_FILE, text, strlen(text), 0600, e);
 	return r < 0 ? r : bootstrap_answer(&b, STDOUT_FILENO, text, e);
 }

@@ -1,0 +1,218 @@
+#!/usr/bin/env bats
+# containerd's own client, ctr, with our shim and beside it with runc: what a user sees is the same.
+
+load lib/common
+load lib/containerd
+
+setup() {
+	common_setup
+	containerd_begin
+}
+
+teardown() {
+	containerd_end
+	common_teardown
+}
+
+# Where containerd has put what it knows of a task.
+task_folder() {
+	echo "$WORK/containerd.state/io.containerd.runtime.v2.task/default/$1"
+}
+
+# same_run ARG...: `ctr run --rm` ends alike with runc and with kata; prints what kata's run did.
+same_run() {
+	local code=0 peer=0
+	c run --rm "$IMAGE" peer "$@" >"$WORK/peer.out" 2>"$WORK/peer.err" </dev/null || peer=$?
+	c run --rm "${KATA[@]}" "$IMAGE" ours "$@" >"$WORK/out" 2>"$WORK/err" </dev/null || code=$?
+	echo "runc $peer, kata $code: $(cat "$WORK/err")"
+	[ "$code" -eq "$peer" ]
+	cmp "$WORK/out" "$WORK/peer.out"
+	diff <(grep -v '^ctr:\|^time=' "$WORK/err") <(grep -v '^ctr:\|^time=' "$WORK/peer.err")
+}
+
+@test "run: output, errors and exit code" {
+	same_run sh -c 'echo out; echo err >&2; exit 7'
+	same_run sh -c 'kill -KILL $$; echo alive'
+}
+
+@test "run: a program that is missing is a failure with its name" {
+	run c run --rm "${KATA[@]}" "$IMAGE" ours /missing
+	[ "$status" -ne 0 ]
+	[[ $output == */missing* ]]
+	[ -z "$(c task ls -q)" ]
+}
+
+@test "the root is the snapshot: what is written is there, and read-only is read-only" {
+	c run "${KATA[@]}" "$IMAGE" ours sh -c 'echo kept >/root/file'
+	[ "$(cat "$WORK"/containerd.root/io.containerd.snapshotter.v1.overlayfs/snapshots/*/fs/root/file)" = kept ]
+	c container rm ours
+	run c run --rm --read-only "${KATA[@]}" "$IMAGE" ours sh -c 'echo no >/root/file'
+	[ "$status" -ne 0 ]
+	[[ $output == *"Read-only file system"* ]]
+}
+
+@test "a root of so many layers that their paths fill more than a page" {
+	local n dirs=("$ROOTFS")
+	for n in {1..60}; do
+		mkdir -p "$WORK/layers/$n/root"
+		echo "$n" >"$WORK/layers/$n/root/$n"
+		dirs+=("$WORK/layers/$n")
+	done
+	image_make localhost/layers:test "${dirs[@]}"
+	run c run --rm "${KATA[@]}" localhost/layers:test ours sh -c 'cat /root/* | sort -n | tail -1; ls /root | wc -l'
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$output" = $'60\n60' ]
+}
+
+@test "the life of a task: exec, pause, resume, kill, delete" {
+	c run -d "${KATA[@]}" "$IMAGE" ours sleep 1000
+	task_is ours RUNNING
+	run c task exec --exec-id e1 ours sh -c 'echo inside; exit 3'
+	[ "$status" -eq 3 ]
+	[ "${lines[0]}" = inside ]
+	c task exec --exec-id e2 ours cat <"$TREE/README.md" >"$WORK/out"
+	cmp "$WORK/out" "$TREE/README.md"
+	c task pause ours
+	task_is ours PAUSED
+	c task resume ours
+	task_is ours RUNNING
+	run c task rm ours
+	[ "$status" -ne 0 ]
+	c task kill --signal KILL ours
+	wait_for 20 task_is ours STOPPED
+	run c task rm ours
+	c container rm ours
+	[ -z "$(c task ls -q)" ]
+}
+
+# events_of ARG...: the topics and what they say, without what differs from run to run.
+events_of() {
+	: >"$WORK/events"
+	(exec ctr --address "$WORK/containerd.sock" events) >"$WORK/events" 3>&- &
+	local reader=$!
+	wait_for 20 reads_events
+	c run -d "$@" "$IMAGE" task sh -c 'read line' >/dev/null </dev/null
+	c task exec --exec-id e1 task true
+	wait_for 20 grep -aq '/tasks/exit.*e1' "$WORK/events"
+	c task pause task
+	c task resume task
+	c task kill --signal KILL task
+	wait_for 20 task_is task STOPPED
+	c task rm task >/dev/null 2>&1 || true
+	c container rm task
+	wait_for 20 grep -aq /containers/delete "$WORK/events"
+	kill "$reader"
+	wait "$reader" || true
+	grep -ao '/tasks/.*' "$WORK/events" | sed -E 's/"(pid|exited_at|bundle|rootfs)":("[^"]*"|[0-9]+|\[[^]]*\]),?//g'
+}
+
+reads_events() {
+	c image label "$IMAGE" "seen=$RANDOM" >/dev/null
+	grep -aq /images/update "$WORK/events"
+}
+
+@test "events: the same topics in the same order" {
+	events_of >"$WORK/peer.events"
+	events_of "${KATA[@]}" >"$WORK/our.events"
+	cat "$WORK/our.events"
+	diff <(cut -d' ' -f1 "$WORK/peer.events") <(cut -d' ' -f1 "$WORK/our.events")
+	grep -aq '/tasks/exit.*137' "$WORK/our.events"
+}
+
+@test "containerd is killed and comes back: the container never stops" {
+	c run -d "${KATA[@]}" "$IMAGE" ours sh -c 'while :; do date +%s >/root/beat; sleep 1; done'
+	kill -9 "$CONTAINERD"
+	wait "$CONTAINERD" || true
+	containerd_start
+	c task ls
+	task_is ours RUNNING
+	run c task exec --exec-id e1 ours sh -c 'ps | grep -c "[s]leep 1"'
+	[ "$status" -eq 0 ]
+	c task kill --signal KILL ours
+	wait_for 20 task_is ours STOPPED
+	run c task rm ours
+	c container rm ours
+}
+
+@test "the shim is killed: the task is stopped, and nothing is left" {
+	c run -d "${KATA[@]}" "$IMAGE" ours sleep 1000
+	local shim
+	shim=$(grep -lsx containerd-shim /proc/[0-9]*/comm | cut -d/ -f3 | grep -Fxf - "$FENCE/cgroup.procs" | head -1)
+	kill -9 "$shim"
+	wait_for 30 nothing_but_containerd
+	wait_for 30 [ ! -e "$(task_folder ours)" ]
+	run c task rm ours
+	c container rm ours
+	[ -z "$(ls -A /run/containerd/s 2>/dev/null)" ]
+}
+
+nothing_but_containerd() {
+	local pid
+	for pid in $(leftover_pids); do
+		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = containerd ] || return 1
+	done
+}
+
+machines() {
+	local pid n=0
+	while read -r pid; do
+		[[ $(cat "/proc/$pid/comm" 2>/dev/null) != qemu-system* ]] || n=$((n + 1))
+	done <"$FENCE/cgroup.procs"
+	echo "$n"
+}
+
+@test "containers of one pod are in one machine, and come and go" {
+	c run -d "${KATA[@]}" --annotation io.kubernetes.cri.sandbox-id=pod "$IMAGE" pod sleep 1000
+	for name in first second; do
+		run c run --rm "${KATA[@]}" --annotation io.kubernetes.cri.sandbox-id=pod "$IMAGE" "$name" sh -c 'echo from a pod; exit 5'
+		echo "$output"
+		[ "$status" -eq 5 ]
+		[ "${lines[0]}" = "from a pod" ]
+		[ "$(machines)" -eq 1 ]
+	done
+	task_is pod RUNNING
+}
+
+# encode MESSAGE < text: as protobuf.
+encode() {
+	protoc -I"$TREE/proto" --encode="containerd.runtime.bootstrap.v1.$1" "$TREE/proto/bootstrap.proto"
+}
+
+# start_by_hand < stdin: what containerd would read.
+start_by_hand() {
+	mkdir -p "$WORK/bundle"
+	(cd "$WORK/bundle" && TTRPC_ADDRESS='' "$TREE/build/containerd-shim-kata-v2" -namespace test -address "$WORK/none.sock" \
+		-publish-binary true -id byhand start 2>&1 3>&-)
+}
+
+delete_by_hand() {
+	"$TREE/build/containerd-shim-kata-v2" -namespace test -address "$WORK/none.sock" -id byhand -bundle "$WORK/bundle" delete
+}
+
+@test "start answers each containerd in its own words, and the same pod with the same socket" {
+	local address
+	address=$(start_by_hand </dev/null)
+	[[ $address == unix:///run/containerd/s/* ]]
+	[ -S "${address#unix://}" ]
+	[ "$(stat -c '%a %a' "${address#unix://}" | cut -d' ' -f1)" = 600 ]
+	[ "$(start_by_hand </dev/null)" = "$address" ]
+	# containerd 2.3 and later; a level below "info" takes ten bytes.
+	encode BootstrapParams <<<'instance_id: "byhand" namespace: "test" log_level: -4 containerd_version: "2.3.0"' >"$WORK/params"
+	start_by_hand <"$WORK/params" >"$WORK/result"
+	run protoc -I"$TREE/proto" --decode=containerd.runtime.bootstrap.v1.BootstrapResult "$TREE/proto/bootstrap.proto" <"$WORK/result"
+	[[ $output == *"version: 3"*"$address"*'protocol: "ttrpc"'* ]]
+	# A message for another instance is options of an older containerd.
+	encode BootstrapParams <<<'instance_id: "other" namespace: "test"' >"$WORK/params"
+	[ "$(start_by_hand <"$WORK/params")" = "$address" ]
+	wait_for 30 [ ! -e "${address#unix://}" ]
+}
+
+@test "delete works without a server, and twice" {
+	mkdir "$WORK/bundle"
+	for _ in 1 2; do
+		delete_by_hand >"$WORK/answer"
+		run protoc -I"$TREE/proto" --decode=containerd.task.v2.DeleteResponse "$TREE/proto/task.proto" <"$WORK/answer"
+		[[ $output == *"exit_status: 137"* ]]
+	done
+}
