@@ -1,0 +1,156 @@
+#include "tests/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "base/auto.h"
+#include "base/file.h"
+#include "host/storage/rootfs_mounts.h"
+
+static char folder[] = "/tmp/kata-test-rootfs-XXXXXX";
+static char *target;
+
+/* A mount namespace with a tmpfs at @folder, because an overlay cannot lie on another overlay. */
+static void begin(void)
+{
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0)
+		_exit(TEST_SKIP);
+	CHECK_EQ(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	CHECK(mkdtemp(folder));
+	CHECK_EQ(mount("tmpfs", folder, "tmpfs", 0, NULL), 0);
+	target = str_printf("%s/target", folder);
+	CHECK_EQ(mkdir(target, 0755), 0);
+}
+
+static void end(void)
+{
+	free(target);
+	CHECK_EQ(umount2(folder, MNT_DETACH), 0);
+	CHECK_EQ(rmdir(folder), 0);
+}
+
+/* The folder FOLDER/NAME with a file of that name in it. Freed by the caller. */
+static char *layer(const char *name)
+{
+	char *path = str_printf("%s/%s", folder, name);
+	auto_free char *file = str_printf("%s/%s", path, name);
+
+	CHECK_EQ(mkdir(path, 0755), 0);
+	fd_close(open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+	return path;
+}
+
+static bool target_has(const char *name)
+{
+	auto_free char *path = str_printf("%s/%s", target, name);
+
+	return access(path, F_OK) == 0;
+}
+
+static bool target_is_writable(void)
+{
+	auto_free char *path = str_printf("%s/new", target);
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+	fd_close(fd);
+	return fd >= 0;
+}
+
+/* One mount of @type with @n @options. */
+static int make(const char *type, const char *source, char **options, size_t n, struct err *e)
+{
+	Grpc__Mount m = GRPC__MOUNT__INIT, *list[] = {&m};
+
+	m.type = (char *) type;
+	m.source = (char *) source;
+	m.options = options;
+	m.n_options = n;
+	return rootfs_mounts_make(list, 1, target, e);
+}
+
+TEST(a_bind_mount_shows_a_folder_and_can_be_read_only)
+{
+	begin();
+
+	auto_free char *source = layer("source");
+	char *rw[] = {(char *) "rbind", (char *) "rw"}, *ro[] = {(char *) "rbind", (char *) "ro"};
+
+	CHECK_EQ(make("bind", source, rw, 2, NULL), 0);
+	CHECK(target_has("source"));
+	CHECK(target_is_writable());
+	rootfs_mounts_remove(1, target);
+	CHECK(!target_has("source"));
+	CHECK_EQ(make("bind", source, ro, 2, NULL), 0);
+	CHECK(!target_is_writable());
+	rootfs_mounts_remove(1, target);
+	end();
+}
+
+TEST(layers_that_fill_more_than_a_page_are_mounted_and_the_working_folder_stays)
+{
+	char *options[3], before[256], now[256];
+	auto_free char *lower = strdup("lowerdir="), *long_name = NULL;
+	size_t n = 0;
+
+	begin();
+	CHECK_EQ(chdir("/usr"), 0);
+	CHECK(getcwd(before, sizeof before));
+	for (; strlen(lower) < 6000; n++) {
+		auto_free char *name = str_printf("%060zu", n);
+		auto_free char *path = layer(name);
+		char *more = str_printf("%s%s%s", lower, n > 0 ? ":" : "", path);
+
+		free(lower);
+		lower = more;
+	}
+
+	auto_free char *upper = layer("upper"), *work = layer("work");
+
+	options[0] = lower;
+	options[1] = str_printf("upperdir=%s", upper);
+	options[2] = str_printf("workdir=%s", work);
+	CHECK_EQ(make("overlay", "overlay", options, 3, NULL), 0);
+	CHECK(target_has("upper"));
+	for (size_t i = 0; i < n; i++) {
+		auto_free char *name = str_printf("%060zu", i);
+
+		CHECK(target_has(name));
+	}
+	CHECK(target_is_writable());
+	CHECK(getcwd(now, sizeof now));
+	CHECK_STR(now, before);
+	rootfs_mounts_remove(1, target);
+	free(options[1]);
+	free(options[2]);
+	end();
+}
+
+TEST(what_cannot_be_made_leaves_nothing_mounted)
+{
+	begin();
+
+	auto_free char *source = layer("source");
+	char *bind[] = {(char *) "bind"};
+	Grpc__Mount first = GRPC__MOUNT__INIT, second = GRPC__MOUNT__INIT;
+	Grpc__Mount *list[] = {&first, &second};
+	struct err e = {0};
+
+	first.type = (char *) "bind";
+	first.source = source;
+	first.options = bind;
+	first.n_options = 1;
+	second.type = (char *) "ext4";
+	second.source = (char *) "/dev/none";
+	CHECK_EQ(rootfs_mounts_make(list, 2, target, &e), -ENOTSUP);
+	CHECK(strstr(e.text, "mount 1 of the root: type 'ext4' is not supported yet"));
+	CHECK(!target_has("source"));
+	second.type = (char *) "overlay";
+	CHECK_EQ(rootfs_mounts_make(list, 2, target, NULL), -EINVAL);
+	second.destination = (char *) "/below";
+	CHECK_EQ(rootfs_mounts_make(list, 2, target, NULL), -ENOTSUP);
+	CHECK(!target_has("source"));
+	end();
+}
