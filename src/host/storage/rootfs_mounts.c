@@ -97,6 +97,8 @@ static int mount_bind(const Grpc__Mount *m, const struct oci_mount_options *o, c
 {
 	struct mount_attr attr = {.attr_set = o->flags & MS_RDONLY ? MOUNT_ATTR_RDONLY : 0};
 
+	if (!m->source)
+		return err_say(e, EINVAL, "the bind mount has no source");
 	if (mount(m->source, target, NULL, MS_BIND | (o->flags & MS_REC), NULL) < 0)
 		return err_sys(e, errno, "bind '%s'", m->source);
 	if (attr.attr_set && mount_setattr(AT_FDCWD, target, o->flags & MS_REC ? AT_RECURSIVE : 0,
@@ -111,23 +113,24 @@ static int mount_bind(const Grpc__Mount *m, const struct oci_mount_options *o, c
 
 static int make_one(const Grpc__Mount *m, const char *target, struct err *e)
 {
+	const char *type = m->type ? m->type : "";
 	struct oci_mount_options o = {0};
 	int r;
 
-	if (m->destination[0])
+	if (m->destination && m->destination[0])
 		return err_say(e, ENOTSUP, "mounts below the root are not supported yet");
 	r = oci_mount_options_parse(m->options, m->n_options, &o, e);
 	if (r < 0)
 		return r;
-	if (o.flags & MS_BIND || strcmp(m->type, "bind") == 0)
+	if (o.flags & MS_BIND || strcmp(type, "bind") == 0)
 		r = mount_bind(m, &o, target, e);
-	else if (strcmp(m->type, "overlay") == 0)
+	else if (strcmp(type, "overlay") == 0)
 		r = mount_overlay(&o, target, e);
 	else
 		r = err_say(e, ENOTSUP,
 			    "type '%s' is not supported yet; a snapshotter that gives overlay or "
 			    "bind mounts is (overlayfs, native)",
-			    m->type);
+			    type);
 	oci_mount_options_fini(&o);
 	return r;
 }
