@@ -18,6 +18,11 @@
  * The kernel reads one page of options, which the paths of some forty layers fill. They lie in one
  * folder, so their paths are shortened to what follows it, and the mount is made from there. */
 
+static bool fits_a_page(const char *data)
+{
+	return strlen(data) < (size_t) sysconf(_SC_PAGESIZE);
+}
+
 /* The bytes that all folders of @list, which are separated by ':', have in common up to a '/'. */
 static size_t common_bytes(const char *list)
 {
@@ -71,6 +76,9 @@ static int mount_from_inside(unsigned long flags, char *data, const char *target
 	if (!folder || common == 0)
 		return err_say(e, E2BIG, "the overlay's layers lie in no common folder");
 	cut_common(list, common);
+	/* The kernel would cut the rest off without a word, upperdir first. */
+	if (!fits_a_page(data))
+		return err_say(e, E2BIG, "the overlay has too many layers");
 	/* Only this thread's working folder changes. */
 	if (before < 0 || unshare(CLONE_FS) < 0 || chdir(folder) < 0)
 		return err_sys(e, errno, "enter '%s'", folder);
@@ -85,7 +93,7 @@ static int mount_overlay(struct oci_mount_options *o, const char *target, struct
 {
 	if (!o->data)
 		return err_say(e, EINVAL, "the overlay has no folders");
-	if (strlen(o->data) >= (size_t) sysconf(_SC_PAGESIZE))
+	if (!fits_a_page(o->data))
 		return mount_from_inside(o->flags, o->data, target, e);
 	if (mount("overlay", target, "overlay", o->flags, o->data) < 0)
 		return err_sys(e, errno, "mount the overlay '%s'", o->data);

@@ -89,33 +89,49 @@ TEST(a_bind_mount_shows_a_folder_and_can_be_read_only)
 	end();
 }
 
-TEST(layers_that_fill_more_than_a_page_are_mounted_and_the_working_folder_stays)
+/* "lowerdir=" with folders whose names have @digits, until it is longer than @bytes. Freed by the
+ * caller. */
+static char *make_layers(int digits, size_t bytes, size_t *ret_n)
 {
-	char *options[3], before[256], now[256];
-	auto_free char *lower = strdup("lowerdir="), *long_name = NULL;
-	size_t n = 0;
+	char *lower = strdup("lowerdir=");
 
-	begin();
-	CHECK_EQ(chdir("/usr"), 0);
-	CHECK(getcwd(before, sizeof before));
-	for (; strlen(lower) < 6000; n++) {
-		auto_free char *name = str_printf("%060zu", n);
+	for (*ret_n = 0; strlen(lower) < bytes; ++*ret_n) {
+		auto_free char *name = str_printf("%0*zu", digits, *ret_n);
 		auto_free char *path = layer(name);
-		char *more = str_printf("%s%s%s", lower, n > 0 ? ":" : "", path);
+		char *more = str_printf("%s%s%s", lower, *ret_n > 0 ? ":" : "", path);
 
 		free(lower);
 		lower = more;
 	}
+	return lower;
+}
 
+/* Mounts an overlay of @lower with an upper folder. */
+static int make_overlay(char *lower, struct err *e)
+{
 	auto_free char *upper = layer("upper"), *work = layer("work");
+	auto_free char *upperdir = str_printf("upperdir=%s", upper);
+	auto_free char *workdir = str_printf("workdir=%s", work);
+	char *options[] = {lower, upperdir, workdir};
 
-	options[0] = lower;
-	options[1] = str_printf("upperdir=%s", upper);
-	options[2] = str_printf("workdir=%s", work);
-	CHECK_EQ(make("overlay", "overlay", options, 3, NULL), 0);
+	return make("overlay", "overlay", options, 3, e);
+}
+
+TEST(layers_that_fill_more_than_a_page_are_mounted_and_the_working_folder_stays)
+{
+	char before[256], now[256];
+	size_t n;
+
+	begin();
+	CHECK_EQ(chdir("/usr"), 0);
+	CHECK(getcwd(before, sizeof before));
+
+	auto_free char *lower = make_layers(30, 6000, &n);
+
+	CHECK_EQ(make_overlay(lower, NULL), 0);
 	CHECK(target_has("upper"));
 	for (size_t i = 0; i < n; i++) {
-		auto_free char *name = str_printf("%060zu", i);
+		auto_free char *name = str_printf("%030zu", i);
 
 		CHECK(target_has(name));
 	}
@@ -123,8 +139,21 @@ TEST(layers_that_fill_more_than_a_page_are_mounted_and_the_working_folder_stays)
 	CHECK(getcwd(now, sizeof now));
 	CHECK_STR(now, before);
 	rootfs_mounts_remove(1, target);
-	free(options[1]);
-	free(options[2]);
+	end();
+}
+
+TEST(options_that_the_kernel_would_cut_are_refused)
+{
+	struct err e = {0};
+	size_t n;
+
+	begin();
+
+	auto_free char *lower = make_layers(60, 12000, &n);
+
+	CHECK_EQ(make_overlay(lower, &e), -E2BIG);
+	CHECK(strstr(e.text, "the overlay has too many layers"));
+	CHECK(!target_has("upper"));
 	end();
 }
 
