@@ -86,6 +86,28 @@ same_run() {
 	[ -z "$(c task ls -q)" ]
 }
 
+# metric NAME: a number of the last answer in $output.
+metric() {
+	awk -v name="$1" '$1 == name {print $2}' <<<"$output"
+}
+
+@test "metrics: containerd reads what the container uses" {
+	c run -d --memory-limit 67108864 "${KATA[@]}" "$IMAGE" ours sh -c 'while :; do :; done'
+	used() {
+		run c task metrics ours
+		[ "$(metric cpu.usage_usec)" -gt 100000 ]
+	}
+	wait_for 60 used
+	echo "$output"
+	[ "$(metric pids.current)" -eq 1 ]
+	[ "$(metric memory.usage_limit)" -eq 67108864 ]
+	[ "$(metric memory.usage)" -gt 0 ] && [ "$(metric memory.usage)" -lt 67108864 ]
+	c task kill --signal KILL ours
+	wait_for 20 task_is ours STOPPED
+	run c task metrics ours
+	[ "$status" -ne 0 ]
+}
+
 # events_of ARG...: the topics and what they say, without what differs from run to run.
 events_of() {
 	: >"$WORK/events"

@@ -8,6 +8,7 @@
 #include "base/version.h"
 #include "host/shim/bootstrap.h"
 #include "host/shim/lifetime.h"
+#include "host/shim/metrics.h"
 #include "host/shim/pod.h"
 #include "host/shim/publish.h"
 #include "host/shim/server.h"
@@ -349,28 +350,49 @@ HANDLER(task_wait, Containerd__Task__V2__WaitRequest)
 	wait_begin(s, call, q->id, q->exec_id, ttrpc_call_metadata(call, "kata-owner"));
 }
 
+/* The statistics of runc's JSON for kata-runtime, and of a cgroup for containerd. */
+static int pack_stats(const struct server *s, const struct sandbox_answer *answer,
+		      Google__Protobuf__Any *any, struct err *e)
+{
+	char *text = NULL;
+	int r;
+
+	if (!s->lone) {
+		any->type_url = (char *) METRICS_TYPE;
+		return metrics_pack(answer->data, answer->bytes, &any->value.data, &any->value.len,
+				    e);
+	}
+	any->type_url = (char *) "kata.v1.Stats";
+	r = stats_print(answer->data, answer->bytes, &text, e);
+	any->value =
+		(ProtobufCBinaryData){.data = (uint8_t *) text, .len = text ? strlen(text) : 0};
+	return r;
+}
+
 static void stats_come(void *arg, const struct sandbox_answer *answer)
 {
 	Containerd__Task__V2__StatsResponse a = CONTAINERD__TASK__V2__STATS_RESPONSE__INIT;
 	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
-	auto_free char *text = NULL;
+	struct request *r = arg;
 	struct err e = {0};
 
-	if (!went_well(arg, answer))
-		return;
-	if (stats_print(answer->data, answer->bytes, &text, &e) < 0) {
-		ttrpc_fail_err(arg, &e);
-		return;
-	}
-	any.type_url = (char *) "kata.v1.Stats";
-	any.value = (ProtobufCBinaryData){.data = (uint8_t *) text, .len = strlen(text)};
 	a.stats = &any;
-	ttrpc_reply(arg, &a.base);
+	if (!went_well(r->call, answer))
+		;
+	else if (pack_stats(r->s, answer, &any, &e) < 0)
+		ttrpc_fail_err(r->call, &e);
+	else
+		ttrpc_reply(r->call, &a.base);
+	free(any.value.data);
+	free(r);
 }
 
 HANDLER(task_stats, Containerd__Task__V2__StatsRequest)
 {
-	sandbox_stats(s->sandbox, q->id, stats_come, call);
+	struct request *r = request_new(s, call, q);
+
+	if (r)
+		sandbox_stats(s->sandbox, q->id, stats_come, r);
 }
 
 HANDLER(task_connect, Containerd__Task__V2__ConnectRequest)
