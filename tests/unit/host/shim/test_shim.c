@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "cgroup_metrics.pb-c.h"
 #include "host/hypervisor/fake/fake.h"
 #include "host/shim/options.h"
 #include "host/shim/server.h"
@@ -467,6 +468,7 @@ TEST(statistics_come_in_the_form_that_tools_read)
 	T(StatsRequest) q = CONTAINERD__TASK__V2__STATS_REQUEST__INIT;
 	T(StatsResponse) *a = NULL;
 
+	here.lone = true;
 	up(0);
 	dial();
 	CHECK_EQ(create("c1", NULL), 0);
@@ -480,6 +482,28 @@ TEST(statistics_come_in_the_form_that_tools_read)
 	ttrpc_message_free(&a->base);
 	CHECK_EQ(delete_it("c1", ""), -EBUSY);
 	CHECK_EQ(shut_down(true), 0); /* now: whatever runs */
+	CHECK_EQ(delete_it("c1", ""), 0);
+	down();
+}
+
+TEST(statistics_come_to_containerd_as_metrics_of_a_cgroup)
+{
+	T(StatsRequest) q = CONTAINERD__TASK__V2__STATS_REQUEST__INIT;
+	T(StatsResponse) *a = NULL;
+	ProtobufCMessage *m = NULL;
+
+	up(0);
+	dial();
+	CHECK_EQ(create("c1", NULL), 0);
+	q.id = "c1";
+	CHECK_EQ(TASK(Stats, q, &a), 0);
+	CHECK_STR(a->stats->type_url, "io.containerd.cgroups.v2.Metrics");
+	CHECK_EQ(ttrpc_unpack(&io__containerd__cgroups__v2__metrics__descriptor,
+			      a->stats->value.data, a->stats->value.len, &m, NULL),
+		 0);
+	CHECK_EQ(((Io__Containerd__Cgroups__V2__Metrics *) m)->pids->current, 3);
+	ttrpc_message_free(m);
+	ttrpc_message_free(&a->base);
 	CHECK_EQ(delete_it("c1", ""), 0);
 	down();
 }
