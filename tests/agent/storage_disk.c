@@ -119,7 +119,7 @@ CASE(a_disk_without_that_file_system_is_refused_by_name)
 /* A machine of its own, because the tests' common one is not made by the driver. */
 static struct hv *open_by_driver(struct vm *vm)
 {
-	const struct config_hypervisor options = {.machine = CONFIG_MACHINE_Q35};
+	const struct config_hypervisor options = {.machine_type = (char *) "q35"};
 	const struct vm_spec spec = {
 		.id = "test-agent",
 		.vcpus = 1,

@@ -451,7 +451,7 @@ int main(int argc, char **argv)
 		.hotplug = strcmp(argv[3], "plug") == 0,
 	};
 	if (argc > 4 && strcmp(argv[4], "microvm") == 0)
-		t.options.machine = CONFIG_MACHINE_MICROVM;
+		t.options.machine_type = (char *) "microvm";
 	if (getenv("UID_GID"))
 		t.spec.uid = t.spec.gid = (uid_t) atoi(getenv("UID_GID"));
 	if (getenv("MEMORY_MIB"))

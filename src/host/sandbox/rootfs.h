@@ -3,8 +3,8 @@
 #include "host/sandbox/model.h"
 
 /*
- * The mounts of which a container's root is made, if its creator left them to the server (containerd's
- * snapshotters). Private to host/sandbox.
+ * The mounts of which a container's root is made, if its creator left them to the server
+ * (containerd's snapshotters). Private to host/sandbox.
  */
 
 /* Copies the mounts. Loop. */

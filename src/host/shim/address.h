@@ -7,8 +7,9 @@
 /*
  * The socket that a pod's shim serves at. Private to host/shim.
  *
- * Its name follows from containerd's address, the namespace and the pod, so that the "start" of the
- * pod's next container finds the shim that runs already. Source: containerd, pkg/shim SocketAddress.
+ * Its name follows from containerd's address, the namespace and the pod, so that the "start" of
+ * the pod's next container finds the shim that runs already. Source: containerd, pkg/shim
+ * SocketAddress.
  */
 
 #define ADDRESS_DIR "/run/containerd/s"

@@ -21,8 +21,8 @@ struct bootstrap {
 };
 
 /* Reads @fd to its end. The message counts as BootstrapParams only if it names @id and @namespace,
- * because a google.protobuf.Any also parses as one. Returns 0 or -errno; on success the caller calls
- * bootstrap_fini(). */
+ * because a google.protobuf.Any also parses as one. Returns 0 or -errno; on success the caller
+ * calls bootstrap_fini(). */
 int bootstrap_read(int fd, const char *id, const char *namespace, struct bootstrap *ret,
 		   struct err *e);
 

@@ -6,9 +6,9 @@
 #include "base/err.h"
 
 /*
- * A container's use of its guest for containerd: io.containerd.cgroups.v2.Metrics, because the guest
- * has cgroup v2 whatever the host has, and containerd tells the two apart by the message's name.
- * Private to host/shim.
+ * A container's use of its guest for containerd: io.containerd.cgroups.v2.Metrics, because the
+ * guest has cgroup v2 whatever the host has, and containerd tells the two apart by the message's
+ * name. Private to host/shim.
  *
  * Source: containerd/cgroups, cgroup2/stats/metrics.proto.
  */

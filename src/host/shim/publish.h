@@ -10,9 +10,9 @@
  *	container	create ──► start ──► exit ──► delete
  *	exec			   added ──► started ──► exit
  *
- * The server calls these functions before it answers the request that they are about. A process may
- * end before Start is answered: its exit is published right after its start. Nothing is published by a
- * server without a publisher (that of a lone container).
+ * The server calls these functions before it answers the request that they are about. A process
+ * may end before Start is answered: its exit is published right after its start. Nothing is
+ * published by a server without a publisher (that of a lone container).
  *
  * Source: containerd, api/events/task.proto and core/runtime/events.go.
  */
