@@ -6,13 +6,20 @@
 
 #include "base/auto.h"
 #include "base/fd.h"
+#include "base/text.h"
 
-int console_init(struct console *c, size_t bytes, tail_line_fn fn, void *arg, struct err *e)
+/* How much of the console is kept. */
+#define KEPT_BYTES (64U << 10)
+/* How much of it goes into an error, which holds 504 bytes in all. */
+#define EXPLAIN_LINES 3
+#define EXPLAIN_BYTES 240
+
+int console_init(struct console *c, tail_line_fn fn, void *arg, struct err *e)
 {
 	c->fd = -1;
 	c->fn = fn;
 	c->fn_arg = arg;
-	return tail_init(&c->tail, bytes, e);
+	return tail_init(&c->tail, KEPT_BYTES, e);
 }
 
 void console_fini(struct console *c)
@@ -68,4 +75,15 @@ void console_finish(struct console *c)
 		on_console(c, 0);
 	loop_unwatch(c->watch);
 	c->watch = NULL;
+}
+
+void console_explain(struct console *c, struct err *e)
+{
+	/* EXPLAIN_LINES ordinary lines fit into 4 KiB; the guest cannot make the error longer. */
+	char raw[4096], lines[EXPLAIN_BYTES];
+	size_t n = tail_copy(&c->tail, raw, sizeof raw);
+
+	text_last_lines(raw, n, EXPLAIN_LINES, lines, sizeof lines);
+	if (lines[0])
+		err_append(e, "; guest console ends with: %s", lines);
 }

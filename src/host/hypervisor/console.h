@@ -19,7 +19,7 @@ struct console {
 };
 
 /* @c is zeroed. @fn is called on the loop's thread. On failure console_fini() is due as well. */
-int console_init(struct console *c, size_t bytes, tail_line_fn fn, void *arg, struct err *e);
+int console_init(struct console *c, tail_line_fn fn, void *arg, struct err *e);
 void console_fini(struct console *c);
 
 /* Makes the stream. *@ret_far is the VMM's end, and the caller's. */
@@ -33,3 +33,6 @@ int console_watch(struct console *c, struct loop *loop);
 
 /* Reads what is there, telling the lines, and watches no longer. */
 void console_finish(struct console *c);
+
+/* Appends the last lines to the sentence in @e, printable and bounded, if there are any. */
+void console_explain(struct console *c, struct err *e);

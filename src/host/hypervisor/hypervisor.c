@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "base/array.h"
-#include "base/text.h"
 #include "host/hypervisor/driver.h"
 #include "host/hypervisor/drivers.h"
 #include "host/hypervisor/ending.h"
@@ -21,10 +20,6 @@ static const char *const channel_names[] = {
 	[HV_CHANNEL_SERIAL] = "serial",
 };
 TABLE_COVERS(channel_names, HV_CHANNEL_MAX);
-
-/* How much of the console goes into an error: the struct holds 504 bytes in all. */
-#define EXPLAIN_LINES 3
-#define EXPLAIN_BYTES 240
 
 const char *hv_state_name(enum hv_state state)
 {
@@ -274,12 +269,8 @@ size_t hv_console_tail(struct hv *hv, char *buf, size_t bytes)
 
 int hv_explain(struct hv *hv, struct err *e)
 {
-	/* EXPLAIN_LINES ordinary lines fit into 4 KiB; the guest cannot make the error longer. */
-	char raw[4096], lines[EXPLAIN_BYTES];
 	struct err why = noted_end(hv);
-	size_t n = hv_console_tail(hv, raw, sizeof raw);
 
-	text_last_lines(raw, n, EXPLAIN_LINES, lines, sizeof lines);
 	/* hv_start() may have put the reason into @e already. */
 	if (why.code && !strstr(e->text, why.text)) {
 		char sentence[640];
@@ -287,7 +278,7 @@ int hv_explain(struct hv *hv, struct err *e)
 		err_append(e, "; %s", err_show(&why, sentence, sizeof sentence));
 	}
 	/* The lines after a panic are a stack trace. */
-	if (lines[0] && !strstr(why.text, VMM_PANICKED))
-		err_append(e, "; guest console ends with: %s", lines);
+	if (!strstr(why.text, VMM_PANICKED))
+		console_explain(&hv->console, e);
 	return -e->code;
 }

@@ -220,9 +220,8 @@ int hv_resume(struct hv *hv, msec_t deadline, struct err *e);
 enum hv_state hv_state(const struct hv *hv);
 void hv_describe(struct hv *hv, struct hv_info *ret);
 
-/* Copies the end of the guest's console, raw and NUL-terminated, into @buf of @bytes. At most
- * HV_CONSOLE_BYTES are kept. Returns the length without the NUL. */
-#define HV_CONSOLE_BYTES (64U << 10)
+/* Copies the end of the guest's console, raw and NUL-terminated, into @buf of @bytes. console.c
+ * says how much is kept. Returns the length without the NUL. */
 size_t hv_console_tail(struct hv *hv, char *buf, size_t bytes);
 
 /* For a guest that did not come up: appends the reason to the sentence in @e as far as it is known:

@@ -14,7 +14,7 @@ int hv_init(struct hv *hv, const struct hv_ops *ops, struct loop *loop, struct e
 	hv->ops = ops;
 	hv->loop = loop;
 	(void) pthread_mutex_init(&hv->lock, NULL);
-	return console_init(&hv->console, HV_CONSOLE_BYTES, tell_line, hv, e);
+	return console_init(&hv->console, tell_line, hv, e);
 }
 
 void hv_fini(struct hv *hv)
