@@ -42,7 +42,7 @@ machines() {
 		(exec "$TREE/build/kata-runtime" --root "$ROOT" run --bundle "$WORK/b" "c$i") <>"$WORK/in$i" >"$WORK/out$i" 2>&1 3>&- &
 		pids[i]=$!
 	done
-	both() { [ "$(machines | grep -o 'guest-cid=[0-9]*' | sort -u | wc -l)" -eq 2 ]; }
+	both() { [ "$(guest_cids | sort -u | wc -l)" -eq 2 ]; }
 	wait_for 60 both
 	for i in 1 2; do
 		echo "line $i" >"$WORK/in$i"
@@ -85,7 +85,7 @@ except OSError:
 
 @test "the agent serves its owner only, root on the host neither" {
 	kata run -d --bundle "$(bundle b . sleep 1000)" c1 </dev/null >/dev/null 2>&1
-	cid=$(machines | grep -o 'guest-cid=[0-9]*' | cut -d= -f2)
+	cid=$(guest_cids)
 	[[ $(machines) == *agent.privileged_host=1* ]]
 	ask_agent "$cid" 0 65534 >"$WORK/nobody" 2>"$WORK/nobody.err" 3>&- &
 	ask_agent "$cid" 700 0 >"$WORK/root" 2>"$WORK/root.err" 3>&- &

@@ -16,14 +16,6 @@ teardown() {
 	[ -z "${WORK:-}" ] || common_teardown
 }
 
-# The address of the machine that this test has started.
-guest_cid() {
-	local pid
-	for pid in $(leftover_pids); do
-		tr '\0' ' ' <"/proc/$pid/cmdline" | grep -o 'guest-cid=[0-9]*' || true
-	done | head -1 | cut -d= -f2
-}
-
 # call USER [SOURCE-PORT]: what becomes of a call to the agent.
 call() {
 	local user=$1
@@ -34,7 +26,7 @@ call() {
 
 @test "the agent serves neither another user of the host nor a second owner" {
 	kata run -d --bundle "$(bundle b . sleep 3600)" c1 </dev/null >"$WORK/out" 2>&1
-	cid=$(guest_cid)
+	cid=$(guest_cids)
 	[ -n "$cid" ]
 	for try in "65534" "0" "0 700"; do
 		# shellcheck disable=SC2086

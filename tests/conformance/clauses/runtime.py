@@ -139,7 +139,7 @@ def delete_undoes(c: Container) -> None:
     c.created()
     c.started()
     finished(c)
-    left = leaks.after(c.id, c.home)
+    left = leaks.after(c.id, c.home, c.patience / 3)
     require(not left, f"left behind: {'; '.join(left)}")
 
 
@@ -147,7 +147,7 @@ def delete_undoes(c: Container) -> None:
     "mounts+": [mount("/mnt", "bind", "{bundle}/later", "rbind")]})
 def error_leaves_nothing(c: Container) -> None:
     fails(c.create(), "create with a missing bind source")
-    left = leaks.after(c.id, c.home)
+    left = leaks.after(c.id, c.home, c.patience / 3)
     require(not left, f"left behind: {'; '.join(left)}")
     (c.bundle / "later").mkdir()
     c.created()

@@ -139,6 +139,14 @@ leftover_pids() {
 	done <"$FENCE/cgroup.procs"
 }
 
+# The vsock addresses of the machines that this test has started: QEMU gets its devices as JSON.
+guest_cids() {
+	local pid
+	for pid in $(leftover_pids); do
+		tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -oE '"guest-cid": ?[0-9]+' | grep -oE '[0-9]+$' || true
+	done
+}
+
 nothing_runs() {
 	[ -z "$(leftover_pids)" ]
 }
