@@ -10,15 +10,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/array.h"
 #include "base/child.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "host/state/environment.h"
 #include "host/state/names.h"
 #include "kata.pb-c.h"
 #include "task.pb-c.h"
 
-#define SERVER_LISTEN_FD    3
 #define SHUTDOWN_TIMEOUT_MS 30000
 
 /* Names the socket through the folder's descriptor, because the folder's path may be longer than
@@ -106,34 +105,6 @@ static void find_program(char path[static PATH_MAX])
 	(void) strcpy(path, SERVER_PROGRAM);
 }
 
-/* The server gets only these variables (programs, configuration, the user's own /run), because the
- * caller's environment may hold secrets that it and its children do not need. */
-static const char *const inherited[] = {"PATH", "KATA_CONF_FILE", "XDG_RUNTIME_DIR"};
-
-#define ENVIRONMENT_MAX (ARRAY_LEN(inherited) + 2)
-
-static void free_environment(char *(*env)[ENVIRONMENT_MAX])
-{
-	for (size_t i = 0; i < ENVIRONMENT_MAX; i++)
-		free((*env)[i]);
-}
-
-/* The inherited variables, and @more unless it is NULL. */
-static int make_environment(const char *more, char *env[static ENVIRONMENT_MAX], struct err *e)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < ARRAY_LEN(inherited); i++) {
-		const char *value = getenv(inherited[i]);
-
-		if (value && !(env[n++] = str_printf("%s=%s", inherited[i], value)))
-			return err_sys(e, ENOMEM, "make an environment");
-	}
-	if (more && !(env[n] = strdup(more)))
-		return err_sys(e, ENOMEM, "make an environment");
-	return 0;
-}
-
 int shim_client_clean_up(const struct cli *cli, const struct state_dir *dir, struct err *e)
 {
 	char program[PATH_MAX];
@@ -143,11 +114,11 @@ int shim_client_clean_up(const struct cli *cli, const struct state_dir *dir, str
 		"delete",       NULL};
 	auto_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	const struct child_fd fds[] = {{null, 0}, {null, 1}, {STDERR_FILENO, 2}};
-	__attribute__((cleanup(free_environment))) char *env[ENVIRONMENT_MAX] = {NULL};
+	auto_environment struct environment env = ENVIRONMENT_NONE;
 	const struct child_spec spec = {
 		.path = program,
 		.argv = argv,
-		.envp = (const char *const *) env,
+		.envp = (const char *const *) env.list,
 		.fds = fds,
 		.n_fds = 3,
 	};
@@ -161,7 +132,7 @@ int shim_client_clean_up(const struct cli *cli, const struct state_dir *dir, str
 		return err_sys(e, errno, "open '/dev/null'");
 	find_program(program);
 
-	int r = make_environment(NULL, env, e);
+	int r = environment_make((const char *const[]){NULL}, &env, e);
 
 	if (r == 0)
 		r = child_start(&spec, &c, e);
@@ -183,7 +154,7 @@ static int spawn(const struct cli *cli, const struct state_dir *dir, const char 
 	size_t n = 7;
 	auto_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	auto_close int log = -1;
-	__attribute__((cleanup(free_environment))) char *env[ENVIRONMENT_MAX] = {NULL};
+	auto_environment struct environment env = ENVIRONMENT_NONE;
 	struct child c = CHILD_NONE;
 
 	if (null < 0)
@@ -212,18 +183,13 @@ static int spawn(const struct cli *cli, const struct state_dir *dir, const char 
 	const struct child_spec spec = {
 		.path = program,
 		.argv = argv,
-		.envp = (const char *const *) env,
+		.envp = (const char *const *) env.list,
 		.cwd = bundle,
 		.fds = fds,
 		.n_fds = 4,
 		.new_session = true,
 	};
-	char listening[32];
-
-	(void) snprintf(listening, sizeof listening, SERVER_LISTEN_FD_VARIABLE "=%d",
-			SERVER_LISTEN_FD);
-
-	int r = make_environment(listening, env, e);
+	int r = environment_make((const char *const[]){SERVER_LISTENS_ON_FD, NULL}, &env, e);
 
 	if (r == 0)
 		r = child_start(&spec, &c, e);

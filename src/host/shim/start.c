@@ -14,44 +14,13 @@
 #include "host/shim/address.h"
 #include "host/shim/bootstrap.h"
 #include "host/shim/group.h"
+#include "host/state/environment.h"
 #include "host/state/names.h"
 
-#define SERVER_LISTEN_FD 3
 /* containerd reads the shim's log from this fifo, which it has made in the bundle. */
 #define LOG_FIFO "log"
 /* containerd up to 1.7 finds a shim again by this file of the bundle when it was restarted. */
 #define ADDRESS_FILE "address"
-
-/* What the server gets of this process's environment: programs, the configuration, the user's own
- * /run. containerd's environment may hold tokens that the server and its children do not need. */
-static const char *const inherited[] = {"PATH", "KATA_CONF_FILE", "XDG_RUNTIME_DIR"};
-
-#define ENVIRONMENT_MAX (ARRAY_LEN(inherited) + 3)
-
-static void free_environment(char *(*env)[ENVIRONMENT_MAX])
-{
-	for (size_t i = 0; i < ENVIRONMENT_MAX; i++)
-		free((*env)[i]);
-}
-
-static int make_environment(const struct bootstrap *b, char *env[static ENVIRONMENT_MAX],
-			    struct err *e)
-{
-	const char *events =
-		b->params ? b->params->containerd_ttrpc_address : getenv(EVENTS_VARIABLE);
-	size_t n = 0;
-
-	for (size_t i = 0; i < ARRAY_LEN(inherited); i++) {
-		const char *value = getenv(inherited[i]);
-
-		if (value && !(env[n++] = str_printf("%s=%s", inherited[i], value)))
-			return err_sys(e, ENOMEM, "make an environment");
-	}
-	if (events && !(env[n++] = str_printf(EVENTS_VARIABLE "=%s", events)))
-		return err_sys(e, ENOMEM, "make an environment");
-	env[n] = str_printf(SERVER_LISTEN_FD_VARIABLE "=%d", SERVER_LISTEN_FD);
-	return env[n] ? 0 : err_sys(e, ENOMEM, "make an environment");
-}
 
 /* The fifo, or /dev/null for a caller that has made none. Open for both directions, so that neither
  * a log that nobody reads nor a new reader after a restart of containerd is a failure. */
@@ -60,6 +29,12 @@ static int open_log(int null)
 	int fd = open(LOG_FIFO, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 
 	return fd < 0 ? fcntl(null, F_DUPFD_CLOEXEC, 0) : fd;
+}
+
+/* Where containerd takes events, or NULL. */
+static const char *events_address(const struct bootstrap *b)
+{
+	return b->params ? b->params->containerd_ttrpc_address : getenv(EVENTS_VARIABLE);
 }
 
 static bool wants_debug(const struct shim_options *o, const struct bootstrap *b)
@@ -81,7 +56,9 @@ static int spawn(const struct shim_options *o, const struct bootstrap *b, const 
 	size_t n = 7;
 	auto_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	auto_close int log = null < 0 ? -1 : open_log(null);
-	__attribute__((cleanup(free_environment))) char *env[ENVIRONMENT_MAX] = {NULL};
+	auto_environment struct environment env = ENVIRONMENT_NONE;
+	const char *address = events_address(b);
+	auto_free char *events = address ? str_printf(EVENTS_VARIABLE "=%s", address) : NULL;
 	struct child c = CHILD_NONE;
 
 	/* By its path, because the process gets its name from there. */
@@ -104,12 +81,15 @@ static int spawn(const struct shim_options *o, const struct bootstrap *b, const 
 	const struct child_spec spec = {
 		.path = program,
 		.argv = argv,
-		.envp = (const char *const *) env,
+		.envp = (const char *const *) env.list,
 		.fds = fds,
 		.n_fds = ARRAY_LEN(fds),
 		.new_session = true,
 	};
-	int r = make_environment(b, env, e);
+	int r = address && !events ? err_sys(e, ENOMEM, "make an environment")
+				   : environment_make((const char *const[]){SERVER_LISTENS_ON_FD,
+									    events, NULL},
+						      &env, e);
 
 	if (r == 0)
 		r = child_start(&spec, &c, e);

@@ -10,6 +10,9 @@
 
 /* In the environment of a new server: which descriptor of it is the socket to listen on. */
 #define SERVER_LISTEN_FD_VARIABLE "KATA_RUNTIME_BIND_FD"
+/* The one that both starters use. */
+#define SERVER_LISTEN_FD     3
+#define SERVER_LISTENS_ON_FD SERVER_LISTEN_FD_VARIABLE "=3"
 
 /* In a container's folder; see state_dir.h. */
 #define STATE_RECORD "state.json"
