@@ -67,9 +67,12 @@ static int lend(struct guest_container *c, struct err *e)
 
 int guest_container_lend(struct guest_container *c, struct err *e)
 {
-	int r = c->lent ? 0 : rootfs_mount(c, e);
+	if (c->lent)
+		return 0;
 
-	if (r < 0 || c->lent)
+	int r = rootfs_mount(c, e);
+
+	if (r < 0)
 		return r;
 	r = lend(c, e);
 	c->lent = r == 0;

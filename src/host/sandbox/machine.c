@@ -79,7 +79,8 @@ static int start_virtiofsd(struct sandbox *sb, int *ret_fd, struct err *e)
 	return r < 0 ? r : virtiofsd_start(sb->machine.virtiofsd, &spec, ret_fd, e);
 }
 
-/* Attaches the share to the machine that was created; virtiofsd runs if *@fd is not -1. */
+/* Attaches the share to the machine that was created; @fd is
+ * virtiofsd's socket, or -1 if the VMM serves the files itself (9p). */
 static int attach_share(struct sandbox *sb, int fd, msec_t deadline, struct err *e)
 {
 	const struct config_hypervisor *c = &sb->machine.config->hypervisor;

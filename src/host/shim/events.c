@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "events.pb-c.h"
+#include "host/shim/timestamp.h"
 #include "ttrpc/ttrpc.h"
 
 /* containerd's own shims give one call as long. */
@@ -147,7 +148,7 @@ static int forward(struct events *ev, const struct event *first, struct err *e)
 		CONTAINERD__SERVICES__EVENTS__TTRPC__V1__FORWARD_REQUEST__INIT;
 	Containerd__Services__Events__Ttrpc__V1__Envelope envelope =
 		CONTAINERD__SERVICES__EVENTS__TTRPC__V1__ENVELOPE__INIT;
-	Google__Protobuf__Timestamp when = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+	Google__Protobuf__Timestamp when = timestamp_of(&first->when);
 	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
 	const struct ttrpc_request request = {
 		.service = &containerd__services__events__ttrpc__v1__events__descriptor,
@@ -158,8 +159,6 @@ static int forward(struct events *ev, const struct event *first, struct err *e)
 
 	any.type_url = (char *) first->type;
 	any.value = (ProtobufCBinaryData){.data = (uint8_t *) first->packed, .len = first->bytes};
-	when.seconds = first->when.tv_sec;
-	when.nanos = (int32_t) first->when.tv_nsec;
 	envelope.timestamp = &when;
 	envelope.namespace_ = ev->namespace;
 	envelope.topic = (char *) first->topic;

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "host/shim/events.h"
+#include "host/shim/timestamp.h"
 #include "task_events.pb-c.h"
 
 /* A process whose end is to be published. */
@@ -28,15 +29,6 @@ struct oom {
 	struct sandbox_oom_wait wait;
 	char *id;
 };
-
-static Google__Protobuf__Timestamp timestamp_of(const struct timespec *t)
-{
-	Google__Protobuf__Timestamp ts = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
-
-	ts.seconds = t->tv_sec;
-	ts.nanos = (int32_t) t->tv_nsec;
-	return ts;
-}
 
 /* ---- The end of a process ---- */
 

@@ -12,6 +12,7 @@
 #include "host/shim/pod.h"
 #include "host/shim/publish.h"
 #include "host/shim/server.h"
+#include "host/shim/timestamp.h"
 #include "host/shim/wait.h"
 #include "host/state/task_status.h"
 #include "task.pb-c.h"
@@ -61,15 +62,6 @@ static void reply_empty(void *arg, const struct sandbox_answer *answer)
 		ttrpc_reply(arg, NULL);
 }
 
-static Google__Protobuf__Timestamp timestamp(const struct timespec *t)
-{
-	Google__Protobuf__Timestamp ts = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
-
-	ts.seconds = t->tv_sec;
-	ts.nanos = (int32_t) t->tv_nsec;
-	return ts;
-}
-
 HANDLER(task_state, Containerd__Task__V2__StateRequest)
 {
 	Containerd__Task__V2__StateResponse a = CONTAINERD__TASK__V2__STATE_RESPONSE__INIT;
@@ -81,7 +73,7 @@ HANDLER(task_state, Containerd__Task__V2__StateRequest)
 		return;
 	}
 
-	Google__Protobuf__Timestamp exited_at = timestamp(&p.exited_at);
+	Google__Protobuf__Timestamp exited_at = timestamp_of(&p.exited_at);
 
 	a.id = q->id;
 	a.exec_id = q->exec_id;
@@ -109,7 +101,6 @@ static void created(void *arg, const struct sandbox_answer *answer)
 {
 	Containerd__Task__V2__CreateTaskResponse a =
 		CONTAINERD__TASK__V2__CREATE_TASK_RESPONSE__INIT;
-
 	struct request *r = arg;
 
 	a.pid = answer->pid;
@@ -200,13 +191,12 @@ HANDLER(task_start, Containerd__Task__V2__StartRequest)
 static void deleted(void *arg, const struct sandbox_answer *answer)
 {
 	Containerd__Task__V2__DeleteResponse a = CONTAINERD__TASK__V2__DELETE_RESPONSE__INIT;
-	Google__Protobuf__Timestamp exited_at = timestamp(&answer->exited_at);
-
-	a.pid = answer->pid;
-	a.exit_status = answer->exit_status;
+	Google__Protobuf__Timestamp exited_at = timestamp_of(&answer->exited_at);
 	struct request *r = arg;
 	const Containerd__Task__V2__DeleteRequest *q = r->q;
 
+	a.pid = answer->pid;
+	a.exit_status = answer->exit_status;
 	a.exited_at = &exited_at;
 	if (answer->r == 0 && !q->exec_id[0])
 		publish_deleted(r->s, q->id, answer);
@@ -377,12 +367,12 @@ static void stats_come(void *arg, const struct sandbox_answer *answer)
 	struct err e = {0};
 
 	a.stats = &any;
-	if (!went_well(r->call, answer))
-		;
-	else if (pack_stats(r->s, answer, &any, &e) < 0)
-		ttrpc_fail_err(r->call, &e);
-	else
-		ttrpc_reply(r->call, &a.base);
+	if (went_well(r->call, answer)) {
+		if (pack_stats(r->s, answer, &any, &e) < 0)
+			ttrpc_fail_err(r->call, &e);
+		else
+			ttrpc_reply(r->call, &a.base);
+	}
 	free(any.value.data);
 	free(r);
 }

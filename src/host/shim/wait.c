@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "host/shim/lifetime.h"
+#include "host/shim/timestamp.h"
 #include "task.pb-c.h"
 
 struct waiting {
@@ -40,7 +41,7 @@ static void ended(void *arg, const struct sandbox_answer *answer)
 {
 	struct waiting *w = arg;
 	Containerd__Task__V2__WaitResponse a = CONTAINERD__TASK__V2__WAIT_RESPONSE__INIT;
-	Google__Protobuf__Timestamp exited_at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+	Google__Protobuf__Timestamp exited_at = timestamp_of(&answer->exited_at);
 	char cause[640];
 
 	if (!w->call) {
@@ -48,8 +49,6 @@ static void ended(void *arg, const struct sandbox_answer *answer)
 	} else if (answer->r < 0 && answer->exited_at.tv_sec == 0) {
 		ttrpc_fail_err(w->call, &answer->err);
 	} else {
-		exited_at.seconds = answer->exited_at.tv_sec;
-		exited_at.nanos = (int32_t) answer->exited_at.tv_nsec;
 		a.exit_status = answer->exit_status;
 		a.exited_at = &exited_at;
 		if (answer->cause.code)
