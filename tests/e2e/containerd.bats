@@ -231,6 +231,16 @@ delete_by_hand() {
 	wait_for 30 [ ! -e "${address#unix://}" ]
 }
 
+@test "a killed server's socket goes with delete, in the folder that containerd chose" {
+	mkdir "$WORK/s"
+	encode BootstrapParams <<<"instance_id: 'byhand' namespace: 'test' socket_dir: '$WORK/s'" >"$WORK/params"
+	start_by_hand <"$WORK/params" >/dev/null
+	[ "$(find "$WORK/s" -type s | wc -l)" -eq 1 ]
+	kill -9 "$(pgrep -f -- "-namespace test -id byhand -state-dir $WORK/bundle")"
+	delete_by_hand >/dev/null
+	[ -z "$(ls -A "$WORK/s")" ]
+}
+
 @test "delete works without a server, and twice" {
 	mkdir "$WORK/bundle"
 	for _ in 1 2; do

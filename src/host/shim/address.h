@@ -13,8 +13,12 @@
  */
 
 #define ADDRESS_DIR "/run/containerd/s"
+/* The file of a bundle that names the socket: containerd up to 1.7 finds a shim again by it when it
+ * was restarted, and "delete" the folder of the socket. */
+#define ADDRESS_FILE   "address"
+#define ADDRESS_SCHEME "unix://"
 /* "unix://" and a path that fits into a socket address. */
-#define ADDRESS_BYTES (sizeof "unix://" + 107)
+#define ADDRESS_BYTES (sizeof ADDRESS_SCHEME + 107)
 
 struct address {
 	const char *dir;        /* NULL: ADDRESS_DIR */

@@ -39,6 +39,8 @@ int group_of(const char *bundle, const char *id, char **ret, struct err *e)
 		pod = annotation(spec, pod_annotations[i]);
 	if (pod && oci_id_check(pod, e) < 0)
 		return err_wrap(e, -EINVAL, "annotation that names the pod");
+	if (!pod && oci_id_check(id, e) < 0)
+		return err_wrap(e, -EINVAL, "flag -id");
 	*ret = strdup(pod ? pod : id);
 	return *ret ? 0 : err_sys(e, ENOMEM, "read config.json");
 }

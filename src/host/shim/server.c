@@ -119,6 +119,7 @@ int server_new(struct loop *loop, const struct server_options *o, int take_liste
 		return err_sys(e, ENOMEM, "make a server");
 	s->loop = loop;
 	s->lone = o->lone;
+	s->socket_path = o->socket_path;
 	list_init(&s->waits);
 	list_init(&s->endings);
 	list_init(&s->ooms);
@@ -150,6 +151,10 @@ int server_run(struct server *s, struct err *e)
 {
 	int r = loop_run(s->loop, e);
 
+	/* Before the end of listening: a server that is started in between would find a socket
+	 * that nobody serves, replace it, and lose its own to a later unlink(). */
+	if (s->socket_path && s->socket_path[0])
+		(void) unlink(s->socket_path);
 	ttrpc_server_stop_listening(s->ttrpc);
 	(void) ttrpc_server_flush(s->ttrpc, clock_deadline(FLUSH_TIMEOUT_MS));
 	if (s->events)

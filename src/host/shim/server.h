@@ -30,10 +30,11 @@ struct server {
 	bool shutdown_asked;
 	bool ending;
 	struct orphan orphan;
-	struct list waits;     /* of wait.c */
-	struct events *events; /* NULL: nothing is published */
-	struct list endings;   /* of publish.c */
-	struct list ooms;      /* of publish.c */
+	struct list waits;       /* of wait.c */
+	const char *socket_path; /* as in struct server_options; may be NULL */
+	struct events *events;   /* NULL: nothing is published */
+	struct list endings;     /* of publish.c */
+	struct list ooms;        /* of publish.c */
 };
 
 struct server_options {
@@ -45,6 +46,8 @@ struct server_options {
 	bool lone;                  /* of a lone container: the first Create is the only one */
 	const char *namespace;      /* containerd's */
 	const char *events_address; /* where containerd takes events; NULL: nowhere */
+	/* Removed at the end; borrowed until server_free(). "": whoever made it removes it. */
+	const char *socket_path;
 
 	/* For tests: see sandbox.h. */
 	const char *share_base;

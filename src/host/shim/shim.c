@@ -75,6 +75,7 @@ static int serve(const struct shim_options *o, uint64_t began_us, struct err *e)
 	auto_ptr(server_free) struct server *server = NULL;
 	auto_close int host_ns = -1;
 	auto_close int listen_fd = -1;
+	bool lone = strcmp(o->namespace, SERVER_NAMESPACE) == 0;
 	int r;
 
 	/* A peer that hangs up is an error of a call. No signal asks the server to end: see
@@ -93,26 +94,24 @@ static int serve(const struct shim_options *o, uint64_t began_us, struct err *e)
 	if (r < 0)
 		return r;
 
+	struct sockaddr_un at = address_of(listen_fd);
 	const struct server_options so = {
 		.id = o->id,
 		.config_path = o->config,
 		.state_dir = o->state_dir,
 		.host_mount_ns = host_ns,
 		.began_us = began_us,
-		.lone = strcmp(o->namespace, SERVER_NAMESPACE) == 0,
+		.lone = lone,
 		.namespace = o->namespace,
 		.events_address = getenv(EVENTS_VARIABLE),
+		.socket_path = lone ? NULL : at.sun_path,
 	};
-	struct sockaddr_un at = address_of(listen_fd);
 
 	r = server_new(loop, &so, listen_fd, &server, e);
 	if (r < 0)
 		return r;
 	(void) take_fd(&listen_fd);
-	r = server_run(server, e);
-	if (!so.lone && at.sun_path[0])
-		(void) unlink(at.sun_path);
-	return r;
+	return server_run(server, e);
 }
 
 static int act(const struct shim_options *o, uint64_t began_us, struct err *e)

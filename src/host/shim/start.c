@@ -19,8 +19,6 @@
 
 /* containerd reads the shim's log from this fifo, which it has made in the bundle. */
 #define LOG_FIFO "log"
-/* containerd up to 1.7 finds a shim again by this file of the bundle when it was restarted. */
-#define ADDRESS_FILE "address"
 
 /* The fifo, or /dev/null for a caller that has made none. Open for both directions, so that neither
  * a log that nobody reads nor a new reader after a restart of containerd is a failure. */

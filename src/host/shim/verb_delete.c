@@ -1,5 +1,6 @@
 #include "host/shim/verb_delete.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -7,6 +8,7 @@
 
 #include "base/auto.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "host/sandbox/sandbox.h"
 #include "host/shim/address.h"
 #include "host/shim/group.h"
@@ -15,12 +17,29 @@
 /* 128 + SIGKILL: nobody knows how the processes ended. */
 #define KILLED_EXIT_CODE 137
 
+/* The folder of the pod's socket, which containerd may have chosen; NULL: the usual one. */
+static char *socket_folder(const char *bundle)
+{
+	auto_free char *path = str_printf("%s/" ADDRESS_FILE, bundle);
+	auto_free char *address = NULL;
+	char *slash;
+
+	if (!path || file_read_regular(AT_FDCWD, path, ADDRESS_BYTES, &address, NULL, NULL) < 0 ||
+	    strncmp(address, ADDRESS_SCHEME, strlen(ADDRESS_SCHEME)) != 0)
+		return NULL;
+	slash = strrchr(address, '/');
+	*slash = '\0';
+	return strdup(address + strlen(ADDRESS_SCHEME));
+}
+
 /* The socket of a server that was killed. A bundle that cannot be read any more names no pod: then
  * the socket goes with the next server at the same address. */
 static void remove_socket(const struct shim_options *o, const char *bundle)
 {
 	auto_free char *pod = NULL;
+	auto_free char *folder = socket_folder(bundle);
 	const struct address a = {
+		.dir = folder,
 		.containerd = o->address ? o->address : "",
 		.namespace = o->namespace,
 		.sandbox = o->id,

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
@@ -173,6 +174,48 @@ TEST(a_socket_that_nobody_serves_is_replaced_and_one_that_is_served_is_not)
 	address_remove(&a);
 	address_remove(&a);
 	CHECK_EQ(rmdir(folder), 0);
+}
+
+/* Lowers the limit so that @n more descriptors can be opened. */
+static void leave_descriptors(rlim_t n)
+{
+	int next = dup(0);
+	struct rlimit limit;
+
+	fd_close(next);
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = (rlim_t) next + n;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+TEST(a_socket_that_is_served_stays_when_it_cannot_be_tried_for_want_of_a_descriptor)
+{
+	CHECK(mkdtemp(folder));
+
+	struct address a = {.dir = folder, .containerd = "", .namespace = "n", .sandbox = "s"};
+	char text[ADDRESS_BYTES];
+	int first, second = 0;
+
+	CHECK_EQ(address_text(&a, text, NULL), 0);
+	CHECK_EQ(address_listen(&a, &first, NULL), 0);
+	leave_descriptors(1);
+	CHECK_EQ(address_listen(&a, &second, NULL), -EMFILE);
+	CHECK_EQ(second, -1);
+	CHECK_EQ(access(text + strlen(ADDRESS_SCHEME), F_OK), 0);
+	leave_descriptors(8);
+	CHECK_EQ(address_listen(&a, &second, NULL), 0); /* served, as before */
+	CHECK_EQ(second, -1);
+	fd_close(first);
+	address_remove(&a);
+	CHECK_EQ(rmdir(folder), 0);
+}
+
+TEST(an_id_that_is_none_is_refused_before_anything_is_made)
+{
+	char *pod = NULL;
+
+	CHECK_EQ(group_of("/nowhere", "../../etc", &pod, NULL), -EINVAL);
+	CHECK(!pod);
 }
 
 static void write_config(const char *text)
