@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "oci/hook_run.h"
+#include "tests/unit/oci/shell_hook.h"
 
 static struct hook_runner with_state(const char *state)
 {
@@ -13,20 +14,6 @@ static struct hook_runner with_state(const char *state)
 
 	CHECK_EQ(hook_runner_init(&runner, state, NULL), 0);
 	return runner;
-}
-
-/* A hook that runs @script in a shell. */
-static Grpc__Hook shell(const char *script, char *args[3])
-{
-	Grpc__Hook hook = GRPC__HOOK__INIT;
-
-	args[0] = "sh";
-	args[1] = "-c";
-	args[2] = (char *) script;
-	hook.path = "/bin/sh";
-	hook.args = args;
-	hook.n_args = 3;
-	return hook;
 }
 
 /* Checks how a hook with this script fails. */

@@ -10,22 +10,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "host/sandbox/hooks.h"
+#include "tests/unit/oci/shell_hook.h"
 
 static char folder[] = "/tmp/test-hooks-XXXXXX";
-
-/* A hook that runs @script in a shell. */
-static Grpc__Hook shell(const char *script, char *args[3])
-{
-	Grpc__Hook hook = GRPC__HOOK__INIT;
-
-	args[0] = "sh";
-	args[1] = "-c";
-	args[2] = (char *) script;
-	hook.path = "/bin/sh";
-	hook.args = args;
-	hook.n_args = 3;
-	return hook;
-}
 
 static struct hooks_run prestart(void)
 {
