@@ -164,6 +164,7 @@ int sandbox_close_stdin(struct sandbox *sb, const char *id, const char *exec_id,
 
 	if (!p)
 		return -ENOENT;
+	p->input_ended = true;
 	if (p->io)
 		stdio_end_input(p->io);
 	else if (p->streams.in)

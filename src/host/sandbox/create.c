@@ -288,6 +288,8 @@ static int container_new(struct sandbox *sb, const struct sandbox_container *new
 	int r = guest_process_new(c, "", &new->stdio, &c->init, e);
 
 	if (r == 0)
+		r = guest_process_open(c->init, e);
+	if (r == 0)
 		r = worker_new(sb->loop, false, &c->own_worker, e);
 	if (r == 0)
 		r = rootfs_keep(c, new->rootfs, new->n_rootfs, e);

@@ -117,6 +117,9 @@ static void exec_start(struct guest_process *p, sandbox_done_fn done, void *arg)
 		(void) err_say(&e, EBUSY, "process '%s' was started already", p->exec_id);
 	else if (!s || !(s->id = strdup(p->container->id)) || !(s->exec_id = strdup(p->exec_id)))
 		(void) err_sys(&e, ENOMEM, "start a process");
+	else if (guest_process_open(p, &e) < 0)
+		(void) err_wrap(&e, 0, "start process '%s' in container '%s'", p->exec_id,
+				p->container->id);
 	if (e.code) {
 		starting_free(s);
 		sandbox_refuse(done, arg, &e);

@@ -52,6 +52,7 @@ struct guest_process {
 	uint64_t early_signals; /* exec: signals during its start: 1 << (number - 1) */
 	char *in, *out, *err;   /* as the request said */
 	bool terminal;
+	bool input_ended;          /* CloseIO came, perhaps before the input was open */
 	Grpc__Process *spec;       /* exec: what to run */
 	uint32_t rows, columns;    /* size wanted before there was a terminal; 0: none */
 	struct stdio_spec streams; /* until there is a relay */

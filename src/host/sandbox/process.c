@@ -4,29 +4,36 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/log.h"
 #include "host/sandbox/agent_call.h"
 #include "host/sandbox/model.h"
 #include "host/sandbox/registry.h"
 
-static int open_one(struct loop *loop, const char *name, struct sandbox_stdio *fds,
-		    enum stream_direction direction, struct stream **ret, struct err *e)
+static bool is_passed(const char *name)
 {
-	int r;
+	return strncmp(name, "fd:", 3) == 0;
+}
 
-	if (!name || !name[0])
-		return 0;
-	if (strncmp(name, "fd:", 3) == 0) {
-		int i = name[3] - '0';
+/* A stream named "fd:N" takes its descriptor from @fds. */
+static int open_passed(struct loop *loop, const char *name, struct sandbox_stdio *fds,
+		       enum stream_direction direction, struct stream **ret, struct err *e)
+{
+	int i = name[3] - '0';
 
-		if (name[3] == '\0' || name[4] != '\0' || i < 0 || i > 2 || fds->fds[i] < 0)
-			return err_say(e, EINVAL, "stream '%s': no such descriptor came along",
-				       name);
-		r = stream_open(loop, fds->fds[i], direction, ret, e);
-		if (r == 0)
-			fds->fds[i] = -1;
-		return r;
-	}
+	if (name[3] == '\0' || name[4] != '\0' || i < 0 || i > 2 || fds->fds[i] < 0)
+		return err_say(e, EINVAL, "stream '%s': no such descriptor came along", name);
+
+	int r = stream_open(loop, fds->fds[i], direction, ret, e);
+
+	if (r == 0)
+		fds->fds[i] = -1;
+	return r;
+}
+
+static int open_named(struct loop *loop, const char *name, enum stream_direction direction,
+		      struct stream **ret, struct err *e)
+{
 	if (strncmp(name, "fifo://", 7) == 0)
 		name += 7;
 	else if (name[0] != '/')
@@ -34,18 +41,36 @@ static int open_one(struct loop *loop, const char *name, struct sandbox_stdio *f
 	return stream_open_fifo(loop, name, direction, ret, e);
 }
 
-static int open_streams(struct guest_process *p, const struct sandbox_stdio *stdio, struct err *e)
+/* Opens the streams that are passed, or those that are named, as @fds says. */
+static int open_streams(struct guest_process *p, struct sandbox_stdio *fds, struct err *e)
 {
+	const struct {
+		const char *name;
+		enum stream_direction direction;
+		struct stream **ret;
+	} all[] = {
+		{p->in, STREAM_IN, &p->streams.in},
+		{p->out, STREAM_OUT, &p->streams.out},
+		{p->terminal ? "" : p->err, STREAM_OUT, &p->streams.err},
+	};
 	struct loop *loop = p->container->sb->loop;
-	struct sandbox_stdio left = *stdio;
-	int r = open_one(loop, stdio->in, &left, STREAM_IN, &p->streams.in, e);
+	int r = 0;
 
-	if (r == 0)
-		r = open_one(loop, stdio->out, &left, STREAM_OUT, &p->streams.out, e);
-	if (r == 0 && !stdio->terminal)
-		r = open_one(loop, stdio->err, &left, STREAM_OUT, &p->streams.err, e);
-	for (int i = 0; i < 3; i++)
-		fd_close(left.fds[i]);
+	for (size_t i = 0; i < ARRAY_LEN(all) && r == 0; i++) {
+		if (*all[i].ret || !all[i].name[0] || is_passed(all[i].name) != (fds != NULL))
+			continue;
+		r = fds ? open_passed(loop, all[i].name, fds, all[i].direction, all[i].ret, e)
+			: open_named(loop, all[i].name, all[i].direction, all[i].ret, e);
+	}
+	return r;
+}
+
+int guest_process_open(struct guest_process *p, struct err *e)
+{
+	int r = open_streams(p, NULL, e);
+
+	if (r == 0 && p->input_ended && p->streams.in)
+		stream_end(p->streams.in);
 	return r;
 }
 
@@ -54,34 +79,38 @@ static char *copy_of(const char *text)
 	return strdup(text ? text : "");
 }
 
-int guest_process_new(struct guest_container *c, const char *exec_id,
-		      const struct sandbox_stdio *stdio, struct guest_process **ret, struct err *e)
+static int process_fill(struct guest_process *p, const char *exec_id, struct sandbox_stdio *stdio,
+			struct err *e)
 {
-	auto_ptr(guest_process_free) struct guest_process *p = calloc(1, sizeof *p);
-
-	if (!p) {
-		for (int i = 0; i < 3; i++)
-			fd_close(stdio->fds[i]);
-		return err_sys(e, ENOMEM, "make a process");
-	}
-	list_init(&p->link);
-	list_init(&p->waits);
-	p->container = c;
-	p->status = OCI_CREATED;
-	p->terminal = stdio->terminal;
 	p->exec_id = strdup(exec_id);
 	p->in = copy_of(stdio->in);
 	p->out = copy_of(stdio->out);
 	p->err = copy_of(stdio->err);
-
-	int r = open_streams(p, stdio, e);
-
-	if (r < 0)
-		return r;
 	if (!p->exec_id || !p->in || !p->out || !p->err)
 		return err_sys(e, ENOMEM, "make a process");
-	*ret = take_ptr(p);
-	return 0;
+	return open_streams(p, stdio, e);
+}
+
+int guest_process_new(struct guest_container *c, const char *exec_id,
+		      const struct sandbox_stdio *stdio, struct guest_process **ret, struct err *e)
+{
+	auto_ptr(guest_process_free) struct guest_process *p = calloc(1, sizeof *p);
+	struct sandbox_stdio left = *stdio;
+	int r = p ? 0 : err_sys(e, ENOMEM, "make a process");
+
+	if (p) {
+		list_init(&p->link);
+		list_init(&p->waits);
+		p->container = c;
+		p->status = OCI_CREATED;
+		p->terminal = stdio->terminal;
+		r = process_fill(p, exec_id, &left, e);
+	}
+	for (int i = 0; i < 3; i++)
+		fd_close(left.fds[i]);
+	if (r == 0)
+		*ret = take_ptr(p);
+	return r;
 }
 
 /* Returns whether one of the waits has is_last. */

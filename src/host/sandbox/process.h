@@ -4,11 +4,16 @@
 
 /* The processes of a container, and what outlives them. Private to host/sandbox. Loop. */
 
-/* Takes the descriptors of @stdio. */
+/* Takes the descriptors of @stdio; guest_process_open() must follow. */
 int guest_process_new(struct guest_container *c, const char *exec_id,
 		      const struct sandbox_stdio *stdio, struct guest_process **ret, struct err *e);
 void guest_process_free(struct guest_process *p);
 AUTO_PTR(struct guest_process, guest_process_free)
+
+/* Opens the fifos that the request named. For an exec that is done when it starts, as by runc's
+ * shim: ctr sends its input as soon as somebody reads the fifo, and can tell the end of a short one
+ * only to an exec that it knows to exist. */
+int guest_process_open(struct guest_process *p, struct err *e);
 
 /* The status for callers: a process that has ended is STOPPED even if nobody reads its output. */
 enum oci_status guest_process_status(const struct guest_process *p);

@@ -130,6 +130,35 @@ TEST(more_processes_come_and_go_in_a_container)
 	down();
 }
 
+/* ctr writes as soon as somebody reads, and can tell the end of its input only to an exec that it
+ * knows to exist. */
+TEST(the_fifos_of_an_exec_are_opened_when_it_starts)
+{
+	struct sandbox_stdio stdio = NO_STREAMS;
+	auto_free char *fifo = NULL;
+
+	up();
+	fifo = str_printf("%s/fifo", here.folder);
+	CHECK_EQ(mkfifo(fifo, 0600), 0);
+	stdio.in = fifo;
+	CHECK_EQ(create("c1", NO_STREAMS), 0);
+	CHECK_EQ(start("c1", ""), 0);
+	CHECK_EQ(sandbox_exec(here.sb, "c1", "e", process_of("\"cat\""), &stdio, NULL), 0);
+	CHECK(open(fifo, O_WRONLY | O_NONBLOCK | O_CLOEXEC) < 0 && errno == ENXIO);
+	CHECK_EQ(sandbox_close_stdin(here.sb, "c1", "e", NULL), 0);
+	CHECK_EQ(start("c1", "e"), 0);
+	CHECK_EQ(wait_for("c1", "e"), 0); /* the end that was told before is the end */
+
+	stdio.in = "/missing";
+	CHECK_EQ(sandbox_exec(here.sb, "c1", "f", process_of("\"cat\""), &stdio, NULL), 0);
+	CHECK_EQ(start("c1", "f"), -ENOENT);
+	CHECK_EQ(delete_it("c1", "f"), 0);
+	CHECK_EQ(kill_it("c1", "", 9), 0);
+	CHECK_EQ(wait_for("c1", ""), 137);
+	CHECK_EQ(delete_it("c1", ""), 0);
+	down();
+}
+
 TEST(an_exec_whose_last_waiter_was_told_is_forgotten)
 {
 	struct sandbox_stdio none = NO_STREAMS;
