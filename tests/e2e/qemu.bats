@@ -124,6 +124,16 @@ echo_works() {
 	[ "$(dd if="$T/disk" bs=1 skip=4096 count=5 status=none)" = guest ]
 }
 
+@test "vCPUs come, and memory comes and goes, within the maximum; virtiofsd maps what comes" {
+	mkdir -p "$T/share"
+	run machine size q35 "$T/share"
+	echo "$output"
+	[[ $output == *$'\nresized to 2, 768 MiB\nresized to 2, 256 MiB\n'* ]]
+	[[ $output == *grown*"used 400 MiB"*shrunk* ]]
+	[[ $output != *"size failed"* ]] && [[ $output != *"virtiofsd ended"* ]]
+	[[ $output == *"descriptors left: 0"* ]]
+}
+
 @test "a machine that has no place for devices that come later says so" {
 	echo "from host" >"$T/disk"
 	run machine nobus q35 "$T/disk"

@@ -14,6 +14,7 @@
  *	share	the guest reads and writes in SHARE over virtio-fs
  *	disk	SHARE is a file: the guest's first disk, and its second, which is read-only
  *	plug	the same disks come while the guest runs, and go when it has read them
+ *	size	vCPUs come, and memory comes and goes; the guest tells what it has
  *	nobus	a disk comes to a machine that has no place for one
  */
 #ifdef GUEST
@@ -23,10 +24,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 static void load_modules(void)
@@ -171,6 +174,52 @@ static void plugged(const char *serial)
 	printf("gone %s\n", serial);
 }
 
+static void bring_online(void)
+{
+	int fd = open("/sys/devices/system/cpu/cpu1/online", O_WRONLY);
+
+	if (fd >= 0 && write(fd, "1", 1) != 1)
+		printf("cpu1 does not come online\n");
+	close(fd);
+}
+
+/* Writes to more memory than the machine had at its start. */
+static void use_memory(size_t bytes)
+{
+	volatile char *m =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	for (size_t i = 0; m != MAP_FAILED && i < bytes; i += 4096)
+		m[i] = 1;
+	printf("used %zu MiB\n", bytes >> 20);
+	munmap((void *) m, bytes);
+}
+
+static long mib_of_memory(void)
+{
+	struct sysinfo info;
+
+	sysinfo(&info);
+	return (long) (info.totalram * info.mem_unit >> 20);
+}
+
+/* Waits for a second processor and 512 MiB, uses them, and waits until the memory is gone. What the
+ * kernel keeps for itself is less than 64 MiB of it. */
+static void size(void)
+{
+	long first = mib_of_memory();
+
+	printf("size %ld %ld\n", sysconf(_SC_NPROCESSORS_ONLN), first);
+	for (; sysconf(_SC_NPROCESSORS_ONLN) < 2 || mib_of_memory() < first + 448; usleep(5000))
+		bring_online();
+	printf("grown\n");
+	use_memory(400U << 20);
+	while (mib_of_memory() > first + 64)
+		usleep(5000);
+	printf("shrunk\n");
+	pause();
+}
+
 static int on(const char *cmdline, const char *scene)
 {
 	const char *at = strstr(cmdline, "scene=");
@@ -200,6 +249,8 @@ int main(void)
 		disk("vda"), disk("vdb");
 	else if (on(cmdline, "plug"))
 		plugged("ours"), plugged("to-read"), pause();
+	else if (on(cmdline, "size"))
+		size();
 	else if (on(cmdline, "panic"))
 		return 1; /* the end of PID 1 is the kernel's */
 	else if (on(cmdline, "reboot"))
@@ -316,8 +367,9 @@ static int await_console(struct test *t, const char *words, struct err *e)
 	msec_t deadline = clock_deadline(100000);
 	char tail[8192] = "";
 
-	while (!strstr(tail, words) && loop_step(t->loop, deadline, NULL) > 0)
+	do
 		(void) hv_console_tail(t->hv, tail, sizeof tail);
+	while (!strstr(tail, words) && loop_step(t->loop, deadline, NULL) > 0);
 	return strstr(tail, words) ? 0 : err_say(e, ETIMEDOUT, "no '%s' on the console", words);
 }
 
@@ -351,6 +403,30 @@ static int plug(struct test *t, struct err *e)
 	if (r == 0)
 		r = hv_detach(t->hv, "ours", clock_deadline(60000), e);
 	return r;
+}
+
+static int resize(struct test *t, uint32_t vcpus, uint64_t mib, struct err *e)
+{
+	const struct hv_size want = {vcpus, mib << 20};
+	struct hv_size now;
+	int r = hv_resize(t->hv, &want, clock_deadline(100000), &now, e);
+
+	printf("resized to %u, %llu MiB\n", now.vcpus, (unsigned long long) now.memory_bytes >> 20);
+	return r;
+}
+
+/* Larger than it may be, and smaller than it was. */
+static int change_size(struct test *t, struct err *e)
+{
+	int r = await_console(t, "size 1", e);
+
+	if (r == 0)
+		r = resize(t, 3, 4096, e);
+	if (r == 0)
+		r = await_console(t, "used 400 MiB", e);
+	if (r == 0)
+		r = resize(t, 1, 1, e);
+	return r < 0 ? r : await_console(t, "shrunk", e);
 }
 
 /* Sends while it receives, for the line holds less than that. */
@@ -416,6 +492,11 @@ static int run(struct test *t, const char *scene, struct err *e)
 		print_console(t);
 		return r;
 	}
+	if (strcmp(scene, "size") == 0) {
+		r = change_size(t, e);
+		print_console(t);
+		return r;
+	}
 	if (strcmp(scene, "hang") == 0) {
 		/* The console says when there is nothing more to wait for. */
 		(void) await_console(t, "guest is up", NULL);
@@ -450,6 +531,10 @@ int main(int argc, char **argv)
 		.channel = HV_CHANNEL_SERIAL,
 		.hotplug = strcmp(argv[3], "plug") == 0,
 	};
+	if (strcmp(argv[3], "size") == 0) {
+		t.spec.max_vcpus = 2;
+		t.spec.max_memory_bytes = 768U << 20;
+	}
 	if (argc > 4 && strcmp(argv[4], "microvm") == 0)
 		t.options.machine_type = (char *) "microvm";
 	if (getenv("UID_GID"))

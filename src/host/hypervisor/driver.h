@@ -36,6 +36,9 @@ struct hv_ops {
 	int (*attach)(struct hv *hv, const struct device *device, msec_t deadline,
 		      struct device_address *ret, struct err *e);
 	int (*detach)(struct hv *hv, const char *id, msec_t deadline, struct err *e);
+	/* @ret is never NULL. */
+	int (*resize)(struct hv *hv, const struct hv_size *want, msec_t deadline,
+		      struct hv_size *ret, struct err *e);
 };
 
 struct hv {

@@ -116,6 +116,9 @@ static int check_spec(const struct vm_spec *spec, struct err *e)
 	if (spec->memory_bytes == 0 || spec->memory_bytes % (1 << 20) != 0)
 		return err_say(e, EINVAL, "a machine needs memory in whole MiB, not %llu bytes",
 			       (unsigned long long) spec->memory_bytes);
+	if (spec->max_memory_bytes % (1 << 20) != 0)
+		return err_say(e, EINVAL, "a machine can have memory in whole MiB, not %llu bytes",
+			       (unsigned long long) spec->max_memory_bytes);
 	if (!spec->kernel_path)
 		return err_say(e, EINVAL, "no guest kernel is configured (key 'kernel')");
 	if (spec->n_cgroup_fds > VM_CGROUPS_MAX)
@@ -249,6 +252,26 @@ int hv_detach(struct hv *hv, const char *id, msec_t deadline, struct err *e)
 	r = hv->ops->detach(hv, id, deadline, e);
 	if (r < 0)
 		return err_wrap(e, r, "%s: detach '%s'", hv->ops->name, id);
+	return 0;
+}
+
+int hv_resize(struct hv *hv, const struct hv_size *want, msec_t deadline, struct hv_size *ret,
+	      struct err *e)
+{
+	struct hv_size now = {0};
+
+	if (!hv->ops->resize)
+		return cannot(hv, "resize a machine", e);
+
+	int r = expect(hv, HV_RUNNING, "resize", e);
+
+	if (r < 0)
+		return r;
+	r = hv->ops->resize(hv, want, deadline, &now, e);
+	if (ret)
+		*ret = now;
+	if (r < 0)
+		return err_wrap(e, r, "%s: resize machine", hv->ops->name);
 	return 0;
 }
 

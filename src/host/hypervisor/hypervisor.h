@@ -30,8 +30,8 @@
  *
  *	loop thread	hv_new(), hv_on_exit(), hv_on_console(), hv_free(); all callbacks come here
  *	worker thread	hv_create(), hv_attach(), hv_detach(), hv_start(), hv_dial(), hv_pause(),
- *			hv_resume(), hv_stop(): each may wait until its deadline. The caller makes
- *			only one of them at a time
+ *			hv_resume(), hv_resize(), hv_stop(): each may wait until its deadline. The
+ *			caller makes only one of them at a time
  *	any thread	hv_describe(), hv_console_tail(), hv_explain()
  *
  * The worker may be the loop thread itself (a test, a short tool): create, start, dial and stop do
@@ -90,9 +90,10 @@ struct config_hypervisor;
 struct vm_spec {
 	const char *id; /* of the sandbox; names the VMM process, nothing else */
 
-	uint32_t vcpus;        /* at boot; at least 1 */
-	uint32_t max_vcpus;    /* 0: no more than at boot */
-	uint64_t memory_bytes; /* at boot, a multiple of 1 MiB */
+	uint32_t vcpus;            /* at boot; at least 1 */
+	uint32_t max_vcpus;        /* 0: no more than at boot */
+	uint64_t memory_bytes;     /* at boot, a multiple of 1 MiB */
+	uint64_t max_memory_bytes; /* the same; 0: no more than at boot */
 
 	const char *kernel_path;   /* an ELF vmlinux with a PVH note boots fastest; bzImage works */
 	const char *initrd_path;   /* NULL: none */
@@ -216,6 +217,25 @@ int hv_stop(struct hv *hv, msec_t deadline, struct err *e);
 /* Stops and continues the vCPUs. */
 int hv_pause(struct hv *hv, msec_t deadline, struct err *e);
 int hv_resume(struct hv *hv, msec_t deadline, struct err *e);
+
+struct hv_size {
+	uint32_t vcpus;
+	uint64_t memory_bytes;
+};
+
+/**
+ * hv_resize() - make a running machine larger, or take memory back
+ * @want:	within what it had at boot and the maximum of its vm_spec, else the nearest to it;
+ *		memory in whole MiB, rounded up to what the hypervisor can. A hypervisor may keep
+ *		vCPUs that are not wanted any more
+ * @ret:	how large it is now, also when that is not what was wanted; may be NULL
+ *
+ * vCPUs that came are offline until the agent takes them into use. Returns 0, -ETIMEDOUT (the guest
+ * did not take or give up all of it by @deadline), -EOPNOTSUPP (this hypervisor, or this machine),
+ * or -errno.
+ */
+int hv_resize(struct hv *hv, const struct hv_size *want, msec_t deadline, struct hv_size *ret,
+	      struct err *e);
 
 enum hv_state hv_state(const struct hv *hv);
 void hv_describe(struct hv *hv, struct hv_info *ret);

@@ -30,6 +30,7 @@ static int fake_create(struct hv *hv, const struct vm_spec *spec, struct err *e)
 	if (r < 0)
 		return r;
 	f->memory_bytes = spec->memory_bytes;
+	f->vcpus = spec->vcpus;
 	(void) snprintf(f->kernel_params, sizeof f->kernel_params, "%s %s",
 			spec->agent_params ? spec->agent_params : "",
 			spec->kernel_params ? spec->kernel_params : "");
@@ -96,13 +97,28 @@ static int fake_attach(struct hv *hv, const struct device *device, msec_t deadli
 	return 0;
 }
 
+static int fake_resize(struct hv *hv, const struct hv_size *want, msec_t deadline,
+		       struct hv_size *ret, struct err *e)
+{
+	struct hv_fake *f = fake_of(hv);
+	int r = fail_once(&f->fail_resize, "resize", e);
+
+	(void) deadline;
+	if (r == 0) {
+		f->memory_bytes = want->memory_bytes;
+		f->vcpus = want->vcpus;
+	}
+	*ret = (struct hv_size){f->vcpus, f->memory_bytes};
+	return r;
+}
+
 static void fake_describe(struct hv *hv, struct hv_info *ret)
 {
 	*ret = (struct hv_info){
 		.driver = hv->ops->name,
 		.accel = HV_ACCEL_TCG,
 		.channel = HV_CHANNEL_SERIAL,
-		.vcpus = 1,
+		.vcpus = fake_of(hv)->vcpus,
 		.memory_bytes = fake_of(hv)->memory_bytes,
 		.accel_why = "a fake machine computes nothing",
 		.version = "0",
@@ -151,6 +167,7 @@ static const struct hv_ops fake_ops = {
 	.pause = fake_pause,
 	.resume = fake_pause,
 	.attach = fake_attach,
+	.resize = fake_resize,
 };
 
 int hv_fake_new(struct loop *loop, struct hv_fake **ret, struct err *e)

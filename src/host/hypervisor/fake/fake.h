@@ -13,6 +13,7 @@ struct hv_fake {
 	int fail_create; /* errno for the next hv_create(), or 0; used up by it */
 	int fail_start;
 	int fail_dial;
+	int fail_resize;
 	/* Called for each hv_dial() on the dialling thread with the guest's end, which it takes.
 	 * NULL: kept in @guest_fd. */
 	void (*serve)(void *arg, uint32_t port, int take_fd);
@@ -21,7 +22,8 @@ struct hv_fake {
 	/* Seen by the test. */
 	int guest_fd; /* the guest's end of the last dial, or -1 */
 	bool stopped;
-	uint64_t memory_bytes;
+	uint64_t memory_bytes; /* at the start, and as resized */
+	uint32_t vcpus;
 	uint32_t attached; /* DEVICE_BIT()s */
 	char kernel_params[512];
 

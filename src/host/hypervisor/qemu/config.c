@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "host/hypervisor/qemu/device.h"
+#include "host/hypervisor/qemu/resize.h"
 
 /* Refuses every group of system calls that QEMU's filter can refuse. */
 #define SECCOMP_STRICTEST "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
@@ -122,14 +123,39 @@ static int memory_file(uint64_t bytes, struct err *e)
 	return take_fd(&fd);
 }
 
+/* Memory that comes and goes: a virtio-mem device, of whose memory the guest has at first nothing.
+ * It is as large as the most that can come, and costs what the guest touches. */
+static int add_more_memory(struct qemu_command *c, uint64_t bytes, bool shared, struct err *e)
+{
+	int fd = shared ? memory_file(bytes, e) : 0;
+
+	if (fd < 0)
+		return fd;
+	if (shared)
+		qemu_addf(c, "-object",
+			  "memory-backend-file,id=" QEMU_MORE_MEMORY ",size=%" PRIu64
+			  "M,share=on,align=%d,mem-path=/proc/self/fd/%d",
+			  bytes / MIB, HUGE_PAGE_BYTES, qemu_give_fd(c, fd));
+	else
+		qemu_addf(c, "-object",
+			  "memory-backend-ram,id=" QEMU_MORE_MEMORY ",size=%" PRIu64
+			  "M,reserve=off",
+			  bytes / MIB);
+	qemu_addf(c, "-device",
+		  "{\"driver\":\"virtio-mem-pci\",\"id\":\"" QEMU_MORE_DEVICE
+		  "\",\"memdev\":\"" QEMU_MORE_MEMORY "\",\"block-size\":%d}",
+		  QEMU_MORE_BLOCK_BYTES);
+	return 0;
+}
+
 /*
  * The guest's memory. Memory that virtiofsd shares is a memfd of ours, because QEMU's own
  * (memory-backend-memfd) has no alignment: a host whose shmem_enabled is "advise" or more gives
  * huge pages only to memory that starts at a huge page's boundary, and with them KVM has a fraction
  * of the faults at the guest's start.
  */
-static int add_memory(struct qemu_command *c, const struct qemu_memory *m, bool shared,
-		      struct err *e)
+static int add_boot_memory(struct qemu_command *c, const struct qemu_memory *m, bool shared,
+			   struct err *e)
 {
 	const char *prealloc = m->prealloc ? ",prealloc=on" : "";
 	uint64_t mib = m->bytes / MIB;
@@ -158,6 +184,14 @@ static int add_memory(struct qemu_command *c, const struct qemu_memory *m, bool 
 	return 0;
 }
 
+static int add_memory(struct qemu_command *c, const struct qemu_memory *m, bool shared,
+		      struct err *e)
+{
+	int r = add_boot_memory(c, m, shared, e);
+
+	return r == 0 && m->more_bytes ? add_more_memory(c, m->more_bytes, shared, e) : r;
+}
+
 static void add_machine(struct qemu_command *c, const struct vm_spec *spec,
 			const struct qemu_choice *choice)
 {
@@ -170,11 +204,16 @@ static void add_machine(struct qemu_command *c, const struct vm_spec *spec,
 	qemu_addf(c, "-accel", "%s", kvm ? "kvm" : "tcg,thread=multi");
 	qemu_addf(c, "-cpu", "%s%s%s", kvm ? "host" : choice->arch->tcg_cpu,
 		  is_set(features) ? "," : "", is_set(features) ? features : "");
-	if (spec->max_vcpus > spec->vcpus)
-		qemu_addf(c, "-smp", "%" PRIu32 ",maxcpus=%" PRIu32, spec->vcpus, spec->max_vcpus);
+	if (choice->max_vcpus > spec->vcpus)
+		qemu_addf(c, "-smp", "%" PRIu32 ",maxcpus=%" PRIu32, spec->vcpus,
+			  choice->max_vcpus);
 	else
 		qemu_addf(c, "-smp", "%" PRIu32, spec->vcpus);
-	qemu_addf(c, "-m", "%" PRIu64 "M", spec->memory_bytes / MIB);
+	if (choice->more_memory_bytes)
+		qemu_addf(c, "-m", "%" PRIu64 "M,maxmem=%" PRIu64 "M", spec->memory_bytes / MIB,
+			  (spec->memory_bytes + choice->more_memory_bytes) / MIB);
+	else
+		qemu_addf(c, "-m", "%" PRIu64 "M", spec->memory_bytes / MIB);
 	if (choice->machine->global)
 		qemu_addf(c, "-global", "%s", choice->machine->global);
 }

@@ -17,6 +17,8 @@ struct qemu_choice {
 	enum hv_accel accel;
 	const struct device *channel; /* to the agent */
 	bool has_plug_bus;
+	uint32_t max_vcpus;
+	uint64_t more_memory_bytes;
 	const char *program;
 	const char *kernel_params;
 };
@@ -24,6 +26,7 @@ struct qemu_choice {
 /* What finishing needs of a vm_spec. */
 struct qemu_memory {
 	uint64_t bytes;
+	uint64_t more_bytes; /* that can come while the machine runs; 0: none */
 	bool hugepages, prealloc;
 };
 

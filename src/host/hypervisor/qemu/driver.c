@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "host/hypervisor/qemu/arch.h"
 #include "host/hypervisor/qemu/kernel_params.h"
+#include "host/hypervisor/qemu/resize.h"
 #include "host/hypervisor/vsock.h"
 
 /* Resolves the program to a path, so that a missing one is reported before anything starts. */
@@ -103,6 +104,8 @@ static int build_command(struct qemu *q, const struct vm_spec *spec, const struc
 		.accel = q->info.accel,
 		.channel = &channel,
 		.has_plug_bus = q->devices.has_plug_bus,
+		.max_vcpus = q->max_vcpus,
+		.more_memory_bytes = q->memory.more_bytes,
 		.program = program,
 		.kernel_params = params.text,
 	};
@@ -114,6 +117,7 @@ static int build_command(struct qemu *q, const struct vm_spec *spec, const struc
 		channel.vsock = (struct device_vsock){q->vhost_fd, q->info.guest_cid};
 	qemu_kernel_params(&params, arch, q->machine, q->info.accel, spec->debug,
 			   tsc_khz_since(&q->born));
+	kernel_params_add(&params, qemu_resize_kernel_params(q));
 	r = kernel_params_finish(&params, spec, q->info.channel, q->dials_privileged, e);
 	return r < 0 ? r : qemu_config_build(&q->command, spec, &choice, e);
 }
@@ -135,6 +139,7 @@ static int qemu_create(struct hv *hv, const struct vm_spec *spec, struct err *e)
 	int r = choose_accel(q, spec, e);
 
 	q->devices.has_plug_bus = spec->hotplug && q->machine->can_plug;
+	qemu_resize_init(q, spec);
 	if (r == 0)
 		r = choose_channel(q, spec, e);
 	if (r == 0)
@@ -145,10 +150,7 @@ static int qemu_create(struct hv *hv, const struct vm_spec *spec, struct err *e)
 		forget_spec(q);
 		return r;
 	}
-	q->memory = (struct qemu_memory){spec->memory_bytes, spec->hugepages, spec->mem_prealloc};
 	q->user = (struct qemu_user){spec->uid, spec->gid, spec->require_confinement};
-	q->info.vcpus = spec->vcpus;
-	q->info.memory_bytes = spec->memory_bytes;
 	(void) snprintf(q->info.machine_type, sizeof q->info.machine_type, "%s", q->machine->name);
 	return 0;
 }
@@ -258,4 +260,5 @@ const struct hv_ops hv_qemu = {
 	.resume = qemu_resume,
 	.attach = qemu_attach,
 	.detach = qemu_detach,
+	.resize = qemu_resize,
 };

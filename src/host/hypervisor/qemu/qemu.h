@@ -17,6 +17,7 @@
  *	process.c	the process: sockets, start, stop
  *	config.c	a vm_spec becomes arguments and descriptors (command.c)
  *	device.c	devices, before the start and while it runs
+ *	resize.c	vCPUs that come and memory that comes and goes while it runs
  *	monitor.c	the monitor protocol
  *	events.c	what comes by itself: lines, the monitor's events, the end
  *	arch.c		what differs per processor and machine type: the one table
@@ -46,6 +47,7 @@ struct qemu {
 	const struct qemu_machine *machine;
 	struct qemu_command command;
 	struct qemu_memory memory;
+	uint32_t max_vcpus;
 	struct qemu_devices devices;
 	struct qemu_user user;
 	struct confine confine;

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "host/hypervisor/qemu/kernel_params.h"
 #include "host/hypervisor/qemu/qemu.h"
+#include "host/hypervisor/qemu/resize.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -67,16 +68,16 @@ static int build(struct scene *s, struct err *e)
 	qemu_command_fini(&s->q.command);
 	s->q = (struct qemu){.hv.state = HV_CREATED, .machine = s->choice.machine};
 	s->q.devices.has_plug_bus = s->choice.has_plug_bus;
+	qemu_resize_init(&s->q, &s->spec);
+	s->choice.max_vcpus = s->q.max_vcpus;
+	s->choice.more_memory_bytes = s->q.memory.more_bytes;
 	return qemu_config_build(&s->q.command, &s->spec, &s->choice, e);
 }
 
 /* As hv_start() does. */
 static void finish(struct scene *s)
 {
-	const struct qemu_memory memory = {s->spec.memory_bytes, s->spec.hugepages,
-					   s->spec.mem_prealloc};
-
-	CHECK_EQ(qemu_config_finish(&s->q.command, &memory, &s->q.devices, NULL), 0);
+	CHECK_EQ(qemu_config_finish(&s->q.command, &s->q.memory, &s->q.devices, NULL), 0);
 }
 
 static int attach(struct scene *s, const struct device *d, struct device_address *ret)
@@ -297,6 +298,49 @@ TEST(huge_pages_and_touched_memory)
 	finish(&s);
 	CHECK(has(&s, "-object",
 		  "memory-backend-memfd,id=memory,size=256M,share=off,hugetlb=on,prealloc=on"));
+	scene_close(&s);
+}
+
+TEST(a_machine_that_may_grow_has_room_for_it)
+{
+	struct scene s;
+	auto_close int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	const struct device share = {
+		.kind = DEVICE_VIRTIO_FS,
+		.id = "share",
+		.virtio_fs = {.tag = "tag", .socket_fd = fd},
+	};
+	struct device_address at;
+
+	scene_open(&s);
+	s.spec.max_vcpus = 4;
+	s.spec.max_memory_bytes = 1025 * MIB;
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK_EQ(attach(&s, &share, &at), 0);
+	finish(&s);
+	CHECK(has(&s, "-smp", "1,maxcpus=4"));
+	CHECK(has(&s, "-m", "256M,maxmem=1024M")); /* in blocks of 2 MiB */
+	CHECK(has(&s, "-object",
+		  "memory-backend-file,id=more-memory,size=768M,share=on,align=2097152,"
+		  "mem-path=/proc/self/fd/11"));
+	CHECK(has(&s, "-device",
+		  "{\"driver\":\"virtio-mem-pci\",\"id\":\"more\",\"memdev\":\"more-memory\","
+		  "\"block-size\":2097152}"));
+	CHECK(strstr(qemu_resize_kernel_params(&s.q), "memhp_default_state=online"));
+
+	s.spec.hugepages = true;
+	CHECK_EQ(build(&s, NULL), 0);
+	finish(&s);
+	CHECK(has(&s, "-m", "256M"));
+	CHECK(!option(&s, "-object", "memory-backend-file,id=more-memory"));
+	CHECK(!qemu_resize_kernel_params(&s.q));
+
+	s.choice.machine = qemu_machine_find(qemu_arch_host(), "microvm", NULL);
+	s.spec.hugepages = false;
+	CHECK_EQ(build(&s, NULL), 0);
+	finish(&s);
+	CHECK(has(&s, "-smp", "1"));
+	CHECK(has(&s, "-m", "256M"));
 	scene_close(&s);
 }
 
