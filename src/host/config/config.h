@@ -102,6 +102,7 @@ struct config_runtime {
 	bool enable_debug;
 	uint32_t network; /* enum config_network */
 	bool disable_guest_seccomp;
+	bool static_sandbox_resource_mgmt;      /* a machine keeps the size that it boots with */
 	struct config_list sandbox_bind_mounts; /* "PATH" or "PATH:rw" */
 };
 

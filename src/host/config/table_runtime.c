@@ -46,6 +46,14 @@ static const struct key keys[] = {
 	 .to = KEY_TO(runtime.disable_guest_seccomp),
 	 .preset = "false",
 	 .help = "Drop the seccomp profile of containers."},
+	{.name = "static_sandbox_resource_mgmt",
+	 .kind = KEY_BOOL,
+	 .access = POD_IF_NAMED,
+	 .to = KEY_TO(runtime.static_sandbox_resource_mgmt),
+	 .preset = "false",
+	 .help = "A pod's machine keeps the size that it boots with; else it grows with the limits "
+		 "of its containers, and gives memory back when they go. A machine of one container "
+		 "keeps its size in any case."},
 	{.name = "sandbox_bind_mounts",
 	 .kind = KEY_LIST,
 	 .access = POD_NEVER,

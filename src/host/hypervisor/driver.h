@@ -53,6 +53,8 @@ struct hv {
 	hv_console_fn console_fn;
 	void *console_arg;
 
+	pthread_mutex_t turn; /* of what changes the machine while it runs */
+
 	pthread_mutex_t lock; /* guards all below */
 	struct err end;       /* why the VMM ended; code 0: it did not, or nobody noticed yet */
 };

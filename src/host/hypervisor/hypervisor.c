@@ -230,8 +230,10 @@ int hv_attach(struct hv *hv, const struct device *device, msec_t deadline,
 		return err_say(e, EOPNOTSUPP, "%s: this hypervisor cannot attach a %s to %s",
 			       hv->ops->name, kind, runs ? "a running machine" : "a machine");
 	r = device_check_id(device, e);
+	pthread_mutex_lock(&hv->turn);
 	if (r == 0)
 		r = hv->ops->attach(hv, device, deadline, &address, e);
+	pthread_mutex_unlock(&hv->turn);
 	if (r < 0)
 		return err_wrap(e, r, "%s: attach %s '%s'", hv->ops->name, kind,
 				device->id ? device->id : "");
@@ -249,7 +251,9 @@ int hv_detach(struct hv *hv, const char *id, msec_t deadline, struct err *e)
 
 	if (r < 0)
 		return r;
+	pthread_mutex_lock(&hv->turn);
 	r = hv->ops->detach(hv, id, deadline, e);
+	pthread_mutex_unlock(&hv->turn);
 	if (r < 0)
 		return err_wrap(e, r, "%s: detach '%s'", hv->ops->name, id);
 	return 0;
@@ -267,7 +271,9 @@ int hv_resize(struct hv *hv, const struct hv_size *want, msec_t deadline, struct
 
 	if (r < 0)
 		return r;
+	pthread_mutex_lock(&hv->turn);
 	r = hv->ops->resize(hv, want, deadline, &now, e);
+	pthread_mutex_unlock(&hv->turn);
 	if (ret)
 		*ret = now;
 	if (r < 0)

@@ -29,9 +29,11 @@
  * Threads. A machine belongs to a loop and is used by one other thread, the sandbox's worker:
  *
  *	loop thread	hv_new(), hv_on_exit(), hv_on_console(), hv_free(); all callbacks come here
- *	worker thread	hv_create(), hv_attach(), hv_detach(), hv_start(), hv_dial(), hv_pause(),
- *			hv_resume(), hv_resize(), hv_stop(): each may wait until its deadline. The
- *			caller makes only one of them at a time
+ *	worker thread	hv_create(), hv_start(), hv_dial(), hv_pause(),
+ *			hv_resume(), hv_stop(): each may wait until its deadline. The caller makes
+ *			only one of them at a time
+ *	any worker	hv_attach(), hv_detach(), hv_resize(), while none of the above runs; those of
+ *			several threads run one after the other
  *	any thread	hv_describe(), hv_console_tail(), hv_explain()
  *
  * The worker may be the loop thread itself (a test, a short tool): create, start, dial and stop do

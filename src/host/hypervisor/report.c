@@ -13,6 +13,7 @@ int hv_init(struct hv *hv, const struct hv_ops *ops, struct loop *loop, struct e
 {
 	hv->ops = ops;
 	hv->loop = loop;
+	(void) pthread_mutex_init(&hv->turn, NULL);
 	(void) pthread_mutex_init(&hv->lock, NULL);
 	return console_init(&hv->console, tell_line, hv, e);
 }
@@ -20,6 +21,7 @@ int hv_init(struct hv *hv, const struct hv_ops *ops, struct loop *loop, struct e
 void hv_fini(struct hv *hv)
 {
 	console_fini(&hv->console);
+	(void) pthread_mutex_destroy(&hv->turn);
 	(void) pthread_mutex_destroy(&hv->lock);
 }
 

@@ -8,7 +8,7 @@
 
 /*
  * What a machine gets of the host: how many CPUs and how much memory, from the configuration and
- * the limits of the container that it is made for, within what the host has.
+ * the limits of its containers, within what the host has.
  *
  * Threads: any, nothing is kept. Distrusts: the authors of annotations.
  */
@@ -25,10 +25,32 @@ struct host_size {
 
 struct host_size host_size(void);
 
-/* How large a machine for these limits must be; @resources may be NULL. */
+/* What containers may use at the same time, by their limits. Zeroed: no container. */
+struct machine_need {
+	uint64_t cpu_milli;    /* of their quotas, in thousandths of a CPU */
+	uint64_t cpus_named;   /* one more than the highest CPU that one of them names */
+	uint64_t memory_bytes; /* of their limits */
+	uint32_t n_unlimited;  /* how many have no limit for memory */
+};
+
+/* What one container needs; @resources may be NULL. */
+struct machine_need machine_need(const Grpc__LinuxResources *resources);
+
+/* What is needed after an update, which changes only what it names. */
+struct machine_need machine_need_updated(const struct machine_need *need,
+					 const Grpc__LinuxResources *update);
+
+/* Adds the need of one more container to @sum. */
+void machine_need_add(struct machine_need *sum, const struct machine_need *one);
+
+/* What is enough for both. */
+struct machine_need machine_need_most(const struct machine_need *a, const struct machine_need *b);
+
+/* How large a machine for this need must be, and how large one may become at most. */
 struct machine_size machine_size(const struct config_hypervisor *config,
-				 const Grpc__LinuxResources *resources,
-				 const struct host_size *host);
+				 const struct machine_need *need, const struct host_size *host);
+struct machine_size machine_size_most(const struct config_hypervisor *config,
+				      const struct host_size *host);
 
 /* What the configuration's file says of the size, before annotations change it. */
 struct machine_wish {

@@ -46,37 +46,89 @@ static uint64_t cpus_in_list(const char *list)
 	return highest;
 }
 
-static uint64_t cpus_wanted(const Grpc__LinuxCPU *cpu)
+/* More than any machine has, so that sums of it do not overflow. */
+#define CPU_MILLI_MOST    (UINT64_C(1) << 32)
+#define MEMORY_BYTES_MOST (UINT64_C(1) << 56)
+
+static uint64_t at_most(uint64_t n, uint64_t most)
 {
-	uint64_t wanted = 0;
-
-	if (!cpu)
-		return 0;
-	if (cpu->has_quota && cpu->quota > 0) {
-		uint64_t period =
-			cpu->has_period && cpu->period ? cpu->period : CPU_PERIOD_DEFAULT_US;
-
-		wanted = ((uint64_t) cpu->quota - 1) / period + 1;
-	}
-	if (cpu->cpus && cpus_in_list(cpu->cpus) > wanted)
-		wanted = cpus_in_list(cpu->cpus);
-	return wanted;
+	return n < most ? n : most;
 }
 
-static uint32_t vcpus(const struct config_hypervisor *config, const Grpc__LinuxCPU *cpu,
-		      const struct host_size *host)
+static uint64_t at_least(uint64_t n, uint64_t least)
+{
+	return n > least ? n : least;
+}
+
+static uint64_t quota_milli(const Grpc__LinuxCPU *cpu)
+{
+	uint64_t period = cpu->has_period && cpu->period ? cpu->period : CPU_PERIOD_DEFAULT_US;
+	uint64_t quota = (uint64_t) cpu->quota;
+	uint64_t part = quota % period * 1000; /* periods are at most a second, in microseconds */
+	uint64_t milli = at_most(quota / period, CPU_MILLI_MOST / 1000) * 1000;
+
+	return milli + part / period + (part % period != 0);
+}
+
+struct machine_need machine_need(const Grpc__LinuxResources *r)
+{
+	const struct machine_need nothing = {.n_unlimited = 1};
+
+	return r ? machine_need_updated(&nothing, r) : nothing;
+}
+
+struct machine_need machine_need_updated(const struct machine_need *need,
+					 const Grpc__LinuxResources *update)
+{
+	const Grpc__LinuxCPU *cpu = update->cpu;
+	const Grpc__LinuxMemory *memory = update->memory;
+	struct machine_need n = *need;
+
+	if (cpu && cpu->has_quota)
+		n.cpu_milli = cpu->quota > 0 ? quota_milli(cpu) : 0;
+	if (cpu && cpu->cpus && cpu->cpus[0])
+		n.cpus_named = cpus_in_list(cpu->cpus);
+	if (memory && memory->has_limit) {
+		n.n_unlimited = memory->limit <= 0;
+		n.memory_bytes = memory->limit <= 0
+					 ? 0
+					 : at_most((uint64_t) memory->limit, MEMORY_BYTES_MOST);
+	}
+	return n;
+}
+
+void machine_need_add(struct machine_need *sum, const struct machine_need *one)
+{
+	sum->cpu_milli = at_most(sum->cpu_milli + one->cpu_milli, CPU_MILLI_MOST);
+	sum->cpus_named = at_least(sum->cpus_named, one->cpus_named);
+	sum->memory_bytes = at_most(sum->memory_bytes + one->memory_bytes, MEMORY_BYTES_MOST);
+	sum->n_unlimited += one->n_unlimited;
+}
+
+struct machine_need machine_need_most(const struct machine_need *a, const struct machine_need *b)
+{
+	return (struct machine_need){
+		.cpu_milli = at_least(a->cpu_milli, b->cpu_milli),
+		.cpus_named = at_least(a->cpus_named, b->cpus_named),
+		.memory_bytes = at_least(a->memory_bytes, b->memory_bytes),
+		.n_unlimited = a->n_unlimited > b->n_unlimited ? a->n_unlimited : b->n_unlimited,
+	};
+}
+
+static uint64_t vcpus_most(const struct config_hypervisor *config, const struct host_size *host)
 {
 	uint64_t most = config->default_maxvcpus ? config->default_maxvcpus : host->cpus;
-	uint64_t n = config->default_vcpus < 0 ? host->cpus : (uint64_t) config->default_vcpus;
-	uint64_t wanted = cpus_wanted(cpu);
 
-	if (most > host->cpus)
-		most = host->cpus;
-	if (wanted > n)
-		n = wanted;
-	if (n > most)
-		n = most;
-	return n ? (uint32_t) n : 1;
+	return at_most(most, host->cpus);
+}
+
+static uint32_t vcpus(const struct config_hypervisor *config, const struct machine_need *need,
+		      const struct host_size *host)
+{
+	uint64_t n = config->default_vcpus < 0 ? host->cpus : (uint64_t) config->default_vcpus;
+
+	n = at_least(n, at_least((need->cpu_milli + 999) / 1000, need->cpus_named));
+	return (uint32_t) at_least(at_most(n, vcpus_most(config, host)), 1);
 }
 
 /* The most memory that one machine may have. */
@@ -87,30 +139,25 @@ static uint64_t memory_most(uint32_t max_mib, const struct host_size *host)
 	return max_mib && most < host->memory_bytes ? most : host->memory_bytes;
 }
 
-static uint64_t memory(const struct config_hypervisor *config, const Grpc__LinuxMemory *limits,
+/* The same, for a machine whose configured size wins over the maximum. */
+static uint64_t memory_most_of(const struct config_hypervisor *config, const struct host_size *host)
+{
+	return at_least(memory_most(config->default_maxmemory, host), config->default_memory * MIB);
+}
+
+/* Containers without a limit share what one machine has by default. */
+static uint64_t memory(const struct config_hypervisor *config, const struct machine_need *need,
 		       const struct host_size *host)
 {
 	uint64_t size = config->default_memory * MIB;
-	uint64_t most = memory_most(config->default_maxmemory, host);
+	uint64_t most = memory_most_of(config, host);
+	uint64_t limits = at_most(need->memory_bytes, most);
 
-	if (most < size) /* the configured size wins over the maximum */
-		most = size;
-
-	if (!limits || !limits->has_limit || limits->limit <= 0)
+	if (limits == 0)
 		return size;
-
-	uint64_t limit = (uint64_t) limits->limit;
-
-	if (limit > most) /* the machine cannot have more, whatever the limit */
-		limit = most;
-
-	uint64_t wanted = limit + limit / GUEST_PER_PAGE_PART + GUEST_BASE_BYTES;
-
-	if (wanted > size)
-		size = wanted;
-	if (size > most)
-		size = most;
-	return (size + MIB - 1) / MIB * MIB;
+	size = at_least(size, limits + limits / GUEST_PER_PAGE_PART + GUEST_BASE_BYTES +
+				      (need->n_unlimited ? size : 0));
+	return (at_most(size, most) + MIB - 1) / MIB * MIB;
 }
 
 struct machine_wish machine_wish(const struct config_hypervisor *config)
@@ -163,10 +210,19 @@ int machine_wish_check(const struct machine_wish *file, const struct config_hype
 }
 
 struct machine_size machine_size(const struct config_hypervisor *config,
-				 const Grpc__LinuxResources *r, const struct host_size *host)
+				 const struct machine_need *need, const struct host_size *host)
 {
 	return (struct machine_size){
-		.vcpus = vcpus(config, r ? r->cpu : NULL, host),
-		.memory_bytes = memory(config, r ? r->memory : NULL, host),
+		.vcpus = vcpus(config, need, host),
+		.memory_bytes = memory(config, need, host),
+	};
+}
+
+struct machine_size machine_size_most(const struct config_hypervisor *config,
+				      const struct host_size *host)
+{
+	return (struct machine_size){
+		.vcpus = (uint32_t) vcpus_most(config, host),
+		.memory_bytes = memory_most_of(config, host) / MIB * MIB,
 	};
 }

@@ -4,19 +4,6 @@
 #include "host/sandbox/model.h"
 #include "host/sandbox/registry.h"
 
-/* Finds the container @id, if the guest has it and it has not ended. */
-static struct guest_container *in_guest(struct sandbox *sb, const char *id, struct err *e)
-{
-	struct guest_container *c = sandbox_find(sb, id, e);
-
-	if (!c)
-		return NULL;
-	if (c->init->status != OCI_CREATING && c->init->status != OCI_STOPPED)
-		return c;
-	(void) err_say(e, EBUSY, "container '%s' is %s", id, oci_status_name(c->init->status));
-	return NULL;
-}
-
 /* Pause and resume change the status only once the guest has done it. */
 struct freeze {
 	struct sandbox *sb;
@@ -44,7 +31,7 @@ static void freeze(struct sandbox *sb, const char *id, enum oci_status from, enu
 	Grpc__PauseContainerRequest pause = GRPC__PAUSE_CONTAINER_REQUEST__INIT;
 	Grpc__ResumeContainerRequest resume = GRPC__RESUME_CONTAINER_REQUEST__INIT;
 	struct err e = {0};
-	struct guest_container *c = in_guest(sb, id, &e);
+	struct guest_container *c = sandbox_find_in_guest(sb, id, &e);
 	struct freeze *f = NULL;
 
 	if (c && c->init->status != from)
@@ -82,27 +69,11 @@ void sandbox_resume(struct sandbox *sb, const char *id, sandbox_done_fn done, vo
 	freeze(sb, id, OCI_PAUSED, OCI_RUNNING, done, arg);
 }
 
-void sandbox_update(struct sandbox *sb, const char *id, const Grpc__LinuxResources *resources,
-		    sandbox_done_fn done, void *arg)
-{
-	Grpc__UpdateContainerRequest update = GRPC__UPDATE_CONTAINER_REQUEST__INIT;
-	struct err e = {0};
-	struct guest_container *c = in_guest(sb, id, &e);
-
-	if (!c) {
-		sandbox_refuse(done, arg, &e);
-		return;
-	}
-	update.container_id = c->id;
-	update.resources = (Grpc__LinuxResources *) resources;
-	agent_ask(sb, "UpdateContainer", &update.base, NULL, done, arg);
-}
-
 void sandbox_stats(struct sandbox *sb, const char *id, sandbox_done_fn done, void *arg)
 {
 	Grpc__StatsContainerRequest stats = GRPC__STATS_CONTAINER_REQUEST__INIT;
 	struct err e = {0};
-	struct guest_container *c = in_guest(sb, id, &e);
+	struct guest_container *c = sandbox_find_in_guest(sb, id, &e);
 
 	if (!c) {
 		sandbox_refuse(done, arg, &e);
@@ -117,7 +88,7 @@ void sandbox_processes(struct sandbox *sb, const char *id, const char *format, s
 {
 	Grpc__ListProcessesRequest list = GRPC__LIST_PROCESSES_REQUEST__INIT;
 	struct err e = {0};
-	struct guest_container *c = in_guest(sb, id, &e);
+	struct guest_container *c = sandbox_find_in_guest(sb, id, &e);
 
 	if (c && !sb->agent.lists_processes)
 		(void) err_say(&e, ENOSYS, "the agent in the guest cannot list processes");

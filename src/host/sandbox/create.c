@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "host/sandbox/agent_call.h"
 #include "host/sandbox/container.h"
+#include "host/sandbox/fit.h"
 #include "host/sandbox/model.h"
 #include "host/sandbox/phases.h"
 #include "host/sandbox/process.h"
@@ -198,12 +199,24 @@ static void create_done(struct worker_job *job, int r, struct err *e)
 		r = create_end(c, e);
 	answer.r = err_wrap(e, r, "create container '%s'", c->id);
 	answer.err = *e;
-	if (r < 0)
+	if (r < 0) {
 		guest_container_free(c);
+		machine_shrink(sb);
+	}
 	log_debug("step: answer create");
 	j->done(j->arg, &answer);
 	free(j);
 	sandbox_changed(sb);
+}
+
+/* The machine has room for the container, or cannot have it. */
+static void has_room(void *arg, const struct sandbox_answer *answer)
+{
+	struct container_job *j = arg;
+
+	if (answer->r < 0)
+		j->refusal = answer->err;
+	container_job_queue(j, create_run, create_done);
 }
 
 /* A sandbox that has ended meanwhile is told by the job, because it also undoes what there is. */
@@ -220,8 +233,10 @@ void sandbox_create_container(struct sandbox *sb, const char *id, sandbox_done_f
 		sandbox_refuse(done, arg, &e);
 		return;
 	}
-	(void) sandbox_check_ready(sb, &j->refusal);
-	container_job_queue(j, create_run, create_done);
+	if (sandbox_check_ready(sb, &j->refusal) == 0)
+		machine_fit(sb, has_room, j);
+	else
+		container_job_queue(j, create_run, create_done);
 }
 
 /* ---- Add ---- */
@@ -240,7 +255,10 @@ static void add_done(struct worker_job *job, int r, struct err *e)
 
 	answer.r = err_wrap(e, r, "create container '%s'", c->id);
 	answer.err = *e;
-	if (r < 0) {
+	if (r == 0) {
+		c->counts = true;
+		c->need = machine_need(c->spec->linux ? c->spec->linux->resources : NULL);
+	} else {
 		guest_container_free(c);
 		if (sb->state == SANDBOX_EMPTY)
 			sb->state = SANDBOX_ENDED;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "host/sandbox/agent_call.h"
 #include "host/sandbox/container.h"
+#include "host/sandbox/fit.h"
 #include "host/sandbox/model.h"
 #include "host/sandbox/process.h"
 #include "host/sandbox/registry.h"
@@ -89,8 +90,10 @@ static void delete_done(struct worker_job *job, int r, struct err *e)
 	const struct sandbox_answer answer = answer_delete(c, r, e);
 
 	c->init->busy = false;
-	if (r == 0)
+	if (r == 0) {
 		guest_container_free(c);
+		machine_shrink(sb);
+	}
 	j->done(j->arg, &answer);
 	free(j);
 	sandbox_changed(sb);

@@ -4,7 +4,7 @@
 
 static bool may_begin(const struct jobs *jobs, const struct sandbox_job *j)
 {
-	return !jobs->of_machine && (j->container || jobs->of_containers == 0);
+	return !jobs->of_machine && (j->container || j->worker || jobs->beside == 0);
 }
 
 static void begin(struct sandbox_job *j)
@@ -12,12 +12,16 @@ static void begin(struct sandbox_job *j)
 	struct sandbox *sb = j->sb;
 	struct guest_container *c = j->container;
 
-	if (!c) {
+	if (!c && !j->worker) {
 		sb->jobs.of_machine = true;
 		worker_run(sb->machine.worker, &j->job);
 		return;
 	}
-	sb->jobs.of_containers++;
+	sb->jobs.beside++;
+	if (j->worker) {
+		worker_run(j->worker, &j->job);
+		return;
+	}
 	c->worker = worker_is_idle(sb->machine.worker) ? sb->machine.worker : c->own_worker;
 	worker_run(c->worker, &j->job);
 }
@@ -41,8 +45,8 @@ static void finished(struct worker_job *job, int r, struct err *e)
 	struct sandbox_job *j = container_of(job, struct sandbox_job, job);
 	struct jobs *jobs = &j->sb->jobs;
 
-	if (j->container)
-		jobs->of_containers--;
+	if (j->container || j->worker)
+		jobs->beside--;
 	else
 		jobs->of_machine = false;
 	j->done(job, r, e);
@@ -60,5 +64,5 @@ void job_queue(struct sandbox *sb, struct guest_container *container, struct san
 
 bool jobs_are_idle(const struct jobs *jobs)
 {
-	return list_empty(&jobs->waiting) && !jobs->of_machine && jobs->of_containers == 0;
+	return list_empty(&jobs->waiting) && !jobs->of_machine && jobs->beside == 0;
 }

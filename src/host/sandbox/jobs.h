@@ -9,6 +9,7 @@
  *	about a container	beside those of other containers, so that a slow hook or a slow
  *				create delays nobody else; of one container one at a time, because
  *				the container is busy meanwhile
+ *	about its size		beside those of containers, one after the other
  *	about the machine	(start, stop) alone, because every other job uses what it makes and
  *				removes
  *
@@ -25,7 +26,7 @@ struct guest_container;
 
 struct jobs {
 	struct list waiting; /* struct sandbox_job */
-	unsigned of_containers;
+	unsigned beside;     /* how many run that may run beside each other */
 	bool of_machine;
 };
 
@@ -35,6 +36,7 @@ struct sandbox_job {
 	struct list link;      /* private */
 	struct sandbox *sb;
 	struct guest_container *container;
+	struct worker *worker; /* about the size: who runs it; else NULL */
 };
 
 /* Queues a job of @container, or of the machine (NULL). Until it has ended, @container->worker is

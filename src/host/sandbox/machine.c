@@ -162,12 +162,17 @@ static void describe_machine(struct sandbox *sb, const struct sandbox_spec *spec
 {
 	const struct config_hypervisor *c = &sb->machine.config->hypervisor;
 	struct host_size host = host_size();
-	struct machine_size size = machine_size(c, spec->resources, &host);
+	struct machine_need need = machine_need(spec->resources);
+	struct machine_size size = machine_size(c, &need, &host);
+	struct machine_size most = machine_size_most(c, &host);
+	bool grows = sb->machine.may_grow;
 
 	*vm = (struct vm_spec){
 		.id = sb->options.id,
 		.vcpus = size.vcpus,
 		.memory_bytes = size.memory_bytes,
+		.max_vcpus = grows ? most.vcpus : 0,
+		.max_memory_bytes = grows ? most.memory_bytes : 0,
 		.kernel_path = c->kernel,
 		.initrd_path = set(c->initrd),
 		.kernel_params = set(c->kernel_params),

@@ -87,16 +87,20 @@ struct guest_container {
 	struct view view;      /* job's until created, then the loop's: for its stand-ins */
 	uint32_t ooms;         /* how often it ran out of memory */
 	struct list oom_waits; /* struct sandbox_oom_wait */
+	bool counts;           /* its limits are known, and the machine has to have room for them */
+	struct machine_need need;
 };
 
 /* The machine. Its jobs own it, and run alone; containers' jobs and the loop read it once READY. */
 struct machine {
 	struct worker *worker; /* runs its jobs */
+	struct worker *sizer;  /* runs those about its size */
 	struct config *config;
 	struct share *share;
 	struct hv *hv;               /* made and freed on the loop */
 	struct virtiofsd *virtiofsd; /* made and freed on the loop */
 	int vmm_user_fd;             /* holds the claim on the VMM's user; or -1 */
+	bool may_grow;               /* its size follows its containers' limits */
 	bool booted;                 /* the guest has made its sandbox */
 };
 

@@ -40,6 +40,18 @@ struct guest_container *sandbox_find(struct sandbox *sb, const char *id, struct 
 	return NULL;
 }
 
+struct guest_container *sandbox_find_in_guest(struct sandbox *sb, const char *id, struct err *e)
+{
+	struct guest_container *c = sandbox_find(sb, id, e);
+
+	if (!c)
+		return NULL;
+	if (c->init->status != OCI_CREATING && c->init->status != OCI_STOPPED)
+		return c;
+	(void) err_say(e, EBUSY, "container '%s' is %s", id, oci_status_name(c->init->status));
+	return NULL;
+}
+
 struct guest_process *sandbox_find_process(struct sandbox *sb, const char *id, const char *exec_id,
 					   struct err *e)
 {

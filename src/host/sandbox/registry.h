@@ -5,6 +5,9 @@
 /* Who exists in a sandbox, and what it can take now. Private to host/sandbox. Loop. */
 
 struct guest_container *sandbox_find(struct sandbox *sb, const char *id, struct err *e);
+
+/* The container @id, if the guest has it and it has not ended. */
+struct guest_container *sandbox_find_in_guest(struct sandbox *sb, const char *id, struct err *e);
 struct guest_process *sandbox_find_process(struct sandbox *sb, const char *id, const char *exec_id,
 					   struct err *e);
 

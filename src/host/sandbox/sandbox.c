@@ -65,6 +65,8 @@ int sandbox_new(const struct sandbox_options *options, struct sandbox **ret, str
 	if (sb->cancel_fd < 0)
 		return err_sys(e, errno, "make a sandbox");
 	r = worker_new(sb->loop, true, &sb->machine.worker, e);
+	if (r == 0)
+		r = worker_new(sb->loop, false, &sb->machine.sizer, e);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(sb);
@@ -76,6 +78,7 @@ void sandbox_free(struct sandbox *sb)
 	if (!sb)
 		return;
 	worker_free(sb->machine.worker);
+	worker_free(sb->machine.sizer);
 	loop_timer_cancel(sb->cause.wait);
 	sandbox_end_processes(sb);
 	loop_timer_cancel(sb->agent.oom_timer);

@@ -49,6 +49,7 @@ struct sandbox_options {
 	const char *state_dir;      /* where sandbox.json is kept; NULL: nowhere */
 	const char *share_base;     /* NULL: SHARE_BASE */
 	int host_mount_ns;          /* for hooks; borrowed; -1: none */
+	bool lone;                  /* one container, for which the machine is made */
 	uint64_t began_us;          /* clock_now_us() when this program began */
 	void (*changed)(void *arg); /* a container or the machine came or went */
 	void *arg;
@@ -164,7 +165,10 @@ void sandbox_remove_container(struct sandbox *sb, const char *id, sandbox_done_f
 
 void sandbox_pause(struct sandbox *sb, const char *id, sandbox_done_fn done, void *arg);
 void sandbox_resume(struct sandbox *sb, const char *id, sandbox_done_fn done, void *arg);
-void sandbox_update(struct sandbox *sb, const char *id, const Grpc__LinuxResources *resources,
+
+/* Changes a container's limits; the machine grows before, and gives memory back after it.
+ * @take_resources is swallowed in any case. */
+void sandbox_update(struct sandbox *sb, const char *id, Grpc__LinuxResources *take_resources,
 		    sandbox_done_fn done, void *arg);
 
 /* @data of the answer: Grpc__StatsContainerResponse. */

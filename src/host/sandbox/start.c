@@ -28,6 +28,8 @@ static int read_config(struct sandbox *sb, const struct sandbox_spec *spec, stru
 		r = machine_wish_check(&file, &sb->machine.config->hypervisor, &host, e);
 	if (r < 0)
 		return r;
+	sb->machine.may_grow =
+		!sb->options.lone && !sb->machine.config->runtime.static_sandbox_resource_mgmt;
 	if (sb->machine.config->runtime.enable_debug ||
 	    sb->machine.config->hypervisor.enable_debug || sb->machine.config->agent.enable_debug)
 		log_set_level(LOG_DEBUG);

@@ -97,6 +97,7 @@ static int make_sandbox(struct server *s, const struct server_options *o, struct
 		.state_dir = o->state_dir,
 		.share_base = o->share_base,
 		.host_mount_ns = o->host_mount_ns,
+		.lone = o->lone,
 		.began_us = o->began_us,
 		.changed = changed,
 		.arg = s,

@@ -332,7 +332,7 @@ HANDLER(task_update, Containerd__Task__V2__UpdateTaskRequest)
 	if (r < 0)
 		ttrpc_fail_err(call, &e);
 	else
-		sandbox_update(s->sandbox, q->id, resources, reply_empty, call);
+		sandbox_update(s->sandbox, q->id, take_ptr(resources), reply_empty, call);
 }
 
 HANDLER(task_wait, Containerd__Task__V2__WaitRequest)

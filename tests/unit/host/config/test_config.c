@@ -275,14 +275,14 @@ TEST(what_is_done_differently_is_a_warning)
 {
 	auto_place struct place p =
 		place_with("[hypervisor.qemu]\nblock_device_driver = \"virtio-scsi\"\n[runtime]\n"
-			   "static_sandbox_resource_mgmt = false\nsandbox_cgroup_only = false\n"
+			   "sandbox_cgroup_only = false\n"
 			   "log_level = \"trace\"\n");
 	auto_ptr(config_free) struct config *c = loaded(p.file);
 
-	CHECK_EQ(c->warnings.n, 4);
-	CHECK(strstr(c->warnings.items[2], ":5: runtime.sandbox_cgroup_only: not supported yet: "));
-	CHECK_STR(c->warnings.items[3] + strlen(p.file),
-		  ":6: runtime.log_level: not supported yet: 'enable_debug' decides");
+	CHECK_EQ(c->warnings.n, 3);
+	CHECK(strstr(c->warnings.items[1], ":4: runtime.sandbox_cgroup_only: not supported yet: "));
+	CHECK_STR(c->warnings.items[2] + strlen(p.file),
+		  ":5: runtime.log_level: not supported yet: 'enable_debug' decides");
 	CHECK_STR(c->warnings.items[0] + strlen(p.file),
 		  ":2: hypervisor.qemu.block_device_driver: not supported yet: virtio-blk is used");
 }
@@ -473,7 +473,7 @@ static void upstream(const char *name, size_t warnings)
 TEST(upstream_files_load_but_for_the_image)
 {
 	upstream(DATA "upstream-qemu-runtime-rs.toml", 2);
-	upstream(DATA "upstream-qemu-go.toml", 3);
+	upstream(DATA "upstream-qemu-go.toml", 2);
 }
 
 TEST(every_key_of_the_upstream_system_is_known)

@@ -16,12 +16,16 @@ static struct machine_size size(void)
 {
 	resources.cpu = &cpu;
 	resources.memory = &memory;
-	return machine_size(&config, &resources, &host);
+	const struct machine_need need = machine_need(&resources);
+
+	return machine_size(&config, &need, &host);
 }
 
 TEST(without_limits_a_machine_is_as_configured)
 {
-	CHECK_EQ(machine_size(&config, NULL, &host).vcpus, 1);
+	const struct machine_need none = machine_need(NULL);
+
+	CHECK_EQ(machine_size(&config, &none, &host).vcpus, 1);
 	CHECK_EQ(size().memory_bytes, 256 * MIB);
 	config.default_vcpus = -1;
 	CHECK_EQ(size().vcpus, 8);
@@ -84,6 +88,66 @@ TEST(a_machine_has_at_most_what_the_configuration_allows)
 	CHECK_EQ(size().memory_bytes, 1024 * MIB);
 	config.default_memory = 1536; /* its own words win over its own ceiling */
 	CHECK_EQ(size().memory_bytes, 1536 * MIB);
+}
+
+static struct machine_need need_of(int64_t quota, int64_t limit)
+{
+	cpu.has_quota = quota != 0;
+	cpu.quota = quota;
+	memory.has_limit = limit != 0;
+	memory.limit = limit;
+	resources.cpu = &cpu;
+	resources.memory = &memory;
+	return machine_need(&resources);
+}
+
+TEST(containers_beside_each_other_need_the_sum_of_their_limits)
+{
+	const struct machine_need a = need_of(150000, (int64_t) (512 * MIB));
+	const struct machine_need b = need_of(150000, (int64_t) (1024 * MIB));
+	const struct machine_need free = machine_need(NULL);
+	struct machine_need sum = {0};
+	struct machine_size size;
+
+	CHECK_EQ(machine_size(&config, &sum, &host).memory_bytes, 256 * MIB);
+	machine_need_add(&sum, &a);
+	machine_need_add(&sum, &b);
+	size = machine_size(&config, &sum, &host);
+	CHECK_EQ(size.vcpus, 3); /* two halves are a whole one */
+	CHECK_EQ(size.memory_bytes, (1536 + 24 + 64) * MIB);
+	machine_need_add(&sum, &free); /* uses what any machine has */
+	CHECK_EQ(machine_size(&config, &sum, &host).memory_bytes, size.memory_bytes + 256 * MIB);
+	for (int i = 0; i < 100; i++)
+		machine_need_add(&sum,
+				 &(struct machine_need){UINT64_MAX / 2, 1, UINT64_MAX / 2, 0});
+	size = machine_size(&config, &sum, &host);
+	CHECK_EQ(size.vcpus, machine_size_most(&config, &host).vcpus);
+	CHECK_EQ(size.memory_bytes, host.memory_bytes);
+}
+
+TEST(an_update_changes_only_what_it_names)
+{
+	struct machine_need need = need_of(200000, (int64_t) (512 * MIB));
+	Grpc__LinuxResources update = GRPC__LINUX_RESOURCES__INIT;
+	Grpc__LinuxCPU only_cpu = GRPC__LINUX_CPU__INIT;
+
+	only_cpu.has_quota = true;
+	only_cpu.quota = 400000;
+	update.cpu = &only_cpu;
+	need = machine_need_updated(&need, &update);
+	CHECK_EQ(need.cpu_milli, 4000);
+	CHECK_EQ(need.memory_bytes, 512 * MIB);
+	CHECK_EQ(need.n_unlimited, 0);
+	only_cpu.quota = -1;
+	need = machine_need_updated(&need, &update);
+	CHECK_EQ(need.cpu_milli, 0);
+
+	const struct machine_need more = need_of(0, -1);
+	const struct machine_need both = machine_need_most(&need, &more);
+
+	CHECK_EQ(more.n_unlimited, 1);
+	CHECK_EQ(both.memory_bytes, 512 * MIB);
+	CHECK_EQ(both.n_unlimited, 1);
 }
 
 /* What annotations have made of the file's one CPU and 256 MiB, and what is said. */

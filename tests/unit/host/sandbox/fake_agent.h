@@ -43,7 +43,7 @@ struct fake_agent {
 	char root[256], hostname[64];
 	struct ttrpc_call *unanswered;
 	struct ttrpc_call *oom; /* GetOOMEvent, until fake_oom() */
-	unsigned removed, signals_to_all;
+	unsigned removed, signals_to_all, updates, onlined;
 	int serve_fd; /* on its way from the worker to the loop */
 };
 
@@ -278,6 +278,20 @@ FAKE_HANDLER(fake_resize)
 	ttrpc_reply(call, NULL);
 }
 
+FAKE_HANDLER(fake_update)
+{
+	FAKE_BEGIN(Grpc__UpdateContainerRequest);
+	a->updates++;
+	ttrpc_reply(call, NULL);
+}
+
+FAKE_HANDLER(fake_online)
+{
+	FAKE_BEGIN(Grpc__OnlineCPUMemRequest);
+	a->onlined += r->nb_cpus;
+	ttrpc_reply(call, NULL);
+}
+
 FAKE_HANDLER(fake_pause)
 {
 	FAKE_BEGIN(Grpc__PauseContainerRequest);
@@ -341,7 +355,8 @@ static const struct ttrpc_method fake_methods[] = {
 	{"SignalProcess", fake_signal},         {"TtyWinResize", fake_resize},
 	{"PauseContainer", fake_pause},         {"ResumeContainer", fake_resume},
 	{"StatsContainer", fake_stats},         {"ListProcesses", fake_list},
-	{"GetOOMEvent", fake_get_oom},
+	{"GetOOMEvent", fake_get_oom},          {"UpdateContainer", fake_update},
+	{"OnlineCPUMem", fake_online},
 };
 static const struct ttrpc_service fake_service = {
 	.descriptor = &grpc__agent_service__descriptor,
