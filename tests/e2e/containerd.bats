@@ -197,6 +197,32 @@ machines() {
 	task_is pod RUNNING
 }
 
+# memory_mib: what the pod's machine has.
+memory_mib() {
+	c task exec --exec-id "look$RANDOM" pod awk '/MemTotal/ {print int($2 / 1024)}' /proc/meminfo
+}
+
+has_less_memory_than() {
+	[ "$(memory_mib)" -lt "$1" ]
+}
+
+@test "a pod's machine grows with its containers' limits, and gives memory back when they go" {
+	local before
+	c run -d "${KATA[@]}" --annotation io.kubernetes.cri.sandbox-id=pod "$IMAGE" pod sleep 1000
+	before=$(memory_mib)
+	c run -d "${KATA[@]}" --annotation io.kubernetes.cri.sandbox-id=pod --memory-limit $((1 << 30)) --cpu-quota 200000 \
+		--cpu-period 100000 "$IMAGE" second sleep 1000
+	# What the limit needs, but for what the kernel keeps for its own tables.
+	echo "before: $before, now: $(memory_mib)"
+	[ "$(memory_mib)" -gt $((before + 1000)) ]
+	[ "$(c task exec --exec-id cpus second nproc)" = "$(($(nproc) < 2 ? $(nproc) : 2))" ]
+	c task kill --signal KILL second
+	wait_for 20 task_is second STOPPED
+	c task rm second || true
+	wait_for 60 has_less_memory_than $((before + 200))
+	task_is pod RUNNING
+}
+
 # encode MESSAGE < text: as protobuf.
 encode() {
 	protoc -I"$TREE/proto" --encode="containerd.runtime.bootstrap.v1.$1" "$TREE/proto/bootstrap.proto"

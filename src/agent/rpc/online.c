@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/device/device.h"
 #include "agent/rpc/agent.h"
 #include "base/file.h"
+#include "base/log.h"
 
 /* Brings all that is offline in @folder online: "cpu1", "memory12". Returns how many that were. */
 static int online_all(const char *folder, const char *prefix)
@@ -90,8 +92,12 @@ void online_cpu_mem(struct rpc *rpc, struct ttrpc_call *call, const void *reques
 		ttrpc_answer(call, err_sys(&e, ENOMEM, "take processors into use"), &e);
 		return;
 	}
-	if (!req->cpu_only)
+	if (!req->cpu_only) {
+		/* Only here, because most machines never get more memory. */
+		if (module_load_if_any(rpc->config.devices, "virtio_mem", &e) < 0)
+			log_err(LOG_WARN, &e, "ignoring");
 		(void) online_all(MEMORY_FOLDER, "memory");
+	}
 	*w = (struct online_wait){
 		.rpc = rpc,
 		.call = call,

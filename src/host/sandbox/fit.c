@@ -48,37 +48,42 @@ struct fit_job {
 	void *arg;
 };
 
-/* Has the agent take new vCPUs into use. */
-static int online(struct sandbox *sb, struct worker *w, uint32_t n, msec_t deadline, struct err *e)
+/* Has the agent take into use what comes: memory, for which it loads the driver, before it comes;
+ * @n_vcpus after they have come. */
+static int online(struct fit_job *j, uint32_t n_vcpus, msec_t deadline, struct err *e)
 {
 	Grpc__OnlineCPUMemRequest request = GRPC__ONLINE_CPUMEM_REQUEST__INIT;
 
-	request.wait = true;
-	request.nb_cpus = n;
-	request.cpu_only = true;
-	return guest_ask(sb, w, "OnlineCPUMem", &request.base, deadline, NULL, e);
+	request.wait = request.cpu_only = n_vcpus > 0;
+	request.nb_cpus = n_vcpus;
+	return guest_ask(j->sb, j->job.job.worker, "OnlineCPUMem", &request.base, deadline, NULL,
+			 e);
+}
+
+static int resize(struct fit_job *j, msec_t deadline, struct hv_size *now, struct err *e)
+{
+	const struct hv_size before = size_now(&j->sb->machine);
+	bool more = j->want.memory_bytes > before.memory_bytes;
+	int r = more ? online(j, 0, deadline, e) : 0;
+
+	*now = before;
+	if (r == 0)
+		r = hv_resize(j->sb->machine.hv, &j->want, deadline, now, e);
+	if (r == 0 && now->vcpus > before.vcpus)
+		r = online(j, now->vcpus - before.vcpus, deadline, e);
+	return r;
 }
 
 static int fit_run(struct worker_job *job, struct err *e)
 {
 	struct fit_job *j = container_of(job, struct fit_job, job.job);
-	struct sandbox *sb = j->sb;
-	const struct hv_size before = size_now(&sb->machine);
+	uint32_t create_ms = j->sb->machine.config->agent.create_container_timeout_ms;
 	struct hv_size now;
-	msec_t deadline =
-		clock_deadline(j->done ? sb->machine.config->agent.create_container_timeout_ms
-				       : SHRINK_TIMEOUT_MS);
 
 	log_debug("step: resize the machine");
 
-	int r = hv_resize(sb->machine.hv, &j->want, deadline, &now, e);
+	int r = resize(j, clock_deadline(j->done ? create_ms : SHRINK_TIMEOUT_MS), &now, e);
 
-	if (now.vcpus > before.vcpus) {
-		int r_online = online(sb, job->worker, now.vcpus - before.vcpus, deadline,
-				      r == 0 ? e : NULL);
-
-		r = r < 0 ? r : r_online;
-	}
 	log_debug("the machine has %u vCPUs and %llu MiB of memory", now.vcpus,
 		  (unsigned long long) now.memory_bytes >> 20);
 	if (r == 0 && now.memory_bytes < j->want.memory_bytes)

@@ -117,10 +117,16 @@ static int look_at_more(struct qemu *q, msec_t deadline, uint64_t *ret, struct e
 static int await_more(struct qemu *q, uint64_t want, msec_t deadline, uint64_t *have, struct err *e)
 {
 	for (;;) {
-		int r = look_at_more(q, deadline, have, e);
+		struct err why = {0};
+		int r = look_at_more(q, deadline, have, &why);
 
-		if (r < 0 || *have == want)
+		if (r == 0 && *have == want)
+			return 0;
+		if (r < 0 && r != -ETIMEDOUT) {
+			if (e)
+				*e = why;
 			return r;
+		}
 		if (clock_now() >= deadline)
 			return err_say(e, ETIMEDOUT,
 				       "the guest has %" PRIu64 " MiB of memory, and does not get "
