@@ -2,39 +2,25 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <malloc.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/array.h"
 #include "base/fd.h"
-#include "host/cli/room.h"
 #include "host/cli/terminal.h"
 #include "host/cli/title.h"
+#include "host/room/room.h"
+#include "host/storage/view.h"
+#include "kata.pb-c.h"
 #include "task.pb-c.h"
 
 #define auto_filter __attribute__((cleanup(confine_filter_fini)))
-
-#define KERNEL_RTMIN 32 /* signal(7) */
-
-/*
- * The signals that the stand-in keeps for itself; it passes all others on to the container, as runc
- * does. SIGKILL and SIGSTOP cannot be caught.
- */
-static const int ours[] = {
-	SIGILL,  SIGBUS,  SIGFPE,  SIGSEGV, /* the stand-in's own faults */
-	SIGKILL, SIGSTOP, SIGCHLD, SIGURG,  SIGWINCH,
-};
-
-/* The terminal's driver sends these to the process that holds the terminal: the stand-in. */
-static const int ours_with_tty[] = {SIGTSTP, SIGTTIN, SIGTTOU};
 
 static void ended(void *arg, struct ttrpc_answer *answer)
 {
@@ -103,29 +89,12 @@ static void on_resize(void *arg, const struct signalfd_siginfo *info)
 	standin_resize(arg);
 }
 
-static bool is_among(const int *list, size_t n, int signo)
-{
-	for (size_t i = 0; i < n; i++)
-		if (list[i] == signo)
-			return true;
-	return false;
-}
-
-static bool is_passed_on(const struct standin *s, int signo)
-{
-	if (signo >= KERNEL_RTMIN && signo < SIGRTMIN)
-		return false; /* the C library keeps these for itself */
-	if (s->tty >= 0 && is_among(ours_with_tty, ARRAY_LEN(ours_with_tty), signo))
-		return false;
-	return !is_among(ours, ARRAY_LEN(ours), signo);
-}
-
 static int watch_signals(struct standin *s, struct err *e)
 {
 	int r = 0;
 
 	for (int signo = 1; r == 0 && signo <= SIGRTMAX; signo++)
-		if (is_passed_on(s, signo))
+		if (room_passes_signal(signo, s->tty >= 0))
 			r = loop_signal(s->server->loop, signo, on_signal, s, e);
 	if (r == 0 && s->tty >= 0)
 		r = loop_signal(s->server->loop, SIGWINCH, on_resize, s, e);
@@ -176,34 +145,6 @@ int standin_finish(struct standin *s, struct err *e)
 	return -s->err.code;
 }
 
-/* Closes all inherited descriptors but the @n in @keep (0 to 2 become /dev/null), goes to "/". */
-static int let_go(const int *keep, size_t n, struct err *e)
-{
-	int null = open("/dev/null", O_RDWR);
-	int highest = 2;
-
-	if (null < 0)
-		return err_sys(e, errno, "open '/dev/null'");
-	for (int fd = 0; fd <= 2; fd++)
-		if (dup2(null, fd) < 0)
-			return err_sys(e, errno, "let go of the streams");
-	for (size_t i = 0; i < n; i++)
-		if (keep[i] > highest)
-			highest = keep[i];
-	for (int fd = 3; fd <= highest; fd++) {
-		bool kept = false;
-
-		for (size_t i = 0; i < n; i++)
-			kept |= keep[i] == fd;
-		if (!kept)
-			(void) close(fd);
-	}
-	closefrom(highest + 1);
-	if (chdir("/") < 0)
-		return err_sys(e, errno, "go to '/'");
-	return 0;
-}
-
 static int choose_session(const struct standin *s, struct err *e)
 {
 	if ((s->owns_session || s->apart) && setsid() < 0)
@@ -213,12 +154,62 @@ static int choose_session(const struct standin *s, struct err *e)
 	return 0;
 }
 
+/* The descriptors come over a separate socket, because a ttRPC answer cannot carry any. */
+static int ask_for_room(struct shim_client *server, const char *id, struct view *ret, struct err *e)
+{
+	Kata__V1__RoomRequest q = KATA__V1__ROOM_REQUEST__INIT;
+	int p[2], fds[FD_PASS_MAX];
+	size_t n_fds = 0;
+	char byte;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, p) < 0)
+		return err_sys(e, errno, "make a socket");
+
+	auto_close int ours = p[0];
+	auto_close int theirs = p[1];
+	const struct ttrpc_request request = {
+		.service = &kata__v1__admin__descriptor,
+		.method = "Room",
+		.message = &q.base,
+		.deadline = clock_deadline(SERVER_TIMEOUT_MS),
+		.fds = &theirs,
+		.n_fds = 1,
+	};
+
+	q.id = (char *) id;
+
+	int r = ttrpc_call_wait(server->client, &request, NULL, e);
+
+	if (r < 0)
+		return r;
+	theirs = fd_close(theirs);
+
+	ssize_t n = fd_recv(ours, &byte, 1, fds, &n_fds);
+
+	for (size_t i = 0; n == 1 && n_fds == VIEW_NAMESPACES && i < n_fds; i++)
+		ret->fds[i] = fds[i];
+	for (size_t i = 0; ret->fds[0] < 0 && i < n_fds; i++)
+		(void) fd_close(fds[i]);
+	return ret->fds[0] < 0 ? err_sys(e, n < 0 ? (int) -n : EPROTO, "receive namespaces") : 0;
+}
+
+static int enter_room(struct shim_client *server, const char *id, struct err *e)
+{
+	struct view view = VIEW_NONE;
+	int r = ask_for_room(server, id, &view, e);
+
+	if (r == 0)
+		r = room_enter(&view, e);
+	view_close(&view);
+	return r;
+}
+
 /* Turns the forked child into a stand-in that waits in its room. Closes @dir's folder. */
 static int settle(struct standin *s, struct state_dir *dir, const struct confine_filter *filter,
 		  int report_fd, struct err *e)
 {
 	const int keep[] = {dir->fd, report_fd, s->tty};
-	int r = let_go(keep, ARRAY_LEN(keep), e);
+	int r = room_let_go(keep, ARRAY_LEN(keep), e);
 
 	(void) prctl(PR_SET_NAME, "kata-container");
 	/* This process is init of its pid namespace: let the kernel reap orphans there. */
@@ -235,7 +226,7 @@ static int settle(struct standin *s, struct state_dir *dir, const struct confine
 	if (readlink("/proc/self", s->host_pid, sizeof s->host_pid - 1) < 0)
 		s->host_pid[0] = '\0';
 	title_set(s->args, s->n_args);
-	r = room_enter(s->server, s->id, e);
+	r = enter_room(s->server, s->id, e);
 	if (r == 0)
 		r = standin_begin(s, e);
 	(void) malloc_trim(0);
@@ -283,13 +274,7 @@ int standin_fork(const struct state_dir *dir, const struct standin *s, pid_t *re
 
 	auto_close int rd = p[0];
 	auto_close int wr = p[1];
-	/* clone3(), because a process can only become the first of a pid namespace when it is
-	 * made. */
-	struct clone_args args = {
-		.flags = CLONE_NEWPID | CLONE_NEWCGROUP,
-		.exit_signal = SIGCHLD,
-	};
-	pid_t pid = (pid_t) syscall(SYS_clone3, &args, sizeof args);
+	pid_t pid = room_clone(NULL);
 
 	if (pid < 0)
 		return err_sys(e, errno, "make the process that stands in for the container");

@@ -1,4 +1,4 @@
-#include "host/cli/room_proc.h"
+#include "host/room/proc.h"
 
 #include <errno.h>
 #include <fcntl.h>

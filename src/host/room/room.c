@@ -1,57 +1,21 @@
-#include "host/cli/room.h"
+#include "host/room/room.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/array.h"
 #include "base/fd.h"
 #include "base/privilege.h"
-#include "host/cli/room_proc.h"
-#include "host/storage/view.h"
-#include "kata.pb-c.h"
-
-/* The descriptors come over a separate socket, because a ttRPC answer cannot carry any. */
-static int ask_for_room(struct shim_client *server, const char *id, struct view *ret, struct err *e)
-{
-	Kata__V1__RoomRequest q = KATA__V1__ROOM_REQUEST__INIT;
-	int p[2], fds[FD_PASS_MAX];
-	size_t n_fds = 0;
-	char byte;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, p) < 0)
-		return err_sys(e, errno, "make a socket");
-
-	auto_close int ours = p[0];
-	auto_close int theirs = p[1];
-	const struct ttrpc_request request = {
-		.service = &kata__v1__admin__descriptor,
-		.method = "Room",
-		.message = &q.base,
-		.deadline = clock_deadline(SERVER_TIMEOUT_MS),
-		.fds = &theirs,
-		.n_fds = 1,
-	};
-
-	q.id = (char *) id;
-
-	int r = ttrpc_call_wait(server->client, &request, NULL, e);
-
-	if (r < 0)
-		return r;
-	theirs = fd_close(theirs);
-
-	ssize_t n = fd_recv(ours, &byte, 1, fds, &n_fds);
-
-	for (size_t i = 0; n == 1 && n_fds == VIEW_NAMESPACES && i < n_fds; i++)
-		ret->fds[i] = fds[i];
-	for (size_t i = 0; ret->fds[0] < 0 && i < n_fds; i++)
-		(void) fd_close(fds[i]);
-	return ret->fds[0] < 0 ? err_sys(e, n < 0 ? (int) -n : EPROTO, "receive namespaces") : 0;
-}
+#include "host/room/proc.h"
 
 static int join(const struct view *view, struct err *e)
 {
@@ -63,17 +27,11 @@ static int join(const struct view *view, struct err *e)
 	return 0;
 }
 
-int room_enter(struct shim_client *server, const char *id, struct err *e)
+int room_enter(const struct view *view, struct err *e)
 {
-	struct view view = VIEW_NONE;
-	int r = ask_for_room(server, id, &view, e);
+	int r = join(view, e);
 
-	if (r == 0)
-		r = join(&view, e);
-	if (r == 0)
-		r = room_mount_proc(e);
-	view_close(&view);
-	return r;
+	return r < 0 ? r : room_mount_proc(e);
 }
 
 /* The system calls left to a stand-in: to wait, read signals, use its open connection, and exit. It
@@ -141,4 +99,77 @@ int room_lock(const struct confine_filter *filter, struct err *e)
 	if (r == 0 && prctl(PR_SET_DUMPABLE, 0) < 0)
 		r = err_sys(e, errno, "forbid to be traced");
 	return r < 0 ? r : confine_filter_enter(filter, e);
+}
+
+/* ---- The process ---- */
+
+pid_t room_clone(int *ret_pidfd)
+{
+	/* clone3(), because a process can only become the first of a pid namespace when it is
+	 * made. */
+	struct clone_args args = {
+		.flags = CLONE_NEWPID | CLONE_NEWCGROUP | (ret_pidfd ? CLONE_PIDFD : 0),
+		.pidfd = (uint64_t) (uintptr_t) ret_pidfd,
+		.exit_signal = SIGCHLD,
+	};
+
+	return (pid_t) syscall(SYS_clone3, &args, sizeof args);
+}
+
+int room_let_go(const int *keep, size_t n, struct err *e)
+{
+	int null = open("/dev/null", O_RDWR);
+	int highest = 2;
+
+	if (null < 0)
+		return err_sys(e, errno, "open '/dev/null'");
+	for (int fd = 0; fd <= 2; fd++)
+		if (dup2(null, fd) < 0)
+			return err_sys(e, errno, "let go of the streams");
+	for (size_t i = 0; i < n; i++)
+		if (keep[i] > highest)
+			highest = keep[i];
+	for (int fd = 3; fd <= highest; fd++) {
+		bool kept = false;
+
+		for (size_t i = 0; i < n; i++)
+			kept |= keep[i] == fd;
+		if (!kept)
+			(void) close(fd);
+	}
+	closefrom(highest + 1);
+	if (chdir("/") < 0)
+		return err_sys(e, errno, "go to '/'");
+	return 0;
+}
+
+#define KERNEL_RTMIN 32 /* signal(7) */
+
+/*
+ * The signals that the stand-in keeps for itself; it passes all others on to the container, as runc
+ * does. SIGKILL and SIGSTOP cannot be caught.
+ */
+static const int ours[] = {
+	SIGILL,  SIGBUS,  SIGFPE,  SIGSEGV, /* the stand-in's own faults */
+	SIGKILL, SIGSTOP, SIGCHLD, SIGURG,  SIGWINCH,
+};
+
+/* The terminal's driver sends these to the process that holds the terminal: the stand-in. */
+static const int ours_with_tty[] = {SIGTSTP, SIGTTIN, SIGTTOU};
+
+static bool is_among(const int *list, size_t n, int signo)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i] == signo)
+			return true;
+	return false;
+}
+
+bool room_passes_signal(int signo, bool has_terminal)
+{
+	if (signo >= KERNEL_RTMIN && signo < SIGRTMIN)
+		return false; /* the C library keeps these for itself */
+	if (has_terminal && is_among(ours_with_tty, ARRAY_LEN(ours_with_tty), signo))
+		return false;
+	return !is_among(ours, ARRAY_LEN(ours), signo);
 }
