@@ -14,8 +14,8 @@
 #include "base/array.h"
 #include "base/fd.h"
 #include "host/cli/terminal.h"
-#include "host/cli/title.h"
 #include "host/room/room.h"
+#include "host/room/title.h"
 #include "host/storage/view.h"
 #include "kata.pb-c.h"
 #include "task.pb-c.h"
@@ -209,6 +209,7 @@ static int settle(struct standin *s, struct state_dir *dir, const struct confine
 		  int report_fd, struct err *e)
 {
 	const int keep[] = {dir->fd, report_fd, s->tty};
+	struct title title;
 	int r = room_let_go(keep, ARRAY_LEN(keep), e);
 
 	(void) prctl(PR_SET_NAME, "kata-container");
@@ -225,7 +226,9 @@ static int settle(struct standin *s, struct state_dir *dir, const struct confine
 	 * `ps` does not list this process. */
 	if (readlink("/proc/self", s->host_pid, sizeof s->host_pid - 1) < 0)
 		s->host_pid[0] = '\0';
-	title_set(s->args, s->n_args);
+	title_make(s->args, s->n_args, &title);
+	title_show(&title);
+	title_fini(&title);
 	r = enter_room(s->server, s->id, e);
 	if (r == 0)
 		r = standin_begin(s, e);
@@ -244,7 +247,7 @@ static void stand_in(const struct state_dir *dir, const struct standin *form,
 	struct err e = {0};
 
 	s.server = &server;
-	/* A copy, because title_set() overwrites the CLI's arguments. */
+	/* A copy, because title_show() overwrites the CLI's arguments. */
 	s.id = strdup(form->id);
 	folder.id = (char *) s.id;
 

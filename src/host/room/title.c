@@ -1,8 +1,9 @@
-#include "host/cli/title.h"
+#include "host/room/title.h"
 
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/array.h"
@@ -29,24 +30,34 @@ static int find_area(struct area *ret)
 	return 0;
 }
 
-void title_set(char *const *args, size_t n)
+void title_make(char *const *args, size_t n, struct title *ret)
 {
 	struct area area = {0};
 	size_t used = 0;
-	/* Joined in new memory first, because @args may lie in the area that is overwritten. */
-	auto_free char *title = find_area(&area) == 0 ? calloc(1, area.bytes) : NULL;
+	auto_free char *text = find_area(&area) == 0 ? calloc(1, area.bytes) : NULL;
 
-	if (!title)
+	*ret = (struct title){0};
+	if (!text)
 		return;
 	for (size_t i = 0; i < n && used + 1 < area.bytes; i++) {
-		int added =
-			snprintf(title + used, area.bytes - used, "%s%s", i ? " " : "", args[i]);
+		int added = snprintf(text + used, area.bytes - used, "%s%s", i ? " " : "", args[i]);
 
 		used += added < 0 ? 0 : (size_t) added;
 	}
 	/* Where the words do not end with a NUL any more, the kernel shows the text up to the first
 	 * one. */
 	if (used + 1 < area.words_bytes)
-		title[area.words_bytes - 1] = ' ';
-	memcpy(area.begin, title, area.bytes);
+		text[area.words_bytes - 1] = ' ';
+	*ret = (struct title){.area = area.begin, .bytes = area.bytes, .text = take_ptr(text)};
+}
+
+void title_show(const struct title *t)
+{
+	if (t->text)
+		memcpy(t->area, t->text, t->bytes);
+}
+
+void title_fini(struct title *t)
+{
+	free(take_ptr(t->text));
 }

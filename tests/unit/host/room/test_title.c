@@ -4,9 +4,18 @@
 
 #include "base/auto.h"
 #include "base/file.h"
-#include "host/cli/title.h"
+#include "host/room/title.h"
 
 /* What the kernel shows of this process. */
+static void set_title(char *const *args, size_t n)
+{
+	struct title t;
+
+	title_make(args, n, &t);
+	title_show(&t);
+	title_fini(&t);
+}
+
 static void check_shown(const char *title)
 {
 	auto_free char *words = NULL, *environment = NULL;
@@ -23,13 +32,13 @@ TEST(a_short_title_ends_where_it_ends)
 {
 	char *args[] = {(char *) "sl", (char *) "7"};
 
-	title_set(args, 2);
+	set_title(args, 2);
 	check_shown("sl 7");
 }
 
 TEST(a_title_of_nothing_is_empty)
 {
-	title_set(NULL, 0);
+	set_title(NULL, 0);
 	check_shown("");
 }
 
@@ -38,7 +47,7 @@ TEST(a_title_that_is_longer_than_the_words_were_goes_on_where_the_environment_wa
 	char *args[] = {(char *) "/usr/bin/a-program-with-a-name-that-is-longer-than-the-test's",
 			(char *) "and an argument"};
 
-	title_set(args, 2);
+	set_title(args, 2);
 	check_shown(
 		"/usr/bin/a-program-with-a-name-that-is-longer-than-the-test's and an argument");
 }
@@ -50,7 +59,7 @@ TEST(a_title_without_an_end_is_cut)
 	size_t n = 0;
 
 	memset(text, 'a', (4 << 20) - 1);
-	title_set(&text, 1);
+	set_title(&text, 1);
 	CHECK_EQ(file_read(AT_FDCWD, "/proc/self/cmdline", 8 << 20, &words, &n, NULL), 0);
 	CHECK(n > 0 && strspn(words, "a") >= n - 1);
 }
