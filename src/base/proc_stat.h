@@ -8,6 +8,7 @@
 enum {
 	PROC_STAT_PARENT = 4,
 	PROC_STAT_START_TIME = 22, /* in clock ticks after boot */
+	PROC_STAT_START_BRK = 47,  /* where the heap begins */
 	PROC_STAT_ARG_START = 48,  /* behind it arg_end, env_start and env_end */
 };
 

@@ -26,10 +26,18 @@ void guest_container_free(struct guest_container *c)
 	oci_spec_free(c->spec);
 	if (c->hooks)
 		grpc__hooks__free_unpacked(c->hooks, NULL);
+	guest_standin_end(&c->standin);
+	guest_standin_await_end(&c->standin);
 	room_close(c);
 	free(c->id);
 	free(c->bundle);
 	free(c);
+}
+
+/* The pid that callers are told for its processes. */
+uint32_t guest_container_pid(const struct guest_container *c)
+{
+	return c->standin.pid ? (uint32_t) c->standin.pid : sandbox_vmm_pid(c->sb);
 }
 
 struct container_job *container_job_new(struct guest_container *c, sandbox_done_fn done, void *arg)
@@ -84,7 +92,7 @@ static void start_done(struct worker_job *job, int r, struct err *e)
 {
 	struct container_job *j = container_of(job, struct container_job, job.job);
 	struct guest_container *c = j->c;
-	struct sandbox_answer answer = {.pid = sandbox_vmm_pid(c->sb)};
+	struct sandbox_answer answer = {.pid = guest_container_pid(c)};
 
 	c->init->busy = false;
 	answer.r = err_wrap(e, r, "start container '%s'", c->id);

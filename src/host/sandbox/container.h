@@ -38,6 +38,7 @@ void hooks_stopped(struct guest_container *c);
 
 void guest_container_free(struct guest_container *c);
 AUTO_PTR(struct guest_container, guest_container_free)
+uint32_t guest_container_pid(const struct guest_container *c);
 void guest_container_start(struct guest_container *c, sandbox_done_fn done, void *arg);
 void guest_container_delete(struct guest_container *c, sandbox_done_fn done, void *arg);
 
@@ -45,6 +46,9 @@ void guest_container_delete(struct guest_container *c, sandbox_done_fn done, voi
 
 /* Makes c->view, after CreateContainer, because the agent makes the mount points. Worker. */
 int room_make(struct guest_container *c, struct err *e);
+
+/* Ends the stand-in and closes the room on the loop, and waits until both are gone. Worker. */
+void close_room(struct guest_container *c);
 
 /* Closes c->view and c->net_ns. Comes before the mounts in the view are removed from the share. */
 void room_close(struct guest_container *c);

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -123,6 +124,31 @@ static int create_in_guest(struct guest_container *c, struct err *e)
 	return r;
 }
 
+static int begin_standin(void *arg, struct err *e)
+{
+	const struct guest_standin_form *form = arg;
+	struct guest_container *c = container_of(form->view, struct guest_container, view);
+
+	return guest_standin_begin(&c->standin, form, e);
+}
+
+static int make_standin(struct guest_container *c, struct err *e)
+{
+	const Grpc__Process *p = c->spec->process;
+	struct guest_standin_form form;
+
+	if (!c->sb->options.has_standins)
+		return 0;
+	log_debug("step: make the stand-in");
+
+	int r = guest_standin_form_make(&form, &c->view, p->args, p->n_args, e);
+
+	if (r == 0)
+		r = worker_on_loop(c->worker, begin_standin, &form, e);
+	guest_standin_form_fini(&form);
+	return r < 0 ? r : guest_standin_await(&c->standin, e);
+}
+
 static int create_steps(struct guest_container *c, struct err *e)
 {
 	int r = guest_container_lend(c, e);
@@ -136,6 +162,8 @@ static int create_steps(struct guest_container *c, struct err *e)
 	if (r == 0)
 		r = room_make(c, e);
 	if (r == 0)
+		r = make_standin(c, e);
+	if (r == 0)
 		phase_end(&c->sb->phases, "container");
 	return r;
 }
@@ -146,7 +174,7 @@ static void undo_create(struct guest_container *c)
 	struct err e = {0};
 
 	hooks_stopped(c);
-	room_close(c);
+	close_room(c);
 	remove_from_guest(c);
 	if (c->sb->machine.share && volumes_release(&c->volumes, c->sb->machine.share, &e) < 0)
 		log_err(LOG_WARN, &e, "ignoring");
@@ -168,6 +196,21 @@ static int create_run(struct worker_job *job, struct err *e)
 	return r;
 }
 
+static void ignore(void *arg, const struct sandbox_answer *answer)
+{
+	(void) arg, (void) answer;
+}
+
+/* The stand-in was signalled, or killed: so is the container. */
+static void signalled(void *arg, uint32_t signo)
+{
+	struct guest_container *c = arg;
+
+	if (signo == SIGKILL)
+		log_info("who stands in for '%s' is gone: killing it", c->id);
+	sandbox_kill(c->sb, c->id, "", signo, false, ignore, NULL);
+}
+
 /* The guest has created the container: relays its output from now on. */
 static int create_end(struct guest_container *c, struct err *e)
 {
@@ -181,6 +224,8 @@ static int create_end(struct guest_container *c, struct err *e)
 
 	int r = guest_process_attach(init, e);
 
+	if (r == 0 && c->standin.pid)
+		r = guest_standin_watch(&c->standin, c->sb->loop, signalled, c, e);
 	if (r < 0)
 		return r;
 	guest_process_send_size(init);
@@ -192,7 +237,7 @@ static void create_done(struct worker_job *job, int r, struct err *e)
 	struct container_job *j = container_of(job, struct container_job, job.job);
 	struct guest_container *c = j->c;
 	struct sandbox *sb = c->sb;
-	struct sandbox_answer answer = {.pid = sandbox_vmm_pid(sb)};
+	struct sandbox_answer answer = {.pid = guest_container_pid(c)};
 
 	c->init->busy = false;
 	if (r == 0)
@@ -298,6 +343,7 @@ static int container_new(struct sandbox *sb, const struct sandbox_container *new
 	c->sb = sb;
 	c->net_ns = -1;
 	c->view = VIEW_NONE;
+	c->standin = GUEST_STANDIN_NONE;
 	c->id = strdup(new->id);
 	c->bundle = strdup(new->bundle);
 	if (!c->id || !c->bundle)

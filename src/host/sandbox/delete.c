@@ -24,18 +24,10 @@ void remove_from_guest(struct guest_container *c)
 	c->in_guest = false;
 }
 
-/* Runs on the loop, because sandbox_room() hands the view out there. */
-static int close_room(void *arg, struct err *e)
-{
-	(void) e;
-	room_close(arg);
-	return 0;
-}
-
 static int take_out(struct guest_container *c, struct err *e)
 {
 	remove_from_guest(c);
-	(void) worker_on_loop(c->worker, close_room, c, NULL);
+	close_room(c);
 	return c->sb->machine.share ? volumes_release(&c->volumes, c->sb->machine.share, e) : 0;
 }
 
@@ -57,7 +49,7 @@ static int delete_run(struct worker_job *job, struct err *e)
 static struct sandbox_answer answer_delete(const struct guest_container *c, int r, struct err *e)
 {
 	struct sandbox_answer answer = {
-		.pid = sandbox_vmm_pid(c->sb),
+		.pid = guest_container_pid(c),
 		.exit_status = c->init->exit_status,
 		.exited_at = c->init->exited_at,
 	};

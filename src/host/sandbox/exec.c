@@ -98,7 +98,7 @@ static void started(void *arg, const struct sandbox_answer *answer)
 	if (a.r < 0)
 		(void) err_wrap(&a.err, a.r, "start process '%s' in container '%s'", s->exec_id,
 				s->id);
-	a.pid = sandbox_vmm_pid(s->sb);
+	a.pid = p ? guest_container_pid(p->container) : 0;
 	s->done(s->arg, &a);
 	/* A failed start with an early SIGKILL: its client hung up, so nobody will delete it. */
 	if (a.r < 0 && p && p->early_signals & (1ULL << (SIGKILL - 1)))

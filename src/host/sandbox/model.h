@@ -15,6 +15,7 @@
 #include "host/sandbox/jobs.h"
 #include "host/sandbox/phases.h"
 #include "host/sandbox/sandbox.h"
+#include "host/sandbox/standin.h"
 #include "host/sandbox/worker.h"
 #include "host/stdio/stdio.h"
 #include "host/storage/share.h"
@@ -75,19 +76,20 @@ struct guest_container {
 	Grpc__Mount **rootfs;      /* job's: see rootfs.h */
 	size_t n_rootfs;
 	struct guest_process *init;
-	struct list execs;     /* struct guest_process */
-	struct list lingers;   /* output of execs that are forgotten: see linger.c */
-	Grpc__Spec *spec;      /* job's: as the guest gets it */
-	struct list volumes;   /* job's: struct volume, what is held for its root and mounts */
-	Grpc__Hooks *hooks;    /* job's: those of the host; may be NULL */
-	bool lent;             /* job's: its root and mounts are shared, its spec is the guest's */
-	bool in_guest;         /* job's: the agent knows it */
-	bool removed;          /* the machine has nothing of it any more; busy until deleted */
-	int net_ns;            /* job's: the network namespace that the spec names, or -1 */
-	struct view view;      /* job's until created, then the loop's: for its stand-ins */
-	uint32_t ooms;         /* how often it ran out of memory */
-	struct list oom_waits; /* struct sandbox_oom_wait */
-	bool counts;           /* its limits are known, and the machine has to have room for them */
+	struct list execs;   /* struct guest_process */
+	struct list lingers; /* output of execs that are forgotten: see linger.c */
+	Grpc__Spec *spec;    /* job's: as the guest gets it */
+	struct list volumes; /* job's: struct volume, what is held for its root and mounts */
+	Grpc__Hooks *hooks;  /* job's: those of the host; may be NULL */
+	bool lent;           /* job's: its root and mounts are shared, its spec is the guest's */
+	bool in_guest;       /* job's: the agent knows it */
+	bool removed;        /* the machine has nothing of it any more; busy until deleted */
+	int net_ns;          /* job's: the network namespace that the spec names, or -1 */
+	struct view view;    /* job's until created, then the loop's: for its stand-ins */
+	struct guest_standin standin; /* loop's, and while it is made or ended the job's */
+	uint32_t ooms;                /* how often it ran out of memory */
+	struct list oom_waits;        /* struct sandbox_oom_wait */
+	bool counts; /* its limits are known, and the machine has to have room for them */
 	struct machine_need need;
 };
 

@@ -179,6 +179,8 @@ static void told(void *arg)
 	struct sandbox_answer a = end_of(p);
 
 	p->status = OCI_STOPPED;
+	if (p == p->container->init)
+		guest_standin_end(&p->container->standin);
 	if (answer_waits(p, &a) && p != p->container->init)
 		forget(p);
 	sandbox_changed(sb);

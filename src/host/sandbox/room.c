@@ -77,6 +77,23 @@ void room_close(struct guest_container *c)
 	c->net_ns = fd_close(c->net_ns);
 }
 
+/* Runs on the loop, because sandbox_room() hands the view out there. */
+static int close_on_loop(void *arg, struct err *e)
+{
+	struct guest_container *c = arg;
+
+	(void) e;
+	guest_standin_end(&c->standin);
+	room_close(c);
+	return 0;
+}
+
+void close_room(struct guest_container *c)
+{
+	(void) worker_on_loop(c->worker, close_on_loop, c, NULL);
+	guest_standin_await_end(&c->standin);
+}
+
 int sandbox_room(struct sandbox *sb, const char *id, const int **ret_fds, size_t *ret_n,
 		 struct err *e)
 {

@@ -146,7 +146,7 @@ int sandbox_state(struct sandbox *sb, const char *id, const char *exec_id,
 		.out = p->out,
 		.err = p->err,
 		.terminal = p->terminal,
-		.pid = status == OCI_STOPPED ? 0 : sandbox_vmm_pid(sb),
+		.pid = status == OCI_STOPPED ? 0 : guest_container_pid(p->container),
 		.exit_status = p->exit_status,
 		.exited_at = p->exited_at,
 	};

@@ -51,6 +51,7 @@ struct sandbox_options {
 	int host_mount_ns;          /* for hooks; borrowed; -1: none */
 	bool lone;                  /* one container, for which the machine is made */
 	uint64_t began_us;          /* clock_now_us() when this program began */
+	bool has_standins;          /* each container gets a stand-in, whose pid is told for it */
 	void (*changed)(void *arg); /* a container or the machine came or went */
 	void *arg;
 
@@ -70,7 +71,7 @@ AUTO_PTR(struct sandbox, sandbox_free)
 struct sandbox_answer {
 	int r; /* 0 or -errno */
 	struct err err;
-	uint32_t pid;         /* create, start: the VMM's, which stands for all of the machine */
+	uint32_t pid; /* create, start, delete: the stand-in's, or the VMM's if there is none */
 	uint32_t exit_status; /* wait, delete: the code, or 128 + signal */
 	struct timespec exited_at;
 	struct err cause; /* of a process that ended because its machine was lost */

@@ -99,6 +99,7 @@ static int make_sandbox(struct server *s, const struct server_options *o, struct
 		.host_mount_ns = o->host_mount_ns,
 		.lone = o->lone,
 		.began_us = o->began_us,
+		.has_standins = !o->lone,
 		.changed = changed,
 		.arg = s,
 		.make_hv = o->make_hv,

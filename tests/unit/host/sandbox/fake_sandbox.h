@@ -29,6 +29,7 @@ static struct {
 	char *bundle;
 	char *share;
 	int host_ns;
+	bool has_standins; /* set before up() */
 	bool done;
 	struct sandbox_answer answer;
 	uint8_t data[256];
@@ -107,6 +108,7 @@ static inline void up(void)
 		.share_base = here.share,
 		.host_mount_ns = here.host_ns,
 		.config_path = config,
+		.has_standins = here.has_standins,
 		.make_hv = make_hv,
 	};
 
