@@ -27,6 +27,7 @@ enum child_kind {
 	CHILD_CREATE_HOOKS, /* prestart and createRuntime, in the agent's namespaces */
 	CHILD_POSTSTART_HOOKS,
 	CHILD_POSTSTOP_HOOKS,
+	CHILD_HOLD_PIDS, /* no container's: keeps a pid namespace; has no CHILD_JOB */
 	CHILD_KIND_MAX,
 };
 

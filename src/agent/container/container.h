@@ -56,6 +56,9 @@ int container_zygote_main(void);
 
 struct container;
 
+/* Sets a sysctl for the namespaces that the containers of a pod share, which are the agent's. */
+int container_pod_sysctl(const char *key, const char *value, struct err *e);
+
 /* What all containers of one agent share. */
 struct container_host;
 
@@ -66,6 +69,24 @@ int container_host_new(struct loop *loop, struct reaper *reaper, struct containe
 /* Every container must be freed before. Accepts NULL. */
 void container_host_free(struct container_host *host);
 AUTO_PTR(struct container_host, container_host_free)
+
+/**
+ * container_pids_new() - make a pid namespace that containers can share
+ * @ended:	its first process has ended, and with it all in the namespace
+ *
+ * The first process does nothing, so the containers may come and go in any order. It has no rights
+ * and no files, because a container in the namespace may look at it.
+ */
+struct container_pids;
+int container_pids_new(struct container_host *host, void (*ended)(void *arg), void *arg,
+		       struct container_pids **ret, struct err *e);
+
+/* For struct container_config; borrowed. */
+int container_pids_fd(const struct container_pids *p);
+
+/* Ends whatever is in the namespace. Accepts NULL. */
+void container_pids_free(struct container_pids *p);
+AUTO_PTR(struct container_pids, container_pids_free)
 
 /* A process that the agent made in a container: its init, or an exec. */
 struct container_process;

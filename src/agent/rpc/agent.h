@@ -26,9 +26,10 @@ struct rpc {
 	unsigned n_members;
 	struct container_host *host; /* NULL until the first container */
 	struct storages *storages;
-	struct storage_hold *hold;  /* of the sandbox */
-	int ipc_ns, uts_ns, pid_ns; /* of the pod; -1 if there is none (yet) */
-	bool shares_pid_ns;         /* all containers do */
+	struct storage_hold *hold;   /* of the sandbox */
+	int ipc_ns, uts_ns;          /* of the pod; -1 if there is none yet */
+	struct container_pids *pids; /* of the pod; NULL until a container wants them */
+	bool shares_pid_ns;          /* all containers do */
 	struct list oom_events, oom_calls;
 
 	struct ttrpc_call *sandbox_call; /* CreateSandbox or DestroySandbox under way */

@@ -67,18 +67,60 @@ static void on_oom(void *arg)
 	oom_happened(m->rpc, m->id);
 }
 
-/* The first container of a pod that shares its process ids gives the namespace to the others. */
-static void keep_pid_ns(struct member *m)
+static void pids_ended(void *arg)
 {
-	char path[64];
+	struct rpc *rpc = arg;
 
-	if (!m->shares_pid_ns || m->rpc->pid_ns >= 0)
-		return;
-	(void) snprintf(path, sizeof path, "/proc/%d/ns/pid", container_process_pid(m->init.cp));
-	m->rpc->pid_ns = open(path, O_RDONLY | O_CLOEXEC);
-	if (m->rpc->pid_ns < 0)
-		log_error("container '%s' cannot share its process ids: %s", m->id,
-			  strerror(errno));
+	log_error("the first process of the pod's pid namespace has ended");
+	container_pids_free(take_ptr(rpc->pids));
+}
+
+/* The pid namespace of the pod. Returns a descriptor that is the caller's, or -errno. */
+static int open_pod_pids(struct rpc *rpc, struct err *e)
+{
+	int r = rpc->pids ? 0 : container_pids_new(rpc->host, pids_ended, rpc, &rpc->pids, e);
+
+	if (r < 0)
+		return r;
+	r = fcntl(container_pids_fd(rpc->pids), F_DUPFD_CLOEXEC, 0);
+	return r < 0 ? err_sys(e, errno, "use the pod's pid namespace") : r;
+}
+
+/* That of container @id, which may be the pod's. */
+static int open_pids_of(struct rpc *rpc, const char *id, struct err *e)
+{
+	struct member *of = NULL;
+	char path[64];
+	int r = member_find_made(rpc, id, &of, e);
+
+	if (r < 0)
+		return r;
+	if (of->shares_pid_ns)
+		return open_pod_pids(rpc, e);
+	/* 0 when it has ended. */
+	pid_t pid = container_process_pid(of->init.cp);
+
+	(void) snprintf(path, sizeof path, "/proc/%d/ns/pid", pid);
+	r = pid ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	return r < 0 ? err_say(e, ESRCH, "container '%s' has ended", id) : r;
+}
+
+/* Which pid namespace the container is to have; *@ret is the caller's, -1: a new one. */
+static int choose_pids(const struct creation *c, int *ret, struct err *e)
+{
+	struct member *m = c->member;
+	int fd = -1;
+
+	if (m->shares_pid_ns)
+		fd = open_pod_pids(m->rpc, e);
+	else if (*c->req->pidns_of)
+		fd = open_pids_of(m->rpc, c->req->pidns_of, e);
+	else
+		return 0;
+	if (fd < 0)
+		return fd;
+	*ret = fd;
+	return 0;
 }
 
 static void on_created(void *arg, int r, const struct err *cause)
@@ -92,8 +134,6 @@ static void on_created(void *arg, int r, const struct err *cause)
 		r = task_attach(&m->init, &e);
 		cause = &e;
 	}
-	if (r == 0)
-		keep_pid_ns(m);
 	finish(c, r, cause);
 }
 
@@ -135,19 +175,23 @@ static int make(struct creation *c, struct err *e)
 		.spec = c->req->oci,
 		.ipc_ns = own_users ? -1 : rpc->ipc_ns,
 		.uts_ns = own_users ? -1 : rpc->uts_ns,
-		.pid_ns = m->shares_pid_ns ? rpc->pid_ns : -1,
+		.pid_ns = -1,
 		.stdio = {.fds = {-1, -1, -1}},
 		.exited = init_exited,
 		.oom = on_oom,
 		.arg = m,
 	};
-	int r = make_bundle(m, &bundle, e);
+	auto_close int pids = -1;
+	int r = choose_pids(c, &pids, e);
 
+	if (r == 0)
+		r = make_bundle(m, &bundle, e);
 	if (r == 0)
 		r = task_open_stdio(&m->init, process && process->terminal, &config.stdio, e);
 	if (r < 0)
 		return r;
 	config.bundle = bundle;
+	config.pid_ns = pids;
 	r = container_create(rpc->host, &config, on_created, m, &m->container, e);
 	for (size_t i = 0; i < ARRAY_LEN(config.stdio.fds); i++)
 		fd_close(config.stdio.fds[i]);

@@ -147,7 +147,7 @@ int rpc_new(const struct rpc_config *config, struct rpc **ret, struct err *e)
 		return err_sys(e, ENOMEM, "prepare to serve");
 	rpc->config = *config;
 	rpc->phase = PHASE_EMPTY;
-	rpc->ipc_ns = rpc->uts_ns = rpc->pid_ns = -1;
+	rpc->ipc_ns = rpc->uts_ns = -1;
 	list_init(&rpc->members);
 	list_init(&rpc->oom_events);
 	list_init(&rpc->oom_calls);
@@ -205,9 +205,9 @@ void rpc_free(struct rpc *rpc)
 	loop_timer_cancel(rpc->quiet_timer);
 	storage_hold_free(rpc->hold);
 	storages_free(rpc->storages);
+	container_pids_free(rpc->pids);
 	container_host_free(rpc->host);
 	fd_close(rpc->ipc_ns);
 	fd_close(rpc->uts_ns);
-	fd_close(rpc->pid_ns);
 	free(rpc);
 }

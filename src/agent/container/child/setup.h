@@ -62,6 +62,9 @@ int refuse_unsupported_process(struct setup *s, struct err *e);
 int enter_namespaces(struct setup *s, struct err *e);
 int join_container(struct setup *s, struct err *e);
 
+/* hold_pids.c: returns only when it fails. */
+int hold_pids(struct err *e);
+
 /* session.c: session and keyring; names of the host; sysctls. */
 int start_session(struct setup *s, struct err *e);
 int set_names(struct setup *s, struct err *e);
