@@ -64,6 +64,7 @@ static void learn(void *arg, struct ttrpc_answer *answer)
 	sb->agent.promises.close_output = agent_details_have(d, "close-output");
 	sb->agent.promises.end_at_once = agent_details_have(d, "end-at-once");
 	sb->agent.knows_oci_1_2 = agent_details_have(d, "oci-1.2");
+	sb->agent.knows_pods = agent_details_have(d, "pods");
 	sb->agent.lists_processes = agent_details_have(d, "list-processes");
 	log_debug("guest: agent %s", d ? d->version : "without details");
 }
@@ -107,14 +108,21 @@ static int reach_agent(struct sandbox *sb, msec_t deadline, struct err *e)
 	return r;
 }
 
-static int greet_agent(struct sandbox *sb, const struct sandbox_spec *spec, msec_t deadline,
-		       struct err *e)
+static int greet_agent(struct sandbox *sb, const struct sandbox_spec *spec,
+		       const struct guest_container *first, msec_t deadline, struct err *e)
 {
+	const Grpc__Linux *holder = first && first->holds_pod ? first->spec->linux : NULL;
+	const struct create_sandbox_pod pod = {
+		.hostname = spec->hostname,
+		.shm = &sb->machine.shm,
+		.sysctl = holder ? holder->sysctl : NULL,
+		.n_sysctl = holder ? holder->n_sysctl : 0,
+	};
 	struct create_sandbox g;
 
 	log_debug("step: make the guest's sandbox");
 
-	int r = create_sandbox_init(&g, sb->machine.config, sb->options.id, spec->hostname, e);
+	int r = create_sandbox_init(&g, sb->machine.config, sb->options.id, &pod, e);
 
 	if (r == 0)
 		r = guest_ask(sb, sb->machine.worker, "CreateSandbox", &g.request.base, deadline,
@@ -159,6 +167,15 @@ static int await_details(struct sandbox *sb, msec_t deadline, struct err *e)
 	return 0;
 }
 
+/* An agent that does not know the pod's sysctls has skipped them. */
+static int check_holder(const struct sandbox *sb, const struct guest_container *first,
+			struct err *e)
+{
+	if (!first || !first->holds_pod || !first->spec->linux->n_sysctl || sb->agent.knows_pods)
+		return 0;
+	return err_say(e, ENOTSUP, "linux.sysctl: the agent in the guest does not know a pod's");
+}
+
 /* A timeout names its length, and the key to raise for a guest that needs longer. */
 static void name_deadline(const struct sandbox *sb, struct err *e)
 {
@@ -181,9 +198,11 @@ int boot(struct sandbox *sb, const struct sandbox_spec *spec, const struct guest
 	log_debug("step: reach the agent");
 	r = reach_agent(sb, deadline, e);
 	if (r == 0)
-		r = greet_agent(sb, spec, deadline, e);
+		r = greet_agent(sb, spec, first, deadline, e);
 	if (r == 0)
 		r = await_details(sb, deadline, e);
+	if (r == 0)
+		r = check_holder(sb, first, e);
 	if (r == 0)
 		return 0;
 	name_deadline(sb, e);

@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <errno.h>
 
 #include "host/sandbox/agent_call.h"
@@ -69,14 +70,46 @@ void sandbox_resume(struct sandbox *sb, const char *id, sandbox_done_fn done, vo
 	freeze(sb, id, OCI_PAUSED, OCI_RUNNING, done, arg);
 }
 
+/* What holds a pod uses nothing in the guest; CRI asks for a pod's statistics by it. */
+static void answer_zero(sandbox_done_fn done, void *arg)
+{
+	Grpc__StatsContainerResponse all = GRPC__STATS_CONTAINER_RESPONSE__INIT;
+	Grpc__CgroupStats cgroup = GRPC__CGROUP_STATS__INIT;
+	Grpc__CpuStats cpu = GRPC__CPU_STATS__INIT;
+	Grpc__CpuUsage usage = GRPC__CPU_USAGE__INIT;
+	Grpc__MemoryStats memory = GRPC__MEMORY_STATS__INIT;
+	Grpc__MemoryData bytes = GRPC__MEMORY_DATA__INIT;
+	Grpc__PidsStats pids = GRPC__PIDS_STATS__INIT;
+	uint8_t packed[64];
+
+	cpu.cpu_usage = &usage;
+	memory.usage = &bytes;
+	cgroup.cpu_stats = &cpu;
+	cgroup.memory_stats = &memory;
+	cgroup.pids_stats = &pids;
+	all.cgroup_stats = &cgroup;
+	assert(protobuf_c_message_get_packed_size(&all.base) <= sizeof packed);
+
+	const struct sandbox_answer answer = {
+		.data = packed,
+		.bytes = protobuf_c_message_pack(&all.base, packed),
+	};
+
+	done(arg, &answer);
+}
+
 void sandbox_stats(struct sandbox *sb, const char *id, sandbox_done_fn done, void *arg)
 {
 	Grpc__StatsContainerRequest stats = GRPC__STATS_CONTAINER_REQUEST__INIT;
 	struct err e = {0};
-	struct guest_container *c = sandbox_find_in_guest(sb, id, &e);
+	struct guest_container *c = sandbox_find_alive(sb, id, &e);
 
 	if (!c) {
 		sandbox_refuse(done, arg, &e);
+		return;
+	}
+	if (c->holds_pod) {
+		answer_zero(done, arg);
 		return;
 	}
 	stats.container_id = c->id;

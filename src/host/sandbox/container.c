@@ -29,6 +29,7 @@ void guest_container_free(struct guest_container *c)
 	guest_standin_end(&c->standin);
 	guest_standin_await_end(&c->standin);
 	room_close(c);
+	siblings_free(c);
 	free(c->id);
 	free(c->bundle);
 	free(c);
@@ -78,7 +79,9 @@ static int start_run(struct worker_job *job, struct err *e)
 	start.container_id = c->id;
 	log_debug("step: start the container");
 
-	int r = guest_ask(sb, c->worker, "StartContainer", &start.base, deadline, NULL, e);
+	int r = c->holds_pod ? 0
+			     : guest_ask(sb, c->worker, "StartContainer", &start.base, deadline,
+					 NULL, e);
 
 	if (r < 0)
 		return r;

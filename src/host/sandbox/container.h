@@ -12,6 +12,7 @@ struct container_job {
 	void *arg;
 	struct err refusal; /* create: why nothing is to be created */
 	bool is_removed;    /* delete: only the hooks are left */
+	int (*check)(const Grpc__Spec *spec, struct err *e); /* add: NULL or what is checked */
 };
 
 /* Removes @c from the guest, if the agent has it; a failure is logged. Worker. */
@@ -42,6 +43,12 @@ uint32_t guest_container_pid(const struct guest_container *c);
 void guest_container_start(struct guest_container *c, sandbox_done_fn done, void *arg);
 void guest_container_delete(struct guest_container *c, sandbox_done_fn done, void *arg);
 
+/* ---- siblings.c ---- */
+
+/* Notes the namespaces of the other containers in @c->siblings. Loop. */
+int siblings_note(struct guest_container *c, struct err *e);
+void siblings_free(struct guest_container *c);
+
 /* ---- room.c ---- */
 
 /* Makes c->view, after CreateContainer, because the agent makes the mount points. Worker. */
@@ -50,5 +57,5 @@ int room_make(struct guest_container *c, struct err *e);
 /* Ends the stand-in and closes the room on the loop, and waits until both are gone. Worker. */
 void close_room(struct guest_container *c);
 
-/* Closes c->view and c->net_ns. Comes before the mounts in the view are removed from the share. */
+/* Closes c->view and what it has joined. Comes before the mounts in the view are removed from the share. */
 void room_close(struct guest_container *c);

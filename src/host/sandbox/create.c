@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -14,6 +15,7 @@
 #include "host/sandbox/process.h"
 #include "host/sandbox/registry.h"
 #include "host/sandbox/rootfs.h"
+#include "host/sandbox/siblings.h"
 #include "host/spec/spec.h"
 
 static int read_bundle(struct guest_container *c, struct err *e)
@@ -61,10 +63,14 @@ static int lend(struct guest_container *c, struct err *e)
 		.volumes = &c->volumes,
 		.terminal = c->init->terminal,
 		.drop_seccomp = sb->machine.config->runtime.disable_guest_seccomp,
-		.ret_net_ns = &c->net_ns,
+		.shm = &sb->machine.shm,
+		.siblings = c->siblings ? c->siblings->list : NULL,
+		.n_siblings = c->siblings ? c->siblings->n : 0,
+		.ret_joined = &c->joined,
 	};
 
-	return guest_spec_make(&rules, c->spec, &c->hooks, e);
+	return c->holds_pod ? guest_holder_make(&rules, c->spec, &c->hooks, e)
+			    : guest_spec_make(&rules, c->spec, &c->hooks, e);
 }
 
 int guest_container_lend(struct guest_container *c, struct err *e)
@@ -72,7 +78,7 @@ int guest_container_lend(struct guest_container *c, struct err *e)
 	if (c->lent)
 		return 0;
 
-	int r = rootfs_mount(c, e);
+	int r = c->holds_pod ? 0 : rootfs_mount(c, e);
 
 	if (r < 0)
 		return r;
@@ -105,6 +111,27 @@ static bool needs_no_annotations(const Grpc__Spec *spec)
 	       grpc__spec__get_packed_size(spec) > GUEST_SPEC_BYTES;
 }
 
+/* Whose process ids the container is to see: the pod's, or those of one container of it. */
+static int share_pids(struct guest_container *c, Grpc__CreateContainerRequest *create,
+		      struct err *e)
+{
+	char *of = c->joined.pid_of;
+
+	if (!of)
+		return 0;
+	if (c->siblings->holder && strcmp(c->siblings->holder->id, of) == 0) {
+		create->sandbox_pidns = true;
+		return 0;
+	}
+	if (!c->sb->agent.knows_pods)
+		return err_say(e, ENOTSUP,
+			       "the agent in the guest cannot let it see the processes of "
+			       "container '%s'",
+			       of);
+	create->pidns_of = of;
+	return 0;
+}
+
 static int create_in_guest(struct guest_container *c, struct err *e)
 {
 	struct sandbox *sb = c->sb;
@@ -116,9 +143,12 @@ static int create_in_guest(struct guest_container *c, struct err *e)
 	create.container_id = c->id;
 	create.oci = needs_no_annotations(c->spec) ? &without : c->spec;
 
-	log_debug("step: create the container");
+	int r = share_pids(c, &create, e);
 
-	int r = guest_ask(sb, c->worker, "CreateContainer", &create.base, deadline, NULL, e);
+	if (r < 0)
+		return r;
+	log_debug("step: create the container");
+	r = guest_ask(sb, c->worker, "CreateContainer", &create.base, deadline, NULL, e);
 
 	c->in_guest = r == 0;
 	return r;
@@ -157,7 +187,7 @@ static int create_steps(struct guest_container *c, struct err *e)
 		r = check_extensions(c, e);
 	if (r == 0)
 		r = hooks_before(c, e);
-	if (r == 0)
+	if (r == 0 && !c->holds_pod)
 		r = create_in_guest(c, e);
 	if (r == 0)
 		r = room_make(c, e);
@@ -222,7 +252,7 @@ static int create_end(struct guest_container *c, struct err *e)
 		return 0;
 	}
 
-	int r = guest_process_attach(init, e);
+	int r = c->holds_pod ? 0 : guest_process_attach(init, e);
 
 	if (r == 0 && c->standin.pid)
 		r = guest_standin_watch(&c->standin, c->sb->loop, signalled, c, e);
@@ -240,6 +270,7 @@ static void create_done(struct worker_job *job, int r, struct err *e)
 	struct sandbox_answer answer = {.pid = guest_container_pid(c)};
 
 	c->init->busy = false;
+	siblings_free(c);
 	if (r == 0)
 		r = create_end(c, e);
 	answer.r = err_wrap(e, r, "create container '%s'", c->id);
@@ -264,6 +295,14 @@ static void has_room(void *arg, const struct sandbox_answer *answer)
 	container_job_queue(j, create_run, create_done);
 }
 
+void sandbox_hold_pod(struct sandbox *sb, const char *id)
+{
+	struct guest_container *c = sandbox_find(sb, id, NULL);
+
+	assert(c && sb->state == SANDBOX_EMPTY);
+	c->holds_pod = true;
+}
+
 /* A sandbox that has ended meanwhile is told by the job, because it also undoes what there is. */
 void sandbox_create_container(struct sandbox *sb, const char *id, sandbox_done_fn done, void *arg)
 {
@@ -273,7 +312,10 @@ void sandbox_create_container(struct sandbox *sb, const char *id, sandbox_done_f
 
 	if (c && !j)
 		(void) err_sys(&e, ENOMEM, "create container '%s'", id);
+	else if (c)
+		(void) siblings_note(c, &e);
 	if (e.code) {
+		free(j);
 		guest_container_free(c);
 		sandbox_refuse(done, arg, &e);
 		return;
@@ -288,7 +330,10 @@ void sandbox_create_container(struct sandbox *sb, const char *id, sandbox_done_f
 
 static int add_run(struct worker_job *job, struct err *e)
 {
-	return read_spec(container_of(job, struct container_job, job.job)->c, e);
+	struct container_job *j = container_of(job, struct container_job, job.job);
+	int r = read_spec(j->c, e);
+
+	return r == 0 && j->check ? j->check(j->c->spec, e) : r;
 }
 
 static void add_done(struct worker_job *job, int r, struct err *e)
@@ -341,7 +386,7 @@ static int container_new(struct sandbox *sb, const struct sandbox_container *new
 	list_init(&c->volumes);
 	list_init(&c->oom_waits);
 	c->sb = sb;
-	c->net_ns = -1;
+	c->joined = GUEST_JOINED_NONE;
 	c->view = VIEW_NONE;
 	c->standin = GUEST_STANDIN_NONE;
 	c->id = strdup(new->id);
@@ -387,6 +432,7 @@ void sandbox_add_container(struct sandbox *sb, const struct sandbox_container *n
 		sandbox_refuse(done, arg, &e);
 		return;
 	}
+	j->check = new->check;
 	list_add(&sb->containers, &c->link);
 	container_job_queue(j, add_run, add_done);
 }

@@ -1,6 +1,7 @@
 #include "host/sandbox/create_sandbox.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,25 @@ static void describe_share(struct create_sandbox *g, const struct config_hypervi
 	g->share_options[1] = g->msize;
 	g->share.options = g->share_options;
 	g->share.n_options = 2;
+}
+
+/* The /dev/shm that the pod's containers share. */
+static void describe_shm(struct create_sandbox *g, uint64_t bytes)
+{
+	(void) snprintf(g->shm_size, sizeof g->shm_size, "size=%" PRIu64, bytes);
+	grpc__storage__init(&g->shm);
+	g->shm.driver = (char *) "ephemeral";
+	g->shm.source = (char *) "shm";
+	g->shm.fstype = (char *) "tmpfs";
+	g->shm.mount_point = (char *) VOLUME_SHM_GUEST_PATH;
+	g->shm_options[0] = (char *) "nosuid";
+	g->shm_options[1] = (char *) "nodev";
+	g->shm_options[2] = (char *) "noexec";
+	g->shm_options[3] = (char *) "mode=1777";
+	g->shm_options[4] = g->shm_size;
+	g->shm.options = g->shm_options;
+	g->shm.n_options = 5;
+	g->storages[g->request.n_storages++] = &g->shm;
 }
 
 /* Adds a copy of @word to a list of strings. */
@@ -85,15 +105,39 @@ static int describe_modules(struct create_sandbox *g, const struct config_list *
 	return 0;
 }
 
+static int describe_sysctls(struct create_sandbox *g, const struct create_sandbox_pod *pod,
+			    struct err *e)
+{
+	size_t n = pod->n_sysctl;
+
+	g->sysctls = calloc(n + 1, sizeof *g->sysctls);
+	g->request.sysctl = calloc(n + 1, sizeof *g->request.sysctl);
+	if (!g->sysctls || !g->request.sysctl)
+		return err_sys(e, ENOMEM, "describe the pod's sysctls");
+	for (size_t i = 0; i < n; i++) {
+		grpc__create_sandbox_request__sysctl_entry__init(&g->sysctls[i]);
+		g->sysctls[i].key = pod->sysctl[i]->key;
+		g->sysctls[i].value = pod->sysctl[i]->value;
+		g->request.sysctl[i] = &g->sysctls[i];
+	}
+	g->request.n_sysctl = n;
+	return 0;
+}
+
 int create_sandbox_init(struct create_sandbox *g, const struct config *config,
-			const char *sandbox_id, const char *hostname, struct err *e)
+			const char *sandbox_id, const struct create_sandbox_pod *pod, struct err *e)
 {
 	*g = (struct create_sandbox){.request = GRPC__CREATE_SANDBOX_REQUEST__INIT};
 	g->request.sandbox_id = (char *) sandbox_id;
-	if (hostname)
-		g->request.hostname = (char *) hostname;
+	if (pod->hostname)
+		g->request.hostname = (char *) pod->hostname;
 	describe_share(g, &config->hypervisor);
-	return describe_modules(g, &config->agent.kernel_modules, e);
+	if (pod->shm && pod->shm->ino)
+		describe_shm(g, pod->shm->bytes);
+
+	int r = describe_sysctls(g, pod, e);
+
+	return r < 0 ? r : describe_modules(g, &config->agent.kernel_modules, e);
 }
 
 void create_sandbox_fini(struct create_sandbox *g)
@@ -101,6 +145,11 @@ void create_sandbox_fini(struct create_sandbox *g)
 	for (size_t i = 0; i < g->request.n_kernel_modules; i++)
 		grpc__kernel_module__free_unpacked(g->request.kernel_modules[i], NULL);
 	free(g->request.kernel_modules);
+	free(g->request.sysctl);
+	free(g->sysctls);
+	g->request.sysctl = NULL;
+	g->request.n_sysctl = 0;
+	g->sysctls = NULL;
 	g->request.kernel_modules = NULL;
 	g->request.n_kernel_modules = 0;
 }

@@ -27,6 +27,8 @@ int sandbox_exec(struct sandbox *sb, const char *id, const char *exec_id,
 	char path[128];
 	int r = c ? oci_id_check(exec_id, e) : -ENOENT;
 
+	if (r == 0)
+		r = sandbox_check_program(c, e);
 	if (r == 0 && sandbox_find_process(sb, id, exec_id, NULL))
 		r = err_say(e, EEXIST, "container '%s' has a process '%s'", id, exec_id);
 	if (r == 0 && !sb->agent.knows_oci_1_2 &&

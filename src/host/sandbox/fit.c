@@ -21,7 +21,7 @@ static struct hv_size wanted_size(const struct sandbox *sb)
 	list_for_each (pos, &sb->containers) {
 		const struct guest_container *c = container_of(pos, struct guest_container, link);
 
-		if (c->counts)
+		if (c->counts && !c->holds_pod)
 			machine_need_add(&sum, &c->need);
 	}
 

@@ -12,6 +12,16 @@ static bool must_die(uint32_t signo)
 	return signo == SIGKILL || signo == SIGTERM;
 }
 
+/* What holds a pod runs no program: the signals that end Kubernetes' pause program end it, too, and
+ * others do nothing. */
+static void kill_holder(struct guest_process *p, uint32_t signo)
+{
+	if (signo == SIGKILL)
+		guest_process_end(p, 128 + SIGKILL);
+	else if (signo == SIGTERM || signo == SIGINT)
+		guest_process_end(p, 0);
+}
+
 void sandbox_kill(struct sandbox *sb, const char *id, const char *exec_id, uint32_t signo, bool all,
 		  sandbox_done_fn done, void *arg)
 {
@@ -31,6 +41,11 @@ void sandbox_kill(struct sandbox *sb, const char *id, const char *exec_id, uint3
 	if (p && status == OCI_STOPPED && must_die(signo)) {
 		if (p->io && p->status != OCI_STOPPED)
 			stdio_hurry(p->io, KILLED_FLUSH_MS);
+		done(arg, &done_already);
+		return;
+	}
+	if (p && p->container->holds_pod && status != OCI_CREATING && status != OCI_STOPPED) {
+		kill_holder(p, signo);
 		done(arg, &done_already);
 		return;
 	}

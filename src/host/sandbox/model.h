@@ -17,6 +17,7 @@
 #include "host/sandbox/sandbox.h"
 #include "host/sandbox/standin.h"
 #include "host/sandbox/worker.h"
+#include "host/spec/spec.h"
 #include "host/stdio/stdio.h"
 #include "host/storage/share.h"
 #include "host/storage/view.h"
@@ -81,11 +82,13 @@ struct guest_container {
 	Grpc__Spec *spec;    /* job's: as the guest gets it */
 	struct list volumes; /* job's: struct volume, what is held for its root and mounts */
 	Grpc__Hooks *hooks;  /* job's: those of the host; may be NULL */
+	bool holds_pod;      /* runs no program: see sandbox_hold_pod() */
 	bool lent;           /* job's: its root and mounts are shared, its spec is the guest's */
 	bool in_guest;       /* job's: the agent knows it */
 	bool removed;        /* the machine has nothing of it any more; busy until deleted */
-	int net_ns;          /* job's: the network namespace that the spec names, or -1 */
-	struct view view;    /* job's until created, then the loop's: for its stand-ins */
+	struct guest_joined joined;   /* job's: the namespaces that the spec names */
+	struct siblings *siblings;    /* what is there when it is created; only for that job */
+	struct view view;             /* job's until created, then the loop's: for its stand-ins */
 	struct guest_standin standin; /* loop's, and while it is made or ended the job's */
 	uint32_t ooms;                /* how often it ran out of memory */
 	struct list oom_waits;        /* struct sandbox_oom_wait */
@@ -101,6 +104,7 @@ struct machine {
 	struct share *share;
 	struct hv *hv;               /* made and freed on the loop */
 	struct virtiofsd *virtiofsd; /* made and freed on the loop */
+	struct volume_shm shm;       /* the pod's /dev/shm, when a container holds the pod */
 	int vmm_user_fd;             /* holds the claim on the VMM's user; or -1 */
 	bool may_grow;               /* its size follows its containers' limits */
 	bool booted;                 /* the guest has made its sandbox */
@@ -113,6 +117,7 @@ struct agent {
 	bool is_known;                /* it has told what it can: */
 	struct stdio_promises promises;
 	bool knows_oci_1_2;
+	bool knows_pods;
 	bool lists_processes;
 };
 

@@ -202,6 +202,12 @@ static void ended(struct guest_process *p, uint32_t code)
 	(void) clock_gettime(CLOCK_REALTIME, &p->exited_at);
 }
 
+void guest_process_end(struct guest_process *p, uint32_t code)
+{
+	ended(p, code);
+	finish(p);
+}
+
 enum oci_status guest_process_status(const struct guest_process *p)
 {
 	return p->has_ended && p->io && stdio_is_stuck(p->io) ? OCI_STOPPED : p->status;

@@ -28,6 +28,14 @@ int sandbox_check_ready(const struct sandbox *sb, struct err *e)
 	return 0;
 }
 
+int sandbox_check_program(const struct guest_container *c, struct err *e)
+{
+	if (!c->holds_pod)
+		return 0;
+	return err_say(e, EOPNOTSUPP, "container '%s' stands for its pod: no program runs in it",
+		       c->id);
+}
+
 struct guest_container *sandbox_find(struct sandbox *sb, const char *id, struct err *e)
 {
 	list_for_each (pos, &sb->containers) {
@@ -40,7 +48,7 @@ struct guest_container *sandbox_find(struct sandbox *sb, const char *id, struct 
 	return NULL;
 }
 
-struct guest_container *sandbox_find_in_guest(struct sandbox *sb, const char *id, struct err *e)
+struct guest_container *sandbox_find_alive(struct sandbox *sb, const char *id, struct err *e)
 {
 	struct guest_container *c = sandbox_find(sb, id, e);
 
@@ -50,6 +58,13 @@ struct guest_container *sandbox_find_in_guest(struct sandbox *sb, const char *id
 		return c;
 	(void) err_say(e, EBUSY, "container '%s' is %s", id, oci_status_name(c->init->status));
 	return NULL;
+}
+
+struct guest_container *sandbox_find_in_guest(struct sandbox *sb, const char *id, struct err *e)
+{
+	struct guest_container *c = sandbox_find_alive(sb, id, e);
+
+	return c && sandbox_check_program(c, e) == 0 ? c : NULL;
 }
 
 struct guest_process *sandbox_find_process(struct sandbox *sb, const char *id, const char *exec_id,

@@ -34,9 +34,12 @@ static int clone_mounts(struct guest_container *c, struct view_mount *mounts, st
 static int make(struct guest_container *c, struct view_mount *mounts, struct err *e)
 {
 	auto_close int root_fd = -1;
-	int r = share_clone(c->sb->machine.share, c->spec->root->path, &root_fd, e);
+	int r = 0;
 
-	if (r == 0)
+	/* Nothing of a container that holds the pod is in the share. */
+	if (!c->holds_pod)
+		r = share_clone(c->sb->machine.share, c->spec->root->path, &root_fd, e);
+	if (r == 0 && !c->holds_pod)
 		r = clone_mounts(c, mounts, e);
 	if (r < 0)
 		return r;
@@ -45,9 +48,11 @@ static int make(struct guest_container *c, struct view_mount *mounts, struct err
 		.scratch = share_private_path(c->sb->machine.share),
 		.root_fd = root_fd,
 		.mounts = mounts,
-		.n_mounts = c->spec->n_mounts,
+		.n_mounts = c->holds_pod ? 0 : c->spec->n_mounts,
 		.hostname = c->spec->hostname,
-		.net_fd = c->net_ns,
+		.net_fd = c->joined.net_ns,
+		.ipc_fd = c->joined.ipc_ns,
+		.uts_fd = c->joined.uts_ns,
 	};
 
 	return view_make(&view, &c->view, e);
@@ -74,7 +79,7 @@ int room_make(struct guest_container *c, struct err *e)
 void room_close(struct guest_container *c)
 {
 	view_close(&c->view);
-	c->net_ns = fd_close(c->net_ns);
+	guest_joined_fini(&c->joined);
 }
 
 /* Runs on the loop, because sandbox_room() hands the view out there. */

@@ -129,6 +129,8 @@ struct sandbox_container {
 	struct sandbox_stdio stdio;
 	const struct sandbox_mount *rootfs;
 	size_t n_rootfs;
+	/* What else its spec must keep to; on a worker. NULL: nothing. */
+	int (*check)(const Grpc__Spec *spec, struct err *e);
 };
 
 /* Adds a container that is CREATING: reads and checks its bundle. READY, or EMPTY for the one
@@ -136,6 +138,11 @@ struct sandbox_container {
  * Failures: -EEXIST, -EINVAL (id, spec), -ENOENT (bundle), ...; the container is gone then. */
 void sandbox_add_container(struct sandbox *sb, const struct sandbox_container *container,
 			   sandbox_done_fn done, void *arg);
+
+/* Makes container @id, which was added to an EMPTY sandbox, the one that holds the pod: its
+ * namespaces are the pod's, and nothing of it gets into the guest, no program, no file. It has a
+ * state all the same: once started it runs until SIGTERM or SIGINT (code 0) or SIGKILL. */
+void sandbox_hold_pod(struct sandbox *sb, const char *id);
 
 /* Creates a container that was added; called once for it, READY only. Failures: -ENOENT (source),
  * -ECANCELED, -ETIMEDOUT, ...; the container is gone then. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "host/shim/pod_spec.h"
 
 /* A Create or a Delete under way. */
 struct pod_call {
@@ -97,6 +98,9 @@ static void added(void *arg, const struct sandbox_answer *answer)
 	if (answer->r < 0) {
 		finish(p, answer);
 	} else if (sandbox_is_empty(p->sb)) {
+		if (pod_spec_is_sandbox(spec))
+			sandbox_hold_pod(p->sb, p->id);
+
 		const struct sandbox_spec machine = {
 			.hostname = spec->hostname,
 			.resources = spec->linux ? spec->linux->resources : NULL,
@@ -116,8 +120,11 @@ void pod_create(struct sandbox *sb, const struct sandbox_container *container,
 {
 	struct pod_call *p = call_new(sb, container->id, config_path, done, arg);
 
+	struct sandbox_container judged = *container;
+
+	judged.check = pod_spec_check;
 	if (p) {
-		sandbox_add_container(sb, container, added, p);
+		sandbox_add_container(sb, &judged, added, p);
 		return;
 	}
 	for (int i = 0; i < 3; i++)

@@ -13,6 +13,7 @@ int guest_mounts_make(const struct guest_rules *rules, Grpc__Spec *spec, struct 
 		.linux = spec->linux,
 		.share = rules->share,
 		.volumes = rules->volumes,
+		.shm = rules->shm,
 	};
 	auto_close int root_fd = volume_root_open(&owner, spec->root, e);
 	int r = root_fd < 0 ? root_fd : 0;

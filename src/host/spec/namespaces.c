@@ -4,11 +4,13 @@
 #include <fcntl.h>
 #include <linux/nsfs.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "host/spec/spec.h"
 #include "oci/names.h"
@@ -41,41 +43,101 @@ static int open_path(const char *path, int type, int *ret_fd, struct err *e)
 	return 0;
 }
 
-/* A machine can use only a network namespace of the host; all others belong to the kernel that runs
- * the process. */
-static int judge(const Grpc__LinuxNamespace *ns, int type, int *ret_net_ns, struct err *e)
+/* The namespace of @sibling that is of @type. */
+static const struct guest_ns *of_type(const struct guest_sibling *sibling, int type)
 {
+	switch (type) {
+	case CLONE_NEWNET:
+		return &sibling->net;
+	case CLONE_NEWIPC:
+		return &sibling->ipc;
+	case CLONE_NEWUTS:
+		return &sibling->uts;
+	case CLONE_NEWPID:
+		return &sibling->pid;
+	default:
+		return NULL;
+	}
+}
+
+/* Whose namespace the open @fd is; NULL: nobody's in this machine. */
+static const struct guest_sibling *whose(const struct guest_rules *rules, int fd, int type)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return NULL;
+	for (size_t i = 0; i < rules->n_siblings; i++) {
+		const struct guest_ns *ns = of_type(&rules->siblings[i], type);
+
+		if (ns && ns->dev == st.st_dev && ns->ino == st.st_ino)
+			return &rules->siblings[i];
+	}
+	return NULL;
+}
+
+static void keep(int *place, int *take_fd_of)
+{
+	if (*place < 0)
+		*place = take_fd(take_fd_of);
+}
+
+/* A machine can use only a network namespace of the host; all others belong to the kernel that runs
+ * the process. One of a container of this machine means the container's in the guest. */
+static int judge(const struct guest_rules *rules, const Grpc__LinuxNamespace *ns, int type,
+		 struct err *e)
+{
+	struct guest_joined *joined = rules->ret_joined;
 	auto_close int fd = -1;
 	int r = open_path(ns->path, type, &fd, e);
+	const struct guest_sibling *sibling = r < 0 ? NULL : whose(rules, fd, type);
 
 	if (r < 0)
 		return r;
-	if (type != CLONE_NEWNET)
+	if (!sibling && type != CLONE_NEWNET)
 		return err_say(e, ENOTSUP, "a virtual machine cannot join the host's '%s'",
 			       ns->path);
-	log_warn("linux.namespaces: the interfaces of '%s' are not brought into the machine yet",
-		 ns->path);
-	if (ret_net_ns && *ret_net_ns < 0)
-		*ret_net_ns = take_fd(&fd);
+	if (type == CLONE_NEWPID) {
+		joined->pid_of = strdup(sibling->id);
+		return joined->pid_of ? 0 : err_sys(e, ENOMEM, "rewrite the spec");
+	}
+	if (!sibling)
+		log_warn("linux.namespaces: the interfaces of '%s' are not brought into the "
+			 "machine yet",
+			 ns->path);
+	keep(type == CLONE_NEWNET   ? &joined->net_ns
+	     : type == CLONE_NEWIPC ? &joined->ipc_ns
+				    : &joined->uts_ns,
+	     &fd);
 	return 0;
 }
 
-int guest_namespaces_make(Grpc__Linux *linux, int *ret_net_ns, struct err *e)
+int guest_namespaces_make(const struct guest_rules *rules, Grpc__Linux *linux, struct err *e)
 {
 	/* Backwards, because a removal changes later indexes, and errors name the document's. */
 	for (size_t i = linux->n_namespaces; i-- > 0;) {
-		const Grpc__LinuxNamespace *ns = linux->namespaces[i];
+		Grpc__LinuxNamespace *ns = linux->namespaces[i];
 		int type = oci_namespace_flag(ns->type);
 
 		if (ns->path && ns->path[0]) {
-			int r = judge(ns, type, ret_net_ns, e);
+			int r = judge(rules, ns, type, e);
 
 			if (r < 0)
 				return err_wrap(e, r, "linux.namespaces[%zu].path", i);
+			/* The guest is told in other words. */
+			ns->path[0] = '\0';
 		}
 		/* The machine itself is the network namespace of its containers. */
 		if (type == CLONE_NEWNET)
 			remove_namespace(linux, i);
 	}
 	return 0;
+}
+
+void guest_joined_fini(struct guest_joined *j)
+{
+	j->net_ns = fd_close(j->net_ns);
+	j->ipc_ns = fd_close(j->ipc_ns);
+	j->uts_ns = fd_close(j->uts_ns);
+	free(take_ptr(j->pid_of));
 }

@@ -71,7 +71,7 @@ static void drop_label(char **label, const char *field)
 
 static int fix_linux(const struct guest_rules *rules, Grpc__Linux *linux, struct err *e)
 {
-	int r = guest_namespaces_make(linux, rules->ret_net_ns, e);
+	int r = guest_namespaces_make(rules, linux, e);
 
 	if (r == 0)
 		r = guest_devices_make(linux, e);
@@ -123,4 +123,24 @@ int guest_spec_make(const struct guest_rules *rules, Grpc__Spec *spec, Grpc__Hoo
 		return r;
 	fix_process(rules, spec->process);
 	return split_hooks(spec, ret_hooks, e);
+}
+
+int guest_holder_make(const struct guest_rules *rules, Grpc__Spec *spec, Grpc__Hooks **ret_hooks,
+		      struct err *e)
+{
+	const struct volume_owner owner = {
+		.container_id = rules->container_id,
+		.bundle = rules->bundle,
+		.linux = spec->linux,
+	};
+	int r;
+
+	if (!spec->process)
+		return err_say(e, EINVAL, "process: missing");
+	if (!spec->linux)
+		return err_say(e, EINVAL, "linux: missing");
+	r = guest_namespaces_make(rules, spec->linux, e);
+	if (r == 0)
+		r = volumes_find_shm(&owner, spec->mounts, spec->n_mounts, rules->shm, e);
+	return r < 0 ? r : split_hooks(spec, ret_hooks, e);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/stat.h>
 
 #include "base/err.h"
 #include "host/storage/volumes.h"
@@ -15,12 +16,15 @@
  *				mapped here, too. Files of the kernel and device nodes, by whatever
  *				path, mean those of the guest (host/storage/kernel_files.h)
  *	  tmpfs, proc,...	stay: the guest makes its own
+ *	  on /dev/shm		a tmpfs of the host becomes one of the guest's, the pod's if it is
+ *				the pod's
  *	  overlay		mounted here, for the layers are folders of this host, and shown
  *				like a bind mount
  *	  other kinds		refused
  *	hooks			all but startContainer are taken out: they run here
  *	linux.namespaces	network is taken out: the machine is the network namespace. A path
- *				must be a namespace of its type; only a network can be joined
+ *				must be a namespace of its type. Any network can be joined; ipc, uts
+ *				and pid if it is that of a container in the same machine
  *	linux.devices		what is the same in every kernel stays (null, tty, fuse), and
  *				numbers that no device of this host has; the host's devices are
  *				refused, and taken out with a warning when all were asked for
@@ -35,6 +39,30 @@
  *
  * Threads: a worker of the sandbox's.
  */
+
+/* A namespace of this host: two are the same if both numbers are. */
+struct guest_ns {
+	dev_t dev;
+	ino_t ino;
+};
+
+/* A container that is in the machine, and the namespaces of its stand-in: a path that leads to one
+ * of these means what the container has in the guest. */
+struct guest_sibling {
+	const char *id;
+	struct guest_ns net, ipc, uts, pid;
+};
+
+/* The namespaces that a spec names by path. */
+struct guest_joined {
+	int net_ns, ipc_ns, uts_ns; /* of this host; -1: none. Closed by guest_joined_fini() */
+	char *pid_of; /* the sibling whose process ids the container sees; NULL: its own */
+};
+
+#define GUEST_JOINED_NONE ((struct guest_joined){-1, -1, -1, NULL})
+
+void guest_joined_fini(struct guest_joined *j);
+
 struct guest_rules {
 	const char *container_id;
 	const char *bundle;   /* absolute; what relative paths are relative to */
@@ -42,7 +70,10 @@ struct guest_rules {
 	struct list *volumes; /* struct volume: gets what is held for the mounts */
 	bool terminal;        /* as the engine said when it asked for the container */
 	bool drop_seccomp;
-	int *ret_net_ns; /* the network namespace that the spec names; left alone if none */
+	struct volume_shm *shm; /* the pod's /dev/shm; guest_holder_make() finds it */
+	const struct guest_sibling *siblings;
+	size_t n_siblings;
+	struct guest_joined *ret_joined; /* gets what the spec names, also when this fails */
 };
 
 /**
@@ -56,6 +87,15 @@ struct guest_rules {
 int guest_spec_make(const struct guest_rules *rules, Grpc__Spec *spec, Grpc__Hooks **ret_hooks,
 		    struct err *e);
 
+/**
+ * guest_holder_make() - the same for a container that holds a pod and runs no program
+ *
+ * Nothing of it is shared: only its namespaces are judged, its /dev/shm is looked at, and its hooks
+ * are taken out.
+ */
+int guest_holder_make(const struct guest_rules *rules, Grpc__Spec *spec, Grpc__Hooks **ret_hooks,
+		      struct err *e);
+
 /* What linux.cgroupsPath means in the guest, always beginning with '/'; freed by the caller. NULL
  * when out of memory. */
 char *guest_cgroups_path(const char *path, const char *container_id);
@@ -65,8 +105,8 @@ char *guest_cgroups_path(const char *path, const char *container_id);
 /* Makes the volumes of the root and the mounts, before anything else rewrites the mounts. */
 int guest_mounts_make(const struct guest_rules *rules, Grpc__Spec *spec, struct err *e);
 
-/* Checks the paths of namespaces; opens the network's and takes it out. The types are valid. */
-int guest_namespaces_make(Grpc__Linux *linux, int *ret_net_ns, struct err *e);
+/* Checks the paths of namespaces, takes them out, and takes out the network. The types are valid. */
+int guest_namespaces_make(const struct guest_rules *rules, Grpc__Linux *linux, struct err *e);
 
 /* Checks the devices; takes out those that only this host has. The types are valid. */
 int guest_devices_make(Grpc__Linux *linux, struct err *e);

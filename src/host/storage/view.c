@@ -41,20 +41,22 @@ void view_close(struct view *view)
 
 struct building {
 	const struct view_spec *spec;
+	int root_fd;
 	int blank_fd; /* a tmpfs with an empty file or folder for each mount of the guest's own */
 	dev_t blank_dev;
 };
 
 static int leave(const struct view_spec *s, struct err *e)
 {
-	int flags = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | (s->net_fd < 0 ? CLONE_NEWNET : 0);
+	int flags = CLONE_NEWNS | (s->ipc_fd < 0 ? CLONE_NEWIPC : 0) |
+		    (s->uts_fd < 0 ? CLONE_NEWUTS : 0) | (s->net_fd < 0 ? CLONE_NEWNET : 0);
 	const char *name = s->hostname ? s->hostname : "";
 
 	if (unshare(flags) < 0)
 		return err_sys(e, errno, "make namespaces");
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return err_sys(e, errno, "separate mounts");
-	if (sethostname(name, strlen(name)) < 0)
+	if (s->uts_fd < 0 && sethostname(name, strlen(name)) < 0)
 		return err_sys(e, errno, "set host name '%s'", name);
 	return 0;
 }
@@ -69,9 +71,16 @@ static int open_namespaces(const struct view_spec *s, struct view *ret, struct e
 		[VIEW_MNT] = "/proc/self/ns/mnt",
 	};
 
+	const int given[VIEW_NAMESPACES] = {
+		[VIEW_NET] = s->net_fd,
+		[VIEW_IPC] = s->ipc_fd,
+		[VIEW_UTS] = s->uts_fd,
+		[VIEW_MNT] = -1,
+	};
+
 	for (size_t i = 0; i < VIEW_NAMESPACES; i++) {
-		if (i == VIEW_NET && s->net_fd >= 0)
-			ret->fds[i] = s->net_fd;
+		if (given[i] >= 0)
+			ret->fds[i] = given[i];
 		else
 			ret->fds[i] = open(names[i], O_RDONLY | O_CLOEXEC);
 		if (ret->fds[i] < 0)
@@ -102,6 +111,23 @@ static int make_blanks(struct building *b, struct err *e)
 	return 0;
 }
 
+/* A read-only root with a folder for a procfs, attached nowhere. */
+static int make_empty_root(int *ret_fd, struct err *e)
+{
+	struct mount_attr readonly = {.attr_set = MOUNT_ATTR_RDONLY};
+	auto_close int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
+
+	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0555", 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return err_sys(e, errno, "make an empty root");
+	*ret_fd = fsmount(fs, FSMOUNT_CLOEXEC,
+			  MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	if (*ret_fd < 0 || mkdirat(*ret_fd, "proc", 0555) < 0 ||
+	    mount_setattr(*ret_fd, "", AT_EMPTY_PATH, &readonly, sizeof readonly) < 0)
+		return err_sys(e, errno, "make an empty root");
+	return 0;
+}
+
 static int make_here(int parent_fd, const char *name, bool is_dir)
 {
 	int fd;
@@ -119,7 +145,7 @@ static int make_here(int parent_fd, const char *name, bool is_dir)
  * container's own files only the guest makes mount points. */
 static int open_place(const struct building *b, char *path, bool is_dir, unsigned depth)
 {
-	int fd = path_open_in(b->spec->root_fd, path, O_PATH, 0, NULL);
+	int fd = path_open_in(b->root_fd, path, O_PATH, 0, NULL);
 	char *slash = strrchr(path, '/');
 	struct stat st;
 
@@ -138,7 +164,7 @@ static int open_place(const struct building *b, char *path, bool is_dir, unsigne
 
 	int r = make_here(parent, slash + 1, is_dir);
 
-	return r < 0 ? r : path_open_in(b->spec->root_fd, path, O_PATH, 0, NULL);
+	return r < 0 ? r : path_open_in(b->root_fd, path, O_PATH, 0, NULL);
 }
 
 /* Mounts an empty file or folder, named @i, in place of a mount that only the guest has. */
@@ -196,7 +222,7 @@ static int move_in(const struct building *b, struct err *e)
 {
 	if (mount(NULL, b->spec->scratch, NULL, MS_REMOUNT | MS_RDONLY | BLANK_FLAGS, NULL) < 0)
 		return err_sys(e, errno, "make empty folders read-only");
-	if (fchdir(b->spec->root_fd) < 0)
+	if (fchdir(b->root_fd) < 0)
 		return err_sys(e, errno, "go to the root");
 	if (syscall(SYS_pivot_root, ".", ".") < 0)
 		return err_sys(e, errno, "change the root");
@@ -207,14 +233,16 @@ static int move_in(const struct building *b, struct err *e)
 
 static int build(const struct view_spec *s, struct view *ret, struct err *e)
 {
-	struct building b = {.spec = s, .blank_fd = -1};
+	struct building b = {.spec = s, .root_fd = s->root_fd, .blank_fd = -1};
 	int r = leave(s, e);
 
 	if (r == 0)
 		r = open_namespaces(s, ret, e);
 	if (r == 0)
 		r = make_blanks(&b, e);
-	if (r == 0 && move_mount(s->root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+	if (r == 0 && s->root_fd < 0)
+		r = make_empty_root(&b.root_fd, e);
+	if (r == 0 && move_mount(b.root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		r = err_sys(e, errno, "mount the root");
 	for (size_t i = 0; r == 0 && i < s->n_mounts; i++)
 		r = place(&b, i, e);

@@ -13,8 +13,8 @@
  *		noexec. Mounts of the guest itself (tmpfs, sysfs, ...) are empty read-only folders,
  *		because files written there would not reach the guest. No file of the host is in it
  *	net	the one that the spec names, or an empty one
- *	ipc	an empty one
- *	uts	with the container's host name
+ *	ipc	the same
+ *	uts	the same; a new one has the container's host name
  *
  * No process runs in them: they exist while their descriptors are open. A hostile guest can change
  * its files while the view is made and used: destinations are resolved by descriptor inside the
@@ -46,11 +46,11 @@ struct view_mount {
 /* All borrowed. */
 struct view_spec {
 	const char *scratch; /* an empty folder of this process's mount namespace */
-	int root_fd;         /* a mount that is attached nowhere and does not propagate */
+	int root_fd; /* a mount that is attached nowhere and does not propagate; -1: an empty one */
 	const struct view_mount *mounts;
 	size_t n_mounts;
-	const char *hostname; /* NULL: the empty one */
-	int net_fd;           /* a network namespace; -1: a new one */
+	const char *hostname;       /* NULL: the empty one */
+	int net_fd, ipc_fd, uts_fd; /* namespaces; -1: a new one */
 };
 
 /* Makes the namespaces; *@ret is the caller's and is closed with view_close(). The trees get

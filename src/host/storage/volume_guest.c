@@ -40,16 +40,28 @@ bool volume_is_shm(const struct volume_task *t)
 	       t->fs.f_type == TMPFS_MAGIC && S_ISDIR(t->stat.st_mode);
 }
 
+/* The tmpfs that the pod's containers share: the guest has mounted it already. */
+static bool is_pods(const struct volume_task *t)
+{
+	const struct volume_shm *pod = t->owner->shm;
+
+	return pod && pod->ino && pod->dev == t->stat.st_dev && pod->ino == t->stat.st_ino;
+}
+
 /* The tmpfs of the guest has the size of the host's, because the share would be a detour. Its
  * options are those of a tmpfs, not those of the bind mount. */
 int volume_make_shm(struct volume_task *t, struct volume *ret, struct err *e)
 {
 	char *words[] = {"nosuid", "noexec", "nodev", "mode=1777", NULL};
 	size_t n = ARRAY_LEN(words);
-	char **options = calloc(n, sizeof *options);
 	Grpc__Mount *m = t->mount;
 
 	(void) ret;
+	if (is_pods(t))
+		return volume_mount_set(&m->source, VOLUME_SHM_GUEST_PATH, e);
+
+	char **options = calloc(n, sizeof *options);
+
 	if (!options)
 		return err_sys(e, ENOMEM, "rewrite the spec");
 	for (size_t i = 0; i < n; i++) {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
 
 #include "base/array.h"
@@ -109,6 +110,29 @@ int volumes_add(const struct volume_owner *owner, Grpc__Mount *mount, struct err
 		free(volume);
 	else
 		list_add(owner->volumes, &volume->link);
+	return r;
+}
+
+int volumes_find_shm(const struct volume_owner *owner, Grpc__Mount *const *mounts, size_t n,
+		     struct volume_shm *ret, struct err *e)
+{
+	int r = 0;
+
+	*ret = (struct volume_shm){0};
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		struct volume_task task = {.owner = owner, .mount = mounts[i], .source_fd = -1};
+
+		if (strcmp(mounts[i]->destination, "/dev/shm") != 0)
+			continue;
+		r = err_wrap(e, look_at_mount(&task, e), "mounts[%zu]", i);
+		if (r == 0 && volume_is_shm(&task))
+			*ret = (struct volume_shm){
+				.dev = task.stat.st_dev,
+				.ino = task.stat.st_ino,
+				.bytes = (uint64_t) task.fs.f_blocks * (uint64_t) task.fs.f_bsize,
+			};
+		task_fini(&task);
+	}
 	return r;
 }
 

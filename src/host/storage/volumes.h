@@ -1,5 +1,8 @@
 #pragma once
 
+#include <stdint.h>
+#include <sys/types.h>
+
 #include "base/err.h"
 #include "base/list.h"
 #include "host/storage/share.h"
@@ -34,13 +37,26 @@ struct volume {
 	bool is_file;     /* it is mounted on a file, not on a folder */
 };
 
+/* The /dev/shm that the containers of a pod share. On the host it is a tmpfs that the engine has
+ * mounted; in the guest it is one of the guest's, because pages of a file that are shared through
+ * two mounts of the host are not the same pages in the guest. */
+struct volume_shm {
+	dev_t dev; /* of the folder on the host */
+	ino_t ino; /* 0: the pod has none */
+	uint64_t bytes;
+};
+
+/* Where the guest has it. */
+#define VOLUME_SHM_GUEST_PATH "/run/kata-containers/sandbox/shm"
+
 /* The container that volumes are made for. All is borrowed. */
 struct volume_owner {
 	const char *container_id;
 	const char *bundle;       /* absolute; what relative paths are relative to */
 	const Grpc__Linux *linux; /* has what holds for mounts without words of their own */
 	struct share *share;
-	struct list *volumes; /* struct volume: gets them */
+	struct list *volumes;         /* struct volume: gets them */
+	const struct volume_shm *shm; /* the pod's; NULL: it has none */
 };
 
 /**
@@ -50,6 +66,11 @@ struct volume_owner {
  * cannot have that source), or -errno. Errors name the part of the mount, not the mount.
  */
 int volumes_add(const struct volume_owner *owner, Grpc__Mount *mount, struct err *e);
+
+/* Looks for the pod's /dev/shm among the mounts of the container that holds the pod; *@ret is
+ * zeroes if there is none. @owner needs a bundle only. */
+int volumes_find_shm(const struct volume_owner *owner, Grpc__Mount *const *mounts, size_t n,
+		     struct volume_shm *ret, struct err *e);
 
 /**
  * volumes_release() - give back what volumes hold, in reverse order; every one is tried

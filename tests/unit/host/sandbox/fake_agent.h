@@ -40,7 +40,9 @@ struct fake_agent {
 	const char *refuse; /* method that fails */
 	const char *slow;   /* container whose CreateContainer waits in @unanswered */
 	const char *features[4];
-	char root[256], hostname[64];
+	char root[256], hostname[64], pids_of[64];
+	bool pod_pids; /* the last container sees the pod's process ids */
+	unsigned created;
 	struct ttrpc_call *unanswered;
 	struct ttrpc_call *oom; /* GetOOMEvent, until fake_oom() */
 	unsigned removed, signals_to_all, updates, onlined;
@@ -169,6 +171,9 @@ FAKE_HANDLER(fake_create)
 {
 	FAKE_BEGIN(Grpc__CreateContainerRequest);
 	(void) snprintf(a->root, sizeof a->root, "%s", r->oci->root->path);
+	(void) snprintf(a->pids_of, sizeof a->pids_of, "%s", r->pidns_of);
+	a->pod_pids = r->sandbox_pidns;
+	a->created++;
 	fake_add(a, r->container_id, "", r->oci->process);
 	if (a->slow && strcmp(a->slow, r->container_id) == 0)
 		a->unanswered = call;
@@ -371,6 +376,7 @@ static inline void fake_agent_init(struct fake_agent *a, struct loop *loop)
 	a->features[0] = "ordered-exit";
 	a->features[1] = "list-processes";
 	a->features[2] = "oci-1.2";
+	a->features[3] = "pods";
 	CHECK_EQ(ttrpc_server_new(loop, fake_services, 1, a, &a->server, NULL), 0);
 }
 

@@ -19,6 +19,10 @@ static struct share *share;
 static struct list volumes;
 static Grpc__Spec *spec;
 static Grpc__Hooks *hooks;
+static struct volume_shm pod_shm;
+static struct guest_sibling siblings[1];
+static size_t n_siblings;
+static struct guest_joined joined = GUEST_JOINED_NONE;
 
 static char *at(const char *name)
 {
@@ -64,6 +68,7 @@ static void up(void)
 static void down(void)
 {
 	oci_spec_free(spec);
+	guest_joined_fini(&joined);
 	if (hooks)
 		grpc__hooks__free_unpacked(hooks, NULL);
 	CHECK_EQ(volumes_release(&volumes, share, NULL), 0);
@@ -105,6 +110,10 @@ static int rewrite(const char *linux, const char *mounts, const char *more, stru
 		.share = share,
 		.volumes = &volumes,
 		.terminal = true,
+		.shm = &pod_shm,
+		.siblings = siblings,
+		.n_siblings = n_siblings,
+		.ret_joined = &joined,
 	};
 	int r = oci_spec_parse(text, strlen(text), &spec, e);
 
@@ -328,6 +337,77 @@ TEST(the_network_namespace_is_the_machines_and_others_cannot_be_joined)
 		 -ENOTSUP);
 	CHECK_STR(e.text, "linux.namespaces[0].path: a virtual machine cannot join the host's "
 			  "'/proc/self/ns/ipc'");
+	down();
+}
+
+static struct guest_ns own_namespace(const char *name)
+{
+	auto_free char *path = str_printf("/proc/self/ns/%s", name);
+	struct stat st;
+
+	CHECK_EQ(stat(path, &st), 0);
+	return (struct guest_ns){.dev = st.st_dev, .ino = st.st_ino};
+}
+
+#define BY_PATH(name) "{\"type\":\"" name "\",\"path\":\"/proc/self/ns/" name "\"}"
+
+TEST(a_path_to_what_a_container_of_the_same_machine_has_means_that)
+{
+	struct err e = {0};
+
+	up();
+	siblings[0] = (struct guest_sibling){
+		.id = "pod",
+		.ipc = own_namespace("ipc"),
+		.uts = own_namespace("uts"),
+		.pid = own_namespace("pid"),
+	};
+	n_siblings = 1;
+	CHECK_EQ(rewrite("\"namespaces\":[{\"type\":\"mount\"}," BY_PATH("ipc") "," BY_PATH(
+				 "uts") "," BY_PATH("pid") "]",
+			 "", "", NULL),
+		 0);
+	CHECK_EQ(spec->linux->n_namespaces, 4);
+	for (size_t i = 1; i < 4; i++)
+		CHECK_STR(spec->linux->namespaces[i]->path, "");
+	CHECK_STR(joined.pid_of, "pod");
+	CHECK(joined.ipc_ns >= 0 && joined.uts_ns >= 0);
+	CHECK_EQ(joined.net_ns, -1);
+	oci_spec_free(take_ptr(spec));
+	CHECK_EQ(volumes_release(&volumes, share, NULL), 0);
+
+	/* That of one kind is not that of another. */
+	siblings[0] = (struct guest_sibling){.id = "pod", .ipc = own_namespace("uts")};
+	CHECK_EQ(rewrite("\"namespaces\":[" BY_PATH("ipc") "]", "", "", &e), -ENOTSUP);
+	n_siblings = 0;
+	down();
+}
+
+TEST(the_shared_memory_of_a_pod_is_the_guests_where_the_source_is_the_pods)
+{
+	struct stat st;
+	auto_free char *pods = NULL;
+
+	up();
+	make("pods");
+	make("other");
+	pods = at("pods");
+	CHECK_EQ(stat(pods, &st), 0);
+	pod_shm = (struct volume_shm){.dev = st.st_dev, .ino = st.st_ino};
+	CHECK_EQ(rewrite("",
+			 "{\"destination\":\"/dev/shm\",\"type\":\"bind\",\"source\":\"@/pods\"}",
+			 "", NULL),
+		 0);
+	CHECK_STR(spec->mounts[0]->type, "bind");
+	CHECK_STR(spec->mounts[0]->source, VOLUME_SHM_GUEST_PATH);
+	oci_spec_free(take_ptr(spec));
+	CHECK_EQ(volumes_release(&volumes, share, NULL), 0);
+	CHECK_EQ(rewrite("",
+			 "{\"destination\":\"/dev/shm\",\"type\":\"bind\",\"source\":\"@/other\"}",
+			 "", NULL),
+		 0);
+	CHECK_STR(spec->mounts[0]->type, "tmpfs");
+	pod_shm = (struct volume_shm){0};
 	down();
 }
 

@@ -67,6 +67,8 @@ static struct view look(const struct view_mount *mounts, size_t n)
 		.n_mounts = n,
 		.hostname = "a-name",
 		.net_fd = -1,
+		.ipc_fd = -1,
+		.uts_fd = -1,
 	};
 	struct view v = VIEW_NONE;
 	struct err e = {0};
@@ -195,7 +197,8 @@ TEST(a_failure_has_a_sentence_and_leaves_nothing)
 	in_folder();
 
 	auto_close int root = tree("root");
-	const struct view_spec spec = {.scratch = "/nowhere", .root_fd = root, .net_fd = -1};
+	const struct view_spec spec = {
+		.scratch = "/nowhere", .root_fd = root, .net_fd = -1, .ipc_fd = -1, .uts_fd = -1};
 	struct view v = VIEW_NONE;
 	struct err e = {0};
 	int before = test_open_fds();
