@@ -27,7 +27,8 @@ static int read_bundle(struct guest_container *c, struct err *e)
 
 /* Uses the spec that was checked and saved when the container was requested, because the bundle may
  * have changed since. Without a saved spec the server reads the bundle's here, once. */
-static int read_spec(struct guest_container *c, struct err *e)
+static int read_spec(struct guest_container *c, int (*check)(const Grpc__Spec *spec, struct err *e),
+		     struct err *e)
 {
 	const struct sandbox_options *o = &c->sb->options;
 	auto_close int dir = -1;
@@ -35,6 +36,8 @@ static int read_spec(struct guest_container *c, struct err *e)
 
 	if (!o->state_dir || strcmp(o->id, c->id) != 0) {
 		r = read_bundle(c, e);
+		if (r == 0 && check)
+			r = check(c->spec, e);
 		return r < 0 ? r : oci_spec_check(c->spec, e);
 	}
 	dir = open(o->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -44,6 +47,8 @@ static int read_spec(struct guest_container *c, struct err *e)
 	bool saved = faccessat(dir, OCI_SAVED_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 
 	r = saved ? oci_spec_saved(dir, &c->spec, e) : read_bundle(c, e);
+	if (r == 0 && check)
+		r = check(c->spec, e);
 	if (r == 0)
 		r = oci_spec_check(c->spec, e);
 	/* Save now, because guest_spec_make() rewrites the spec in place. */
@@ -331,9 +336,8 @@ void sandbox_create_container(struct sandbox *sb, const char *id, sandbox_done_f
 static int add_run(struct worker_job *job, struct err *e)
 {
 	struct container_job *j = container_of(job, struct container_job, job.job);
-	int r = read_spec(j->c, e);
 
-	return r == 0 && j->check ? j->check(j->c->spec, e) : r;
+	return read_spec(j->c, j->check, e);
 }
 
 static void add_done(struct worker_job *job, int r, struct err *e)

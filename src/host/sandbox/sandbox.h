@@ -129,7 +129,8 @@ struct sandbox_container {
 	struct sandbox_stdio stdio;
 	const struct sandbox_mount *rootfs;
 	size_t n_rootfs;
-	/* What else its spec must keep to; on a worker. NULL: nothing. */
+	/* What else its spec must keep to; on a worker, before anything else is checked. NULL:
+	 * nothing. */
 	int (*check)(const Grpc__Spec *spec, struct err *e);
 };
 

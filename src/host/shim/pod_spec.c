@@ -28,7 +28,7 @@ bool pod_spec_is_sandbox(const Grpc__Spec *spec)
 static bool has_namespace(const Grpc__Linux *l, const char *type)
 {
 	for (size_t i = 0; i < l->n_namespaces; i++)
-		if (strcmp(l->namespaces[i]->type, type) == 0)
+		if (l->namespaces[i]->type && strcmp(l->namespaces[i]->type, type) == 0)
 			return true;
 	return false;
 }

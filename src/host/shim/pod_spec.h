@@ -17,5 +17,6 @@ bool pod_spec_is_sandbox(const Grpc__Spec *spec);
 
 /* Refuses what a pod in a virtual machine cannot have: the host's network, processes or ipc. CRI
  * asks for these by leaving the namespace out. No-op for a container that is in no pod of
- * Kubernetes. Returns 0 or -ENOTSUP. */
+ * Kubernetes. @spec was read and not yet
+ * checked, because what is missing in it would be told as something else. Returns 0 or -ENOTSUP. */
 int pod_spec_check(const Grpc__Spec *spec, struct err *e);

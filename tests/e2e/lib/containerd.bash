@@ -5,6 +5,7 @@
 
 KATA=(--runtime io.containerd.kata.v2)
 IMAGE=localhost/busybox:test
+IMAGE_CONFIG='{"Cmd": ["sh"]}'
 
 containerd_begin() {
 	cat >"$WORK/containerd.toml" <<-EOF
@@ -74,8 +75,8 @@ image_make() {
 		sums+=("sha256:$(sha256sum "$archive/$n.tar" | cut -d' ' -f1)")
 		layers+=("$n.tar")
 	done
-	jq -n '{architecture: "amd64", os: "linux", config: {Cmd: ["sh"]}, rootfs: {type: "layers", diff_ids: $ARGS.positional}}' \
-		--args "${sums[@]}" >"$archive/config.json"
+	jq -n '{architecture: "amd64", os: "linux", config: $config, rootfs: {type: "layers", diff_ids: $ARGS.positional}}' \
+		--argjson config "$IMAGE_CONFIG" --args "${sums[@]}" >"$archive/config.json"
 	jq -n --arg name "$name" '[{Config: "config.json", RepoTags: [$name], Layers: $ARGS.positional}]' \
 		--args "${layers[@]}" >"$archive/manifest.json"
 	tar -C "$archive" -cf "$archive.tar" .

@@ -1,0 +1,178 @@
+#!/usr/bin/env bats
+# Pods, as Kubernetes makes them: containerd's CRI with our shim as a handler and beside it with runc.
+
+load lib/common
+load lib/containerd
+load lib/cri
+
+setup() {
+	command -v curl >/dev/null || skip "curl is not installed: tools/install-deps"
+	common_setup
+	cri_begin
+}
+
+teardown() {
+	command -v curl >/dev/null || return 0
+	tail -n 40 "$WORK"/peer* "$WORK"/ours* 2>/dev/null || true
+	cri_end
+	common_teardown
+}
+
+# Prints what the containers of a pod see of each other.
+life() {
+	local handler=$1 pod a b c
+	pod=$(pod_run "$handler" "$handler")
+	echo "pod: $(cri PodSandboxStatus <<<"pod_sandbox_id: '$pod'" | fields name | head -1 | sed "s/$handler/NAME/")"
+	a=$(container_make "$pod" "a-$handler" '' pod_member wait)
+	b=$(container_make "$pod" "b-$handler" '' sh -c 'echo out; echo err >&2; trap "echo asked; exit 4" TERM; httpd -p 127.0.0.1:8080 -h /etc; while :; do sleep 1; done')
+	c=$(container_make "$pod" "c-$handler" '' sh -c 'exit 7')
+
+	wait_for 60 log_has "a-$handler" ready
+	container_exec "$b" pod_member tell 'from b'
+	wait_for 60 container_is "$a" CONTAINER_EXITED
+	echo "a: $(container_status "$a")"
+	container_log "a-$handler"
+	wait_for 60 container_is "$c" CONTAINER_EXITED
+	echo "c: $(container_status "$c")"
+
+	# The same name once more, and localhost.
+	container_remove "$c"
+	c=$(container_make "$pod" "c-$handler" '' sleep 1000)
+	wait_for 60 container_exec "$c" wget -qO /tmp/page http://127.0.0.1:8080/passwd
+	container_exec "$c" sh -c 'cat /tmp/page; hostname; exit 3' | sed "s/$handler/NAME/" || true
+	container_exec "$c" sh -c 'echo quoted \"words\" >&2; exit 3' || echo "exec: $?"
+	container_exec "$c" ls /dev/shm
+
+	kill -9 "$CONTAINERD"
+	wait "$CONTAINERD" 2>/dev/null || true
+	containerd_start
+	wait_for 60 cri_answers
+	cri ListContainers <<<'' | grep -A 30 "$c" | fields state | head -1
+	cri ListContainers <<<'' | fields id | wc -l
+	container_exec "$b" echo after
+
+	container_stop "$b" 100
+	echo "b: $(container_status "$b")"
+	container_log "b-$handler" | sort
+	pod_remove "$pod"
+	cri ListPodSandbox <<<''
+	cri ListContainers <<<''
+}
+
+@test "a pod of three: shared memory, semaphores, messages, localhost, host name, logs, exec, restarts, an end in peace" {
+	life runc >"$WORK/peer" 2>"$WORK/peer.err"
+	life kata >"$WORK/ours" 2>"$WORK/ours.err"
+	[ "$(grep -c . "$WORK/ours")" -ge 15 ]
+	diff "$WORK/peer" "$WORK/ours"
+	diff "$WORK/peer.err" "$WORK/ours.err"
+}
+
+# Prints which processes containers see.
+processes() {
+	local handler=$1 pod a b own debugger
+	pod=$(pod_run "$handler" "$handler" "sysctls {key: 'kernel.msgmax' value: '4096'} sysctls {key: 'net.ipv4.ip_unprivileged_port_start' value: '7'}")
+	a=$(container_make "$pod" "a-$handler" 'namespace_options {pid: POD}' sleep 2001)
+	b=$(container_make "$pod" "b-$handler" 'namespace_options {pid: POD}' sh -c 'trap "exit 5" TERM; while :; do sleep 1; done')
+	container_exec "$b" sh -c 'ps -o args | grep "[s]leep 2001"; test $$ -ne 1 && echo "not the first"; cat /proc/sys/kernel/msgmax /proc/sys/net/ipv4/ip_unprivileged_port_start'
+	# Whoever came first goes, and comes again.
+	container_stop "$a"
+	echo "a: $(container_status "$a")"
+	container_remove "$a"
+	container_exec "$b" sh -c 'ps -o args | grep -c "[s]leep 2001"' || true
+	a=$(container_make "$pod" "a-$handler" 'namespace_options {pid: POD}' sleep 2002)
+	container_exec "$b" sh -c 'ps -o args | grep "[s]leep 2002"'
+
+	own=$(container_make "$pod" "own-$handler" 'namespace_options {pid: CONTAINER}' sleep 3001)
+	container_exec "$own" ps -o pid,args | grep '[s]leep'
+	debugger=$(container_make "$pod" "debugger-$handler" "namespace_options {pid: TARGET target_id: '$own'}" sh -c 'ps -o pid,args | grep "[s]leep 3001"; sleep 4001')
+	wait_for 60 log_has "debugger-$handler" 'sleep 3001'
+	container_log "debugger-$handler"
+	# The target's first process takes all along that is in its namespace.
+	container_stop "$own"
+	wait_for 60 container_is "$debugger" CONTAINER_EXITED
+	echo "debugger: $(container_status "$debugger")"
+	container_stop "$b" 100
+	echo "b: $(container_status "$b")"
+	container_status "$a"
+	pod_remove "$pod"
+}
+
+@test "process ids: shared by a pod, of a container's own, and those of a container that is debugged; sysctls" {
+	processes runc >"$WORK/peer" 2>"$WORK/peer.err"
+	processes kata >"$WORK/ours" 2>"$WORK/ours.err"
+	[ "$(grep -c . "$WORK/ours")" -ge 12 ]
+	diff "$WORK/peer" "$WORK/ours"
+	diff "$WORK/peer.err" "$WORK/ours.err"
+}
+
+@test "what a pod in a virtual machine cannot have of the host is refused with the reason, and nothing is left" {
+	local kind
+	for kind in network:hostNetwork pid:hostPID ipc:hostIPC; do
+		run pod_run kata "${kind%:*}" "security_context {namespace_options {${kind%:*}: NODE}}"
+		echo "$output"
+		[[ $output == *"(${kind#*:}): a pod in a virtual machine cannot have the host's"* ]]
+	done
+	wait_for 60 nothing_but_containerd
+	[ -z "$(cri ListPodSandbox <<<'')" ]
+}
+
+nothing_but_containerd() {
+	local pid
+	for pid in $(leftover_pids); do
+		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = containerd ] || return 1
+	done
+}
+
+machine() {
+	local pid
+	for pid in $(leftover_pids); do
+		[[ $(cat "/proc/$pid/comm") != qemu-system* ]] || echo "$pid"
+	done
+}
+
+sandbox_is() {
+	[ "$(cri PodSandboxStatus <<<"pod_sandbox_id: '$1'" | fields state)" = "$2" ]
+}
+
+@test "pids of the host, and their ends: of a container, of the machine" {
+	local pod n pids=() ids=() jobs=()
+	pod=$(pod_run kata pids)
+	pids+=("$(container_pid "$pod" PodSandboxStatus pod_sandbox_id)")
+	# All at once.
+	for n in 1 2 3; do
+		container_make "$pod" "c$n" '' sleep 1000 >"$WORK/id.$n" &
+		jobs+=($!)
+	done
+	for n in 1 2 3; do
+		wait "${jobs[n - 1]}"
+		ids+=("$(cat "$WORK/id.$n")")
+		pids+=("$(container_pid "${ids[n - 1]}")")
+	done
+	[ "$(machine | wc -l)" -eq 1 ]
+	[ "$(printf '%s\n' "${pids[@]}" | sort -u | wc -l)" -eq 4 ]
+	for n in 1 2 3; do
+		[ "$(tr '\0' ' ' <"/proc/${pids[n]}/cmdline")" = "sleep 1000 " ]
+		for kind in net ipc uts; do
+			[ "$(readlink "/proc/${pids[n]}/ns/$kind")" = "$(readlink "/proc/${pids[0]}/ns/$kind")" ]
+			[ "$(readlink "/proc/${pids[n]}/ns/$kind")" != "$(readlink "/proc/self/ns/$kind")" ]
+		done
+		[ "$(readlink "/proc/${pids[n]}/ns/mnt")" != "$(readlink "/proc/${pids[0]}/ns/mnt")" ]
+	done
+	# No program of the pod's own container.
+	[ "$(ls "/proc/${pids[0]}/root")" = proc ]
+	run c task exec --exec-id e1 "$pod" true
+	[ "$status" -ne 0 ]
+	[[ $output == *"stands for its pod: no program runs in it"* ]]
+	[ "$(c task metrics "$pod" | awk '$1 == "pids.current" {print $2}')" = 0 ]
+
+	kill -TERM "${pids[1]}"
+	kill -9 "${pids[2]}"
+	wait_for 60 container_is "${ids[0]}" 'CONTAINER_EXITED 143'
+	wait_for 60 container_is "${ids[1]}" 'CONTAINER_EXITED 137'
+	container_is "${ids[2]}" CONTAINER_RUNNING
+	kill -9 "$(machine)"
+	wait_for 60 container_is "${ids[2]}" 'CONTAINER_EXITED 137'
+	wait_for 60 sandbox_is "$pod" SANDBOX_NOTREADY
+	pod_remove "$pod"
+	wait_for 60 nothing_but_containerd
+}
