@@ -1,8 +1,8 @@
 /*
- * What the containers of a pod share, from both ends: POSIX shared memory with a semaphore in it, which is a
- * futex of one page, and a message queue of System V.
+ * What the containers of a pod share, from both ends: POSIX shared memory with a semaphore in it,
+ * which is a futex of one page, and a message queue of System V.
  *
- *	pod_member wait		maps the memory, says "ready", waits for the semaphore, prints what is there
+ *	pod_member wait		maps the memory, says "ready", waits, prints what is there
  *	pod_member tell TEXT	writes and posts
  */
 #include <fcntl.h>

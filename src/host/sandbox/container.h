@@ -57,5 +57,6 @@ int room_make(struct guest_container *c, struct err *e);
 /* Ends the stand-in and closes the room on the loop, and waits until both are gone. Worker. */
 void close_room(struct guest_container *c);
 
-/* Closes c->view and what it has joined. Comes before the mounts in the view are removed from the share. */
+/* Closes c->view and what it has joined. Comes before the mounts in the view are removed from the
+ * share. */
 void room_close(struct guest_container *c);

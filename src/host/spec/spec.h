@@ -105,7 +105,8 @@ char *guest_cgroups_path(const char *path, const char *container_id);
 /* Makes the volumes of the root and the mounts, before anything else rewrites the mounts. */
 int guest_mounts_make(const struct guest_rules *rules, Grpc__Spec *spec, struct err *e);
 
-/* Checks the paths of namespaces, takes them out, and takes out the network. The types are valid. */
+/* Checks the paths of namespaces, takes them out, and takes out the network. The types are
+ * valid. */
 int guest_namespaces_make(const struct guest_rules *rules, Grpc__Linux *linux, struct err *e);
 
 /* Checks the devices; takes out those that only this host has. The types are valid. */
