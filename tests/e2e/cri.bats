@@ -136,7 +136,8 @@ sandbox_is() {
 
 @test "pids of the host, and their ends: of a container, of the machine" {
 	local pod n pids=() ids=() jobs=()
-	pod=$(pod_run kata pids)
+	local POD_FIELDS='security_context {privileged: true}'
+	pod=$(pod_run kata pids "$POD_FIELDS")
 	pids+=("$(container_pid "$pod" PodSandboxStatus pod_sandbox_id)")
 	# All at once.
 	for n in 1 2 3; do
@@ -164,6 +165,13 @@ sandbox_is() {
 	[ "$status" -ne 0 ]
 	[[ $output == *"stands for its pod: no program runs in it"* ]]
 	[ "$(c task metrics "$pod" | awk '$1 == "pids.current" {print $2}')" = 0 ]
+
+	# Who has every right in the machine finds nothing in the process that holds the pod's process ids.
+	n=$(container_make "$pod" c4 'privileged: true namespace_options {pid: POD}' sleep 1000)
+	run container_exec "$n" sh -c 'grep -E "^(Name|CapEff|Seccomp):" /proc/1/status; ls -A /proc/1/root; ls /proc/1/fd | wc -l'
+	echo "$output"
+	[ "$status" -eq 0 ]
+	diff <(tr -s '[:blank:]' ' ' <<<"$output") <(printf '%s\n' 'Name: pause' 'CapEff: 0000000000000000' 'Seccomp: 1' 4)
 
 	kill -TERM "${pids[1]}"
 	kill -9 "${pids[2]}"
