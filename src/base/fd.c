@@ -152,13 +152,29 @@ ssize_t fd_recv(int sock, void *data, size_t bytes, int *fds, size_t *ret_n_fds)
 	return n;
 }
 
+static int peer_of(int fd, struct ucred *ret)
+{
+	socklen_t size = sizeof *ret;
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret, &size) < 0 ? -errno : 0;
+}
+
 int fd_peer_uid(int fd, uid_t *ret)
 {
 	struct ucred who;
-	socklen_t size = sizeof who;
+	int r = peer_of(fd, &who);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0)
-		return -errno;
-	*ret = who.uid;
-	return 0;
+	if (r == 0)
+		*ret = who.uid;
+	return r;
+}
+
+int fd_peer_pid(int fd, pid_t *ret)
+{
+	struct ucred who;
+	int r = peer_of(fd, &who);
+
+	if (r == 0)
+		*ret = who.pid;
+	return r;
 }

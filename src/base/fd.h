@@ -47,3 +47,5 @@ ssize_t fd_recv(int sock, void *data, size_t bytes, int *fds, size_t *ret_n_fds)
 /* The user at the other end of a connected unix socket, as the kernel noted it: the user who
  * connected, or who made the socket listen. Returns 0 or -errno. */
 int fd_peer_uid(int fd, uid_t *ret);
+/* The same of its process; 0: one that this pid namespace does not see. */
+int fd_peer_pid(int fd, pid_t *ret);

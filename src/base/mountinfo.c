@@ -45,7 +45,11 @@ static int parse(char *text, struct mount_line *ret)
 	line.type = strtok_r(dash + 3, " ", &save);
 
 	int used = 0;
+	const char *source = strtok_r(NULL, " ", &save);
 
+	line.super = source ? strtok_r(NULL, " ", &save) : NULL;
+	if (!line.super)
+		line.super = dash; /* an empty string by now */
 	if (!line.type || sscanf(text, "%d %d %u:%u %n", &line.id, &line.parent, &line.major,
 				 &line.minor, &used) != 4)
 		return -EBADMSG;
@@ -59,14 +63,12 @@ static int parse(char *text, struct mount_line *ret)
 	return 0;
 }
 
-int mountinfo_read(struct mountinfo *ret, struct err *e)
+int mountinfo_parse(char *take_text, struct mountinfo *ret, struct err *e)
 {
-	struct mountinfo m = {0};
+	struct mountinfo m = {.text = take_text};
 	size_t lines = 0;
-	int r = file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX_BYTES, &m.text, NULL, e);
+	int r = 0;
 
-	if (r < 0)
-		return r;
 	for (const char *c = m.text; *c; c++)
 		lines += *c == '\n';
 	m.lines = calloc(lines + 1, sizeof *m.lines);
@@ -84,6 +86,14 @@ int mountinfo_read(struct mountinfo *ret, struct err *e)
 	}
 	*ret = m;
 	return 0;
+}
+
+int mountinfo_read(struct mountinfo *ret, struct err *e)
+{
+	char *text = NULL;
+	int r = file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX_BYTES, &text, NULL, e);
+
+	return r < 0 ? r : mountinfo_parse(text, ret, e);
 }
 
 void mountinfo_fini(struct mountinfo *m)

@@ -13,6 +13,7 @@ struct mount_line {
 	char *root;  /* the folder of the file system that is mounted */
 	char *point; /* where, as this process sees it */
 	char *type;  /* of the file system */
+	char *super; /* the file system's own options, with commas; "" when there are none */
 };
 
 struct mountinfo {
@@ -23,6 +24,9 @@ struct mountinfo {
 
 /* The caller ends it with mountinfo_fini(). */
 int mountinfo_read(struct mountinfo *ret, struct err *e);
+
+/* The same from a text, which is swallowed in any case. */
+int mountinfo_parse(char *take_text, struct mountinfo *ret, struct err *e);
 
 /* Accepts a zeroed struct. */
 void mountinfo_fini(struct mountinfo *m);

@@ -102,7 +102,8 @@ struct config_runtime {
 	bool enable_debug;
 	uint32_t network; /* enum config_network */
 	bool disable_guest_seccomp;
-	bool static_sandbox_resource_mgmt;      /* a machine keeps the size that it boots with */
+	bool static_sandbox_resource_mgmt; /* a machine keeps the size that it boots with */
+	bool sandbox_cgroup_only;
 	struct config_list sandbox_bind_mounts; /* "PATH" or "PATH:rw" */
 };
 

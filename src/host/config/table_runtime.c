@@ -54,6 +54,13 @@ static const struct key keys[] = {
 	 .help = "A pod's machine keeps the size that it boots with; else it grows with the limits "
 		 "of its containers, and gives memory back when they go. A machine of one container "
 		 "keeps its size in any case."},
+	{.name = "sandbox_cgroup_only",
+	 .kind = KEY_BOOL,
+	 .access = POD_IF_NAMED,
+	 .to = KEY_TO(runtime.sandbox_cgroup_only),
+	 .preset = "true",
+	 .help = "Keep all processes of a sandbox in the pod's cgroup of the host. `false`: only the "
+		 "virtual CPUs; the others are below `/kata_overhead`. See docs/host-cgroups.md."},
 	{.name = "sandbox_bind_mounts",
 	 .kind = KEY_LIST,
 	 .access = POD_NEVER,

@@ -39,6 +39,8 @@ struct hv_ops {
 	/* @ret is never NULL. */
 	int (*resize)(struct hv *hv, const struct hv_size *want, msec_t deadline,
 		      struct hv_size *ret, struct err *e);
+	int (*vcpu_threads)(struct hv *hv, msec_t deadline, pid_t *ret, size_t max, size_t *ret_n,
+			    struct err *e);
 };
 
 struct hv {

@@ -281,6 +281,19 @@ int hv_resize(struct hv *hv, const struct hv_size *want, msec_t deadline, struct
 	return 0;
 }
 
+int hv_vcpu_threads(struct hv *hv, msec_t deadline, pid_t *ret, size_t max, size_t *ret_n,
+		    struct err *e)
+{
+	if (!hv->ops->vcpu_threads)
+		return cannot(hv, "tell which threads are its CPUs", e);
+
+	int r = expect(hv, HV_RUNNING, "look for the threads of", e);
+
+	if (r == 0)
+		r = hv->ops->vcpu_threads(hv, deadline, ret, max, ret_n, e);
+	return r < 0 ? err_wrap(e, r, "%s: find the vCPUs", hv->ops->name) : 0;
+}
+
 enum hv_state hv_state(const struct hv *hv)
 {
 	return hv->state;

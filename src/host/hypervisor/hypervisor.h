@@ -239,6 +239,11 @@ struct hv_size {
 int hv_resize(struct hv *hv, const struct hv_size *want, msec_t deadline, struct hv_size *ret,
 	      struct err *e);
 
+/* The host's threads that are the vCPUs of a running machine, at most @max. Returns 0, -EOPNOTSUPP
+ * or -errno. */
+int hv_vcpu_threads(struct hv *hv, msec_t deadline, pid_t *ret, size_t max, size_t *ret_n,
+		    struct err *e);
+
 enum hv_state hv_state(const struct hv *hv);
 void hv_describe(struct hv *hv, struct hv_info *ret);
 

@@ -22,7 +22,8 @@ static int join(const struct view *view, struct err *e)
 	for (size_t i = 0; i < VIEW_NAMESPACES; i++)
 		if (setns(view->fds[i], view_namespace_types[i]) < 0)
 			return err_sys(e, errno, "join a namespace of the container");
-	if (unshare(CLONE_NEWNS) < 0)
+	/* The namespace of cgroups begins where the server has moved this process. */
+	if (unshare(CLONE_NEWNS | CLONE_NEWCGROUP) < 0)
 		return err_sys(e, errno, "make a mount namespace");
 	return 0;
 }
@@ -108,7 +109,7 @@ pid_t room_clone(int *ret_pidfd)
 	/* clone3(), because a process can only become the first of a pid namespace when it is
 	 * made. */
 	struct clone_args args = {
-		.flags = CLONE_NEWPID | CLONE_NEWCGROUP | (ret_pidfd ? CLONE_PIDFD : 0),
+		.flags = CLONE_NEWPID | (ret_pidfd ? CLONE_PIDFD : 0),
 		.pidfd = (uint64_t) (uintptr_t) ret_pidfd,
 		.exit_signal = SIGCHLD,
 	};

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "host/sandbox/agent_call.h"
 #include "host/sandbox/cause.h"
+#include "host/sandbox/cgroups.h"
 #include "host/sandbox/create_sandbox.h"
 #include "host/sandbox/machine.h"
 #include "host/sandbox/model.h"
@@ -184,16 +185,23 @@ static void name_deadline(const struct sandbox *sb, struct err *e)
 				sb->machine.config->agent.reconnect_timeout_ms / 1000.0);
 }
 
+static int explain(struct sandbox *sb, int r, struct err *e)
+{
+	name_deadline(sb, e);
+	r = cause_of_boot(sb, r, e);
+	if (e)
+		(void) cgroups_explain(sb, e);
+	return r;
+}
+
 int boot(struct sandbox *sb, const struct sandbox_spec *spec, const struct guest_container *first,
 	 struct err *e)
 {
 	msec_t deadline = clock_deadline(sb->machine.config->agent.reconnect_timeout_ms);
 	int r = machine_start(sb, spec, deadline, e);
 
-	if (r < 0) {
-		name_deadline(sb, e);
-		return cause_of_boot(sb, r, e);
-	}
+	if (r < 0)
+		return explain(sb, r, e);
 	notes_update(sb, first);
 	log_debug("step: reach the agent");
 	r = reach_agent(sb, deadline, e);
@@ -203,8 +211,5 @@ int boot(struct sandbox *sb, const struct sandbox_spec *spec, const struct guest
 		r = await_details(sb, deadline, e);
 	if (r == 0)
 		r = check_holder(sb, first, e);
-	if (r == 0)
-		return 0;
-	name_deadline(sb, e);
-	return cause_of_boot(sb, r, e);
+	return r < 0 ? explain(sb, r, e) : 0;
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "host/sandbox/agent_call.h"
+#include "host/sandbox/cgroups.h"
 #include "host/sandbox/model.h"
 #include "host/sandbox/registry.h"
 
@@ -70,7 +71,8 @@ void sandbox_resume(struct sandbox *sb, const char *id, sandbox_done_fn done, vo
 	freeze(sb, id, OCI_PAUSED, OCI_RUNNING, done, arg);
 }
 
-/* What holds a pod uses nothing in the guest; CRI asks for a pod's statistics by it. */
+/* What holds a pod uses nothing in the guest, and without a cgroup nobody counts what it uses of the
+ * host. */
 static void answer_zero(sandbox_done_fn done, void *arg)
 {
 	Grpc__StatsContainerResponse all = GRPC__STATS_CONTAINER_RESPONSE__INIT;
@@ -98,6 +100,17 @@ static void answer_zero(sandbox_done_fn done, void *arg)
 	done(arg, &answer);
 }
 
+/* What holds a pod: all that serves it is in one cgroup of the host. */
+static void answer_host_stats(struct sandbox *sb, sandbox_done_fn done, void *arg)
+{
+	struct sandbox_answer answer = {0};
+	auto_free void *data = NULL;
+
+	answer.r = cgroups_stats(sb, &data, &answer.bytes, &answer.err);
+	answer.data = data;
+	done(arg, &answer);
+}
+
 void sandbox_stats(struct sandbox *sb, const char *id, sandbox_done_fn done, void *arg)
 {
 	Grpc__StatsContainerRequest stats = GRPC__STATS_CONTAINER_REQUEST__INIT;
@@ -106,6 +119,10 @@ void sandbox_stats(struct sandbox *sb, const char *id, sandbox_done_fn done, voi
 
 	if (!c) {
 		sandbox_refuse(done, arg, &e);
+		return;
+	}
+	if (c->holds_pod && sb->machine.cgroup) {
+		answer_host_stats(sb, done, arg);
 		return;
 	}
 	if (c->holds_pod) {

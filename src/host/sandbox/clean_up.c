@@ -53,6 +53,18 @@ static json_t *process_note(pid_t pid)
 			 (json_int_t) proc_start_time(pid));
 }
 
+static json_t *cgroup_notes(const struct machine *m)
+{
+	const struct host_cgroup *const both[] = {m->cgroup, m->overhead};
+	json_t *list = json_array();
+	const char *folder;
+
+	for (size_t g = 0; g < ARRAY_LEN(both); g++)
+		for (size_t i = 0; both[g] && (folder = host_cgroup_folder(both[g], i)); i++)
+			(void) json_array_append_new(list, json_string(folder));
+	return list;
+}
+
 static int notes_write(struct sandbox *sb, const struct guest_container *first, struct err *e)
 {
 	if (!sb->options.state_dir)
@@ -61,11 +73,12 @@ static int notes_write(struct sandbox *sb, const struct guest_container *first, 
 	auto_free char *path = str_printf("%s/" STATE_NOTES, sb->options.state_dir);
 	pid_t virtiofsd = sb->machine.virtiofsd ? virtiofsd_pid(sb->machine.virtiofsd) : 0;
 	auto_free char *boot = boot_id();
-	json_t *notes = json_pack("{s:s, s:s?, s:s?, s:o, s:o, s:o, s:s}", "id", sb->options.id,
-				  "bundle", first ? first->bundle : NULL, "boot", boot, "server",
-				  process_note(getpid()), "vmm",
-				  process_note((pid_t) sandbox_vmm_pid(sb)), "virtiofsd",
-				  process_note(virtiofsd), "share", share_path(sb->machine.share));
+	const char *share = sb->machine.share ? share_path(sb->machine.share) : NULL;
+	json_t *notes = json_pack(
+		"{s:s, s:s?, s:s?, s:o, s:o, s:o, s:s?, s:o}", "id", sb->options.id, "bundle",
+		first ? first->bundle : NULL, "boot", boot, "server", process_note(getpid()), "vmm",
+		process_note((pid_t) sandbox_vmm_pid(sb)), "virtiofsd", process_note(virtiofsd),
+		"share", share, "cgroups", cgroup_notes(&sb->machine));
 	auto_free char *text = notes ? json_dumps(notes, JSON_INDENT(1)) : NULL;
 
 	json_decref(notes);
@@ -146,6 +159,21 @@ static int remove_folder(const char *path, struct err *e)
 	return 0;
 }
 
+/* Removes the cgroups, which may hold a stand-in that is just ending. */
+static int remove_cgroups(const json_t *folders, struct err *e)
+{
+	msec_t deadline = clock_deadline(DEATH_TIMEOUT_MS);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < json_array_size(folders); i++) {
+		const char *folder = json_string_value(json_array_get(folders, i));
+
+		if (folder)
+			r = host_cgroup_remove_folder(folder, deadline, e);
+	}
+	return r;
+}
+
 /* Runs the saved poststop hooks of the container that the server was made for, because the dead
  * server cannot, and what they undo would stay. */
 static void run_hooks(const char *state_dir, const json_t *notes)
@@ -203,7 +231,11 @@ int sandbox_clean_up(const char *state_dir, struct err *e)
 	json_t *notes = json_loads(text, 0, NULL);
 	const char *share = json_string_value(json_object_get(notes, "share"));
 
-	r = from_this_boot(notes) ? end_processes(notes, e) : 0;
+	bool lives_on = from_this_boot(notes); /* what a boot ends is gone */
+
+	r = lives_on ? end_processes(notes, e) : 0;
+	if (r == 0 && lives_on)
+		r = remove_cgroups(json_object_get(notes, "cgroups"), e);
 	if (r == 0 && share)
 		r = remove_folder(share, e);
 	if (r == 0)

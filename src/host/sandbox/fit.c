@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "host/sandbox/agent_call.h"
+#include "host/sandbox/cgroups.h"
 #include "host/sandbox/registry.h"
 
 /* How long the guest may take to give memory back, which nobody waits for. */
@@ -69,6 +70,8 @@ static int resize(struct fit_job *j, msec_t deadline, struct hv_size *now, struc
 	*now = before;
 	if (r == 0)
 		r = hv_resize(j->sb->machine.hv, &j->want, deadline, now, e);
+	if (r == 0 && now->vcpus > before.vcpus)
+		r = cgroups_place_vcpus(j->sb, deadline, e);
 	if (r == 0 && now->vcpus > before.vcpus)
 		r = online(j, now->vcpus - before.vcpus, deadline, e);
 	return r;
@@ -219,6 +222,9 @@ void sandbox_update(struct sandbox *sb, const char *id, Grpc__LinuxResources *ta
 
 	if (c && (!u || !(u->id = strdup(id))))
 		(void) err_sys(&e, ENOMEM, "update container '%s'", id);
+	/* The host's limits come first: if one cannot be set, nothing has changed in the guest. */
+	if (!e.code)
+		(void) cgroups_update(sb, take_resources, &e);
 	if (e.code) {
 		update_free(u);
 		oci_resources_free(take_resources);

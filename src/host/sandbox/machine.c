@@ -9,12 +9,23 @@
 #include "base/log.h"
 #include "host/confine/ids.h"
 #include "host/sandbox/cause.h"
+#include "host/sandbox/cgroups.h"
 #include "host/sandbox/model.h"
 #include "host/sandbox/phases.h"
+#include "host/sandbox/process.h"
+
+static void helper_is_gone(struct sandbox *sb, enum cause_rank rank, const struct err *why)
+{
+	struct err told = *why;
+
+	if (cgroups_explain(sb, &told))
+		oom_of_machine(sb);
+	cause_report(sb, rank, &told);
+}
 
 static void vmm_is_gone(void *arg, const struct err *why)
 {
-	cause_report(arg, CAUSE_VMM, why);
+	helper_is_gone(arg, CAUSE_VMM, why);
 }
 
 /* The agent's first line ends the kernel's phase. Firmware may have begun the same line. */
@@ -45,7 +56,7 @@ static int make_hv(void *arg, struct err *e)
 
 static void virtiofsd_is_gone(void *arg, const struct err *why)
 {
-	cause_report(arg, CAUSE_FILE_SERVER, why);
+	helper_is_gone(arg, CAUSE_FILE_SERVER, why);
 }
 
 /* Loop. */
@@ -192,6 +203,7 @@ int machine_start(struct sandbox *sb, const struct sandbox_spec *spec, msec_t de
 {
 	auto_close int share_fd = -1;
 	char params[AGENT_PARAMS_BYTES];
+	int cgroup_fds[VM_CGROUPS_MAX];
 	struct vm_spec vm;
 	int r = worker_on_loop(sb->machine.worker, make_hv, sb, e);
 
@@ -202,8 +214,13 @@ int machine_start(struct sandbox *sb, const struct sandbox_spec *spec, msec_t de
 	if (r == 0)
 		r = serve_share(sb, &share_fd, e);
 	vm.agent_params = agent_params(&sb->machine, params);
+	vm.cgroup_fds = cgroup_fds;
+	if (r == 0)
+		r = cgroups_open_vmm(sb, cgroup_fds, &vm.n_cgroup_fds, e);
 	if (r == 0)
 		r = hv_create(sb->machine.hv, &vm, e);
+	for (size_t i = 0; i < vm.n_cgroup_fds; i++)
+		fd_close(cgroup_fds[i]);
 	if (r == 0)
 		r = attach_share(sb, share_fd, deadline, e);
 	phase_end(&sb->phases, "runtime");
@@ -211,6 +228,8 @@ int machine_start(struct sandbox *sb, const struct sandbox_spec *spec, msec_t de
 		log_debug("step: start the machine");
 		r = hv_start(sb->machine.hv, deadline, e);
 	}
+	if (r == 0)
+		r = cgroups_place_vcpus(sb, deadline, e);
 	phase_end(&sb->phases, "vmm start");
 	return r;
 }

@@ -9,6 +9,7 @@
  */
 #include "agent.pb-c.h"
 #include "host/agent_client/agent_client.h"
+#include "host/cgroup/cgroup.h"
 #include "host/hypervisor/hypervisor.h"
 #include "host/resources/resources.h"
 #include "host/sandbox/cause.h"
@@ -102,12 +103,15 @@ struct machine {
 	struct worker *sizer;  /* runs those about its size */
 	struct config *config;
 	struct share *share;
-	struct hv *hv;               /* made and freed on the loop */
-	struct virtiofsd *virtiofsd; /* made and freed on the loop */
-	struct volume_shm shm;       /* the pod's /dev/shm, when a container holds the pod */
-	int vmm_user_fd;             /* holds the claim on the VMM's user; or -1 */
-	bool may_grow;               /* its size follows its containers' limits */
-	bool booted;                 /* the guest has made its sandbox */
+	struct hv *hv;                /* made and freed on the loop */
+	struct virtiofsd *virtiofsd;  /* made and freed on the loop */
+	struct volume_shm shm;        /* the pod's /dev/shm, when a container holds the pod */
+	int vmm_user_fd;              /* holds the claim on the VMM's user; or -1 */
+	bool may_grow;                /* its size follows its containers' limits */
+	struct host_cgroup *cgroup;   /* NULL: where the caller is; freed on the loop */
+	struct host_cgroup *overhead; /* where this process is instead; NULL: in cgroup */
+	uint64_t cpu_period_us;       /* of the quota of cgroup */
+	bool booted;                  /* the guest has made its sandbox */
 };
 
 /* The agent in the guest. Loop's; jobs ask it with guest_ask(), and read what it can once READY. */

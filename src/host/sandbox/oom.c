@@ -27,6 +27,17 @@ static void tell(struct guest_container *c, const struct sandbox_answer *answer)
 	}
 }
 
+static void count(struct guest_container *c)
+{
+	const struct sandbox_answer news = {.count = c->ooms + 1};
+
+	if (c->ooms == UINT32_MAX)
+		return;
+	if (c->ooms++ == 0)
+		log_warn("container '%s' has run out of memory", c->id);
+	tell(c, &news);
+}
+
 static void ask_again(void *arg)
 {
 	struct sandbox *sb = arg;
@@ -46,15 +57,20 @@ static void heard(void *arg, struct ttrpc_answer *answer)
 
 	struct guest_container *c = sandbox_find(sb, event->container_id, NULL);
 
-	if (c && c->ooms < UINT32_MAX) {
-		const struct sandbox_answer news = {.count = ++c->ooms};
-
-		if (c->ooms == 1)
-			log_warn("container '%s' has run out of memory", c->id);
-		tell(c, &news);
-	}
+	if (c)
+		count(c);
 	(void) loop_timer(sb->loop, clock_deadline(OOM_PAUSE_MS), ask_again, sb,
 			  &sb->agent.oom_timer, NULL);
+}
+
+void oom_of_machine(struct sandbox *sb)
+{
+	list_for_each (pos, &sb->containers) {
+		struct guest_container *c = container_of(pos, struct guest_container, link);
+
+		if (c->init->status == OCI_RUNNING || c->init->status == OCI_PAUSED)
+			count(c);
+	}
 }
 
 void oom_listen(struct sandbox *sb)

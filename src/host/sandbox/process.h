@@ -51,5 +51,8 @@ void lingers_free(struct guest_container *c);
 /* Sends GetOOMEvent, and again after each answer, while the sandbox has an agent. */
 void oom_listen(struct sandbox *sb);
 
+/* The host's kernel has killed the machine for want of memory: so all that ran have run out. */
+void oom_of_machine(struct sandbox *sb);
+
 /* The container is being deleted: fails its oom_waits. */
 void oom_forget(struct guest_container *c);

@@ -49,7 +49,7 @@ struct sandbox_options {
 	const char *state_dir;      /* where sandbox.json is kept; NULL: nowhere */
 	const char *share_base;     /* NULL: SHARE_BASE */
 	int host_mount_ns;          /* for hooks; borrowed; -1: none */
-	bool lone;                  /* one container, for which the machine is made */
+	bool lone;                  /* one container, whose engine looks for its cgroup itself */
 	uint64_t began_us;          /* clock_now_us() when this program began */
 	bool has_standins;          /* each container gets a stand-in, whose pid is told for it */
 	void (*changed)(void *arg); /* a container or the machine came or went */
@@ -90,7 +90,8 @@ struct sandbox_spec {
 		*resources; /* what the machine must have room for; may be NULL */
 	Grpc__Spec__AnnotationsEntry *const *annotations; /* change the configuration */
 	size_t n_annotations;
-	const char *config_path; /* NULL: that of sandbox_options */
+	const char *config_path;  /* NULL: that of sandbox_options */
+	const char *cgroups_path; /* linux.cgroupsPath; NULL: none is named */
 };
 
 /* Makes the share and the machine; EMPTY only. If a container was added before, its root and mounts
@@ -180,7 +181,8 @@ void sandbox_resume(struct sandbox *sb, const char *id, sandbox_done_fn done, vo
 void sandbox_update(struct sandbox *sb, const char *id, Grpc__LinuxResources *take_resources,
 		    sandbox_done_fn done, void *arg);
 
-/* @data of the answer: Grpc__StatsContainerResponse. */
+/* @data of the answer: Grpc__StatsContainerResponse. What a container uses of its guest, and for the
+ * container that stands for the pod what all of the pod uses of the host. */
 void sandbox_stats(struct sandbox *sb, const char *id, sandbox_done_fn done, void *arg);
 
 /* @data of the answer: Grpc__ListProcessesResponse. */
@@ -241,6 +243,9 @@ int sandbox_state(struct sandbox *sb, const char *id, const char *exec_id,
  * loop. Returns 0, -ENOENT or -EBUSY. */
 int sandbox_room(struct sandbox *sb, const char *id, const int **ret_fds, size_t *ret_n,
 		 struct err *e);
+
+/* Moves @pid, which stands in for a process of a container, to where an engine looks for one. */
+int sandbox_place(struct sandbox *sb, pid_t pid, struct err *e);
 
 /* What the machine is made of, and how long each phase of its start took. */
 #define SANDBOX_PHASES_MAX 8

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "host/sandbox/cgroups.h"
 #include "host/sandbox/container.h"
 #include "host/sandbox/machine.h"
 #include "host/sandbox/model.h"
@@ -72,6 +73,12 @@ static int start_steps(struct sandbox *sb, const struct sandbox_spec *spec,
 {
 	int r = read_config(sb, spec, e);
 
+	if (r == 0)
+		r = cgroups_plan(sb, spec, e);
+	if (r == 0) {
+		notes_update(sb, first);
+		r = cgroups_make(sb, spec, e);
+	}
 	if (r == 0) {
 		log_debug("step: make the share");
 		r = share_open(sb->options.share_base ? sb->options.share_base : SHARE_BASE,
@@ -85,6 +92,8 @@ static int start_steps(struct sandbox *sb, const struct sandbox_spec *spec,
 		r = guest_container_lend(first, e);
 	if (r == 0)
 		r = boot(sb, spec, first, e);
+	if (r == 0)
+		r = cgroups_limit(sb, spec, e);
 	return r;
 }
 

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "host/sandbox/agent_call.h"
 #include "host/sandbox/cause.h"
+#include "host/sandbox/cgroups.h"
 #include "host/sandbox/machine.h"
 #include "host/sandbox/model.h"
 #include "host/sandbox/process.h"
@@ -86,6 +87,7 @@ void teardown(struct sandbox *sb)
 	log_debug("step: stop the machine");
 	stop_machine(m);
 	(void) worker_on_loop(m->worker, free_machine, m, NULL);
+	cgroups_remove(sb);
 	log_debug("step: remove the share");
 	remove_share(m);
 	notes_remove(sb);

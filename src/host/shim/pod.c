@@ -107,6 +107,7 @@ static void added(void *arg, const struct sandbox_answer *answer)
 			.annotations = spec->annotations,
 			.n_annotations = spec->n_annotations,
 			.config_path = p->config_path,
+			.cgroups_path = spec->linux ? spec->linux->cgroupspath : NULL,
 		};
 
 		sandbox_start(p->sb, &machine, started, p);

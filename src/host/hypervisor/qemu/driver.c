@@ -261,4 +261,5 @@ const struct hv_ops hv_qemu = {
 	.attach = qemu_attach,
 	.detach = qemu_detach,
 	.resize = qemu_resize,
+	.vcpu_threads = qemu_vcpu_threads,
 };

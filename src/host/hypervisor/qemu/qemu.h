@@ -80,6 +80,10 @@ static inline struct qemu *qemu_of(struct hv *hv)
 int qemu_start(struct hv *hv, msec_t deadline, struct err *e);
 int qemu_stop(struct hv *hv, msec_t deadline, struct err *e);
 
+/* vcpus.c: as hv_vcpu_threads(). */
+int qemu_vcpu_threads(struct hv *hv, msec_t deadline, pid_t *ret, size_t max, size_t *ret_n,
+		      struct err *e);
+
 /* events.c, on the loop's thread: called once, before the start; and at the end. */
 void qemu_watch(struct qemu *q);
 void qemu_unwatch(struct qemu *q);
