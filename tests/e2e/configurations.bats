@@ -65,7 +65,7 @@ nothing_is_called() {
 	local pid
 	while read -r pid; do
 		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" != "$1" ] || return 1
-	done <"$FENCE/cgroup.procs"
+	done < <(fence_pids)
 }
 
 argument() {

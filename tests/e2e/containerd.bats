@@ -161,7 +161,7 @@ reads_events() {
 @test "the shim is killed: the task is stopped, and nothing is left" {
 	c run -d "${KATA[@]}" "$IMAGE" ours sleep 1000
 	local shim
-	shim=$(grep -lsx containerd-shim /proc/[0-9]*/comm | cut -d/ -f3 | grep -Fxf - "$FENCE/cgroup.procs" | head -1)
+	shim=$(grep -lsx containerd-shim /proc/[0-9]*/comm | cut -d/ -f3 | grep -Fxf - <(fence_pids) | head -1)
 	kill -9 "$shim"
 	wait_for 30 nothing_but_containerd
 	wait_for 30 [ ! -e "$(task_folder ours)" ]
@@ -181,7 +181,7 @@ machines() {
 	local pid n=0
 	while read -r pid; do
 		[[ $(cat "/proc/$pid/comm" 2>/dev/null) != qemu-system* ]] || n=$((n + 1))
-	done <"$FENCE/cgroup.procs"
+	done < <(fence_pids)
 	echo "$n"
 }
 

@@ -27,8 +27,8 @@ run_killed() {
 	done
 }
 
-make_steps=("make the share" "start virtiofsd" "start the machine" "reach the agent" "make the guest's sandbox" "create the container"
-	"answer create" "start the container")
+make_steps=("make the cgroup" "make the share" "start virtiofsd" "start the machine" "reach the agent" "make the guest's sandbox"
+	"create the container" "answer create" "start the container")
 
 @test "the sandbox server, at every step of run" {
 	run_killed containerd-shim "${make_steps[@]}"
@@ -40,11 +40,11 @@ make_steps=("make the share" "start virtiofsd" "start the machine" "reach the ag
 
 # bats test_tags=box
 @test "QEMU, at every step of run" {
-	run_killed qemu-system-x86 "${make_steps[@]:3}"
+	run_killed qemu-system-x86 "${make_steps[@]:4}"
 }
 
 @test "virtiofsd, at every step of run" {
-	run_killed virtiofsd "${make_steps[@]:2}"
+	run_killed virtiofsd "${make_steps[@]:3}"
 }
 
 @test "each of them, while an exec is under way" {

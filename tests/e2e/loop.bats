@@ -42,7 +42,7 @@ server_pid() {
 			echo "$pid"
 			return
 		fi
-	done <"$FENCE/cgroup.procs"
+	done < <(fence_pids)
 }
 
 rss() {

@@ -28,18 +28,22 @@ common_teardown() {
 	return $leaks
 }
 
-# Whatever a test starts is in a control group of its own, which nothing leaves: so what is left behind is found whatever
-# its name, its parent and its environment.
+# Whatever a test starts is in a control group of its own: so what is left behind is found whatever its name, its parent and
+# its environment. What kata puts into groups of its own is there, too, with those in the fence; with cgroup v2 these are
+# beside the group of their caller, which is therefore one below the fence.
 fence_make() {
 	local base
 	for base in /sys/fs/cgroup/unified /sys/fs/cgroup /sys/fs/cgroup/pids; do
 		FENCE=$base/$(basename "$WORK")
 		OUTSIDE=$base$(group_of "$base")
 		[ -d "$OUTSIDE" ] || OUTSIDE=$base
-		if [ -f "$base/cgroup.procs" ] && mkdir "$FENCE" 2>/dev/null && fence_enter; then
+		FENCE_INSIDE=$FENCE
+		[ "$base" != /sys/fs/cgroup ] || FENCE_INSIDE=$FENCE/inside
+		export FENCE_INSIDE
+		if [ -f "$base/cgroup.procs" ] && mkdir -p "$FENCE_INSIDE" 2>/dev/null && fence_enter; then
 			return 0
 		fi
-		rmdir "$FENCE" 2>/dev/null || true
+		rmdir "$FENCE_INSIDE" "$FENCE" 2>/dev/null || true
 	done
 	echo "a control group cannot be made: end-to-end tests need root" >&2
 	return 1
@@ -56,7 +60,12 @@ group_of() {
 
 # For processes of bats that were not there when the fence was made.
 fence_enter() {
-	echo $BASHPID >"$FENCE/cgroup.procs"
+	echo $BASHPID >"$FENCE_INSIDE/cgroup.procs"
+}
+
+# What is in the fence, and in the groups of containerd's pods.
+fence_pids() {
+	find "$FENCE" "${FENCE%/*}"/*/kata_* "${FENCE%/*}"/kata_* -name cgroup.procs -exec cat {} + 2>/dev/null | sort -n
 }
 
 # Also ends what should have ended by itself.
@@ -66,6 +75,7 @@ fence_remove() {
 		kill -9 "$pid" 2>/dev/null || true
 	done
 	echo $BASHPID >"$OUTSIDE/cgroup.procs"
+	[ "$FENCE_INSIDE" = "$FENCE" ] || wait_for 60 rmdir "$FENCE_INSIDE" 2>/dev/null || true
 	wait_for 60 rmdir "$FENCE" 2>/dev/null || true
 }
 
@@ -123,7 +133,8 @@ leftover_mounts() {
 }
 
 leftover_cgroups() {
-	find /sys/fs/cgroup -type d -name '*kata*' ! -name 'kata-e2e-*' 2>/dev/null | sort || true
+	find /sys/fs/cgroup -type d \( -name '*kata*' -o -path '*/kata-e2e-*/*' \) ! -name 'kata-e2e-*' ! -path '*/kata-e2e-*/inside' \
+		2>/dev/null | sort || true
 }
 
 leftover_shares() {
@@ -136,7 +147,7 @@ leftover_pids() {
 		case $(cat "/proc/$pid/comm" 2>/dev/null) in
 		kata-* | container* | conmon | qemu-system* | virtiofsd) echo "$pid" ;;
 		esac
-	done <"$FENCE/cgroup.procs"
+	done < <(fence_pids)
 }
 
 # The vsock addresses of the machines that this test has started: QEMU gets its devices as JSON.

@@ -49,7 +49,7 @@ pid_of() {
 			echo "$pid"
 			return 0
 		fi
-	done < <(sort -n "$FENCE/cgroup.procs")
+	done < <(fence_pids)
 	return 1
 }
 
@@ -57,7 +57,7 @@ pid_of() {
 # less time than a shell needs to start kill in a host that is translated.
 at_the_very_end() {
 	case $1 in
-	"answer create" | exec | "remove the container" | "say goodbye" | "stop the machine" | "remove the share") ;;
+	"answer create" | exec | "remove the container" | "say goodbye" | "stop the machine" | "remove the cgroup" | "remove the share") ;;
 	*) return 1 ;;
 	esac
 }

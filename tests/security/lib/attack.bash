@@ -61,7 +61,7 @@ family() {
 
 server_of() {
 	pgrep -f -- "^[^ ]*containerd-shim-kata-v2 .*-id $1 " | while read -r pid; do
-		! grep -qxF "$pid" "$FENCE/cgroup.procs" || echo "$pid"
+		! grep -qxF "$pid" <(fence_pids) || echo "$pid"
 	done | head -1
 }
 
@@ -151,6 +151,18 @@ attacks_on_processes() {
 	done
 }
 
+# The folder of the cgroup of the machine that is attacked.
+own_cgroup() {
+	local path
+	if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
+		path=$(sed -n 's/^0:://p' "/proc/$(server_of c1)/cgroup")
+		echo "/sys/fs/cgroup$path"
+	else
+		path=$(sed -n 's/^[0-9]*:memory://p' "/proc/$(server_of c1)/cgroup")
+		echo "/sys/fs/cgroup/memory$path"
+	fi
+}
+
 # Names of the host. What would change something changes it to what it is already.
 attacks_on_names() {
 	local owner=0
@@ -182,6 +194,8 @@ attacks_on_names() {
 		sysrq: open @/proc/sysrq-trigger O_WRONLY
 		a device of the host: open @/dev/tty0 O_RDWR
 		a control group: open @$FENCE/cgroup.procs O_WRONLY
+		its own control group: open @$(own_cgroup)/cgroup.procs O_WRONLY
+		its own limit: open @$(own_cgroup)/memory.$([ -f /sys/fs/cgroup/cgroup.controllers ] && echo max || echo limit_in_bytes) O_WRONLY
 		watch names: inotify_init1 0; inotify_add_watch \$1 @$WORK/host 2
 	END
 }

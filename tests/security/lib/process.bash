@@ -96,7 +96,13 @@ seen_root() {
 }
 
 seen_cgroup() {
-	diff -q "/proc/$1/cgroup" "/proc/$$/cgroup" >/dev/null && echo "the caller's" || echo "its own"
+	if diff -q "/proc/$1/cgroup" "/proc/$$/cgroup" >/dev/null; then
+		echo "the caller's"
+	elif grep -qE '/c[0-9]$' "/proc/$1/cgroup"; then
+		echo "the container's"
+	else
+		echo "another"
+	fi
 }
 
 seen_environment() {
