@@ -282,7 +282,7 @@ throttled() {
 	containerd_begin
 	c run -d "${KATA[@]}" --cgroup "$PARENT/ours" "$IMAGE" ours sleep 1000
 	at=$(folder memory "$PARENT/kata_ours")
-	[ "$(members "$at")" = "containerd-shim qemu virtiofsd" ]
+	[ "$(members "$at")" = "containerd-shim kata-container qemu virtiofsd" ]
 	c task kill --signal KILL ours
 	wait_for 60 task_is ours STOPPED
 	c task rm ours
