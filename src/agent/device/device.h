@@ -61,6 +61,7 @@ int module_load_virtio(struct devices *d, struct err *e);
 enum device_kind {
 	DEVICE_PORT,  /* a virtio-serial port; the key is its name */
 	DEVICE_BLOCK, /* a disk; the key is a PCI path: "02/03.1", slots from the root bus */
+	DEVICE_DISK,  /* a disk; the key is its serial number */
 	DEVICE_NODE,  /* any device; the key is its path, "/dev/vdb" */
 	DEVICE_KIND_MAX,
 };

@@ -17,6 +17,7 @@ static int not_there(enum device_kind kind, const char *key, struct err *e)
 	static const char *const names[] = {
 		[DEVICE_PORT] = "virtio-serial port",
 		[DEVICE_BLOCK] = "disk at PCI path",
+		[DEVICE_DISK] = "disk with serial number",
 		[DEVICE_NODE] = "device",
 	};
 	TABLE_COVERS(names, DEVICE_KIND_MAX);
@@ -61,22 +62,25 @@ bool devices_any_disk(const struct devices *d)
 	       first_entry(folder, "", any) == 0;
 }
 
-static bool port_is_called(int ports, const char *port, const char *name)
+/* Whether the file @file of a device, in the open folder @all, says @what. */
+static bool device_says(int all, const char *device, const char *file, const char *what)
 {
-	char file[DEVICE_PATH_MAX];
+	char path[DEVICE_PATH_MAX];
 	auto_free char *text = NULL;
 
-	if (path_print(file, "%s/name", port) < 0 ||
-	    file_read(ports, file, DEVICE_PATH_MAX, &text, NULL, NULL) < 0)
+	if (path_print(path, "%s/%s", device, file) < 0 ||
+	    file_read(all, path, DEVICE_PATH_MAX, &text, NULL, NULL) < 0)
 		return false;
 	text[strcspn(text, "\n")] = '\0';
-	return strcmp(text, name) == 0;
+	return strcmp(text, what) == 0;
 }
 
-static int find_port(struct devices *d, const char *name, char ret[DEVICE_PATH_MAX])
+/* The node of the device, one of those in /sys/@class, whose file @file says @what. */
+static int find_by_file(struct devices *d, const char *class, const char *file, const char *what,
+			char ret[DEVICE_PATH_MAX])
 {
 	char folder[DEVICE_PATH_MAX];
-	int r = path_print(folder, "%s/class/virtio-ports", d->places.sys);
+	int r = path_print(folder, "%s/%s", d->places.sys, class);
 	DIR *dir = r < 0 ? NULL : opendir(folder);
 	struct dirent *entry;
 
@@ -84,10 +88,15 @@ static int find_port(struct devices *d, const char *name, char ret[DEVICE_PATH_M
 		return -ENODEV;
 	r = -ENODEV;
 	while (r == -ENODEV && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && port_is_called(dirfd(dir), entry->d_name, name))
+		if (entry->d_name[0] != '.' && device_says(dirfd(dir), entry->d_name, file, what))
 			r = path_print(ret, "%s/%s", d->places.dev, entry->d_name);
 	(void) closedir(dir);
 	return r;
+}
+
+static int find_port(struct devices *d, const char *name, char ret[DEVICE_PATH_MAX])
+{
+	return find_by_file(d, "class/virtio-ports", "name", name, ret);
 }
 
 struct pci_place {
@@ -182,6 +191,13 @@ static int find_block(struct devices *d, const char *key, char ret[DEVICE_PATH_M
 	return r == 0 ? check_disk(ret) : r;
 }
 
+static int find_disk(struct devices *d, const char *serial, char ret[DEVICE_PATH_MAX])
+{
+	int r = *serial ? find_by_file(d, "block", "serial", serial, ret) : -EINVAL;
+
+	return r == 0 ? check_disk(ret) : r;
+}
+
 static int find_node(struct devices *d, const char *key, char ret[DEVICE_PATH_MAX])
 {
 	struct stat st;
@@ -205,6 +221,7 @@ int device_find(struct devices *d, enum device_kind kind, const char *key,
 	static int (*const finders[])(struct devices *, const char *, char[DEVICE_PATH_MAX]) = {
 		[DEVICE_PORT] = find_port,
 		[DEVICE_BLOCK] = find_block,
+		[DEVICE_DISK] = find_disk,
 		[DEVICE_NODE] = find_node,
 	};
 	TABLE_COVERS(finders, DEVICE_KIND_MAX);

@@ -215,7 +215,7 @@ static int begin_one(struct storage_job *job, struct err *e)
 	if (!job->driver->is_disk)
 		return mount_one(job, s->source, e);
 	job->device = (struct device_wait){
-		.kind = s->source[0] == '/' ? DEVICE_NODE : DEVICE_BLOCK,
+		.kind = s->source[0] == '/' ? DEVICE_NODE : job->driver->by,
 		.key = s->source,
 		.finish = on_device,
 	};

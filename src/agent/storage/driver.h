@@ -21,7 +21,8 @@ struct storage_driver {
 	/* Makes the mount at the storage's mount point. */
 	int (*mount)(const struct storage_task *t, struct err *e);
 	const char *modules[3]; /* to load first; one that this guest does not have is built in */
-	bool is_disk;           /* the source is a disk that has to appear */
+	bool is_disk;           /* the source is a disk that has to appear: its node, or */
+	enum device_kind by;    /* what this kind of device is found by */
 	bool is_folder;         /* nothing is mounted; at the end the folder is removed */
 };
 

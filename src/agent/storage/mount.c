@@ -40,10 +40,13 @@ int driver_mount_at(const struct storage_task *t, int place, const char *fstype,
 	    o->idmap || o->ridmap)
 		return err_say(e, EINVAL, "storage '%s' cannot have options of a container's mount",
 			       s->mount_point);
-	if (mount(t->source, place_fd_path(place, path), fstype, o->flags, o->data) < 0)
-		return err_sys(e, errno, "mount %s '%s' on '%s'", *fstype ? fstype : s->driver,
-			       t->source, s->mount_point);
-	return 0;
+	if (mount(t->source, place_fd_path(place, path), fstype, o->flags, o->data) == 0)
+		return 0;
+	if (errno == ENODEV && *fstype)
+		return err_say(e, ENODEV, "mount '%s': this guest has no file system '%s'",
+			       s->mount_point, fstype);
+	return err_sys(e, errno, "mount %s '%s' on '%s'", *fstype ? fstype : s->driver, t->source,
+		       s->mount_point);
 }
 
 int driver_mount(const struct storage_task *t, const char *fstype, const char *const *ours,

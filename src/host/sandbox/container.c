@@ -20,7 +20,7 @@ void guest_container_free(struct guest_container *c)
 		guest_process_free(container_of(pos, struct guest_process, link));
 	guest_process_free(c->init);
 	lingers_free(c);
-	(void) volumes_release(&c->volumes, NULL, NULL);
+	(void) volumes_release(&c->volumes, NULL, NULL, NULL);
 	worker_free(c->own_worker);
 	rootfs_free(c);
 	oci_spec_free(c->spec);

@@ -65,7 +65,10 @@ static int lend(struct guest_container *c, struct err *e)
 		.container_id = c->id,
 		.bundle = c->bundle,
 		.share = sb->machine.share,
+		.disks = &sb->machine.disks.lender,
 		.volumes = &c->volumes,
+		.root_mounts = c->rootfs,
+		.n_root_mounts = rootfs_is_guests(c) ? c->n_rootfs : 0,
 		.terminal = c->init->terminal,
 		.drop_seccomp = sb->machine.config->runtime.disable_guest_seccomp,
 		.shm = &sb->machine.shm,
@@ -80,17 +83,20 @@ static int lend(struct guest_container *c, struct err *e)
 
 int guest_container_lend(struct guest_container *c, struct err *e)
 {
+	bool here = !rootfs_is_guests(c);
+
 	if (c->lent)
 		return 0;
 
-	int r = c->holds_pod ? 0 : rootfs_mount(c, e);
+	int r = c->holds_pod || !here ? 0 : rootfs_mount(c, e);
 
 	if (r < 0)
 		return r;
 	r = lend(c, e);
 	c->lent = r == 0;
 	/* The share has a mount of its own of what was shared. */
-	rootfs_unmount(c);
+	if (here)
+		rootfs_unmount(c);
 	return r;
 }
 
@@ -137,11 +143,36 @@ static int share_pids(struct guest_container *c, Grpc__CreateContainerRequest *c
 	return 0;
 }
 
+/* Lists what the agent mounts for the container. *@ret is freed with free(). */
+static int list_storages(struct guest_container *c, Grpc__CreateContainerRequest *create,
+			 Grpc__Storage ***ret, struct err *e)
+{
+	size_t n = 0;
+
+	list_for_each (pos, &c->volumes)
+		n++;
+	*ret = calloc(n + 1, sizeof **ret);
+	if (!*ret)
+		return err_sys(e, ENOMEM, "list the storages");
+	list_for_each (pos, &c->volumes) {
+		struct volume *v = container_of(pos, struct volume, link);
+		int r = v->disk ? disk_find_in_guest(v->disk, v->storage, e) : 0;
+
+		if (r < 0)
+			return r;
+		if (v->storage)
+			(*ret)[create->n_storages++] = v->storage;
+	}
+	create->storages = *ret;
+	return 0;
+}
+
 static int create_in_guest(struct guest_container *c, struct err *e)
 {
 	struct sandbox *sb = c->sb;
 	Grpc__CreateContainerRequest create = GRPC__CREATE_CONTAINER_REQUEST__INIT;
 	Grpc__Spec without = *c->spec; /* a shallow copy, which owns nothing */
+	auto_free Grpc__Storage **storages = NULL;
 	msec_t deadline = clock_deadline(sb->machine.config->agent.create_container_timeout_ms);
 
 	without.n_annotations = 0;
@@ -150,6 +181,8 @@ static int create_in_guest(struct guest_container *c, struct err *e)
 
 	int r = share_pids(c, &create, e);
 
+	if (r == 0)
+		r = list_storages(c, &create, &storages, e);
 	if (r < 0)
 		return r;
 	log_debug("step: create the container");
@@ -211,7 +244,8 @@ static void undo_create(struct guest_container *c)
 	hooks_stopped(c);
 	close_room(c);
 	remove_from_guest(c);
-	if (c->sb->machine.share && volumes_release(&c->volumes, c->sb->machine.share, &e) < 0)
+	if (c->sb->machine.share && volumes_release(&c->volumes, c->sb->machine.share,
+						    &c->sb->machine.disks.lender, &e) < 0)
 		log_err(LOG_WARN, &e, "ignoring");
 }
 

@@ -27,8 +27,10 @@ void remove_from_guest(struct guest_container *c)
 static int take_out(struct guest_container *c, struct err *e)
 {
 	remove_from_guest(c);
+	struct machine *m = &c->sb->machine;
+
 	close_room(c);
-	return c->sb->machine.share ? volumes_release(&c->volumes, c->sb->machine.share, e) : 0;
+	return m->share ? volumes_release(&c->volumes, m->share, &m->disks.lender, e) : 0;
 }
 
 static int remove_run(struct worker_job *job, struct err *e)

@@ -195,6 +195,7 @@ static void describe_machine(struct sandbox *sb, const struct sandbox_spec *spec
 		.hugepages = c->enable_hugepages,
 		.mem_prealloc = c->enable_mem_prealloc,
 		.require_confinement = c->require_confinement,
+		.hotplug = true, /* later containers' disks */
 	};
 }
 
@@ -223,6 +224,8 @@ int machine_start(struct sandbox *sb, const struct sandbox_spec *spec, msec_t de
 		fd_close(cgroup_fds[i]);
 	if (r == 0)
 		r = attach_share(sb, share_fd, deadline, e);
+	if (r == 0)
+		r = disks_attach(&sb->machine.disks, sb->machine.hv, deadline, e);
 	phase_end(&sb->phases, "runtime");
 	if (r == 0) {
 		log_debug("step: start the machine");

@@ -33,12 +33,13 @@ static int clone_mounts(struct guest_container *c, struct view_mount *mounts, st
 
 static int make(struct guest_container *c, struct view_mount *mounts, struct err *e)
 {
+	const char *root = c->spec->root->path;
 	auto_close int root_fd = -1;
 	int r = 0;
 
-	/* Nothing of a container that holds the pod is in the share. */
-	if (!c->holds_pod)
-		r = share_clone(c->sb->machine.share, c->spec->root->path, &root_fd, e);
+	/* Nothing of a container that holds the pod is in the share, nor is a root of disks. */
+	if (!c->holds_pod && is_lent(root))
+		r = share_clone(c->sb->machine.share, root, &root_fd, e);
 	if (r == 0 && !c->holds_pod)
 		r = clone_mounts(c, mounts, e);
 	if (r < 0)

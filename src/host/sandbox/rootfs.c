@@ -63,6 +63,11 @@ void rootfs_free(struct guest_container *c)
 	free(c->rootfs);
 }
 
+bool rootfs_is_guests(const struct guest_container *c)
+{
+	return volume_root_is_guests(c->rootfs, c->n_rootfs);
+}
+
 int rootfs_mount(struct guest_container *c, struct err *e)
 {
 	auto_free char *target = str_printf("%s/" ROOTFS, c->bundle);

@@ -54,6 +54,7 @@ int sandbox_new(const struct sandbox_options *options, struct sandbox **ret, str
 	list_init(&sb->containers);
 	list_init(&sb->jobs.waiting);
 	list_init(&sb->cause.calls);
+	disks_init(&sb->machine.disks);
 	sb->cause.broke = broke;
 	phases_init(&sb->phases, options->began_us);
 
@@ -85,6 +86,7 @@ void sandbox_free(struct sandbox *sb)
 	agent_client_free(sb->agent.client);
 	list_for_each (pos, &sb->containers)
 		guest_container_free(container_of(pos, struct guest_container, link));
+	disks_fini(&sb->machine.disks);
 	hv_free(sb->machine.hv);
 	virtiofsd_free(sb->machine.virtiofsd);
 	fd_close(sb->machine.vmm_user_fd); /* the VMM has ended: its user is free again */

@@ -86,6 +86,7 @@ void teardown(struct sandbox *sb)
 	(void) worker_on_loop(m->worker, close_line, sb, NULL);
 	log_debug("step: stop the machine");
 	stop_machine(m);
+	disks_forget(&m->disks);
 	(void) worker_on_loop(m->worker, free_machine, m, NULL);
 	cgroups_remove(sb);
 	log_debug("step: remove the share");

@@ -5,6 +5,15 @@
 #include "host/spec/spec.h"
 #include "host/storage/volumes.h"
 
+static int make_volumes(const struct volume_owner *owner, Grpc__Spec *spec, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < spec->n_mounts; i++)
+		r = err_wrap(e, volumes_add(owner, spec->mounts[i], e), "mounts[%zu]", i);
+	return r;
+}
+
 int guest_mounts_make(const struct guest_rules *rules, Grpc__Spec *spec, struct err *e)
 {
 	const struct volume_owner owner = {
@@ -12,13 +21,17 @@ int guest_mounts_make(const struct guest_rules *rules, Grpc__Spec *spec, struct 
 		.bundle = rules->bundle,
 		.linux = spec->linux,
 		.share = rules->share,
+		.disks = rules->disks,
 		.volumes = rules->volumes,
 		.shm = rules->shm,
 	};
-	auto_close int root_fd = volume_root_open(&owner, spec->root, e);
-	int r = root_fd < 0 ? root_fd : 0;
+	bool of_disks = rules->n_root_mounts > 0;
+	auto_close int root_fd = of_disks ? -1 : volume_root_open(&owner, spec->root, e);
+	int r = root_fd < 0 && !of_disks ? root_fd : make_volumes(&owner, spec, e);
 
-	for (size_t i = 0; r == 0 && i < spec->n_mounts; i++)
-		r = err_wrap(e, volumes_add(&owner, spec->mounts[i], e), "mounts[%zu]", i);
-	return r < 0 ? r : volume_root_add(&owner, root_fd, spec, e);
+	if (r < 0)
+		return r;
+	return of_disks ? volume_root_add_disks(&owner, rules->root_mounts, rules->n_root_mounts,
+						spec->root, e)
+			: volume_root_add(&owner, root_fd, spec, e);
 }

@@ -10,7 +10,8 @@
 /*
  * Makes the spec for the agent from the spec that an engine wrote for this host.
  *
- *	root.path		the root is shown through the share; its guest path
+ *	root.path		the root is shown through the share; its guest path. One that
+ *				consists of disks is mounted by the guest
  *	mounts			each becomes a volume (host/storage/volumes.h), which rewrites it:
  *	  bind			shown through the share; source becomes the guest path. Owners are
  *				mapped here, too. Files of the kernel and device nodes, by whatever
@@ -20,6 +21,7 @@
  *				the pod's
  *	  overlay		mounted here, for the layers are folders of this host, and shown
  *				like a bind mount
+ *	  ext4, erofs, ...	the disk is given to the machine, and the guest mounts it
  *	  other kinds		refused
  *	hooks			all but startContainer are taken out: they run here
  *	linux.namespaces	network is taken out: the machine is the network namespace. A path
@@ -67,7 +69,11 @@ struct guest_rules {
 	const char *container_id;
 	const char *bundle;   /* absolute; what relative paths are relative to */
 	struct share *share;  /* gets the mounts */
+	const struct volume_disks *disks;
 	struct list *volumes; /* struct volume: gets what is held for the mounts */
+	/* The mounts of the root, if the guest makes them; they are not at root.path then. */
+	Grpc__Mount *const *root_mounts;
+	size_t n_root_mounts;
 	bool terminal;        /* as the engine said when it asked for the container */
 	bool drop_seccomp;
 	struct volume_shm *shm; /* the pod's /dev/shm; guest_holder_make() finds it */

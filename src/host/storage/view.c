@@ -111,23 +111,6 @@ static int make_blanks(struct building *b, struct err *e)
 	return 0;
 }
 
-/* A read-only root with a folder for a procfs, attached nowhere. */
-static int make_empty_root(int *ret_fd, struct err *e)
-{
-	struct mount_attr readonly = {.attr_set = MOUNT_ATTR_RDONLY};
-	auto_close int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
-
-	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0555", 0) < 0 ||
-	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return err_sys(e, errno, "make an empty root");
-	*ret_fd = fsmount(fs, FSMOUNT_CLOEXEC,
-			  MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-	if (*ret_fd < 0 || mkdirat(*ret_fd, "proc", 0555) < 0 ||
-	    mount_setattr(*ret_fd, "", AT_EMPTY_PATH, &readonly, sizeof readonly) < 0)
-		return err_sys(e, errno, "make an empty root");
-	return 0;
-}
-
 static int make_here(int parent_fd, const char *name, bool is_dir)
 {
 	int fd;
@@ -167,6 +150,27 @@ static int open_place(const struct building *b, char *path, bool is_dir, unsigne
 	return r < 0 ? r : path_open_in(b->root_fd, path, O_PATH, 0, NULL);
 }
 
+/* Makes an empty file or folder: a mount of its own, or -errno. */
+static int open_blank(const struct building *b, const char *name, bool is_dir, struct err *e)
+{
+	int r = make_here(b->blank_fd, name, is_dir);
+	int tree = r < 0 ? r : open_tree(b->blank_fd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	return tree < 0 ? err_sys(e, r < 0 ? -r : errno, "make an empty folder") : tree;
+}
+
+/* Makes a root with a folder for a procfs. */
+static int make_empty_root(struct building *b, struct err *e)
+{
+	b->root_fd = open_blank(b, "root", true, e);
+	if (b->root_fd < 0)
+		return b->root_fd;
+
+	int r = make_here(b->root_fd, "proc", true);
+
+	return r < 0 ? err_sys(e, -r, "make an empty root") : 0;
+}
+
 /* Mounts an empty file or folder, named @i, in place of a mount that only the guest has. */
 static int blank(const struct building *b, size_t i, int place_fd, struct err *e)
 {
@@ -177,14 +181,10 @@ static int blank(const struct building *b, size_t i, int place_fd, struct err *e
 	if (fstat(place_fd, &st) < 0)
 		return err_sys(e, errno, "look at a mount point");
 
-	int r = make_here(b->blank_fd, name, S_ISDIR(st.st_mode));
-	auto_close int tree =
-		r < 0 ? -1 : open_tree(b->blank_fd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	auto_close int tree = open_blank(b, name, S_ISDIR(st.st_mode), e);
+	int r = tree < 0 ? tree : put(tree, place_fd);
 
-	if (tree < 0)
-		return err_sys(e, r < 0 ? -r : errno, "make an empty folder");
-	r = put(tree, place_fd);
-	return r < 0 ? err_sys(e, -r, "mount an empty folder") : 0;
+	return tree >= 0 && r < 0 ? err_sys(e, -r, "mount an empty folder") : r;
 }
 
 /* Puts mount @i on its mount point. If that is missing or of the wrong kind, the mount is left out:
@@ -241,7 +241,7 @@ static int build(const struct view_spec *s, struct view *ret, struct err *e)
 	if (r == 0)
 		r = make_blanks(&b, e);
 	if (r == 0 && s->root_fd < 0)
-		r = make_empty_root(&b.root_fd, e);
+		r = make_empty_root(&b, e);
 	if (r == 0 && move_mount(b.root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		r = err_sys(e, errno, "mount the root");
 	for (size_t i = 0; r == 0 && i < s->n_mounts; i++)

@@ -27,7 +27,8 @@ struct volume_driver {
 	/* Whether this driver makes the volume. */
 	bool (*match)(const struct volume_task *t);
 	/* Rewrites the mount and sets the fields of @ret. NULL: the mount stays as it is, nothing
-	 * is held for it. A failure leaves nothing behind; errors name the part of the mount. */
+	 * is held for it. After a failure the caller gives back what @ret has; errors name the part
+	 * of the mount. */
 	int (*prepare)(struct volume_task *t, struct volume *ret, struct err *e);
 };
 
@@ -55,6 +56,45 @@ int volume_make_shared(struct volume_task *t, struct volume *ret, struct err *e)
 
 bool volume_is_overlay(const struct volume_task *t);
 int volume_make_overlay(struct volume_task *t, struct volume *ret, struct err *e);
+
+/* ---- volume_disk.c: a file system on a block device or in an image ---- */
+
+bool volume_is_disk(const struct volume_task *t);
+
+/* Has the guest mount it, and makes a bind mount of it in the container. */
+int volume_make_disk(struct volume_task *t, struct volume *ret, struct err *e);
+
+/* Whether @fstype is a file system on a disk. */
+bool volume_is_disk_type(const char *fstype);
+
+/**
+ * volume_disk_lend() - give the machine a disk, and describe what the guest mounts of it
+ * @source:	absolute; a block device or an image file
+ * @options:	of the mount; those that are about this host are left out
+ * @place:	where the guest mounts it
+ *
+ * What @ret holds after a failure is the caller's to give back.
+ */
+int volume_disk_lend(const struct volume_owner *owner, const char *source, const char *fstype,
+		     char *const *options, size_t n_options, const char *place, struct volume *ret,
+		     struct err *e);
+
+/* ---- volume_storage.c: what the agent mounts before it makes the container ---- */
+
+/* The guest's folder @name/@number of the container; freed by the caller; NULL when out of memory. */
+char *volume_guest_place(const struct volume_owner *owner, const char *name, size_t number);
+
+/* NULL when out of memory. Freed with grpc__storage__free_unpacked(). */
+Grpc__Storage *volume_storage_new(const char *driver, const char *source, const char *fstype,
+				  const char *place);
+
+int volume_storage_add_option(Grpc__Storage *s, const char *word, struct err *e);
+int volume_storage_add_driver_option(Grpc__Storage *s, const char *word, struct err *e);
+
+/* ---- volumes.c ---- */
+
+/* Gives back what a volume holds that is in no list, and frees it. Accepts NULL. */
+void volume_discard(const struct volume_owner *owner, struct volume *v);
 
 /* ---- volume_mount.c: pieces that drivers are made of ---- */
 

@@ -30,6 +30,7 @@ static const struct volume_driver drivers[] = {
 	{"shared memory", volume_is_shm, volume_make_shm},
 	{"shared", volume_is_shared, volume_make_shared},
 	{"overlay", volume_is_overlay, volume_make_overlay},
+	{"disk", volume_is_disk, volume_make_disk},
 	{"guest's own", volume_is_guests, NULL},
 };
 
@@ -99,6 +100,31 @@ static int prepare(struct volume_task *t, struct volume *ret, struct err *e)
 	return driver->prepare ? driver->prepare(t, ret, e) : 0;
 }
 
+/* Whatever is NULL is gone, and with it what it had. */
+static int give_back(struct volume *v, struct share *share, const struct volume_disks *disks,
+		     struct err *e)
+{
+	if (v->disk && disks)
+		disks->take_back(disks->arg, v->disk);
+	return v->guest_path && share ? share_remove(share, v->guest_path, e) : 0;
+}
+
+static void volume_free(struct volume *v)
+{
+	if (v->storage)
+		grpc__storage__free_unpacked(v->storage, NULL);
+	free(v->guest_path);
+	free(v);
+}
+
+void volume_discard(const struct volume_owner *owner, struct volume *v)
+{
+	if (!v)
+		return;
+	(void) give_back(v, owner->share, owner->disks, NULL);
+	volume_free(v);
+}
+
 int volumes_add(const struct volume_owner *owner, Grpc__Mount *mount, struct err *e)
 {
 	struct volume_task task = {.owner = owner, .mount = mount, .source_fd = -1};
@@ -106,10 +132,10 @@ int volumes_add(const struct volume_owner *owner, Grpc__Mount *mount, struct err
 	int r = volume ? prepare(&task, volume, e) : err_sys(e, ENOMEM, "rewrite the spec");
 
 	task_fini(&task);
-	if (r < 0)
-		free(volume);
-	else
+	if (r == 0)
 		list_add(owner->volumes, &volume->link);
+	else
+		volume_discard(owner, volume);
 	return r;
 }
 
@@ -136,21 +162,19 @@ int volumes_find_shm(const struct volume_owner *owner, Grpc__Mount *const *mount
 	return r;
 }
 
-int volumes_release(struct list *volumes, struct share *share, struct err *e)
+int volumes_release(struct list *volumes, struct share *share, const struct volume_disks *disks,
+		    struct err *e)
 {
 	int result = 0;
 
 	while (!list_empty(volumes)) {
 		struct volume *v = container_of(volumes->prev, struct volume, link);
-		int r = v->guest_path && share
-				? share_remove(share, v->guest_path, result == 0 ? e : NULL)
-				: 0;
+		int r = give_back(v, share, disks, result == 0 ? e : NULL);
 
 		if (result == 0)
 			result = r;
 		list_remove(&v->link);
-		free(v->guest_path);
-		free(v);
+		volume_free(v);
 	}
 	return result;
 }

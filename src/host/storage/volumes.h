@@ -3,10 +3,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "agent.pb-c.h"
 #include "base/err.h"
 #include "base/list.h"
 #include "host/storage/share.h"
-#include "oci.pb-c.h"
 
 /*
  * Volumes: how the root file system and each mount of a container's spec get into the guest.
@@ -19,22 +19,42 @@
  * mount for the guest, and what it took from the host for that is in a struct volume. The container
  * keeps its volumes in a list, and they are released in reverse order.
  *
- * What a volume can hold today is a mount in the share. A kind that needs a device of the machine,
- * or something that the agent must mount before the container is made (Storage, in the storages of
- * CreateContainerRequest), adds a field to struct volume, and volumes_release() gives it back.
+ * A volume holds a mount in the share, or a disk of the machine with what the agent mounts of it
+ * before it makes the container (Storage, in the storages of CreateContainerRequest), or only the
+ * latter. A kind that needs something else adds a field to struct volume, and volumes_release()
+ * gives it back.
  *
  * When the server dies, nothing has to be released: what volumes hold lies in the server's mount
- * namespace and goes with it. A kind for which this is not so must note what it took where
- * sandbox_clean_up() finds it.
+ * namespace and goes with it, and descriptors of disks close. A kind for which this is not so must
+ * note what it took where sandbox_clean_up() finds it.
  *
  * Threads: any but the loop's, those of several containers at once.
  */
 
-/* What is held for one mount, or for the root. */
+struct disk;
+
+/* Gives the machine disks and takes them back: the functions of whoever has the machine. */
+struct volume_disks {
+	/**
+	 * @swallow_fd:	an image or a block device, which nobody else writes to meanwhile; open for
+	 *		writing unless @readonly. Closed when the disk is taken back, or on failure
+	 * @ret:	is given back with take_back()
+	 */
+	int (*lend)(void *arg, int swallow_fd, bool readonly, struct disk **ret, struct err *e);
+	/* A failure is logged: the disk then stays in the machine until that ends. */
+	void (*take_back)(void *arg, struct disk *disk);
+	void *arg;
+};
+
+/* What is held for one mount, or for a part of the root. */
 struct volume {
 	struct list link;
-	char *guest_path; /* its entry in the share, as share_add() gave it; NULL: it has none */
-	bool is_file;     /* it is mounted on a file, not on a folder */
+	char *guest_path;  /* its entry in the share, as share_add() gave it; NULL: it has none */
+	bool is_file;      /* it is mounted on a file, not on a folder */
+	struct disk *disk; /* NULL: none */
+	/* What the agent mounts; NULL: nothing. If there is a disk, driver and source are missing,
+	 * because where the disk is in the guest is known when the machine has it. */
+	Grpc__Storage *storage;
 };
 
 /* The /dev/shm that the containers of a pod share. On the host it is a tmpfs that the engine has
@@ -55,6 +75,7 @@ struct volume_owner {
 	const char *bundle;       /* absolute; what relative paths are relative to */
 	const Grpc__Linux *linux; /* has what holds for mounts without words of their own */
 	struct share *share;
+	const struct volume_disks *disks;
 	struct list *volumes;         /* struct volume: gets them */
 	const struct volume_shm *shm; /* the pod's; NULL: it has none */
 };
@@ -74,11 +95,13 @@ int volumes_find_shm(const struct volume_owner *owner, Grpc__Mount *const *mount
 
 /**
  * volumes_release() - give back what volumes hold, in reverse order; every one is tried
- * @share:	as it was in struct volume_owner; NULL: it is gone, and with it what it had
+ * @share, @disks: as they were in struct volume_owner; NULL: share or machine are gone, and with
+ *		them what they had
  *
  * Returns 0 or the first failure. The list is empty afterwards in any case.
  */
-int volumes_release(struct list *volumes, struct share *share, struct err *e);
+int volumes_release(struct list *volumes, struct share *share, const struct volume_disks *disks,
+		    struct err *e);
 
 /* ---- The root file system, volume_root.c ---- */
 
@@ -94,3 +117,18 @@ int volume_root_open(const struct volume_owner *owner, const Grpc__Root *root, s
  * mount, and the working folder, are made here.
  */
 int volume_root_add(const struct volume_owner *owner, int root_fd, Grpc__Spec *spec, struct err *e);
+
+/* ---- A root file system that the guest mounts, volume_root_disks.c ---- */
+
+/* Whether the guest mounts the root that consists of @mounts (CreateTaskRequest.rootfs), because
+ * there are disks among them. */
+bool volume_root_is_guests(Grpc__Mount *const *mounts, size_t n);
+
+/**
+ * volume_root_add_disks() - make the volumes of such a root and rewrite its path for the guest
+ *
+ * Returns 0, -EBUSY (somebody else uses a disk), -ENOENT, -ENOTSUP (a kind of mount that is not
+ * made), -EINVAL, or -errno.
+ */
+int volume_root_add_disks(const struct volume_owner *owner, Grpc__Mount *const *mounts, size_t n,
+			  Grpc__Root *root, struct err *e);

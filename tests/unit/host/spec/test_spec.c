@@ -71,7 +71,7 @@ static void down(void)
 	guest_joined_fini(&joined);
 	if (hooks)
 		grpc__hooks__free_unpacked(hooks, NULL);
-	CHECK_EQ(volumes_release(&volumes, share, NULL), 0);
+	CHECK_EQ(volumes_release(&volumes, share, NULL, NULL), 0);
 	CHECK_EQ(share_close(share, NULL), 0);
 	CHECK_EQ(umount2(folder, MNT_DETACH), 0);
 	CHECK_EQ(rmdir(folder), 0);
@@ -175,7 +175,7 @@ static void source_becomes(const char *source, const char *want)
 	CHECK_EQ(rewrite("", mount, "", NULL), 0);
 	CHECK_STR(spec->mounts[0]->source, want);
 	oci_spec_free(take_ptr(spec));
-	CHECK_EQ(volumes_release(&volumes, share, NULL), 0);
+	CHECK_EQ(volumes_release(&volumes, share, NULL, NULL), 0);
 }
 
 TEST(what_is_the_kernels_is_the_guests_however_it_is_spelled)
@@ -331,7 +331,7 @@ TEST(the_network_namespace_is_the_machines_and_others_cannot_be_joined)
 	CHECK_EQ(spec->linux->n_namespaces, 2);
 	CHECK_STR(spec->linux->namespaces[1]->type, "mount");
 	oci_spec_free(take_ptr(spec));
-	CHECK_EQ(volumes_release(&volumes, share, NULL), 0);
+	CHECK_EQ(volumes_release(&volumes, share, NULL, NULL), 0);
 	CHECK_EQ(rewrite("\"namespaces\":[{\"type\":\"ipc\",\"path\":\"/proc/self/ns/ipc\"}]", "",
 			 "", &e),
 		 -ENOTSUP);
@@ -424,7 +424,7 @@ static void network_by(const char *path, int want, const char *sentence)
 	else
 		CHECK_EQ(spec->linux->n_namespaces, 1);
 	oci_spec_free(take_ptr(spec));
-	CHECK_EQ(volumes_release(&volumes, share, NULL), 0);
+	CHECK_EQ(volumes_release(&volumes, share, NULL, NULL), 0);
 }
 
 TEST(the_path_of_a_namespace_is_judged)
@@ -480,7 +480,7 @@ TEST(an_overlay_is_mounted_here_and_shown)
 	CHECK_EQ(access(upper, F_OK), 0);
 	CHECK_EQ(access(left, F_OK), -1);
 	oci_spec_free(take_ptr(spec));
-	CHECK_EQ(volumes_release(&volumes, share, NULL), 0);
+	CHECK_EQ(volumes_release(&volumes, share, NULL, NULL), 0);
 
 	CHECK_EQ(rewrite("",
 			 "{\"destination\":\"/o\",\"type\":\"overlay\",\"options\":["
@@ -511,7 +511,7 @@ static bool hears(const char *linux, const char *words)
 
 	CHECK_EQ(umount2(sub, MNT_DETACH), 0);
 	oci_spec_free(take_ptr(spec));
-	CHECK_EQ(volumes_release(&volumes, share, NULL), 0);
+	CHECK_EQ(volumes_release(&volumes, share, NULL, NULL), 0);
 	return result;
 }
 
@@ -560,7 +560,7 @@ TEST(devices_that_only_the_host_has_are_refused)
 	CHECK_EQ(rewrite("\"devices\":[" USUAL_DEVICES "]", "", "", NULL), 0);
 	CHECK_EQ(spec->linux->n_devices, 4);
 	oci_spec_free(take_ptr(spec));
-	CHECK_EQ(volumes_release(&volumes, share, NULL), 0);
+	CHECK_EQ(volumes_release(&volumes, share, NULL, NULL), 0);
 
 	linux = str_printf(
 		"\"devices\":[" USUAL_DEVICES
@@ -625,7 +625,7 @@ TEST(owners_of_a_mount_are_mapped_here)
 	CHECK_EQ(m->n_options, 2);
 	CHECK_STR(m->options[1], "ro");
 	oci_spec_free(take_ptr(spec));
-	CHECK_EQ(volumes_release(&volumes, share, NULL), 0);
+	CHECK_EQ(volumes_release(&volumes, share, NULL, NULL), 0);
 	CHECK_EQ(rewrite("",
 			 "{\"destination\":\"/d\",\"type\":\"bind\",\"source\":\"@/data\","
 			 "\"options\":[\"bind\",\"idmap\"]}",
@@ -643,7 +643,7 @@ TEST(what_cannot_be_honoured_is_refused_by_name)
 	CHECK_EQ(rewrite("\"intelRdt\":{\"closID\":\"x\"}", "", "", &e), -ENOTSUP);
 	CHECK(strstr(e.text, "linux.intelRdt") == e.text);
 	oci_spec_free(take_ptr(spec));
-	CHECK_EQ(volumes_release(&volumes, share, NULL), 0);
+	CHECK_EQ(volumes_release(&volumes, share, NULL, NULL), 0);
 
 	auto_free char *node = at("disk");
 
@@ -656,7 +656,7 @@ TEST(what_cannot_be_honoured_is_refused_by_name)
 		-ENOTSUP);
 	CHECK(strstr(e.text, "mounts[0]: source") == e.text);
 	oci_spec_free(take_ptr(spec));
-	CHECK_EQ(volumes_release(&volumes, share, NULL), 0);
+	CHECK_EQ(volumes_release(&volumes, share, NULL, NULL), 0);
 	err_clear(&e);
 	CHECK_EQ(
 		rewrite("",

@@ -1,0 +1,196 @@
+#include "host/sandbox/disks.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/auto.h"
+#include "base/log.h"
+
+/* How long a guest may take to let go of a disk that it has unmounted. */
+#define DETACH_TIMEOUT_MS 10000
+#define ATTACH_TIMEOUT_MS 10000
+
+struct disk {
+	struct list link;
+	char id[DEVICE_ID_MAX + 1];
+	int fd; /* until the machine has it; then -1 */
+	bool readonly;
+	bool is_attached;
+	unsigned holders; /* 0: the guest did not let go of it */
+	dev_t dev;        /* of an image; else 0 */
+	ino_t ino;
+	struct device_address at; /* once it is attached */
+};
+
+static void disk_free(struct disk *d)
+{
+	list_remove(&d->link);
+	fd_close(d->fd);
+	free(d);
+}
+
+/* With the lock. */
+static int attach(struct disks *all, struct disk *d, msec_t deadline, struct err *e)
+{
+	const struct device device = {
+		.kind = DEVICE_DISK,
+		.id = d->id,
+		.disk = {.fd = d->fd, .readonly = d->readonly},
+	};
+	int r = hv_attach(all->hv, &device, deadline, &d->at, e);
+
+	if (r < 0)
+		return r;
+	/* The VMM has a duplicate, and closes it when the guest has let go. */
+	d->fd = fd_close(d->fd);
+	d->is_attached = true;
+	return 0;
+}
+
+/* With the lock: an image that is lent already, if both only read. */
+static struct disk *find_same(struct disks *all, const struct disk *wanted)
+{
+	list_for_each (pos, &all->list) {
+		struct disk *d = container_of(pos, struct disk, link);
+
+		if (d->holders && d->readonly && wanted->readonly && d->ino &&
+		    d->dev == wanted->dev && d->ino == wanted->ino)
+			return d;
+	}
+	return NULL;
+}
+
+static int disk_new(int swallow_fd, bool readonly, struct disk **ret, struct err *e)
+{
+	auto_close int fd = swallow_fd;
+	struct disk *d = calloc(1, sizeof *d);
+	struct stat st;
+
+	if (!d)
+		return err_sys(e, ENOMEM, "lend a disk");
+	if (fstat(fd, &st) < 0) {
+		free(d);
+		return err_sys(e, errno, "inspect a disk");
+	}
+	list_init(&d->link);
+	d->readonly = readonly;
+	d->holders = 1;
+	if (S_ISREG(st.st_mode)) {
+		d->dev = st.st_dev;
+		d->ino = st.st_ino;
+	}
+	d->fd = take_fd(&fd);
+	*ret = d;
+	return 0;
+}
+
+/* With the lock. */
+static int enter(struct disks *all, struct disk *d, struct err *e)
+{
+	(void) snprintf(d->id, sizeof d->id, "disk%lu", ++all->last_id);
+	list_add(&all->list, &d->link);
+	return all->hv ? attach(all, d, clock_deadline(ATTACH_TIMEOUT_MS), e) : 0;
+}
+
+static int lend(void *arg, int swallow_fd, bool readonly, struct disk **ret, struct err *e)
+{
+	struct disks *all = arg;
+	struct disk *d = NULL, *same;
+	int r = disk_new(swallow_fd, readonly, &d, e);
+
+	if (!d)
+		return r;
+	pthread_mutex_lock(&all->lock);
+	same = find_same(all, d);
+	if (same)
+		same->holders++;
+	else
+		r = enter(all, d, e);
+	if (same || r < 0)
+		disk_free(d);
+	pthread_mutex_unlock(&all->lock);
+	if (r == 0)
+		*ret = same ? same : d;
+	return r;
+}
+
+/* With the lock. */
+static int detach(struct disks *all, const struct disk *d, struct err *e)
+{
+	if (!d->is_attached || hv_state(all->hv) != HV_RUNNING)
+		return 0;
+	return hv_detach(all->hv, d->id, clock_deadline(DETACH_TIMEOUT_MS), e);
+}
+
+static void take_back(void *arg, struct disk *d)
+{
+	struct disks *all = arg;
+	struct err e = {0};
+
+	pthread_mutex_lock(&all->lock);
+	if (--d->holders == 0) {
+		if (detach(all, d, &e) == 0)
+			disk_free(d);
+		else
+			log_err(LOG_WARN, &e, "ignoring: the machine keeps a disk until it ends");
+	}
+	pthread_mutex_unlock(&all->lock);
+}
+
+void disks_init(struct disks *d)
+{
+	*d = (struct disks){.lender = {.lend = lend, .take_back = take_back, .arg = d}};
+	(void) pthread_mutex_init(&d->lock, NULL);
+	list_init(&d->list);
+}
+
+void disks_forget(struct disks *d)
+{
+	pthread_mutex_lock(&d->lock);
+	d->hv = NULL;
+	while (!list_empty(&d->list))
+		disk_free(container_of(d->list.next, struct disk, link));
+	pthread_mutex_unlock(&d->lock);
+}
+
+void disks_fini(struct disks *d)
+{
+	disks_forget(d);
+	(void) pthread_mutex_destroy(&d->lock);
+}
+
+int disks_attach(struct disks *d, struct hv *hv, msec_t deadline, struct err *e)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&d->lock);
+	d->hv = hv;
+	list_for_each (pos, &d->list)
+		if (r == 0)
+			r = attach(d, container_of(pos, struct disk, link), deadline, e);
+	pthread_mutex_unlock(&d->lock);
+	return r;
+}
+
+static int set(char **field, const char *text, struct err *e)
+{
+	char *copy = strdup(text);
+
+	if (!copy)
+		return err_sys(e, ENOMEM, "describe a disk");
+	free(*field);
+	*field = copy;
+	return 0;
+}
+
+int disk_find_in_guest(const struct disk *disk, Grpc__Storage *s, struct err *e)
+{
+	/* The agent finds the disks of a machine without PCI by their serial numbers. */
+	bool is_pci = disk->at.kind == DEVICE_AT_PCI;
+	int r = set(&s->driver, is_pci ? "blk" : "mmioblk", e);
+
+	return r < 0 ? r : set(&s->source, disk->at.text, e);
+}

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <pthread.h>
+
+#include "agent.pb-c.h"
+#include "host/hypervisor/hypervisor.h"
+#include "host/storage/volumes.h"
+
+/*
+ * The disks of a machine, lent to it for volumes of its containers. Private to host/sandbox.
+ *
+ *	lend ──► waits until the machine is made ──disks_attach()──► in the machine ──► taken back
+ *	  └───────────────── the machine runs ─────────────────────────┘
+ *
+ * An image that several containers only read is one disk.
+ *
+ * Threads: lending and taking back on the workers of several containers at once, one after the
+ * other in the hypervisor; the rest on the machine's worker or, with the machine gone, the loop.
+ */
+struct disks {
+	struct volume_disks lender; /* for volumes.h */
+	pthread_mutex_t lock;       /* guards all below, and use of @hv for disks */
+	struct list list;           /* struct disk */
+	struct hv *hv;              /* borrowed; NULL until disks_attach() */
+	unsigned long last_id;
+};
+
+void disks_init(struct disks *d);
+void disks_fini(struct disks *d);
+
+/* Gives the disks that were lent until now to a machine that is created, later ones at once. */
+int disks_attach(struct disks *d, struct hv *hv, msec_t deadline, struct err *e);
+
+/* The machine is gone, and with it its disks. */
+void disks_forget(struct disks *d);
+
+/* Tells the agent, in @s, where it finds the disk: sets driver and source. */
+int disk_find_in_guest(const struct disk *disk, Grpc__Storage *s, struct err *e);

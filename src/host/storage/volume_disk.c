@@ -1,0 +1,224 @@
+/* Volumes that are file systems on disks: block devices and images. The guest's kernel mounts them,
+ * because what an image holds would else reach the host's file system code. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+
+#include "base/array.h"
+#include "base/auto.h"
+#include "base/file.h"
+#include "host/storage/kernel_files.h"
+#include "host/storage/volume_driver.h"
+
+static const struct disk_type {
+	char name[10];
+	bool is_readonly; /* nothing can be written in such a file system */
+} types[] = {
+	{"ext2", false},  {"ext3", false}, {"ext4", false},    {"xfs", false},
+	{"btrfs", false}, {"erofs", true}, {"squashfs", true},
+};
+
+static const struct disk_type *find_type(const char *fstype)
+{
+	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+		if (strcmp(types[i].name, fstype) == 0)
+			return &types[i];
+	return NULL;
+}
+
+bool volume_is_disk_type(const char *fstype)
+{
+	return find_type(fstype) != NULL;
+}
+
+bool volume_is_disk(const struct volume_task *t)
+{
+	return !t->is_bind && !(t->options.flags & MS_REMOUNT) && t->mount->type &&
+	       volume_is_disk_type(t->mount->type);
+}
+
+/* ---- the host's side: the device or file ---- */
+
+/* Refuses a source that is already used where that would destroy it: a writable block device that is
+ * mounted here or in a machine, and an image that another machine has, unless both only read. The
+ * claim is the open file's, so it holds until the VMM has closed it. */
+static int claim(int fd, const char *source, const struct stat *st, bool readonly, struct err *e)
+{
+	if (S_ISREG(st->st_mode) && flock(fd, (readonly ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK
+			       ? err_say(e, EBUSY, "'%s' is used by another machine", source)
+			       : err_sys(e, errno, "lock '%s'", source);
+	return 0;
+}
+
+/* What is opened is what was looked at, even if the name means another file meanwhile. */
+static int open_again(int look, const char *source, const struct stat *st, bool readonly,
+		      struct err *e)
+{
+	int flags = (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC;
+	char path[32];
+
+	(void) snprintf(path, sizeof path, "/proc/self/fd/%d", look);
+	/* Of a block device this means that nobody else has it so, mounts of this host included. */
+	if (S_ISBLK(st->st_mode) && !readonly)
+		flags |= O_EXCL;
+
+	int fd = open(path, flags);
+
+	if (fd < 0 && errno == EBUSY)
+		return err_say(e, EBUSY, "'%s' is mounted on the host or used by a machine",
+			       source);
+	return fd < 0 ? err_sys(e, errno, "open '%s'", source) : fd;
+}
+
+static int check_kind(int look, const char *source, const struct stat *st, struct err *e)
+{
+	auto_free char *kernel_place = NULL;
+
+	if (S_ISBLK(st->st_mode))
+		return 0;
+	if (!S_ISREG(st->st_mode))
+		return err_say(e, ENOTBLK, "'%s' is neither a block device nor an image file",
+			       source);
+
+	int r = kernel_files_place(look, source, &kernel_place, e);
+
+	if (r == 0 && kernel_place)
+		r = err_say(e, ENOTSUP, "'%s' is a file of the kernel and no image", source);
+	return r;
+}
+
+/* Returns a descriptor or -errno. */
+static int open_source(const char *source, bool readonly, struct err *e)
+{
+	/* O_PATH, because opening a FIFO or some devices has effects or waits. */
+	auto_close int look = open(source, O_PATH | O_CLOEXEC);
+	struct stat st;
+
+	if (look < 0 || fstat(look, &st) < 0)
+		return err_sys(e, errno, "open '%s'", source);
+
+	int r = check_kind(look, source, &st, e);
+
+	if (r < 0)
+		return r;
+
+	auto_close int fd = open_again(look, source, &st, readonly, e);
+
+	r = fd < 0 ? fd : claim(fd, source, &st, readonly, e);
+	return r < 0 ? r : take_fd(&fd);
+}
+
+/* ---- the guest's side: its mount ---- */
+
+/* Whether an option is about how this host would mount it: "loop" makes a block device of a file,
+ * which a machine does not need, and "rw" is what a mount is anyway. */
+static bool is_hosts(const char *word)
+{
+	return strcmp(word, "loop") == 0 || strcmp(word, "rw") == 0;
+}
+
+static int describe(Grpc__Storage *s, char *const *options, size_t n, bool readonly, struct err *e)
+{
+	bool says_ro = false;
+
+	for (size_t i = 0; i < n; i++) {
+		int r = is_hosts(options[i]) ? 0 : volume_storage_add_option(s, options[i], e);
+
+		if (r < 0)
+			return r;
+		says_ro |= strcmp(options[i], "ro") == 0;
+	}
+	return readonly && !says_ro ? volume_storage_add_option(s, "ro", e) : 0;
+}
+
+static int is_readonly(const char *fstype, char *const *options, size_t n, bool *ret, struct err *e)
+{
+	const struct disk_type *type = find_type(fstype);
+	struct oci_mount_options o = {0};
+	int r = oci_mount_options_parse(options, n, &o, e);
+
+	if (r == 0)
+		*ret = o.flags & MS_RDONLY || (type && type->is_readonly);
+	oci_mount_options_fini(&o);
+	return r;
+}
+
+int volume_disk_lend(const struct volume_owner *owner, const char *source, const char *fstype,
+		     char *const *options, size_t n_options, const char *place, struct volume *ret,
+		     struct err *e)
+{
+	bool readonly = true;
+	int r = is_readonly(fstype, options, n_options, &readonly, e);
+
+	if (r < 0)
+		return r;
+
+	int fd = open_source(source, readonly, e);
+
+	if (fd < 0)
+		return fd;
+	r = owner->disks->lend(owner->disks->arg, fd, readonly, &ret->disk, e);
+	if (r < 0)
+		return r;
+	ret->storage = volume_storage_new("", "", fstype, place);
+	return ret->storage ? describe(ret->storage, options, n_options, readonly, e)
+			    : err_sys(e, ENOMEM, "describe what the guest mounts");
+}
+
+/* ---- a mount of the spec ---- */
+
+static bool is_propagation(char *word)
+{
+	struct oci_mount_options o = {0};
+	bool is = oci_mount_options_parse(&word, 1, &o, NULL) == 0 && o.n_propagation > 0;
+
+	oci_mount_options_fini(&o);
+	return is;
+}
+
+/* Whether an option is the file system's own, which the bind mount in the guest must not have. */
+static bool is_file_systems(char *word)
+{
+	struct oci_mount_options o = {0};
+	bool own = oci_mount_options_parse(&word, 1, &o, NULL) == 0 && o.data;
+
+	oci_mount_options_fini(&o);
+	return own;
+}
+
+static size_t count(const struct list *volumes)
+{
+	size_t n = 0;
+
+	list_for_each (pos, volumes)
+		n++;
+	return n;
+}
+
+int volume_make_disk(struct volume_task *t, struct volume *ret, struct err *e)
+{
+	Grpc__Mount *m = t->mount;
+	auto_free char *source = volume_host_path(t->owner, m->source ? m->source : "");
+	auto_free char *place = volume_guest_place(t->owner, "disks", count(t->owner->volumes));
+	auto_free char **options = calloc(m->n_options + 1, sizeof *options);
+	size_t n = 0;
+
+	if (!source || !place || !options)
+		return err_sys(e, ENOMEM, "rewrite the spec");
+	for (size_t i = 0; i < m->n_options; i++)
+		if (!is_propagation(m->options[i]))
+			options[n++] = m->options[i];
+
+	int r = volume_disk_lend(t->owner, source, m->type, options, n, place, ret, e);
+
+	if (r < 0)
+		return err_wrap(e, r, "source");
+	volume_mount_drop_options(m, is_file_systems);
+	r = volume_mount_set(&m->source, place, e);
+	return r < 0 ? r : volume_mount_set(&m->type, "bind", e);
+}
