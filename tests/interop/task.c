@@ -4,7 +4,8 @@
  *	interop-task ADDRESS METHOD [FIELD=VALUE]... [, METHOD [FIELD=VALUE]...]...
  *
  * ADDRESS is the path of a unix socket, with or without "unix://". All calls go over one connection
- * at once; a line is printed for each as its answer comes:
+ * at once. A mount of the root is "rootfs=TYPE|SOURCE|OPTION|OPTION...", once for each. A line is
+ * printed for each call as its answer comes:
  *
  *	METHOD FIELD=VALUE ...		what is set in the response
  *	METHOD !CODE words		the server refused
@@ -24,7 +25,9 @@
 #include "task.pb-c.h"
 #include "ttrpc/ttrpc.h"
 
-#define TIMEOUT_MS 60000
+#define TIMEOUT_MS  60000
+#define MOUNTS_MAX  40
+#define OPTIONS_MAX 16
 
 struct run {
 	int begun;
@@ -58,10 +61,37 @@ static int dial(const char *address)
 	return take_fd(&fd);
 }
 
-/* Sets a field of @m from "name=value". Strings are borrowed. */
-static bool set_field(ProtobufCMessage *m, const char *text)
+/* Adds a mount to the root of a CreateTaskRequest. Its strings are in @text, which is cut. */
+static bool add_mount(Containerd__Task__V2__CreateTaskRequest *create, char *text)
 {
-	const char *value = strchr(text, '=');
+	static Containerd__Types__Mount mounts[MOUNTS_MAX];
+	static Containerd__Types__Mount *list[MOUNTS_MAX];
+	static char *options[MOUNTS_MAX][OPTIONS_MAX];
+	size_t at = create->n_rootfs;
+	Containerd__Types__Mount *m = &mounts[at];
+
+	if (at == MOUNTS_MAX)
+		return false;
+	containerd__types__mount__init(m);
+	m->type = strsep(&text, "|");
+	m->source = strsep(&text, "|");
+	m->options = options[at];
+	while (text && m->n_options < OPTIONS_MAX)
+		m->options[m->n_options++] = strsep(&text, "|");
+	list[at] = m;
+	create->rootfs = list;
+	create->n_rootfs++;
+	return m->source && !text;
+}
+
+/* Sets a field of @m from "name=value". Strings are borrowed. */
+static bool set_field(ProtobufCMessage *m, char *text)
+{
+	char *value = strchr(text, '=');
+
+	if (m->descriptor == &containerd__task__v2__create_task_request__descriptor &&
+	    strncmp(text, "rootfs=", 7) == 0)
+		return add_mount((void *) m, value + 1);
 
 	for (unsigned i = 0; value && i < m->descriptor->n_fields; i++) {
 		const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];

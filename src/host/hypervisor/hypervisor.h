@@ -79,7 +79,7 @@ enum hv_channel {
 const char *hv_channel_name(enum hv_channel channel);
 
 /* The most devices that are attached to one machine. */
-#define HV_DEVICES_MAX 16
+#define HV_DEVICES_MAX 30
 #define VM_CGROUPS_MAX 16
 
 struct config_hypervisor;

@@ -136,8 +136,8 @@ static int make_one(const Grpc__Mount *m, const char *target, struct err *e)
 		r = mount_overlay(&o, target, e);
 	else
 		r = err_say(e, ENOTSUP,
-			    "type '%s' is not supported yet; a snapshotter that gives overlay or "
-			    "bind mounts is (overlayfs, native)",
+			    "type '%s' is not supported: a root consists of overlay and bind "
+			    "mounts, or of disks",
 			    type);
 	oci_mount_options_fini(&o);
 	return r;

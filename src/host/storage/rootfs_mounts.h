@@ -8,8 +8,8 @@
  * (CreateTaskRequest.rootfs): overlay, or a bind mount of a folder.
  *
  * They are made in the server's own mount namespace, so that nothing is left of them when the
- * server is killed. Block devices and file system images are refused, because mounting what an
- * image holds would put the host's file system code behind no boundary.
+ * server is killed. A root with block devices or images is not made here but by the guest
+ * (volume_root_disks.c), because what an image holds would reach the host's file system code.
  *
  * Threads: the sandbox's worker, which gets a working folder of its own.
  */

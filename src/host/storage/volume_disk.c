@@ -50,7 +50,7 @@ static int claim(int fd, const char *source, const struct stat *st, bool readonl
 {
 	if (S_ISREG(st->st_mode) && flock(fd, (readonly ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK
-			       ? err_say(e, EBUSY, "'%s' is used by another machine", source)
+			       ? err_say(e, EBUSY, "'%s' is used by another machine or container", source)
 			       : err_sys(e, errno, "lock '%s'", source);
 	return 0;
 }

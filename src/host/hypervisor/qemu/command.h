@@ -22,7 +22,7 @@ enum {
 	QEMU_FD_FIRST, /* the first of those that struct qemu_command owns */
 };
 
-#define QEMU_ARGS_MAX 160
+#define QEMU_ARGS_MAX 320
 #define QEMU_FDS_MAX  48
 
 struct qemu_command {

@@ -16,6 +16,7 @@
 #define PLUG_BUS_SLOT      0x1e
 #define PLUG_FIRST_SLOT    2 /* 1 has the source of randomness */
 #define ROOT_FIRST_SLOT    8
+#define ROOT_LAST_SLOT     0x1d
 #define DEVICE_NAME_FORMAT "kata-%s" /* QEMU's names begin with a letter */
 #define DEVICE_NAME_BYTES  (DEVICE_ID_MAX + 8)
 
@@ -301,6 +302,8 @@ static int build(struct qemu *q, const struct qemu_sink *s, const struct device 
 
 	switch (d->kind) {
 	case DEVICE_DISK:
+		if (!all->has_plug_bus && entry - all->table > ROOT_LAST_SLOT - ROOT_FIRST_SLOT)
+			return err_say(e, E2BIG, "the machine's bus is full");
 		at = place_of(q, (size_t) (entry - all->table), d, ret);
 		return add_disk(s, d, &at, &entry->fdset, e);
 	case DEVICE_VIRTIO_FS:
