@@ -97,6 +97,28 @@ TEST(a_disk_is_found_at_its_pci_path)
 	fake_close(&f);
 }
 
+TEST(a_disk_is_found_by_its_serial_number)
+{
+	struct fake f;
+	char path[DEVICE_PATH_MAX];
+	struct err e = {0};
+
+	fake_open(&f);
+	CHECK_EQ(device_find(f.devices, DEVICE_DISK, "disk1", path, &e), -ENODEV);
+	CHECK_STR(e.text, "there is no disk with serial number 'disk1'");
+	put(&f, "sys/block/null/serial", "disk12\n");
+	put(&f, "sys/block/loop0/size", "1");
+	CHECK_EQ(device_find(f.devices, DEVICE_DISK, "disk1", path, NULL), -ENODEV);
+	put(&f, "sys/block/zero/serial", "disk1");
+	CHECK_EQ(device_find(f.devices, DEVICE_DISK, "disk1", path, NULL), 0);
+	CHECK_STR(path, "/dev/zero");
+	/* Found, but without a node yet. */
+	put(&f, "sys/block/no-node/serial", "disk2");
+	CHECK_EQ(device_find(f.devices, DEVICE_DISK, "disk2", path, NULL), -ENODEV);
+	CHECK_EQ(device_find(f.devices, DEVICE_DISK, "", path, NULL), -EINVAL);
+	fake_close(&f);
+}
+
 TEST(a_disk_without_a_node_is_not_there_yet)
 {
 	struct fake f;

@@ -43,6 +43,8 @@ struct fake_agent {
 	char root[256], hostname[64], pids_of[64];
 	bool pod_pids; /* the last container sees the pod's process ids */
 	unsigned created;
+	/* Of the last CreateContainer: driver, source and place of its first storage. */
+	char disk[128];
 	struct ttrpc_call *unanswered;
 	struct ttrpc_call *oom; /* GetOOMEvent, until fake_oom() */
 	unsigned removed, signals_to_all, updates, onlined;
@@ -174,6 +176,10 @@ FAKE_HANDLER(fake_create)
 	(void) snprintf(a->pids_of, sizeof a->pids_of, "%s", r->pidns_of);
 	a->pod_pids = r->sandbox_pidns;
 	a->created++;
+	a->disk[0] = '\0';
+	if (r->n_storages > 0)
+		(void) snprintf(a->disk, sizeof a->disk, "%s %s %s", r->storages[0]->driver,
+				r->storages[0]->source, r->storages[0]->mount_point);
 	fake_add(a, r->container_id, "", r->oci->process);
 	if (a->slow && strcmp(a->slow, r->container_id) == 0)
 		a->unanswered = call;

@@ -172,6 +172,32 @@ TEST(what_only_the_guest_has_is_an_empty_folder_that_takes_nothing)
 	within(&v, see_blanks);
 }
 
+static void see_blank_root(void)
+{
+	CHECK_EQ(access("/data/deep/of-the-host", F_OK), 0);
+	CHECK_EQ(mkdir("/lost", 0755), -1);
+	CHECK_EQ(errno, EROFS);
+	CHECK_EQ(access("/../outside", F_OK), -1);
+}
+
+TEST(a_root_that_only_the_guest_has_is_an_empty_folder_with_the_mounts_in_it)
+{
+	in_folder();
+
+	auto_free char *scratch = realpath("scratch", NULL);
+	struct view_mount mounts[] = {{"/proc", -1}, {"/data/deep", tree("lent")}};
+	const struct view_spec spec = {
+		.scratch = scratch, .root_fd = -1, .mounts = mounts, .n_mounts = 2, .net_fd = -1};
+	struct view v = VIEW_NONE;
+	struct err e = {0};
+
+	(void) view_make(&spec, &v, &e);
+	CHECK_STR(e.text, "");
+	(void) fd_close(mounts[1].tree_fd);
+	done();
+	within(&v, see_blank_root);
+}
+
 static void see_neither(void)
 {
 	CHECK_EQ(access("/file/of-the-host", F_OK), -1);
