@@ -111,7 +111,8 @@ struct key_table {
 };
 
 /* table_hypervisor.c */
-extern const struct key_table keys_machine, keys_processor, keys_share, keys_device, keys_pod;
+extern const struct key_table keys_machine, keys_processor, keys_share, keys_disks, keys_device,
+	keys_pod;
 /* table_<driver>.c */
 extern const struct key_table keys_qemu;
 /* table_agent.c, table_runtime.c */

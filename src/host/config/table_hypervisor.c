@@ -118,6 +118,18 @@ static const struct key processor[] = {
 const struct key_table keys_processor = {SECTION_HYPERVISOR, FOR_ALL, "Processors and memory",
 					 processor, ARRAY_LEN(processor)};
 
+static const struct key disks[] = {
+	{.name = "disable_block_device_use",
+	 .kind = KEY_BOOL,
+	 .to = KEY_TO(hypervisor.disable_block_device_use),
+	 .preset = "false",
+	 .help = "Refuse containers whose root or mounts are on block devices, which would be passed "
+		 "on; images are files and are taken all the same."},
+};
+
+const struct key_table keys_disks = {SECTION_HYPERVISOR, FOR_ALL, "Block devices", disks,
+				     ARRAY_LEN(disks)};
+
 static const struct key_word shares[] = {
 	{"none", CONFIG_SHARED_FS_NONE},           {"virtio-fs", CONFIG_SHARED_FS_VIRTIO_FS},
 	{"virtio-9p", CONFIG_SHARED_FS_VIRTIO_9P}, {"virtio-fs-nydus", WORD_NOT_YET},

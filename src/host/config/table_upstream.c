@@ -106,8 +106,8 @@ static const struct key hypervisor[] = {
 		 "Operations per second of networks.")},
 	{QUALIFIES("net_rate_limiter_ops_one_time_burst", INTEGER,
 		   "net_rate_limiter_ops_max_rate")},
-	{WARNED("default_bridges", INTEGER, VALUES(1, 0), "devices are not plugged",
-		"PCI bridges for plugging; plugging comes later."),
+	{WARNED("default_bridges", INTEGER, VALUES(1, 0), "there is one",
+		"PCI bridges for what is plugged: one, which has room for 29 disks."),
 	 .max = 5},
 	{REFUSED("enable_iommu", BOOL, VALUES(false), "An IOMMU in the guest.")},
 	{REFUSED("enable_iommu_platform", BOOL, VALUES(false), "Virtio behind the IOMMU.")},
@@ -135,10 +135,8 @@ static const struct key_word aio[] = {
 
 static const struct key block[] = {
 	{WARNED("block_device_driver", STRING, VALUES("virtio-blk", "virtio-blk-pci"),
-		"virtio-blk is used", "How a container's block devices are attached.")},
-	{WARNED("disable_block_device_use", BOOL, VALUES(true),
-		"a root file system on a block device is shared",
-		"Share a root file system on a block device instead of passing the device on.")},
+		"virtio-blk is used", "How a container's block devices are attached."),
+	 .after = "disable_block_device_use"},
 	{WARNED("block_device_aio", STRING, VALUES("io_uring", "threads"),
 		"QEMU takes its own choice", "How QEMU does I/O on block devices."),
 	 .words = aio},
@@ -174,7 +172,7 @@ static const struct key block[] = {
 		   "disk_rate_limiter_ops_max_rate")},
 };
 
-const struct key_table upstream_block = {SECTION_HYPERVISOR, FOR_ALL, "Block devices", block,
+const struct key_table upstream_block = {SECTION_HYPERVISOR, FOR_ALL, NULL, block,
 					 ARRAY_LEN(block)};
 
 static const struct key special[] = {

@@ -8,10 +8,10 @@
 
 /* Those with a title are in the order of the manual. */
 static const struct key_table *const tables[] = {
-	&keys_machine,   &keys_processor,     &keys_share,       &upstream_block,
-	&keys_device,    &keys_pod,           &upstream_special, &upstream_factory,
-	&keys_agent,     &upstream_mem_agent, &keys_runtime,     &upstream_hypervisor,
-	&upstream_agent, &upstream_runtime,   &keys_qemu,
+	&keys_machine,        &keys_processor, &keys_share,         &keys_disks,
+	&upstream_block,      &keys_device,    &keys_pod,           &upstream_special,
+	&upstream_factory,    &keys_agent,     &upstream_mem_agent, &keys_runtime,
+	&upstream_hypervisor, &upstream_agent, &upstream_runtime,   &keys_qemu,
 };
 
 /* The names of the sections in "same_as" and in the manual. */

@@ -66,6 +66,7 @@ static int lend(struct guest_container *c, struct err *e)
 		.bundle = c->bundle,
 		.share = sb->machine.share,
 		.disks = &sb->machine.disks.lender,
+		.no_block_devices = sb->machine.config->hypervisor.disable_block_device_use,
 		.volumes = &c->volumes,
 		.root_mounts = c->rootfs,
 		.n_root_mounts = rootfs_is_guests(c) ? c->n_rootfs : 0,

@@ -22,6 +22,7 @@ int guest_mounts_make(const struct guest_rules *rules, Grpc__Spec *spec, struct 
 		.linux = spec->linux,
 		.share = rules->share,
 		.disks = rules->disks,
+		.no_block_devices = rules->no_block_devices,
 		.volumes = rules->volumes,
 		.shm = rules->shm,
 	};

@@ -70,6 +70,7 @@ struct guest_rules {
 	const char *bundle;   /* absolute; what relative paths are relative to */
 	struct share *share;  /* gets the mounts */
 	const struct volume_disks *disks;
+	bool no_block_devices; /* refuse them */
 	struct list *volumes; /* struct volume: gets what is held for the mounts */
 	/* The mounts of the root, if the guest makes them; they are not at root.path then. */
 	Grpc__Mount *const *root_mounts;

@@ -50,7 +50,8 @@ static int claim(int fd, const char *source, const struct stat *st, bool readonl
 {
 	if (S_ISREG(st->st_mode) && flock(fd, (readonly ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK
-			       ? err_say(e, EBUSY, "'%s' is used by another machine or container", source)
+			       ? err_say(e, EBUSY, "'%s' is used by another machine or container",
+					 source)
 			       : err_sys(e, errno, "lock '%s'", source);
 	return 0;
 }
@@ -75,10 +76,16 @@ static int open_again(int look, const char *source, const struct stat *st, bool 
 	return fd < 0 ? err_sys(e, errno, "open '%s'", source) : fd;
 }
 
-static int check_kind(int look, const char *source, const struct stat *st, struct err *e)
+static int check_kind(const struct volume_owner *owner, int look, const char *source,
+		      const struct stat *st, struct err *e)
 {
 	auto_free char *kernel_place = NULL;
 
+	if (S_ISBLK(st->st_mode) && owner->no_block_devices)
+		return err_say(e, EPERM,
+			       "'%s' is a block device, which are not passed on (key "
+			       "'disable_block_device_use')",
+			       source);
 	if (S_ISBLK(st->st_mode))
 		return 0;
 	if (!S_ISREG(st->st_mode))
@@ -93,7 +100,8 @@ static int check_kind(int look, const char *source, const struct stat *st, struc
 }
 
 /* Returns a descriptor or -errno. */
-static int open_source(const char *source, bool readonly, struct err *e)
+static int open_source(const struct volume_owner *owner, const char *source, bool readonly,
+		       struct err *e)
 {
 	/* O_PATH, because opening a FIFO or some devices has effects or waits. */
 	auto_close int look = open(source, O_PATH | O_CLOEXEC);
@@ -102,7 +110,7 @@ static int open_source(const char *source, bool readonly, struct err *e)
 	if (look < 0 || fstat(look, &st) < 0)
 		return err_sys(e, errno, "open '%s'", source);
 
-	int r = check_kind(look, source, &st, e);
+	int r = check_kind(owner, look, source, &st, e);
 
 	if (r < 0)
 		return r;
@@ -158,7 +166,7 @@ int volume_disk_lend(const struct volume_owner *owner, const char *source, const
 	if (r < 0)
 		return r;
 
-	int fd = open_source(source, readonly, e);
+	int fd = open_source(owner, source, readonly, e);
 
 	if (fd < 0)
 		return fd;
