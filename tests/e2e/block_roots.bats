@@ -12,7 +12,8 @@ setup_file() {
 setup() {
 	common_setup
 	NS=kata-blocks-$$
-	CONFIG=$TREE/build/configuration.toml
+	CONFIG=$WORK/configuration.toml
+	cp "$TREE/build/configuration.toml" "$CONFIG"
 	LOOPS=()
 }
 
@@ -103,9 +104,10 @@ shim_end() {
 	task "$1" Kill "id=$1" signal=9 , Wait "id=$1" >/dev/null 2>&1 || true
 	task "$1" Delete "id=$1" >/dev/null 2>&1 || true
 	task "$1" Shutdown "id=$1" >/dev/null 2>&1 || true
-	for pid in $(cat "$dir/readers"); do
-		kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true
-	done
+	while read -r pid; do
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done <"$dir/readers"
 	rm "$dir/address"
 }
 
@@ -174,7 +176,7 @@ vmm_descriptors() {
 	device "$WORK/disk"
 	runc_once first "$script" "$DEVICE" >"$WORK/theirs"
 	once ours "$script" "rootfs=ext4|$DEVICE|rw" >"$WORK/ours"
-	runc_once then "$script" "$DEVICE" >"$WORK/after"
+	runc_once last "$script" "$DEVICE" >"$WORK/after"
 	tail "$WORK/theirs" "$WORK/ours" "$WORK/after"
 	diff <(tail -n +2 "$WORK/theirs") <(tail -n +2 "$WORK/ours")
 	[ "$(head -1 "$WORK/ours")" = "was of sh" ]
@@ -245,7 +247,7 @@ vmm_descriptors() {
 	device "$WORK/disk"
 	sed 's/^#* *disable_block_device_use *=.*/disable_block_device_use = true/' "$CONFIG" >"$WORK/none.toml"
 	grep -q '^disable_block_device_use = true' "$WORK/none.toml"
-	CONFIG=$WORK/none.toml
+	cp "$WORK/none.toml" "$CONFIG"
 	run once ours true "rootfs=ext4|$DEVICE|rw"
 	echo "$output"
 	[ "$status" -ne 0 ]
@@ -296,7 +298,7 @@ vmm_descriptors() {
 	image "$WORK/disk"
 	sed 's/^#* *machine_type *=.*/machine_type = "microvm"/' "$CONFIG" >"$WORK/microvm.toml"
 	grep -q '^machine_type = "microvm"' "$WORK/microvm.toml"
-	CONFIG=$WORK/microvm.toml
+	cp "$WORK/microvm.toml" "$CONFIG"
 	image "$WORK/other"
 	pod_start "rootfs=ext4|$WORK/disk|rw"
 	run member late true "rootfs=ext4|$WORK/other|rw"

@@ -67,15 +67,15 @@ void guest_joined_fini(struct guest_joined *j);
 
 struct guest_rules {
 	const char *container_id;
-	const char *bundle;   /* absolute; what relative paths are relative to */
-	struct share *share;  /* gets the mounts */
+	const char *bundle;  /* absolute; what relative paths are relative to */
+	struct share *share; /* gets the mounts */
 	const struct volume_disks *disks;
 	bool no_block_devices; /* refuse them */
-	struct list *volumes; /* struct volume: gets what is held for the mounts */
+	struct list *volumes;  /* struct volume: gets what is held for the mounts */
 	/* The mounts of the root, if the guest makes them; they are not at root.path then. */
 	Grpc__Mount *const *root_mounts;
 	size_t n_root_mounts;
-	bool terminal;        /* as the engine said when it asked for the container */
+	bool terminal; /* as the engine said when it asked for the container */
 	bool drop_seccomp;
 	struct volume_shm *shm; /* the pod's /dev/shm; guest_holder_make() finds it */
 	const struct guest_sibling *siblings;
