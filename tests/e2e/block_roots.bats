@@ -242,6 +242,34 @@ vmm_descriptors() {
 	[[ $output == *"'$DEVICE' is mounted on the host or used by a machine"* ]]
 }
 
+# Until QEMU has died, too.
+runs_again() {
+	rm -rf "$WORK/shim-again"
+	once again 'cat /file' "rootfs=ext4|$DEVICE|rw" >"$WORK/again" || {
+		shim_end again
+		return 1
+	}
+}
+
+@test "a shim that is killed lets go of its disk, and what was synced is on it" {
+	local dir=$WORK/shim-ours server
+	image "$WORK/disk"
+	device "$WORK/disk"
+	shim_bundle ours 'echo synced >/file; sync; echo ready; sleep 1000'
+	shim_start ours
+	create ours "rootfs=ext4|$DEVICE|rw"
+	task ours Start id=ours
+	wait_for 60 grep -q ready "$dir/out"
+	server=$(task ours Connect id=ours | sed -n 's/.*shim_pid=\([0-9]*\).*/\1/p')
+	kill -9 "$server"
+	wait_for 60 gone "$server"
+	(cd "$dir" && timeout -k 1 60 "$TREE/build/containerd-shim-kata-v2" -namespace "$NS" -address "$WORK/no.sock" \
+		-publish-binary /bin/true -id ours -bundle "$dir" delete >/dev/null 2>&1 3>&-)
+	shim_end ours
+	wait_for 60 runs_again
+	[ "$(cat "$WORK/again")" = synced ]
+}
+
 @test "a block device is refused where the administrator forbids it, an image is not" {
 	image "$WORK/disk"
 	device "$WORK/disk"

@@ -5,11 +5,11 @@
 #include "base/err.h"
 
 /*
- * Templates in the mounts of a root file system, as containerd's mount manager (2.2 and newer) reads
- * them in mounts whose type begins with "format/": core/mount/manager.
+ * Templates in the mounts of a root file system, as containerd's mount manager (2.2 and newer)
+ * reads them in mounts whose type begins with "format/": core/mount/manager.
  *
  *	{{ mount N }}		the place where entry N of the list is mounted
- *	{{ overlay F L }}	the places of the entries from F to L, in that order, with ':' between
+ *	{{ overlay F L }}	the places of the entries from F to L, with ':' between them
  *
  * {{ source N }} and {{ target N }}, which name files of the host, are refused.
  */

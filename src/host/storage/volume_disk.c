@@ -43,9 +43,8 @@ bool volume_is_disk(const struct volume_task *t)
 
 /* ---- the host's side: the device or file ---- */
 
-/* Refuses a source that is already used where that would destroy it: a writable block device that is
- * mounted here or in a machine, and an image that another machine has, unless both only read. The
- * claim is the open file's, so it holds until the VMM has closed it. */
+/* Refuses an image that another machine or container has, unless both only read. The claim is the
+ * open file's, so it holds until the VMM has closed it. */
 static int claim(int fd, const char *source, const struct stat *st, bool readonly, struct err *e)
 {
 	if (S_ISREG(st->st_mode) && flock(fd, (readonly ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0)

@@ -81,7 +81,8 @@ int volume_disk_lend(const struct volume_owner *owner, const char *source, const
 
 /* ---- volume_storage.c: what the agent mounts before it makes the container ---- */
 
-/* The guest's folder @name/@number of the container; freed by the caller; NULL when out of memory. */
+/* The guest's folder @name/@number of the container. Freed by the caller; NULL when out of
+ * memory. */
 char *volume_guest_place(const struct volume_owner *owner, const char *name, size_t number);
 
 /* NULL when out of memory. Freed with grpc__storage__free_unpacked(). */

@@ -10,7 +10,8 @@
 #include "base/file.h"
 #include "host/storage/volumes.h"
 
-/* Roots of a container "c1" whose disks are files in a folder, lent to a machine that only counts. */
+/* Roots of a container "c1" whose disks are files in a folder, lent to a machine that only
+ * counts. */
 static char folder[32];
 static struct list volumes;
 static struct {
