@@ -141,8 +141,7 @@ runc_once() {
 
 # pod_start [ROOTFS...]: a machine whose first container stays, for others.
 pod_start() {
-	shim_bundle pod 'sleep 1000' '.annotations = {"io.kubernetes.cri.sandbox-id": "pod",
-		"io.kubernetes.cri.container-type": "sandbox"}'
+	shim_bundle pod 'sleep 1000' '.annotations = {"io.kubernetes.cri.sandbox-id": "pod"}'
 	shim_start pod
 	create pod "$@"
 	task pod Start id=pod
@@ -151,8 +150,7 @@ pod_start() {
 # member ID SCRIPT ROOTFS...: creates one more container in the pod.
 member() {
 	local id=$1
-	shim_bundle "$id" "$2" '.annotations = {"io.kubernetes.cri.sandbox-id": "pod",
-		"io.kubernetes.cri.container-type": "container"}'
+	shim_bundle "$id" "$2" '.annotations = {"io.kubernetes.cri.sandbox-id": "pod"}'
 	shift 2
 	cp "$WORK/shim-pod/address" "$WORK/shim-$id/address"
 	create "$id" "$@"

@@ -76,7 +76,7 @@ struct volume_owner {
 	const Grpc__Linux *linux; /* has what holds for mounts without words of their own */
 	struct share *share;
 	const struct volume_disks *disks;
-	bool no_block_devices; /* the administrator forbids to pass them on */
+	bool no_block_devices;        /* the administrator forbids to pass them on */
 	struct list *volumes;         /* struct volume: gets them */
 	const struct volume_shm *shm; /* the pod's; NULL: it has none */
 };

@@ -374,7 +374,7 @@ TEST(a_path_to_what_a_container_of_the_same_machine_has_means_that)
 	CHECK(joined.ipc_ns >= 0 && joined.uts_ns >= 0);
 	CHECK_EQ(joined.net_ns, -1);
 	oci_spec_free(take_ptr(spec));
-	CHECK_EQ(volumes_release(&volumes, share, NULL), 0);
+	CHECK_EQ(volumes_release(&volumes, share, NULL, NULL), 0);
 
 	/* That of one kind is not that of another. */
 	siblings[0] = (struct guest_sibling){.id = "pod", .ipc = own_namespace("uts")};
@@ -401,7 +401,7 @@ TEST(the_shared_memory_of_a_pod_is_the_guests_where_the_source_is_the_pods)
 	CHECK_STR(spec->mounts[0]->type, "bind");
 	CHECK_STR(spec->mounts[0]->source, VOLUME_SHM_GUEST_PATH);
 	oci_spec_free(take_ptr(spec));
-	CHECK_EQ(volumes_release(&volumes, share, NULL), 0);
+	CHECK_EQ(volumes_release(&volumes, share, NULL, NULL), 0);
 	CHECK_EQ(rewrite("",
 			 "{\"destination\":\"/dev/shm\",\"type\":\"bind\",\"source\":\"@/other\"}",
 			 "", NULL),

@@ -186,8 +186,13 @@ TEST(a_root_that_only_the_guest_has_is_an_empty_folder_with_the_mounts_in_it)
 
 	auto_free char *scratch = realpath("scratch", NULL);
 	struct view_mount mounts[] = {{"/proc", -1}, {"/data/deep", tree("lent")}};
-	const struct view_spec spec = {
-		.scratch = scratch, .root_fd = -1, .mounts = mounts, .n_mounts = 2, .net_fd = -1};
+	const struct view_spec spec = {.scratch = scratch,
+				       .root_fd = -1,
+				       .mounts = mounts,
+				       .n_mounts = 2,
+				       .net_fd = -1,
+				       .ipc_fd = -1,
+				       .uts_fd = -1};
 	struct view v = VIEW_NONE;
 	struct err e = {0};
 
