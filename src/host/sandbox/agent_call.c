@@ -55,14 +55,15 @@ struct ttrpc_client *agent_line(struct sandbox *sb, struct err *e)
 	return line;
 }
 
-void agent_ask(struct sandbox *sb, const char *method, const ProtobufCMessage *message,
-	       const struct ttrpc_pair *metadata, sandbox_done_fn done, void *arg)
+void agent_ask_until(struct sandbox *sb, const char *method, const ProtobufCMessage *message,
+		     const struct ttrpc_pair *metadata, msec_t deadline, sandbox_done_fn done,
+		     void *arg)
 {
 	struct ttrpc_request request = {
 		.service = &grpc__agent_service__descriptor,
 		.method = method,
 		.message = message,
-		.deadline = clock_deadline(AGENT_TIMEOUT_MS),
+		.deadline = deadline,
 		.metadata = metadata,
 		.n_metadata = metadata ? 1 : 0,
 	};
@@ -82,6 +83,12 @@ void agent_ask(struct sandbox *sb, const char *method, const ProtobufCMessage *m
 	}
 }
 
+void agent_ask(struct sandbox *sb, const char *method, const ProtobufCMessage *message,
+	       const struct ttrpc_pair *metadata, sandbox_done_fn done, void *arg)
+{
+	agent_ask_until(sb, method, message, metadata, clock_deadline(AGENT_TIMEOUT_MS), done, arg);
+}
+
 int guest_ask(struct sandbox *sb, struct worker *w, const char *method,
 	      const ProtobufCMessage *message, msec_t deadline, ProtobufCMessage **ret,
 	      struct err *e)
@@ -93,4 +100,79 @@ int guest_ask(struct sandbox *sb, struct worker *w, const char *method,
 	else
 		r = agent_call(sb->agent.client, method, message, deadline, ret, e);
 	return r < 0 ? cause_find(sb, w, r, e) : r;
+}
+
+/* A question of a container's job, which sleeps meanwhile. */
+struct guest_question {
+	struct guest_container *c;
+	struct worker *worker;
+	const char *method;
+	const ProtobufCMessage *message;
+	msec_t deadline;
+	struct ttrpc_pending *pending;
+	int r;
+	struct err err;
+};
+
+static void wake(struct guest_question *q)
+{
+	q->c->question = NULL;
+	worker_resume(q->worker);
+}
+
+static void container_answered(void *arg, struct ttrpc_answer *answer)
+{
+	struct guest_question *q = arg;
+
+	q->r = answer->r;
+	q->err = answer->err;
+	wake(q);
+}
+
+static void container_ask_begin(void *arg)
+{
+	struct guest_question *q = arg;
+	struct guest_container *c = q->c;
+	struct agent_client *client = c->sb->agent.client;
+
+	c->question = q;
+	q->err = c->given_up;
+	q->r = -q->err.code;
+	if (q->r == 0 && !client)
+		q->r = err_say(&q->err, ECONNRESET, "%s: there is no line to the guest", q->method);
+	if (q->r == 0)
+		q->r = agent_call_begin(client, q->method, q->message, q->deadline,
+					container_answered, q, &q->pending, &q->err);
+	if (q->r < 0)
+		wake(q);
+}
+
+void container_ask_cancel(struct guest_container *c)
+{
+	struct guest_question *q = c->question;
+
+	if (!q)
+		return;
+	ttrpc_cancel(q->pending);
+	q->err = c->given_up;
+	q->r = -q->err.code;
+	wake(q);
+}
+
+int container_ask(struct guest_container *c, const char *method, const ProtobufCMessage *message,
+		  msec_t deadline, struct err *e)
+{
+	struct guest_question q = {
+		.c = c,
+		.worker = c->worker,
+		.method = method,
+		.message = message,
+		.deadline = deadline,
+	};
+
+	worker_await_loop(c->worker, container_ask_begin, &q);
+	if (q.r == 0)
+		return 0;
+	*e = q.err;
+	return cause_find(c->sb, c->worker, err_wrap(e, q.r, "agent"), e);
 }

@@ -10,11 +10,27 @@
 #include "host/sandbox/registry.h"
 #include "host/sandbox/rootfs.h"
 
+void after_create(struct guest_container *c, const struct err *e)
+{
+	struct list *first;
+
+	while ((first = list_first(&c->after_create))) {
+		struct after_create *a = container_of(first, struct after_create, link);
+
+		list_remove(first);
+		a->fn(a, e);
+	}
+}
+
 void guest_container_free(struct guest_container *c)
 {
+	struct err gone = {0};
+
 	if (!c)
 		return;
+	(void) err_say(&gone, ENOENT, "container '%s' does not exist", c->id);
 	list_remove(&c->link);
+	after_create(c, &gone);
 	oom_forget(c);
 	list_for_each (pos, &c->execs)
 		guest_process_free(container_of(pos, struct guest_process, link));
@@ -30,6 +46,7 @@ void guest_container_free(struct guest_container *c)
 	guest_standin_await_end(&c->standin);
 	room_close(c);
 	siblings_free(c);
+	fd_close(c->cancel_fd);
 	free(c->id);
 	free(c->bundle);
 	free(c);

@@ -15,6 +15,18 @@ struct container_job {
 	int (*check)(const Grpc__Spec *spec, struct err *e); /* add: NULL or what is checked */
 };
 
+/* Waits for the end of a create, in guest_container.after_create. */
+struct after_create {
+	struct list link;
+	void (*fn)(struct after_create *a, const struct err *e); /* @e: it failed; may free @a */
+};
+
+/* Calls all that wait for the create of @c. @e: there is no such container any more; or NULL. */
+void after_create(struct guest_container *c, const struct err *e);
+
+/* The machine that the create of @c waits for has been started, or not: goes on with it. Loop. */
+void guest_container_go_on(struct guest_container *c);
+
 /* Removes @c from the guest, if the agent has it; a failure is logged. Worker. */
 void remove_from_guest(struct guest_container *c);
 

@@ -38,7 +38,7 @@ static int run_hooks(struct guest_container *c, const struct hook_kind *kind,
 		.state = state,
 		.bundle = c->bundle,
 		.mount_ns_fd = kind->in_our_mounts ? -1 : sb->options.host_mount_ns,
-		.cancel_fd = must_succeed ? sb->cancel_fd : -1,
+		.cancel_fd = must_succeed ? c->cancel_fd : -1,
 		.ignores_failures = !must_succeed,
 	};
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -187,10 +188,23 @@ static int create_in_guest(struct guest_container *c, struct err *e)
 	if (r < 0)
 		return r;
 	log_debug("step: create the container");
-	r = guest_ask(sb, c->worker, "CreateContainer", &create.base, deadline, NULL, e);
+	r = container_ask(c, "CreateContainer", &create.base, deadline, e);
 
-	c->in_guest = r == 0;
+	/* A create that nobody waits for any more may go on in the guest. */
+	c->in_guest = r == 0 || r == -ETIMEDOUT || r == -ECANCELED;
 	return r;
+}
+
+/* Whether the container is still to be made, and can be. Loop. */
+static int check_wanted(void *arg, struct err *e)
+{
+	const struct guest_container *c = arg;
+
+	if (c->given_up.code) {
+		*e = c->given_up;
+		return -e->code;
+	}
+	return sandbox_check_ready(c->sb, e);
 }
 
 static int begin_standin(void *arg, struct err *e)
@@ -218,10 +232,54 @@ static int make_standin(struct guest_container *c, struct err *e)
 	return r < 0 ? r : guest_standin_await(&c->standin, e);
 }
 
+static void ignore(void *arg, const struct sandbox_answer *answer)
+{
+	(void) arg, (void) answer;
+}
+
+/* The stand-in was signalled, or killed: so is the container. */
+static void signalled(void *arg, uint32_t signo)
+{
+	struct guest_container *c = arg;
+
+	if (signo == SIGKILL)
+		log_info("who stands in for '%s' is gone: killing it", c->id);
+	sandbox_kill(c->sb, c->id, "", signo, false, ignore, NULL);
+}
+
+/* The guest has created the container: relays its output from now on. Loop. */
+static int commit(void *arg, struct err *e)
+{
+	struct guest_container *c = arg;
+	struct guest_process *init = c->init;
+
+	if (c->given_up.code) {
+		*e = c->given_up;
+		return -e->code;
+	}
+	init->status = OCI_CREATED;
+	if (c->sb->cause.is_known) {
+		guest_process_lost(init);
+		return 0;
+	}
+
+	int r = c->holds_pod ? 0 : guest_process_attach(init, e);
+
+	if (r == 0 && c->standin.pid)
+		r = guest_standin_watch(&c->standin, c->sb->loop, signalled, c, e);
+	if (r < 0)
+		init->status = OCI_CREATING;
+	else
+		guest_process_send_size(init);
+	return r;
+}
+
 static int create_steps(struct guest_container *c, struct err *e)
 {
-	int r = guest_container_lend(c, e);
+	int r = worker_on_loop(c->worker, check_wanted, c, e);
 
+	if (r == 0)
+		r = guest_container_lend(c, e);
 	if (r == 0)
 		r = check_extensions(c, e);
 	if (r == 0)
@@ -232,9 +290,10 @@ static int create_steps(struct guest_container *c, struct err *e)
 		r = room_make(c, e);
 	if (r == 0)
 		r = make_standin(c, e);
-	if (r == 0)
-		phase_end(&c->sb->phases, "container");
-	return r;
+	if (r < 0)
+		return r;
+	phase_end(&c->sb->phases, "container");
+	return worker_on_loop(c->worker, commit, c, e);
 }
 
 /* Undoes what a failed create has made. */
@@ -266,42 +325,6 @@ static int create_run(struct worker_job *job, struct err *e)
 	return r;
 }
 
-static void ignore(void *arg, const struct sandbox_answer *answer)
-{
-	(void) arg, (void) answer;
-}
-
-/* The stand-in was signalled, or killed: so is the container. */
-static void signalled(void *arg, uint32_t signo)
-{
-	struct guest_container *c = arg;
-
-	if (signo == SIGKILL)
-		log_info("who stands in for '%s' is gone: killing it", c->id);
-	sandbox_kill(c->sb, c->id, "", signo, false, ignore, NULL);
-}
-
-/* The guest has created the container: relays its output from now on. */
-static int create_end(struct guest_container *c, struct err *e)
-{
-	struct guest_process *init = c->init;
-
-	init->status = OCI_CREATED;
-	if (c->sb->cause.is_known) {
-		guest_process_lost(init);
-		return 0;
-	}
-
-	int r = c->holds_pod ? 0 : guest_process_attach(init, e);
-
-	if (r == 0 && c->standin.pid)
-		r = guest_standin_watch(&c->standin, c->sb->loop, signalled, c, e);
-	if (r < 0)
-		return r;
-	guest_process_send_size(init);
-	return 0;
-}
-
 static void create_done(struct worker_job *job, int r, struct err *e)
 {
 	struct container_job *j = container_of(job, struct container_job, job.job);
@@ -309,10 +332,13 @@ static void create_done(struct worker_job *job, int r, struct err *e)
 	struct sandbox *sb = c->sb;
 	struct sandbox_answer answer = {.pid = guest_container_pid(c)};
 
-	c->init->busy = false;
+	c->init->busy = c->creating = false;
+	c->cancel_fd = fd_close(c->cancel_fd);
 	siblings_free(c);
-	if (r == 0)
-		r = create_end(c, e);
+	if (r < 0 && c->given_up.code) { /* a hook that was ended knows no reason */
+		*e = c->given_up;
+		r = -e->code;
+	}
 	answer.r = err_wrap(e, r, "create container '%s'", c->id);
 	answer.err = *e;
 	if (r < 0) {
@@ -322,6 +348,8 @@ static void create_done(struct worker_job *job, int r, struct err *e)
 	log_debug("step: answer create");
 	j->done(j->arg, &answer);
 	free(j);
+	if (answer.r == 0)
+		after_create(c, NULL);
 	sandbox_changed(sb);
 }
 
@@ -333,6 +361,22 @@ static void has_room(void *arg, const struct sandbox_answer *answer)
 	if (answer->r < 0)
 		j->refusal = answer->err;
 	container_job_queue(j, create_run, create_done);
+}
+
+static void begin_create(struct guest_container *c, struct container_job *j)
+{
+	if (sandbox_check_ready(c->sb, &j->refusal) == 0)
+		machine_fit(c->sb, has_room, j);
+	else
+		container_job_queue(j, create_run, create_done);
+}
+
+void guest_container_go_on(struct guest_container *c)
+{
+	struct container_job *j = take_ptr(c->awaits_machine);
+
+	if (j)
+		begin_create(c, j);
 }
 
 void sandbox_hold_pod(struct sandbox *sb, const char *id)
@@ -360,10 +404,10 @@ void sandbox_create_container(struct sandbox *sb, const char *id, sandbox_done_f
 		sandbox_refuse(done, arg, &e);
 		return;
 	}
-	if (sandbox_check_ready(sb, &j->refusal) == 0)
-		machine_fit(sb, has_room, j);
+	if (sb->state == SANDBOX_STARTING)
+		c->awaits_machine = j;
 	else
-		container_job_queue(j, create_run, create_done);
+		begin_create(c, j);
 }
 
 /* ---- Add ---- */
@@ -382,6 +426,10 @@ static void add_done(struct worker_job *job, int r, struct err *e)
 	struct sandbox *sb = c->sb;
 	struct sandbox_answer answer = {.spec = c->spec};
 
+	if (c->given_up.code) {
+		*e = c->given_up;
+		r = -e->code;
+	}
 	answer.r = err_wrap(e, r, "create container '%s'", c->id);
 	answer.err = *e;
 	if (r == 0) {
@@ -389,7 +437,7 @@ static void add_done(struct worker_job *job, int r, struct err *e)
 		c->need = machine_need(c->spec->linux ? c->spec->linux->resources : NULL);
 	} else {
 		guest_container_free(c);
-		if (sb->state == SANDBOX_EMPTY)
+		if (sb->state == SANDBOX_EMPTY && list_empty(&sb->containers))
 			sb->state = SANDBOX_ENDED;
 	}
 	j->done(j->arg, &answer);
@@ -407,7 +455,7 @@ static int may_add(struct sandbox *sb, const struct sandbox_container *new, stru
 		return err_say(e, EEXIST, "container '%s' exists", new->id);
 	if (new->bundle[0] != '/')
 		return err_say(e, EINVAL, "bundle '%s' is not an absolute path", new->bundle);
-	if (sb->state == SANDBOX_EMPTY && list_empty(&sb->containers))
+	if ((sb->state == SANDBOX_EMPTY || sb->state == SANDBOX_STARTING) && !sb->cause.is_known)
 		return 0;
 	return sandbox_check_ready(sb, e);
 }
@@ -424,14 +472,20 @@ static int container_new(struct sandbox *sb, const struct sandbox_container *new
 	list_init(&c->lingers);
 	list_init(&c->volumes);
 	list_init(&c->oom_waits);
+	list_init(&c->after_create);
 	c->sb = sb;
 	c->joined = GUEST_JOINED_NONE;
+	c->creating = true;
+	c->cancel_fd = -1;
 	c->view = VIEW_NONE;
 	c->standin = GUEST_STANDIN_NONE;
 	c->id = strdup(new->id);
 	c->bundle = strdup(new->bundle);
 	if (!c->id || !c->bundle)
 		return err_sys(e, ENOMEM, "make a container");
+	c->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (c->cancel_fd < 0)
+		return err_sys(e, errno, "make a container");
 
 	int r = guest_process_new(c, "", &new->stdio, &c->init, e);
 

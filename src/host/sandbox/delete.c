@@ -95,7 +95,8 @@ static void delete_done(struct worker_job *job, int r, struct err *e)
 
 /* A container that is to be removed, and deleted or not. */
 struct removal {
-	struct sandbox_wait wait; /* for the output of a first process that has ended */
+	struct after_create after; /* while the container is being created */
+	struct sandbox_wait wait;  /* for the output of a first process that has ended */
 	struct guest_container *c;
 	bool deletes;
 	sandbox_done_fn done;
@@ -115,19 +116,49 @@ static void flushed(void *arg, const struct sandbox_answer *answer)
 	free(x);
 }
 
+/* A copy that can wait. NULL: refused. */
+static struct removal *keep(const struct removal *now)
+{
+	struct removal *x = calloc(1, sizeof *x);
+	struct err e = {0};
+
+	if (x) {
+		*x = *now;
+	} else {
+		(void) err_sys(&e, ENOMEM, "delete container '%s'", now->c->id);
+		sandbox_refuse(now->done, now->arg, &e);
+	}
+	return x;
+}
+
+static void create_ended(struct after_create *a, const struct err *e)
+{
+	auto_free struct removal *x = container_of(a, struct removal, after);
+
+	if (e)
+		sandbox_refuse(x->done, x->arg, e);
+	else
+		begin(x);
+}
+
+static void begin_when_created(const struct removal *now)
+{
+	struct removal *x = keep(now);
+
+	if (!x)
+		return;
+	x->after.fn = create_ended;
+	list_add(&x->c->after_create, &x->after.link);
+}
+
 /* Waits until the output is written; stdio_hurry() drops the rest if the user does not read. */
 static void begin_when_flushed(const struct removal *now)
 {
 	struct guest_container *c = now->c;
-	struct removal *x = calloc(1, sizeof *x);
-	struct err e = {0};
+	struct removal *x = keep(now);
 
-	if (!x) {
-		(void) err_sys(&e, ENOMEM, "delete container '%s'", c->id);
-		sandbox_refuse(now->done, now->arg, &e);
+	if (!x)
 		return;
-	}
-	*x = *now;
 	x->wait = (struct sandbox_wait){.done = flushed, .arg = x};
 	(void) sandbox_wait(c->sb, c->id, "", &x->wait, NULL);
 	stdio_hurry(c->init->io, KILLED_FLUSH_MS);
@@ -141,6 +172,10 @@ static void begin(const struct removal *x)
 	struct err e = {0};
 	struct container_job *j = NULL;
 
+	if (c->creating) {
+		begin_when_created(x);
+		return;
+	}
 	if (!c->init->busy && c->init->status != OCI_STOPPED &&
 	    guest_process_status(c->init) == OCI_STOPPED) {
 		begin_when_flushed(x);

@@ -29,6 +29,9 @@
 
 /* Timeout of the requests of agent_ask(), and of RemoveContainer. */
 #define AGENT_TIMEOUT_MS 10000
+/* A guest that has not answered a SIGKILL within this time is given up. Longer than a loaded host
+ * may need, and shorter than what engines wait for a container to die. */
+#define KILL_TIMEOUT_MS 20000
 /* After a SIGKILL, and for a delete: how long to wait for a user that does not read the output. */
 #define KILLED_FLUSH_MS 2000
 /* The same when the machine is gone. */
@@ -78,6 +81,12 @@ struct guest_container {
 	struct worker *own_worker; /* for a job beside others */
 	Grpc__Mount **rootfs;      /* job's: see rootfs.h */
 	size_t n_rootfs;
+	bool creating;       /* from sandbox_add_container() to the end of its create */
+	int cancel_fd;       /* an eventfd, readable once its create is given up */
+	struct err given_up; /* why, or nothing */
+	struct container_job *awaits_machine; /* its create, while the machine is started */
+	struct guest_question *question;      /* its job asks the agent: see container_ask() */
+	struct list after_create;             /* struct after_create */
 	struct guest_process *init;
 	struct list execs;   /* struct guest_process */
 	struct list lingers; /* output of execs that are forgotten: see linger.c */
@@ -133,7 +142,9 @@ struct sandbox {
 	struct sandbox_options options; /* strings are copies */
 	int cancel_fd;                  /* an eventfd, readable once the sandbox is given up */
 	enum sandbox_state state;
-	struct list containers; /* struct guest_container */
+	bool for_container;      /* the machine is started because a container is wanted */
+	struct err start_failed; /* why there never was a machine, or nothing */
+	struct list containers;  /* struct guest_container */
 	struct jobs jobs;
 	struct machine machine;
 	struct agent agent;

@@ -24,7 +24,7 @@ int guest_process_attach(struct guest_process *p, struct err *e);
 /* It runs: relays its input. */
 void guest_process_started(struct guest_process *p);
 
-/* The process of a container that runs no program ends, with @code. */
+/* The process of a container that runs no program, or is not made, ends with @code. */
 void guest_process_end(struct guest_process *p, uint32_t code);
 
 /* The machine is lost, and the process with it. */

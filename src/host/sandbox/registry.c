@@ -21,6 +21,9 @@ void sandbox_refuse(sandbox_done_fn done, void *arg, const struct err *e)
 
 int sandbox_check_ready(const struct sandbox *sb, struct err *e)
 {
+	if (sb->start_failed.code)
+		return err_say(e, ECONNRESET, "the machine did not start: %s",
+			       sb->start_failed.text);
 	if (sb->cause.is_known)
 		return err_say(e, ECONNRESET, "the machine is gone: %s", sb->cause.why.text);
 	if (sb->state != SANDBOX_READY)

@@ -35,6 +35,8 @@ static int copy_options(struct sandbox *sb, const struct sandbox_options *o, str
 static void broke(struct sandbox *sb)
 {
 	(void) eventfd_write(sb->cancel_fd, 1);
+	list_for_each (pos, &sb->containers)
+		(void) eventfd_write(container_of(pos, struct guest_container, link)->cancel_fd, 1);
 	sandbox_end_processes(sb);
 	if (sb->agent.client)
 		agent_client_close(sb->agent.client);

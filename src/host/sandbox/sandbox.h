@@ -92,11 +92,13 @@ struct sandbox_spec {
 	size_t n_annotations;
 	const char *config_path;  /* NULL: that of sandbox_options */
 	const char *cgroups_path; /* linux.cgroupsPath; NULL: none is named */
+	const char *container;    /* one that was added; NULL: none */
 };
 
-/* Makes the share and the machine; EMPTY only. If a container was added before, its root and mounts
- * are shared before the machine starts, so that a bundle with a mistake costs no boot. When it
- * fails nothing is left: the sandbox is over, and that container is gone. */
+/* Makes the share and the machine; EMPTY only. The root and mounts of @spec->container are shared
+ * before the machine starts, so that a bundle with a mistake costs no boot. When it fails nothing
+ * is left: the sandbox is over, that container is gone, and those that wait fail for the same
+ * reason. */
 void sandbox_start(struct sandbox *sb, const struct sandbox_spec *spec, sandbox_done_fn done,
 		   void *arg);
 
@@ -135,9 +137,10 @@ struct sandbox_container {
 	int (*check)(const Grpc__Spec *spec, struct err *e);
 };
 
-/* Adds a container that is CREATING: reads and checks its bundle. READY, or EMPTY for the one
- * container that the machine is made for; if that one's bundle is wrong, the sandbox is over.
- * Failures: -EEXIST, -EINVAL (id, spec), -ENOENT (bundle), ...; the container is gone then. */
+/* Adds a container that is CREATING: reads and checks its bundle. Not while ENDING; while STARTING
+ * it waits for the machine. A wrong bundle while EMPTY ends the sandbox, if there is no other
+ * container. Failures: -EEXIST, -EINVAL (id, spec), -ENOENT (bundle), ...; the container is gone
+ * then. */
 void sandbox_add_container(struct sandbox *sb, const struct sandbox_container *container,
 			   sandbox_done_fn done, void *arg);
 
@@ -146,8 +149,9 @@ void sandbox_add_container(struct sandbox *sb, const struct sandbox_container *c
  * state all the same: once started it runs until SIGTERM or SIGINT (code 0) or SIGKILL. */
 void sandbox_hold_pod(struct sandbox *sb, const char *id);
 
-/* Creates a container that was added; called once for it, READY only. Failures: -ENOENT (source),
- * -ECANCELED, -ETIMEDOUT, ...; the container is gone then. */
+/* Creates a container that was added; called once for it, and waits for a machine that is being
+ * started. Failures: -ENOENT (source), -ECANCELED, -ETIMEDOUT, why the machine did not start, ...;
+ * the container is gone then. */
 void sandbox_create_container(struct sandbox *sb, const char *id, sandbox_done_fn done, void *arg);
 
 /* Runs a container ("" as @exec_id) or a process that sandbox_exec() has announced. */
@@ -159,12 +163,13 @@ int sandbox_exec(struct sandbox *sb, const char *id, const char *exec_id,
 		 Grpc__Process *take_process, const struct sandbox_stdio *stdio, struct err *e);
 
 /* A signal to one process, or to all of a container. SIGTERM and SIGKILL to one that has ended are
- * no failure. */
+ * no failure. SIGKILL to a container that is being created is sandbox_give_up(). A guest that does
+ * not answer a SIGKILL is lost, and the machine with it. */
 void sandbox_kill(struct sandbox *sb, const char *id, const char *exec_id, uint32_t signo, bool all,
 		  sandbox_done_fn done, void *arg);
 
 /* Removes a process that does not run, or a container with all of its processes; one that was never
- * started is killed. */
+ * started is killed. For one that is being created it waits until that is done. */
 void sandbox_delete(struct sandbox *sb, const char *id, const char *exec_id, sandbox_done_fn done,
 		    void *arg);
 
@@ -270,7 +275,12 @@ uint32_t sandbox_vmm_pid(struct sandbox *sb);
 /* virtiofsd's; 0 when there is none. */
 uint32_t sandbox_file_server_pid(struct sandbox *sb);
 
-/* Aborts a create that is under way, and tears the machine down with all that is in it. */
+/* Gives up a container that is being created: its first process has ended with 137, its hooks are
+ * ended, its create fails with -ECANCELED and is undone. A machine that is being started for nobody
+ * else is given up, too. Returns false if it is not being created (any more). */
+bool sandbox_give_up(struct sandbox *sb, const char *id, const char *why);
+
+/* Aborts whatever is under way, and tears the machine down with all that is in it. */
 void sandbox_abort(struct sandbox *sb, const char *why);
 
 /* The sandbox has ended, and its last container is gone. */

@@ -128,12 +128,15 @@ static void start_done(struct worker_job *job, int r, struct err *e)
 	const struct sandbox_answer answer = {.r = r, .err = *e};
 
 	sb->state = r < 0 ? SANDBOX_ENDED : SANDBOX_READY;
+	sb->start_failed = *e;
 	if (r == 0)
 		oom_listen(sb);
 	else
 		guest_container_free(j->first);
 	j->done(j->arg, &answer);
 	free(j);
+	list_for_each (pos, &sb->containers)
+		guest_container_go_on(container_of(pos, struct guest_container, link));
 	if (sb->state == SANDBOX_READY && sb->cause.is_known)
 		teardown_later(sb);
 	sandbox_changed(sb);
@@ -142,12 +145,14 @@ static void start_done(struct worker_job *job, int r, struct err *e)
 void sandbox_start(struct sandbox *sb, const struct sandbox_spec *spec, sandbox_done_fn done,
 		   void *arg)
 {
-	struct list *first = list_first(&sb->containers);
 	struct start_job *j = NULL;
+	struct guest_container *first = NULL;
 	struct err e = {0};
 
 	if (sb->state != SANDBOX_EMPTY)
 		(void) err_say(&e, EBUSY, "the sandbox was started already");
+	else if (spec->container && !(first = sandbox_find(sb, spec->container, &e)))
+		; /* said by sandbox_find() */
 	else if (!(j = calloc(1, sizeof *j)))
 		(void) err_sys(&e, ENOMEM, "start the sandbox");
 	if (e.code) {
@@ -158,10 +163,11 @@ void sandbox_start(struct sandbox *sb, const struct sandbox_spec *spec, sandbox_
 		.job = {.job.run = start_run, .done = start_done},
 		.sb = sb,
 		.spec = *spec,
-		.first = first ? container_of(first, struct guest_container, link) : NULL,
+		.first = first,
 		.done = done,
 		.arg = arg,
 	};
 	sb->state = SANDBOX_STARTING;
+	sb->for_container = first != NULL;
 	job_queue(sb, NULL, &j->job);
 }

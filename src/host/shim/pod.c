@@ -108,6 +108,7 @@ static void added(void *arg, const struct sandbox_answer *answer)
 			.n_annotations = spec->n_annotations,
 			.config_path = p->config_path,
 			.cgroups_path = spec->linux ? spec->linux->cgroupspath : NULL,
+			.container = p->id,
 		};
 
 		sandbox_start(p->sb, &machine, started, p);

@@ -6,7 +6,8 @@
  * When a sandbox's machine starts and stops: the policy for a lone container, and for containerd's
  * pods, whose first container stands for the pod.
  *
- *	first Create	starts the machine, which is as large as the spec of that container says
+ *	first Create	starts the machine, which is as large as the spec of that container says;
+ *			others wait for it
  *	last Delete	stops it; the poststop hooks of that container run after that
  *
  * Threads: the loop's. Distrusts: nothing beyond what host/sandbox does.

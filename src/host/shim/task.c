@@ -111,12 +111,20 @@ static void created(void *arg, const struct sandbox_answer *answer)
 	free(r);
 }
 
-/* The client of the first Create is gone: nobody else knows the container and would delete it. */
+static void ignore(void *arg, const struct sandbox_answer *answer)
+{
+	(void) arg, (void) answer;
+}
+
+/* The client of a Create is gone: nobody else knows the container and would delete it. */
 static void creator_gone(void *arg)
 {
-	struct server *s = arg;
+	const struct request *r = arg;
+	const Containerd__Task__V2__CreateTaskRequest *q = r->q;
+	struct sandbox *sb = r->s->sandbox;
 
-	sandbox_abort(s->sandbox, "given up: who asked for the container hung up");
+	if (!sandbox_give_up(sb, q->id, "given up: who asked for the container hung up"))
+		pod_delete(sb, q->id, "", ignore, NULL);
 }
 
 HANDLER(task_create, Containerd__Task__V2__CreateTaskRequest)
@@ -157,8 +165,7 @@ HANDLER(task_create, Containerd__Task__V2__CreateTaskRequest)
 	if (!request)
 		return;
 	take_fds(call, &c.stdio);
-	if (!sandbox_has_containers(s->sandbox))
-		ttrpc_call_on_gone(call, creator_gone, s);
+	ttrpc_call_on_gone(call, creator_gone, request);
 	s->created = true;
 	loop_timer_cancel(s->first_timer);
 	s->first_timer = NULL;

@@ -167,6 +167,18 @@ static inline int outcome(void)
 	return here.answer.r;
 }
 
+/* Turns the loop until a hook reads @fifo; the hook then waits until what is returned is closed. */
+static inline int open_when_read(const char *fifo)
+{
+	int fd;
+
+	while ((fd = open(fifo, O_WRONLY | O_CLOEXEC | O_NONBLOCK)) < 0) {
+		CHECK_EQ(errno, ENXIO);
+		CHECK(loop_step(here.loop, clock_deadline(20), NULL) >= 0);
+	}
+	return fd;
+}
+
 #define NO_STREAMS ((struct sandbox_stdio){.in = "", .out = "", .err = "", .fds = {-1, -1, -1}})
 
 static inline int create(const char *id, struct sandbox_stdio stdio)

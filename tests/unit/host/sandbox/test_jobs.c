@@ -85,7 +85,6 @@ TEST(without_a_machine_no_container_is_created)
 {
 	up();
 	CHECK_EQ(add_it("c1"), 0);
-	CHECK_EQ(add_it("c2"), -EBUSY);
 	CHECK_EQ(create_added("c1"), -EBUSY);
 	CHECK(!sandbox_has_containers(here.sb));
 	CHECK(here.hv == NULL);
@@ -141,9 +140,8 @@ static int begin_slow_hook(int *ret_outcome)
 	CHECK_EQ(add_it("slow"), 0);
 	sandbox_create_container(here.sb, "slow", on_slow_done, ret_outcome);
 
-	int fd = open(fifo, O_WRONLY | O_CLOEXEC); /* once the hook reads */
+	int fd = open_when_read(fifo);
 
-	CHECK(fd >= 0);
 	write_spec("\"stay\"", "");
 	return fd;
 }

@@ -436,6 +436,35 @@ TEST(a_creator_who_hangs_up_too_early_leaves_nothing)
 	down();
 }
 
+TEST(a_creator_who_hangs_up_takes_only_its_container_along)
+{
+	struct ttrpc_client *other = NULL;
+	T(CreateTaskRequest) q = CONTAINERD__TASK__V2__CREATE_TASK_REQUEST__INIT;
+	struct ttrpc_request request = {
+		.service = &containerd__task__v2__task__descriptor,
+		.method = "Create",
+		.message = &q.base,
+		.deadline = clock_deadline(300),
+	};
+
+	up(0);
+	here.agent.slow = "slow";
+	dial();
+	CHECK_EQ(create("c1", NULL), 0);
+	CHECK_EQ(start("c1", ""), 0);
+	q.id = "slow";
+	q.bundle = here.bundle;
+	CHECK_EQ(ttrpc_client_new(here.loop, connect_it(), &other, NULL), 0);
+	CHECK_EQ(ttrpc_call_wait(other, &request, NULL, NULL), -ETIMEDOUT);
+	ttrpc_client_free(other);
+	CHECK_EQ(delete_it("slow", ""), -ENOENT); /* once its create has been undone */
+	CHECK_EQ(status_of("c1"), CONTAINERD__V1__TYPES__STATUS__RUNNING);
+	CHECK_EQ(kill_it("c1", SIGKILL), 0);
+	CHECK_EQ(wait_for("c1", ""), 137);
+	CHECK_EQ(delete_it("c1", ""), 0);
+	down();
+}
+
 TEST(an_exec_is_a_process_of_its_own)
 {
 	T(ExecProcessRequest) q = CONTAINERD__TASK__V2__EXEC_PROCESS_REQUEST__INIT;
