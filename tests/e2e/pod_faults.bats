@@ -1,0 +1,62 @@
+#!/usr/bin/env bats
+# The server of a pod under clients that are many, wrong, or broken. One machine serves all tests of this file.
+
+bats_require_minimum_version 1.5.0
+load lib/common
+
+setup_file() {
+	common_setup
+	export WORK ROOT ROOTFS FENCE OUTSIDE mounts_before cgroups_before shares_before
+	mkdir "$WORK/fifos"
+	bundle pod '.linux.resources = {}' sleep 10000 >/dev/null
+	# Not a lone container's server: as containerd starts one.
+	SOCKET=$(cd "$WORK/pod" && TTRPC_ADDRESS='' KATA_CONF_FILE=$TREE/build/configuration.toml "$TREE/build/containerd-shim-kata-v2" \
+		-namespace faults -address "$WORK/none.sock" -publish-binary true -id pod start </dev/null 2>"$WORK/start.err" 3>&-)
+	SOCKET=${SOCKET#unix://}
+	export SOCKET
+	clients begin "$WORK/pod"
+}
+
+teardown_file() {
+	clients end
+	wait_for 60 [ ! -e "$SOCKET" ]
+	rmdir /run/containerd/s /run/containerd 2>/dev/null || true
+	common_teardown
+}
+
+setup() {
+	fence_enter
+}
+
+# clients CASE [ARG]...: see lib/pod_client.py.
+clients() {
+	PYTHONDONTWRITEBYTECODE=1 timeout --foreground 900 /usr/bin/python3 "$BATS_TEST_DIRNAME/lib/pod_client.py" "$SOCKET" "$WORK/fifos" "$@"
+}
+
+@test "fifty clients at once: each call for ids that nobody has, in wrong states, and twice" {
+	clients refusals
+}
+
+@test "garbage and frames that are too large end their own connection only" {
+	clients garbage
+}
+
+@test "fifos that nobody reads block their process, and those that are gone nobody" {
+	clients fifos
+}
+
+@test "200 execs, 20 at a time: their output and codes, and the server does not grow" {
+	clients execs
+}
+
+@test "a gigabyte through stdout, to the byte" {
+	clients stream $((1 << 30))
+}
+
+@test "another user is not served at the socket of a pod" {
+	chmod 755 "$WORK" /run/containerd /run/containerd/s
+	chmod 777 "$SOCKET"
+	clients stranger
+	chmod 700 /run/containerd/s
+	chmod 600 "$SOCKET"
+}
