@@ -32,6 +32,7 @@ PLAN: dict[str, Figure] = {
     "line on a terminal": Figure("us", peer="runc line on a terminal"),
     "runc line on a terminal": Figure("us"),
     "sandbox server PSS": Figure("KiB", budget=3 * 1024),
+    **{f"pod's server PSS, containers: {n}": Figure("KiB", budget=3 * 1024 + 100 * n) for n in (1, 5, 10)},
     "QEMU PSS": Figure("KiB"),
     "virtiofsd PSS": Figure("KiB"),
     "stand-in, memory of its own": Figure("KiB", budget=300),

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 
 from cpu import milliseconds_of
 from figures import Figures
@@ -136,7 +135,7 @@ def _keeper_server(bench: Bench) -> int:
     raise RuntimeError("the keeper has no sandbox server")
 
 
-def _pss_kib(pid: int) -> int:
+def pss_kib(pid: int) -> int:
     text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
     match = re.search(r"^Pss:\s+(\d+) kB", text, re.M)
     return int(match.group(1)) if match else 0
@@ -285,14 +284,14 @@ def terminal_lines(bench: Bench) -> None:
 
 def memory(bench: Bench) -> None:
     server = _keeper_server(bench)
-    bench.figures.add("sandbox server PSS", _pss_kib(server))
+    bench.figures.add("sandbox server PSS", pss_kib(server))
     virtiofsd = 0
     for pid in _descendants(server):
         name = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
         if name.startswith("qemu-system"):
-            bench.figures.add("QEMU PSS", _pss_kib(pid))
+            bench.figures.add("QEMU PSS", pss_kib(pid))
         elif name == "virtiofsd":
-            virtiofsd += _pss_kib(pid)
+            virtiofsd += pss_kib(pid)
     bench.figures.add("virtiofsd PSS", virtiofsd)
     bench.figures.add("stand-in, memory of its own", _written_kib(json.loads(bench.tell(*bench.kata, "state", KEEPER))["pid"]))
     _witness(bench)
@@ -335,15 +334,6 @@ def sizes(bench: Bench) -> None:
         bench.figures.add(name, stripped.stat().st_size / 1024)
     bench.figures.add("initrd", (build / "guest/initrd.img").stat().st_size / 1024)
 
-
-# A round. What is held against a peer, or takes milliseconds, is taken several times, in turn with its peer: one value a
-# round is too few where a machine's speed changes by half from one boot to the next.
-MEASURES: list[Callable[[Bench], None]] = [
-    *[bare_boot, run_true] * 3,
-    host_cpu,
-    *[exec_true] * 5,
-    streams, terminal_lines, memory, sizes,
-]
 
 # A reader that stops early must not end the bench.
 signal.signal(signal.SIGPIPE, signal.SIG_IGN)

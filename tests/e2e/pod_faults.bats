@@ -30,7 +30,8 @@ setup() {
 
 # clients CASE [ARG]...: see lib/pod_client.py.
 clients() {
-	PYTHONDONTWRITEBYTECODE=1 timeout --foreground 900 /usr/bin/python3 "$BATS_TEST_DIRNAME/lib/pod_client.py" "$SOCKET" "$WORK/fifos" "$@"
+	PYTHONDONTWRITEBYTECODE=1 timeout --foreground 900 /usr/bin/python3 "$BATS_TEST_DIRNAME/lib/pod_client.py" "$SOCKET" "$WORK/fifos" "$@" >"$WORK/figures"
+	sed 's/^/# /' "$WORK/figures" >&3
 }
 
 @test "fifty clients at once: each call for ids that nobody has, in wrong states, and twice" {
@@ -39,6 +40,10 @@ clients() {
 
 @test "garbage and frames that are too large end their own connection only" {
 	clients garbage
+}
+
+@test "while their hooks run, containers are killed, left and deleted, and no other is delayed" {
+	clients creates "$WORK/pod"
 }
 
 @test "fifos that nobody reads block their process, and those that are gone nobody" {

@@ -82,7 +82,7 @@ struct guest_container {
 	Grpc__Mount **rootfs;      /* job's: see rootfs.h */
 	size_t n_rootfs;
 	bool creating;       /* from sandbox_add_container() to the end of its create */
-	int cancel_fd;       /* an eventfd, readable once its create is given up */
+	int cancel_fd;       /* an eventfd, readable once its create is given up; then -1 */
 	struct err given_up; /* why, or nothing */
 	struct container_job *awaits_machine; /* its create, while the machine is started */
 	struct guest_question *question;      /* its job asks the agent: see container_ask() */

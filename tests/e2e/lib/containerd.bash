@@ -17,6 +17,8 @@ containerd_begin() {
 		  address = "$WORK/containerd.sock"
 		[plugins."io.containerd.internal.v1.opt"]
 		  path = "$WORK/opt"
+		[debug]
+		  level = "${CONTAINERD_LEVEL:-info}"
 	EOF
 	containerd_start
 	image_make "$IMAGE" "$ROOTFS"

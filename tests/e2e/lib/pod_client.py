@@ -153,6 +153,49 @@ def case_garbage() -> None:
     assert after[0] <= before[0]
 
 
+def slow_bundle(name: str) -> tuple[str, str]:
+    """A bundle like the pod's whose hook reads a fifo, and the fifo."""
+    gate = fifo(f"{name}.gate")
+    folder = FOLDER / name
+    folder.mkdir()
+    config = json.loads(pathlib.Path(sys.argv[4], "config.json").read_text())
+    config["hooks"] = {"createRuntime": [{"path": "/bin/cat", "args": ["cat", gate]}]}
+    (folder / "config.json").write_text(json.dumps(config))
+    return str(folder), gate
+
+
+def begin_create(name: str) -> tuple[Client, int]:
+    """A Create whose hook runs until the descriptor is closed."""
+    folder, gate = slow_bundle(name)
+    client = Client(SOCKET)
+    client.send("Create", {1: name, 2: folder})
+    return client, os.open(gate, os.O_WRONLY)
+
+
+def case_creates() -> None:
+    killed, _ = begin_create("killed")
+    left, _ = begin_create("left")
+    deleted, gate = begin_create("deleted")
+    with connected(SOCKET) as client, connected(SOCKET) as deleter:
+        # One slow hook delays nobody.
+        for name in ("killed", "left", "deleted"):
+            client.do("State", {1: name})
+        assert run("beside", "echo", "beside") == (0, b"beside\n")
+        deleter.send("Delete", {1: "deleted"})
+        left.close()
+        client.do("Kill", {1: "killed", 3: 9})
+        code, words, _ = killed.receive()
+        assert code == tc.CANCELLED and "killed while it was being created" in words, (code, words)
+        for name in ("killed", "left"):
+            code, words, _ = client.ask("Delete", {1: name})
+            assert code == tc.NOT_FOUND, (name, code, words)
+        os.close(gate)
+        assert deleted.receive()[0] == tc.OK
+        assert deleter.receive()[0] == tc.OK
+        assert client.ask("State", {1: "deleted"})[0] == tc.NOT_FOUND
+        assert status(client, "pod") == RUNNING
+
+
 def execute(name: str, *args: str, stdout: str = "", stderr: str = "") -> Client:
     """Starts an exec; its client is left connected."""
     client = Client(SOCKET, timeout=600)
