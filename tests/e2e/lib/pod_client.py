@@ -236,7 +236,7 @@ def run(name: str, *args: str) -> tuple[int, bytes]:
 
 def case_fifos() -> None:
     blocked = [execute(f"blocked-{i}", "yes", stdout=fifo(f"blocked-{i}"), stderr=fifo(f"blocked-{i}.err")) for i in range(3)]
-    deleted = fifo("deleted")
+    deleted = fifo("unlinked")
     lost = execute("lost", "sh", "-c", "echo to nobody; exit 4", stdout=deleted)
     os.unlink(deleted)
     code, words, _ = Client(SOCKET).ask("Exec", {1: "pod", 2: "none", 5: "/no/such/fifo", 7: process("true")})
