@@ -28,15 +28,15 @@ static void begin(struct sandbox_job *j)
 
 static void begin_next(struct jobs *jobs)
 {
-	struct list *first;
+	list_for_each (pos, &jobs->waiting) {
+		struct sandbox_job *j = container_of(pos, struct sandbox_job, link);
 
-	while ((first = list_first(&jobs->waiting))) {
-		struct sandbox_job *j = container_of(first, struct sandbox_job, link);
-
-		if (!may_begin(jobs, j))
+		if (may_begin(jobs, j)) {
+			list_remove(pos);
+			begin(j);
+		} else if (!j->lets_pass) {
 			return;
-		list_remove(first);
-		begin(j);
+		}
 	}
 }
 

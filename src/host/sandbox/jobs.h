@@ -14,6 +14,8 @@
  *				removes
  *
  * Jobs begin in the order in which they were queued: one that must wait holds up those behind it.
+ * But the end of the machine lets jobs of containers pass, because it may wait for somebody's hook
+ * that takes for ever, and others want to be deleted meanwhile.
  *
  * Threads: the sandbox's worker runs all jobs of the machine, because the VMM ends with the thread
  * that started it, and a job of a container if it is idle: so a lone container needs no second
@@ -33,6 +35,7 @@ struct jobs {
 struct sandbox_job {
 	struct worker_job job; /* its run function is the owner's */
 	worker_done_fn done;   /* on the loop; may free the job */
+	bool lets_pass;        /* jobs behind it may begin while it waits for others */
 	struct list link;      /* private */
 	struct sandbox *sb;
 	struct guest_container *container;

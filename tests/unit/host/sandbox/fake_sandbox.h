@@ -170,10 +170,12 @@ static inline int outcome(void)
 /* Turns the loop until a hook reads @fifo; the hook then waits until what is returned is closed. */
 static inline int open_when_read(const char *fifo)
 {
+	msec_t until = clock_deadline(20000);
 	int fd;
 
 	while ((fd = open(fifo, O_WRONLY | O_CLOEXEC | O_NONBLOCK)) < 0) {
 		CHECK_EQ(errno, ENXIO);
+		CHECK(clock_now() < until);
 		CHECK(loop_step(here.loop, clock_deadline(20), NULL) >= 0);
 	}
 	return fd;

@@ -200,6 +200,48 @@ TEST(a_machine_ends_after_the_jobs_of_its_containers)
 	down();
 }
 
+TEST(a_machine_that_is_lost_and_waits_for_a_hook_delays_no_other_container)
+{
+	const struct sandbox_spec spec = {0};
+	int slow = 1;
+
+	up();
+
+	auto_free char *fifo = str_printf("%s/fifo", here.folder);
+	auto_free char *hooks = str_printf(
+		",\"hooks\":{\"poststop\":[{\"path\":\"/bin/cat\",\"args\":[\"cat\",\"%s\"]}]}",
+		fifo);
+
+	/* The hook runs among the host's mounts, where this folder is no tmpfs. */
+	auto_free char *root = str_printf("%s/bundle/rootfs", here.folder);
+
+	CHECK_EQ(umount2(here.folder, MNT_DETACH), 0);
+	CHECK_EQ(dir_make(root, 0755, NULL), 0);
+	write_config("virtio-9p", 10000);
+	write_spec("\"stay\"", "");
+	CHECK_EQ(mkfifo(fifo, 0600), 0);
+	CHECK_EQ(start_machine(&spec), 0);
+	CHECK_EQ(add_it("quick"), 0);
+	CHECK_EQ(create_added("quick"), 0);
+	write_spec("\"stay\"", hooks);
+	CHECK_EQ(add_it("slow"), 0);
+	CHECK_EQ(create_added("slow"), 0);
+	sandbox_delete(here.sb, "slow", "", on_slow_done, &slow);
+
+	int fd = open_when_read(fifo);
+
+	sandbox_abort(here.sb, "lost");
+	CHECK_EQ(wait_for("quick", ""), 137);
+	CHECK_EQ(delete_alone("quick"), 0);
+	CHECK_EQ(slow, 1);
+	fd_close(fd);
+	UNTIL(slow == 0);
+	UNTIL(sandbox_is_over(here.sb));
+	CHECK_EQ(dir_remove(AT_FDCWD, here.folder, NULL), 0);
+	CHECK_EQ(mkdir(here.folder, 0700), 0);
+	down();
+}
+
 TEST(a_sandbox_that_is_given_up_ends_the_hooks_that_run)
 {
 	int slow, fd;
