@@ -1,6 +1,6 @@
 #include "tests/test.h"
 
-#include "host/cli/features.h"
+#include "oci/features.h"
 #include "oci/names.h"
 
 TEST(every_promised_mount_option_is_understood)
