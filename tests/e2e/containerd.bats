@@ -267,6 +267,17 @@ delete_by_hand() {
 	[ -z "$(ls -A "$WORK/s")" ]
 }
 
+@test "-info says what kata-runtime says, and needs neither a bundle nor an environment" {
+	(cd / && env -i "$TREE/build/containerd-shim-kata-v2" -info </dev/null >"$WORK/info" 2>"$WORK/err")
+	[ ! -s "$WORK/err" ]
+	[[ $(tr -d '\0' <"$WORK/info") == *"$("$TREE/build/kata-runtime" features)"* ]]
+	run protoc -I"$TREE/proto" --decode=containerd.types.RuntimeInfo "$TREE/proto/introspection.proto" <"$WORK/info"
+	[[ $output == *'name: "io.containerd.kata.v2"'*'containerd.io/runtime-allow-mounts'*overlay* ]]
+	run "$TREE/build/containerd-shim-kata-v2" -info <<<'no options at all'
+	[ "$status" -eq 1 ]
+	[[ $output == *"no google.protobuf.Any"* ]]
+}
+
 @test "delete works without a server, and twice" {
 	mkdir "$WORK/bundle"
 	for _ in 1 2; do

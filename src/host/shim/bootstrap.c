@@ -1,18 +1,13 @@
 #include "host/shim/bootstrap.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/auto.h"
-#include "base/fd.h"
-#include "base/file.h"
+#include "host/shim/exchange.h"
 #include "runtimeoptions.pb-c.h"
 #include "ttrpc/ttrpc.h"
 
-/* As much as containerd's own shims read. */
-#define STDIN_MAX_BYTES (10U << 20)
 /* Of the protocol of the BootstrapResult: task and sandbox services of version 3. */
 #define BOOTSTRAP_VERSION 3
 
@@ -79,9 +74,7 @@ int bootstrap_read(int fd, const char *id, const char *namespace, struct bootstr
 	int r;
 
 	*ret = (struct bootstrap){0};
-	if (isatty(fd))
-		return 0; /* a person has started it, who would have to end the input */
-	r = file_read_fd(fd, "the standard input", STDIN_MAX_BYTES, &data, &bytes, e);
+	r = exchange_read(fd, &data, &bytes, e);
 	if (r < 0)
 		return r;
 	ret->params = bytes > 0 ? params_of(data, bytes, id, namespace) : NULL;
@@ -99,23 +92,11 @@ void bootstrap_fini(struct bootstrap *b)
 int bootstrap_answer(const struct bootstrap *b, int fd, const char *address, struct err *e)
 {
 	result_message a = CONTAINERD__RUNTIME__BOOTSTRAP__V1__BOOTSTRAP_RESULT__INIT;
-	auto_free uint8_t *packed = NULL;
-	const void *text = address;
-	size_t bytes = strlen(address);
 
-	if (b->params) {
-		a.version = BOOTSTRAP_VERSION;
-		a.address = (char *) address;
-		a.protocol = (char *) "ttrpc";
-		bytes = protobuf_c_message_get_packed_size(&a.base);
-		packed = malloc(bytes);
-		if (!packed)
-			return err_sys(e, ENOMEM, "answer containerd");
-		(void) protobuf_c_message_pack(&a.base, packed);
-		text = packed;
-	}
-
-	int r = fd_write_all(fd, text, bytes);
-
-	return r < 0 ? err_sys(e, -r, "answer containerd") : 0;
+	if (!b->params)
+		return exchange_write(fd, address, strlen(address), e);
+	a.version = BOOTSTRAP_VERSION;
+	a.address = (char *) address;
+	a.protocol = (char *) "ttrpc";
+	return exchange_write_message(fd, &a.base, e);
 }

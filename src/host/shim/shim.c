@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/version.h"
+#include "host/shim/info.h"
 #include "host/shim/options.h"
 #include "host/shim/server.h"
 #include "host/shim/start.h"
@@ -126,7 +127,7 @@ static int act(const struct shim_options *o, uint64_t began_us, struct err *e)
 		return 0;
 	}
 	if (o->info)
-		return err_say(e, ENOTSUP, "flag -info is not supported yet");
+		return shim_info(STDIN_FILENO, STDOUT_FILENO, e);
 	if (strcmp(o->verb, "delete") == 0)
 		return shim_delete(o, e);
 	if (strcmp(o->verb, "start") == 0)

@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include "base/auto.h"
-#include "base/fd.h"
 #include "base/file.h"
 #include "host/sandbox/sandbox.h"
 #include "host/shim/address.h"
+#include "host/shim/exchange.h"
 #include "host/shim/group.h"
 #include "task.pb-c.h"
 
@@ -53,15 +53,11 @@ static int answer(struct err *e)
 {
 	Containerd__Task__V2__DeleteResponse a = CONTAINERD__TASK__V2__DELETE_RESPONSE__INIT;
 	Google__Protobuf__Timestamp now = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
-	uint8_t packed[64];
 
 	now.seconds = time(NULL);
 	a.exit_status = KILLED_EXIT_CODE;
 	a.exited_at = &now;
-
-	int r = fd_write_all(STDOUT_FILENO, packed, protobuf_c_message_pack(&a.base, packed));
-
-	return r < 0 ? err_sys(e, -r, "answer containerd") : 0;
+	return exchange_write_message(STDOUT_FILENO, &a.base, e);
 }
 
 int shim_delete(const struct shim_options *o, struct err *e)

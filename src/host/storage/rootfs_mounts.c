@@ -8,10 +8,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/auto.h"
 #include "oci/names.h"
 
 #define LOWER "lowerdir="
+
+#define TYPE_BIND    "bind"
+#define TYPE_OVERLAY "overlay"
+
+const char *const rootfs_mount_types[] = {TYPE_BIND, TYPE_OVERLAY};
+const size_t n_rootfs_mount_types = ARRAY_LEN(rootfs_mount_types);
 
 /* ---- Many layers ----
  *
@@ -130,9 +137,9 @@ static int make_one(const Grpc__Mount *m, const char *target, struct err *e)
 	r = oci_mount_options_parse(m->options, m->n_options, &o, e);
 	if (r < 0)
 		return r;
-	if (o.flags & MS_BIND || strcmp(type, "bind") == 0)
+	if (o.flags & MS_BIND || strcmp(type, TYPE_BIND) == 0)
 		r = mount_bind(m, &o, target, e);
-	else if (strcmp(type, "overlay") == 0)
+	else if (strcmp(type, TYPE_OVERLAY) == 0)
 		r = mount_overlay(&o, target, e);
 	else
 		r = err_say(e, ENOTSUP,

@@ -14,6 +14,10 @@
  * Threads: the sandbox's worker, which gets a working folder of its own.
  */
 
+/* The types of mounts that are made. */
+extern const char *const rootfs_mount_types[];
+extern const size_t n_rootfs_mount_types;
+
 /* Mounts all of them, one above the other, on the folder @target. On failure nothing is left
  * mounted. Returns 0, -ENOTSUP (a kind of mount that is not made), -EINVAL, or -errno. */
 int rootfs_mounts_make(Grpc__Mount *const *mounts, size_t n, const char *target, struct err *e);
