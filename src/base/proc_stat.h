@@ -7,6 +7,8 @@
 /* Fields of /proc/PID/stat, as proc(5) numbers them. */
 enum {
 	PROC_STAT_PARENT = 4,
+	PROC_STAT_USER_TIME = 14, /* in clock ticks; behind it that in the kernel */
+	PROC_STAT_THREADS = 20,
 	PROC_STAT_START_TIME = 22, /* in clock ticks after boot */
 	PROC_STAT_START_BRK = 47,  /* where the heap begins */
 	PROC_STAT_ARG_START = 48,  /* behind it arg_end, env_start and env_end */

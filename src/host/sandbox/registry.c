@@ -112,6 +112,11 @@ bool sandbox_is_ready(const struct sandbox *sb)
 	return sb->state == SANDBOX_READY;
 }
 
+bool sandbox_is_ended(const struct sandbox *sb)
+{
+	return sb->state == SANDBOX_ENDED;
+}
+
 bool sandbox_is_over(const struct sandbox *sb)
 {
 	return sb->state == SANDBOX_ENDED && list_empty(&sb->containers);

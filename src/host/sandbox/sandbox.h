@@ -108,6 +108,7 @@ void sandbox_stop(struct sandbox *sb, sandbox_done_fn done, void *arg);
 
 bool sandbox_is_empty(const struct sandbox *sb); /* sandbox_start() may be called */
 bool sandbox_is_ready(const struct sandbox *sb); /* sandbox_stop() may be called */
+bool sandbox_is_ended(const struct sandbox *sb); /* the machine is gone */
 
 /* The standard streams of a process to be. Names are as in the task API: "" is none, a path or
  * fifo:// is a fifo of containerd's, "fd:N" is @fds[N]. */

@@ -81,6 +81,13 @@ void server_end(struct server *s)
 	loop_stop(s->loop);
 }
 
+void server_used(struct server *s)
+{
+	s->created = true;
+	loop_timer_cancel(s->first_timer);
+	s->first_timer = NULL;
+}
+
 void server_consider(struct server *s)
 {
 	if (s->ending || !s->sandbox || !sandbox_is_idle(s->sandbox))
@@ -89,6 +96,13 @@ void server_consider(struct server *s)
 	if (!s->created) {
 		/* The first clients have gone again, or none came in time. */
 		if (s->connections == 0 && !s->first_timer)
+			server_end(s);
+	} else if (s->pod) {
+		/* Its end is told until ShutdownSandbox. Of one that was never started nothing is
+		 * noted that "delete" would find: it goes with who made it. */
+		if (sandbox_is_ended(s->sandbox)
+			    ? s->shutdown_asked
+			    : sandbox_is_empty(s->sandbox) && s->connections == 0)
 			server_end(s);
 	} else if (sandbox_is_over(s->sandbox) && (s->shutdown_asked || s->connections == 0)) {
 		server_end(s);

@@ -10,6 +10,9 @@
 /* Called after a change: ends the server if it is time to. */
 void server_consider(struct server *s);
 
+/* Somebody has asked for a container or a sandbox: it does not end for want of that any more. */
+void server_used(struct server *s);
+
 /* Ends it now. */
 void server_end(struct server *s) __attribute__((cold));
 

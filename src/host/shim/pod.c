@@ -14,6 +14,7 @@ struct pod_call {
 	char *config_path;
 	sandbox_done_fn done;
 	void *arg;
+	bool keeps;                   /* the machine, which is stopped by others */
 	struct sandbox_answer answer; /* while the machine stops: what to answer then */
 };
 
@@ -62,7 +63,7 @@ static void emptied(void *arg, const struct sandbox_answer *stopped)
 /* The last step of a call: stops a machine that has no container any more. */
 static void finish(struct pod_call *p, const struct sandbox_answer *answer)
 {
-	if (sandbox_has_containers(p->sb) || !sandbox_is_ready(p->sb)) {
+	if (p->keeps || sandbox_has_containers(p->sb) || !sandbox_is_ready(p->sb)) {
 		answer_call(p, answer);
 		return;
 	}
@@ -117,8 +118,8 @@ static void added(void *arg, const struct sandbox_answer *answer)
 	}
 }
 
-void pod_create(struct sandbox *sb, const struct sandbox_container *container,
-		const char *config_path, sandbox_done_fn done, void *arg)
+static void create(struct sandbox *sb, const struct sandbox_container *container,
+		   const char *config_path, bool keeps, sandbox_done_fn done, void *arg)
 {
 	struct pod_call *p = call_new(sb, container->id, config_path, done, arg);
 
@@ -126,12 +127,25 @@ void pod_create(struct sandbox *sb, const struct sandbox_container *container,
 
 	judged.check = pod_spec_check;
 	if (p) {
+		p->keeps = keeps;
 		sandbox_add_container(sb, &judged, added, p);
 		return;
 	}
 	for (int i = 0; i < 3; i++)
 		fd_close(container->stdio.fds[i]);
 	refuse(done, arg, "create", container->id);
+}
+
+void pod_create(struct sandbox *sb, const struct sandbox_container *container,
+		const char *config_path, sandbox_done_fn done, void *arg)
+{
+	create(sb, container, config_path, false, done, arg);
+}
+
+void pod_create_in(struct sandbox *sb, const struct sandbox_container *container,
+		   sandbox_done_fn done, void *arg)
+{
+	create(sb, container, NULL, true, done, arg);
 }
 
 /* ---- Delete ---- */

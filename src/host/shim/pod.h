@@ -18,6 +18,11 @@
 void pod_create(struct sandbox *sb, const struct sandbox_container *container,
 		const char *config_path, sandbox_done_fn done, void *arg);
 
+/* The same for containers of a sandbox whose machine starts and stops by calls of their own
+ * (sandbox_service.h): it is READY. */
+void pod_create_in(struct sandbox *sb, const struct sandbox_container *container,
+		   sandbox_done_fn done, void *arg);
+
 /* sandbox_delete(), and stops the machine if there is no other container. */
 void pod_delete(struct sandbox *sb, const char *id, const char *exec_id, sandbox_done_fn done,
 		void *arg);

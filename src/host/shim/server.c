@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/array.h"
@@ -9,6 +10,7 @@
 #include "host/shim/events.h"
 #include "host/shim/lifetime.h"
 #include "host/shim/publish.h"
+#include "host/shim/sandbox_service.h"
 #include "host/state/names.h"
 
 /* How long sending the last answers may take before the process ends. */
@@ -20,6 +22,7 @@
 
 static void changed(void *arg)
 {
+	sandbox_service_consider(arg);
 	server_consider(arg);
 }
 
@@ -113,11 +116,11 @@ int server_new(struct loop *loop, const struct server_options *o, int take_liste
 	       struct server **ret, struct err *e)
 {
 	static const struct ttrpc_service *const services[] = {&task_service, &task_v3_service,
-							       &admin_service};
+							       &sandbox_service, &admin_service};
 	auto_ptr(server_free) struct server *s = calloc(1, sizeof *s);
 	uint32_t first_ms = o->first_timeout_ms ? o->first_timeout_ms : SERVER_FIRST_TIMEOUT_MS;
 
-	if (!s)
+	if (!s || !(s->id = strdup(o->id)))
 		return err_sys(e, ENOMEM, "make a server");
 	s->loop = loop;
 	s->lone = o->lone;
@@ -173,9 +176,11 @@ void server_free(struct server *s)
 	/* Parked calls end first, because they hold waits of the sandbox. */
 	ttrpc_server_free(s->ttrpc);
 	publish_forget(s);
+	sandbox_service_free(s);
 	sandbox_free(s->sandbox);
 	events_free(s->events);
 	orphan_remove_folder(&s->orphan);
 	orphan_fini(&s->orphan);
+	free(s->id);
 	free(s);
 }

@@ -19,14 +19,16 @@ struct orphan {
 
 struct server {
 	struct loop *loop;
+	char *id;
 	struct sandbox *sandbox;
+	struct pod_sandbox *pod; /* of sandbox_service.c; NULL: CreateSandbox was not called */
 	struct ttrpc_server *ttrpc;
 	struct loop_timer *first_timer; /* until the first Create */
 	size_t connections;
 	bool lone;           /* there never is more than one container */
 	unsigned refusals;   /* of peers that were logged */
 	struct peer refused; /* the last one */
-	bool created;        /* Create was called, or Shutdown accepted */
+	bool created;        /* Create was called, for whatever, or Shutdown accepted */
 	bool shutdown_asked;
 	bool ending;
 	struct orphan orphan;

@@ -11,6 +11,7 @@
 #include "host/shim/metrics.h"
 #include "host/shim/pod.h"
 #include "host/shim/publish.h"
+#include "host/shim/sandbox_service.h"
 #include "host/shim/server.h"
 #include "host/shim/timestamp.h"
 #include "host/shim/wait.h"
@@ -161,15 +162,20 @@ HANDLER(task_create, Containerd__Task__V2__CreateTaskRequest)
 			.options = q->rootfs[i]->options,
 			.n_options = q->rootfs[i]->n_options,
 		};
+	if (s->pod && !sandbox_is_ready(s->sandbox)) {
+		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "the sandbox does not run");
+		return;
+	}
 	request = request_new(s, call, q);
 	if (!request)
 		return;
 	take_fds(call, &c.stdio);
 	ttrpc_call_on_gone(call, creator_gone, request);
-	s->created = true;
-	loop_timer_cancel(s->first_timer);
-	s->first_timer = NULL;
-	pod_create(s->sandbox, &c, config, created, request);
+	server_used(s);
+	if (s->pod)
+		pod_create_in(s->sandbox, &c, created, request);
+	else
+		pod_create(s->sandbox, &c, config, created, request);
 }
 
 static void started(void *arg, const struct sandbox_answer *answer)
@@ -216,7 +222,9 @@ HANDLER(task_delete, Containerd__Task__V2__DeleteRequest)
 {
 	struct request *r = request_new(s, call, q);
 
-	if (r)
+	if (r && s->pod)
+		sandbox_delete(s->sandbox, q->id, q->exec_id, deleted, r);
+	else if (r)
 		pod_delete(s->sandbox, q->id, q->exec_id, deleted, r);
 }
 
@@ -395,8 +403,13 @@ HANDLER(task_stats, Containerd__Task__V2__StatsRequest)
 HANDLER(task_connect, Containerd__Task__V2__ConnectRequest)
 {
 	Containerd__Task__V2__ConnectResponse a = CONTAINERD__TASK__V2__CONNECT_RESPONSE__INIT;
+	struct sandbox_process p;
+	struct err e = {0};
 
-	(void) q;
+	if (!sandbox_service_knows(s, q->id) && sandbox_state(s->sandbox, q->id, "", &p, &e) < 0) {
+		ttrpc_fail_err(call, &e);
+		return;
+	}
 	a.shim_pid = (uint32_t) getpid();
 	a.task_pid = sandbox_vmm_pid(s->sandbox);
 	a.version = (char *) version_number();
@@ -405,6 +418,11 @@ HANDLER(task_connect, Containerd__Task__V2__ConnectRequest)
 
 HANDLER(task_shutdown, Containerd__Task__V2__ShutdownRequest)
 {
+	/* containerd 2.4 calls it after each Delete; a sandbox has a ShutdownSandbox of its own. */
+	if (s->pod) {
+		ttrpc_reply(call, NULL);
+		return;
+	}
 	if (q->now)
 		sandbox_abort(s->sandbox, "shut down");
 	s->shutdown_asked = q->now || !sandbox_has_containers(s->sandbox);

@@ -1,0 +1,433 @@
+#include "host/shim/sandbox_service.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "base/log.h"
+#include "host/shim/host_usage.h"
+#include "host/shim/lifetime.h"
+#include "host/shim/metrics.h"
+#include "host/shim/pod_config.h"
+#include "host/shim/timestamp.h"
+#include "sandbox.pb-c.h"
+
+#define M(name) Containerd__Runtime__Sandbox__V1__##name
+
+/* A handler: @q is the request by its type, @s the server. */
+#define HANDLER(name, type)                                                                   \
+	static void name##_it(struct server *s, struct ttrpc_call *call, const M(type) * q);  \
+	static void name(struct ttrpc_call *call, const ProtobufCMessage *request, void *arg) \
+	{                                                                                     \
+		name##_it(arg, call, (const M(type) *) request);                              \
+	}                                                                                     \
+	static void name##_it(struct server *s, struct ttrpc_call *call, const M(type) * q)
+
+/* The machine was lost: 128 + SIGKILL, as for what runs in it. */
+#define LOST_EXIT_CODE 137
+/* It never ran. */
+#define FAILED_EXIT_CODE 1
+
+enum pod_state { POD_CREATED, POD_STARTING, POD_READY, POD_STOPPING, POD_STOPPED };
+
+struct pod_sandbox {
+	enum pod_state state;
+	char *id;
+	struct pod_config config;
+	struct timespec created_at, exited_at;
+	uint32_t exit_status;
+	struct ttrpc_call *starting;   /* StartSandbox that is not answered; or NULL */
+	struct list waits, stop_calls; /* struct parked */
+};
+
+/* A call that is answered once the sandbox has stopped. */
+struct parked {
+	struct list link;
+	struct ttrpc_call *call;
+};
+
+static void parked_free(struct parked *p)
+{
+	list_remove(&p->link);
+	free(p);
+}
+
+static void parked_gone(void *arg)
+{
+	struct parked *p = arg;
+
+	ttrpc_drop(p->call);
+	parked_free(p);
+}
+
+static void park(struct list *list, struct ttrpc_call *call)
+{
+	struct parked *p = calloc(1, sizeof *p);
+
+	if (!p) {
+		ttrpc_fail(call, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
+		return;
+	}
+	p->call = call;
+	list_add(list, &p->link);
+	ttrpc_call_on_gone(call, parked_gone, p);
+}
+
+/* The call of the first of @list, which is taken out; NULL: there is none. */
+static struct ttrpc_call *unpark(struct list *list)
+{
+	struct list *first = list_first(list);
+
+	if (!first)
+		return NULL;
+
+	struct parked *p = container_of(first, struct parked, link);
+	struct ttrpc_call *call = p->call;
+
+	parked_free(p);
+	ttrpc_call_on_gone(call, NULL, NULL);
+	return call;
+}
+
+static void answer_wait(const struct pod_sandbox *pod, struct ttrpc_call *call)
+{
+	M(WaitSandboxResponse) a = CONTAINERD__RUNTIME__SANDBOX__V1__WAIT_SANDBOX_RESPONSE__INIT;
+	Google__Protobuf__Timestamp exited_at = timestamp_of(&pod->exited_at);
+
+	a.exit_status = pod->exit_status;
+	a.exited_at = &exited_at;
+	ttrpc_reply(call, &a.base);
+}
+
+/* The machine is gone, or was never there. */
+static void stopped(struct server *s, uint32_t exit_status)
+{
+	struct pod_sandbox *pod = s->pod;
+	struct ttrpc_call *call;
+
+	if (pod->state == POD_STOPPED)
+		return;
+	pod->state = POD_STOPPED;
+	pod->exit_status = exit_status;
+	(void) clock_gettime(CLOCK_REALTIME, &pod->exited_at);
+	while ((call = unpark(&pod->waits)))
+		answer_wait(pod, call);
+	/* StopSandbox and ShutdownSandbox answer nothing but that it is done. */
+	while ((call = unpark(&pod->stop_calls)))
+		ttrpc_reply(call, NULL);
+	server_consider(s);
+}
+
+static void machine_stopped(void *arg, const struct sandbox_answer *answer)
+{
+	(void) answer; /* the answer of a machine that cannot be stopped is in the log */
+	stopped(arg, 0);
+}
+
+/* The sandbox @id, or NULL and the call has been answered. */
+static struct pod_sandbox *find(struct server *s, struct ttrpc_call *call, const char *id)
+{
+	if (sandbox_service_knows(s, id))
+		return s->pod;
+	ttrpc_fail(call, TTRPC_NOT_FOUND, "the sandbox does not exist");
+	return NULL;
+}
+
+static int pod_new(struct server *s, const M(CreateSandboxRequest) * q, struct err *e)
+{
+	struct pod_sandbox *pod = calloc(1, sizeof *pod);
+	int r;
+
+	if (!pod || !(pod->id = strdup(q->sandbox_id))) {
+		free(pod);
+		return err_sys(e, ENOMEM, "create sandbox '%s'", q->sandbox_id);
+	}
+	list_init(&pod->waits);
+	list_init(&pod->stop_calls);
+	s->pod = pod;
+	r = pod_config_read(q, &pod->config, e);
+	if (r < 0) {
+		sandbox_service_free(s);
+		return err_wrap(e, r, "create sandbox '%s'", q->sandbox_id);
+	}
+	(void) clock_gettime(CLOCK_REALTIME, &pod->created_at);
+	return 0;
+}
+
+HANDLER(create_sandbox, CreateSandboxRequest)
+{
+	struct err e = {0};
+	int r = 0;
+
+	if (s->pod)
+		r = err_say(&e, EEXIST, "there is a sandbox '%s' already", s->pod->id);
+	else if (s->lone || s->created)
+		r = err_say(&e, EBUSY, "this server was made for containers without a sandbox");
+	else if (strcmp(q->sandbox_id, s->id) != 0)
+		r = err_say(&e, EINVAL, "this server is that of sandbox '%s'", s->id);
+	else
+		r = pod_new(s, q, &e);
+	if (r == 0) {
+		server_used(s);
+		if (q->netns_path[0])
+			log_warn("the interfaces of '%s' are not brought into the machine yet",
+				 q->netns_path);
+	}
+	ttrpc_answer(call, r, &e);
+}
+
+static void starter_gone(void *arg)
+{
+	struct server *s = arg;
+
+	ttrpc_drop(take_ptr(s->pod->starting));
+}
+
+static void answer_start(struct server *s, const struct sandbox_answer *answer)
+{
+	M(StartSandboxResponse) a = CONTAINERD__RUNTIME__SANDBOX__V1__START_SANDBOX_RESPONSE__INIT;
+	struct ttrpc_call *call = take_ptr(s->pod->starting);
+	Google__Protobuf__Timestamp created_at = timestamp_of(&s->pod->created_at);
+
+	if (!call)
+		return;
+	ttrpc_call_on_gone(call, NULL, NULL);
+	a.pid = sandbox_vmm_pid(s->sandbox);
+	a.created_at = &created_at;
+	if (answer->r < 0)
+		ttrpc_fail_err(call, &answer->err);
+	else
+		ttrpc_reply(call, &a.base);
+}
+
+static void machine_started(void *arg, const struct sandbox_answer *answer)
+{
+	struct server *s = arg;
+	struct sandbox_answer a = *answer;
+
+	if (a.r < 0)
+		(void) err_wrap(&a.err, a.r, "start sandbox '%s'", s->pod->id);
+	else
+		s->pod->state = POD_READY;
+	answer_start(s, &a);
+	if (a.r < 0)
+		stopped(s, FAILED_EXIT_CODE);
+	else if (!list_empty(&s->pod->stop_calls)) {
+		s->pod->state = POD_STOPPING;
+		sandbox_stop(s->sandbox, machine_stopped, s);
+	}
+}
+
+HANDLER(start_sandbox, StartSandboxRequest)
+{
+	struct pod_sandbox *pod = find(s, call, q->sandbox_id);
+
+	if (!pod)
+		return;
+	if (pod->state != POD_CREATED) {
+		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "the sandbox was started already");
+		return;
+	}
+	pod->state = POD_STARTING;
+	pod->starting = call;
+	ttrpc_call_on_gone(call, starter_gone, s);
+	sandbox_start(s->sandbox, &pod->config.spec, machine_started, s);
+}
+
+HANDLER(platform, PlatformRequest)
+{
+	M(PlatformResponse) a = CONTAINERD__RUNTIME__SANDBOX__V1__PLATFORM_RESPONSE__INIT;
+	M(PlatformDescription) p = CONTAINERD__RUNTIME__SANDBOX__V1__PLATFORM_DESCRIPTION__INIT;
+
+	if (!find(s, call, q->sandbox_id))
+		return;
+	p.os = (char *) "linux";
+#if defined __x86_64__
+	p.architecture = (char *) "amd64";
+#elif defined __aarch64__
+	p.architecture = (char *) "arm64";
+#endif
+	a.platform = &p;
+	ttrpc_reply(call, &a.base);
+}
+
+/* Answers @call when the machine is gone. */
+static void stop(struct server *s, struct ttrpc_call *call)
+{
+	struct pod_sandbox *pod = s->pod;
+
+	if (pod->state == POD_STOPPED) {
+		ttrpc_reply(call, NULL);
+		return;
+	}
+	park(&pod->stop_calls, call);
+	if (pod->state == POD_CREATED) {
+		sandbox_abort(s->sandbox, "stopped before it was started");
+		stopped(s, 0);
+	} else if (pod->state == POD_STARTING) {
+		sandbox_abort(s->sandbox, "stopped while it was started");
+	} else if (pod->state == POD_READY && sandbox_is_ready(s->sandbox)) {
+		pod->state = POD_STOPPING;
+		sandbox_stop(s->sandbox, machine_stopped, s);
+	}
+}
+
+HANDLER(stop_sandbox, StopSandboxRequest)
+{
+	if (find(s, call, q->sandbox_id))
+		stop(s, call);
+}
+
+HANDLER(wait_sandbox, WaitSandboxRequest)
+{
+	struct pod_sandbox *pod = find(s, call, q->sandbox_id);
+
+	if (!pod)
+		return;
+	if (pod->state == POD_STOPPED)
+		answer_wait(pod, call);
+	else
+		park(&pod->waits, call);
+}
+
+/* What a person may want to know, as JSON; freed by the caller. */
+static char *describe(struct server *s)
+{
+	struct sandbox_description d;
+
+	sandbox_describe(s->sandbox, &d);
+
+	json_t *o = json_pack("{s:s, s:s, s:s, s:i}", "hypervisor", d.hypervisor, "accelerator",
+			      d.accelerator ? d.accelerator : "", "acceleratorReason",
+			      d.accelerator_reason, "vmmPid", (int) d.vmm_pid);
+	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+
+	json_decref(o);
+	return text;
+}
+
+HANDLER(sandbox_status, SandboxStatusRequest)
+{
+	M(SandboxStatusResponse)
+	a = CONTAINERD__RUNTIME__SANDBOX__V1__SANDBOX_STATUS_RESPONSE__INIT;
+	M(SandboxStatusResponse__InfoEntry)
+	info = CONTAINERD__RUNTIME__SANDBOX__V1__SANDBOX_STATUS_RESPONSE__INFO_ENTRY__INIT,
+	*infos = &info;
+	const struct pod_sandbox *pod = find(s, call, q->sandbox_id);
+	auto_free char *text = NULL;
+
+	if (!pod)
+		return;
+	if (q->verbose && !(text = describe(s))) {
+		ttrpc_fail(call, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
+		return;
+	}
+
+	Google__Protobuf__Timestamp created_at = timestamp_of(&pod->created_at);
+	Google__Protobuf__Timestamp exited_at = timestamp_of(&pod->exited_at);
+
+	a.sandbox_id = q->sandbox_id;
+	a.pid = pod->state == POD_READY ? sandbox_vmm_pid(s->sandbox) : 0;
+	a.state = (char *) (pod->state == POD_READY ? "SANDBOX_READY" : "SANDBOX_NOTREADY");
+	a.created_at = &created_at;
+	if (pod->state == POD_STOPPED)
+		a.exited_at = &exited_at;
+	info.key = (char *) "info";
+	info.value = text;
+	a.info = &infos;
+	a.n_info = text ? 1 : 0;
+	ttrpc_reply(call, &a.base);
+}
+
+HANDLER(ping_sandbox, PingRequest)
+{
+	if (find(s, call, q->sandbox_id))
+		ttrpc_reply(call, NULL);
+}
+
+/* The server ends when it is idle, whatever containers have not been deleted: their ends were told,
+ * and "delete" cleans up after them. */
+HANDLER(shutdown_sandbox, ShutdownSandboxRequest)
+{
+	if (!find(s, call, q->sandbox_id))
+		return;
+	s->shutdown_asked = true;
+	stop(s, call);
+	server_consider(s);
+}
+
+HANDLER(sandbox_metrics, SandboxMetricsRequest)
+{
+	M(SandboxMetricsResponse)
+	a = CONTAINERD__RUNTIME__SANDBOX__V1__SANDBOX_METRICS_RESPONSE__INIT;
+	M(Metric) metric = CONTAINERD__RUNTIME__SANDBOX__V1__METRIC__INIT;
+	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
+	const struct pod_sandbox *pod = find(s, call, q->sandbox_id);
+	auto_free uint8_t *data = NULL;
+	struct timespec now;
+	struct err e = {0};
+
+	if (!pod)
+		return;
+	if (pod->state != POD_READY) {
+		ttrpc_fail(call, TTRPC_NOT_FOUND, "the sandbox does not run");
+		return;
+	}
+	if (host_usage_pack(s->sandbox, &data, &any.value.len, &e) < 0) {
+		ttrpc_fail_err(call, &e);
+		return;
+	}
+	(void) clock_gettime(CLOCK_REALTIME, &now);
+
+	Google__Protobuf__Timestamp timestamp = timestamp_of(&now);
+
+	any.type_url = (char *) METRICS_TYPE;
+	any.value.data = data;
+	metric.timestamp = &timestamp;
+	metric.id = q->sandbox_id;
+	metric.data = &any;
+	a.metrics = &metric;
+	ttrpc_reply(call, &a.base);
+}
+
+static const struct ttrpc_method methods[] = {
+	{"CreateSandbox", create_sandbox},
+	{"StartSandbox", start_sandbox},
+	{"Platform", platform},
+	{"StopSandbox", stop_sandbox},
+	{"WaitSandbox", wait_sandbox},
+	{"SandboxStatus", sandbox_status},
+	{"PingSandbox", ping_sandbox},
+	{"ShutdownSandbox", shutdown_sandbox},
+	{"SandboxMetrics", sandbox_metrics},
+};
+
+const struct ttrpc_service sandbox_service = {
+	.descriptor = &containerd__runtime__sandbox__v1__sandbox__descriptor,
+	.methods = methods,
+	.n_methods = ARRAY_LEN(methods),
+};
+
+bool sandbox_service_knows(const struct server *s, const char *id)
+{
+	return s->pod && strcmp(s->pod->id, id) == 0;
+}
+
+void sandbox_service_consider(struct server *s)
+{
+	if (s->pod && s->pod->state == POD_READY && sandbox_is_ended(s->sandbox))
+		stopped(s, LOST_EXIT_CODE);
+}
+
+void sandbox_service_free(struct server *s)
+{
+	struct pod_sandbox *pod = take_ptr(s->pod);
+
+	if (!pod)
+		return;
+	pod_config_fini(&pod->config);
+	free(pod->id);
+	free(pod);
+}
