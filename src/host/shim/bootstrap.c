@@ -1,15 +1,18 @@
 #include "host/shim/bootstrap.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/auto.h"
+#include "base/file.h"
 #include "host/shim/exchange.h"
 #include "runtimeoptions.pb-c.h"
 #include "ttrpc/ttrpc.h"
 
 /* Of the protocol of the BootstrapResult: task and sandbox services of version 3. */
 #define BOOTSTRAP_VERSION 3
+#define PROTOCOL          "ttrpc"
 
 typedef Containerd__Runtime__Bootstrap__V1__BootstrapParams params_message;
 typedef Containerd__Runtime__Bootstrap__V1__BootstrapResult result_message;
@@ -89,14 +92,29 @@ void bootstrap_fini(struct bootstrap *b)
 	*b = (struct bootstrap){0};
 }
 
-int bootstrap_answer(const struct bootstrap *b, int fd, const char *address, struct err *e)
+/* Nothing in an address needs to be escaped: without params its folder is ADDRESS_DIR. */
+static int answer_json(int fd, const char *address, struct err *e)
+{
+	auto_free char *text = str_printf(
+		"{\"version\":%d,\"address\":\"%s\",\"protocol\":\"" PROTOCOL "\"}",
+		BOOTSTRAP_VERSION, address);
+
+	if (!text)
+		return err_sys(e, ENOMEM, "answer containerd");
+	return exchange_write(fd, text, strlen(text), e);
+}
+
+int bootstrap_answer(const struct bootstrap *b, int fd, const char *address, bool is_sandbox,
+		     struct err *e)
 {
 	result_message a = CONTAINERD__RUNTIME__BOOTSTRAP__V1__BOOTSTRAP_RESULT__INIT;
 
+	if (!b->params && is_sandbox)
+		return answer_json(fd, address, e);
 	if (!b->params)
 		return exchange_write(fd, address, strlen(address), e);
 	a.version = BOOTSTRAP_VERSION;
 	a.address = (char *) address;
-	a.protocol = (char *) "ttrpc";
+	a.protocol = (char *) PROTOCOL;
 	return exchange_write_message(fd, &a.base, e);
 }

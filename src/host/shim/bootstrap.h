@@ -10,6 +10,8 @@
  *
  *	containerd up to 2.2, CRI-O	command line; stdin has the runtime's options or nothing;
  *					the answer is the plain address of the socket
+ *	the same, for a sandbox		only containerd 2.0 to 2.2 knows shims of sandboxes, which
+ *					have no config.json: the answer is JSON of version 3
  *	containerd 2.3 and later	BootstrapParams on stdin; the answer is a BootstrapResult
  *
  * Sources: containerd, core/runtime/v2 and pkg/shim of 1.6 to 2.4.
@@ -34,4 +36,5 @@ void bootstrap_fini(struct bootstrap *b);
 char *bootstrap_config_path(const Google__Protobuf__Any *options);
 
 /* Writes the answer to @fd: the address of the shim's socket in the form that the caller reads. */
-int bootstrap_answer(const struct bootstrap *b, int fd, const char *address, struct err *e);
+int bootstrap_answer(const struct bootstrap *b, int fd, const char *address, bool is_sandbox,
+		     struct err *e);

@@ -125,5 +125,7 @@ int shim_start(const struct shim_options *o, struct err *e)
 	}
 	if (r == 0)
 		r = file_replace(AT_FDCWD, ADDRESS_FILE, text, strlen(text), 0600, e);
-	return r < 0 ? r : bootstrap_answer(&b, STDOUT_FILENO, text, e);
+	if (r < 0)
+		return r;
+	return bootstrap_answer(&b, STDOUT_FILENO, text, access("config.json", F_OK) < 0, e);
 }
