@@ -104,6 +104,11 @@ check-engines: all
 	@mkdir -p build/results
 	tools/room tools/run-bats build/results/engines.list -- tests/engines/*.bats
 
+## make check-containerd  the shim under containerd 1.7 to 2.4, which it fetches or builds
+.PHONY: check-containerd
+check-containerd: all
+	tests/engines/containerd-versions
+
 ## make check-corpus    replay the fuzzing corpora
 .PHONY: check-corpus
 check-corpus: $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(B)/tests/replay_%)

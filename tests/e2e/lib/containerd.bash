@@ -52,9 +52,10 @@ containerd_end() {
 	rmdir /run/containerd/s /run/containerd/runc/* /run/containerd/runc /run/containerd 2>/dev/null || true
 }
 
-# Killed after a time in which any of these commands is over, because ctr passes other signals on.
+# Killed after a time in which any of these commands is over, because ctr passes other signals on. From version 2.2 on it
+# warns of the host's control groups in every call.
 c() {
-	timeout --foreground --signal KILL 120 ctr --address "$WORK/containerd.sock" "$@"
+	CONTAINERD_SUPPRESS_DEPRECATION_WARNINGS=1 timeout --foreground --signal KILL 120 ctr --address "$WORK/containerd.sock" "$@"
 }
 
 task_status() {
