@@ -137,6 +137,57 @@ reads_events() {
 	grep -aq /images/update "$WORK/events"
 }
 
+# A logger whose files are $WORK/logged.out and .err.
+make_logger() {
+	cat >"$WORK/my logger" <<-EOF
+		#!/bin/sh
+		exec >"$WORK/logged.said"
+		echo "\$@ \$CONTAINER_ID \$CONTAINER_NAMESPACE"
+		$1
+		cat <&4 >"$WORK/logged.err" &
+		cat <&3 >"$WORK/logged.out"
+		wait
+	EOF
+	chmod +x "$WORK/my logger"
+	echo "binary$2://$(echo "$WORK/my logger" | sed 's/ /%20/')?key=some+value"
+}
+
+is_logged() {
+	[ "$(cat "$WORK/logged.out" 2>/dev/null)" = out ] && [ "$(cat "$WORK/logged.err" 2>/dev/null)" = err ]
+}
+
+no_logger_runs() {
+	! pgrep -f "$WORK/my logger" >/dev/null
+}
+
+@test "a logger gets what the container prints, and a file as well" {
+	c run -d "${KATA[@]}" --log-uri "$(make_logger 'exec 5>&-' '')" "$IMAGE" ours sh -c 'echo out; echo err >&2'
+	wait_for 60 is_logged
+	[ "$(cat "$WORK/logged.said")" = "key some value ours default" ]
+	wait_for 60 task_is ours STOPPED
+	c task rm ours
+	wait_for 60 no_logger_runs
+	c container rm ours
+	c run -d "${KATA[@]}" --log-uri "file://$WORK/logs/file" "$IMAGE" ours sh -c 'echo out; echo err >&2'
+	wait_for 60 task_is ours STOPPED
+	[ "$(sort "$WORK/logs/file")" = $'err\nout' ]
+	run c task rm ours
+	c container rm ours
+}
+
+@test "a logger that is not ready is a failure of the container, and nothing is left" {
+	run c run -d "${KATA[@]}" --log-uri "$(make_logger 'exit 3' -v2)" "$IMAGE" ours true
+	echo "$output"
+	[ "$status" -ne 0 ]
+	[[ $output == *"my logger"*"before it said that it is ready"* ]]
+	[ -z "$(c task ls -q)" ]
+	run c container rm ours
+	run c run -d "${KATA[@]}" --log-uri binary:///no/such/logger "$IMAGE" ours true
+	[ "$status" -ne 0 ]
+	[[ $output == *"start logger '/no/such/logger'"* ]]
+	run c container rm ours
+}
+
 @test "events: the same topics in the same order" {
 	events_of >"$WORK/peer.events"
 	events_of "${KATA[@]}" >"$WORK/our.events"

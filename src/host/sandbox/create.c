@@ -415,8 +415,13 @@ void sandbox_create_container(struct sandbox *sb, const char *id, sandbox_done_f
 static int add_run(struct worker_job *job, struct err *e)
 {
 	struct container_job *j = container_of(job, struct container_job, job.job);
+	struct guest_container *c = j->c;
+	int r = read_spec(c, j->check, e);
 
-	return read_spec(j->c, j->check, e);
+	/* What the container prints must not come before its logger is ready. */
+	if (r == 0 && c->init->logger)
+		r = logger_await(c->init->logger, clock_deadline(LOGGER_READY_MS), e);
+	return r;
 }
 
 static void add_done(struct worker_job *job, int r, struct err *e)

@@ -64,6 +64,7 @@ struct guest_process {
 	uint32_t rows, columns;    /* size wanted before there was a terminal; 0: none */
 	struct stdio_spec streams; /* until there is a relay */
 	struct stdio *io;
+	struct logger *logger;         /* takes its output; or NULL */
 	struct ttrpc_pending *waiting; /* the call that waits for its end, or for its output */
 	bool lost;                     /* it has ended with the machine */
 	bool has_ended;                /* exit_status is known, output may still be on its way */
@@ -145,6 +146,7 @@ struct sandbox {
 	bool for_container;      /* the machine is started because a container is wanted */
 	struct err start_failed; /* why there never was a machine, or nothing */
 	struct list containers;  /* struct guest_container */
+	struct list loggers;     /* of processes that are gone, until they have ended */
 	struct jobs jobs;
 	struct machine machine;
 	struct agent agent;

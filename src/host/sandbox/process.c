@@ -31,14 +31,46 @@ static int open_passed(struct loop *loop, const char *name, struct sandbox_stdio
 	return r;
 }
 
-static int open_named(struct loop *loop, const char *name, enum stream_direction direction,
-		      struct stream **ret, struct err *e)
+/* The pipe to the process's logger, which is started for the first of its streams. */
+static int open_logger(struct guest_process *p, const struct stream_name *name, bool is_error,
+		       struct stream **ret, struct err *e)
 {
-	if (strncmp(name, "fifo://", 7) == 0)
-		name += 7;
-	else if (name[0] != '/')
-		return err_say(e, ENOTSUP, "stream '%s': not supported yet", name);
-	return stream_open_fifo(loop, name, direction, ret, e);
+	struct sandbox *sb = p->container->sb;
+	const struct logger_spec spec = {
+		.name = name,
+		.id = p->exec_id[0] ? p->exec_id : p->container->id,
+		.namespace = sb->options.namespace,
+		.mount_ns = sb->options.host_mount_ns,
+	};
+	int r = p->logger ? 0 : logger_start(sb->loop, &spec, &p->logger, e);
+
+	if (r < 0)
+		return r;
+
+	auto_close int fd = logger_take_output(p->logger, is_error);
+
+	r = stream_open(sb->loop, fd, STREAM_OUT, ret, e);
+	if (r == 0)
+		(void) take_fd(&fd);
+	return r;
+}
+
+static int open_named(struct guest_process *p, const char *text, enum stream_direction direction,
+		      bool is_error, struct stream **ret, struct err *e)
+{
+	__attribute__((cleanup(stream_name_fini))) struct stream_name name;
+	struct loop *loop = p->container->sb->loop;
+	int r = stream_name_parse(text, &name, e);
+
+	if (r < 0)
+		return r;
+	if (name.kind == STREAM_FIFO)
+		return stream_open_fifo(loop, name.path, direction, ret, e);
+	if (direction == STREAM_IN)
+		return err_say(e, ENOTSUP, "stream '%.200s': input comes from a fifo", text);
+	if (name.kind == STREAM_FILE)
+		return stream_open_file(loop, name.path, ret, e);
+	return open_logger(p, &name, is_error, ret, e);
 }
 
 /* Opens the streams that are passed, or those that are named, as @fds says. */
@@ -60,7 +92,7 @@ static int open_streams(struct guest_process *p, struct sandbox_stdio *fds, stru
 		if (*all[i].ret || !all[i].name[0] || is_passed(all[i].name) != (fds != NULL))
 			continue;
 		r = fds ? open_passed(loop, all[i].name, fds, all[i].direction, all[i].ret, e)
-			: open_named(loop, all[i].name, all[i].direction, all[i].ret, e);
+			: open_named(p, all[i].name, all[i].direction, i == 2, all[i].ret, e);
 	}
 	return r;
 }
@@ -129,6 +161,12 @@ static bool answer_waits(struct guest_process *p, const struct sandbox_answer *a
 	return last;
 }
 
+/* The sandbox may have waited for it to be idle. */
+static void logger_gone(void *arg)
+{
+	sandbox_changed(arg);
+}
+
 void guest_process_free(struct guest_process *p)
 {
 	struct sandbox_answer gone = {.r = -ENOENT};
@@ -145,6 +183,8 @@ void guest_process_free(struct guest_process *p)
 	stream_close(p->streams.in);
 	stream_close(p->streams.out);
 	stream_close(p->streams.err);
+	if (p->logger)
+		logger_end(p->logger, &p->container->sb->loggers, logger_gone, p->container->sb);
 	oci_process_free(p->spec);
 	free(p->exec_id);
 	free(p->in);

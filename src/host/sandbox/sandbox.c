@@ -22,10 +22,12 @@ static int copy_options(struct sandbox *sb, const struct sandbox_options *o, str
 {
 	sb->options = *o;
 	sb->options.id = strdup(o->id);
+	sb->options.namespace = strdup(o->namespace ? o->namespace : "");
 	sb->options.config_path = copied(o->config_path);
 	sb->options.state_dir = copied(o->state_dir);
 	sb->options.share_base = copied(o->share_base);
-	if (!sb->options.id || !sb->options.config_path != !o->config_path ||
+	if (!sb->options.id || !sb->options.namespace ||
+	    !sb->options.config_path != !o->config_path ||
 	    !sb->options.state_dir != !o->state_dir || !sb->options.share_base != !o->share_base)
 		return err_sys(e, ENOMEM, "make a sandbox");
 	return 0;
@@ -54,6 +56,7 @@ int sandbox_new(const struct sandbox_options *options, struct sandbox **ret, str
 	sb->loop = options->loop;
 	sb->cancel_fd = sb->machine.vmm_user_fd = -1;
 	list_init(&sb->containers);
+	list_init(&sb->loggers);
 	list_init(&sb->jobs.waiting);
 	list_init(&sb->cause.calls);
 	disks_init(&sb->machine.disks);
@@ -89,6 +92,7 @@ void sandbox_free(struct sandbox *sb)
 	list_for_each (pos, &sb->containers)
 		guest_container_free(container_of(pos, struct guest_container, link));
 	disks_fini(&sb->machine.disks);
+	loggers_kill(&sb->loggers);
 	hv_free(sb->machine.hv);
 	virtiofsd_free(sb->machine.virtiofsd);
 	fd_close(sb->machine.vmm_user_fd); /* the VMM has ended: its user is free again */
@@ -97,6 +101,7 @@ void sandbox_free(struct sandbox *sb)
 	fd_close(sb->cancel_fd);
 	phases_fini(&sb->phases);
 	free((char *) sb->options.id);
+	free((char *) sb->options.namespace);
 	free((char *) sb->options.config_path);
 	free((char *) sb->options.state_dir);
 	free((char *) sb->options.share_base);
@@ -116,7 +121,7 @@ void sandbox_abort(struct sandbox *sb, const char *why)
 
 bool sandbox_is_idle(const struct sandbox *sb)
 {
-	return jobs_are_idle(&sb->jobs);
+	return jobs_are_idle(&sb->jobs) && list_empty(&sb->loggers);
 }
 
 void sandbox_describe(struct sandbox *sb, struct sandbox_description *ret)

@@ -45,6 +45,7 @@ struct hv;
 struct sandbox_options {
 	struct loop *loop;
 	const char *id;
+	const char *namespace;      /* of containerd, for loggers; NULL: none */
 	const char *config_path;    /* NULL: the usual search */
 	const char *state_dir;      /* where sandbox.json is kept; NULL: nowhere */
 	const char *share_base;     /* NULL: SHARE_BASE */
@@ -111,7 +112,7 @@ bool sandbox_is_ready(const struct sandbox *sb); /* sandbox_stop() may be called
 bool sandbox_is_ended(const struct sandbox *sb); /* the machine is gone */
 
 /* The standard streams of a process to be. Names are as in the task API: "" is none, a path or
- * fifo:// is a fifo of containerd's, "fd:N" is @fds[N]. */
+ * fifo:// is a fifo of containerd's, "fd:N" is @fds[N], and others are in stream_name.h. */
 struct sandbox_stdio {
 	const char *in, *out, *err;
 	bool terminal;
@@ -291,7 +292,7 @@ bool sandbox_has_containers(const struct sandbox *sb);
 /* There is no container, or no other one than @id. */
 bool sandbox_has_only(const struct sandbox *sb, const char *id);
 
-/* No job runs or waits. */
+/* No job runs or waits, and no logger of a process that is gone. */
 bool sandbox_is_idle(const struct sandbox *sb);
 
 /* For a server that is dead or does not answer: kills the processes that its notes in @state_dir

@@ -96,6 +96,7 @@ static int make_sandbox(struct server *s, const struct server_options *o, struct
 	const struct sandbox_options so = {
 		.loop = s->loop,
 		.id = o->id,
+		.namespace = o->namespace,
 		.config_path = o->config_path,
 		.state_dir = o->state_dir,
 		.share_base = o->share_base,

@@ -426,7 +426,8 @@ HANDLER(task_shutdown, Containerd__Task__V2__ShutdownRequest)
 	if (q->now)
 		sandbox_abort(s->sandbox, "shut down");
 	s->shutdown_asked = q->now || !sandbox_has_containers(s->sandbox);
-	if (!s->created && s->shutdown_asked)
+	/* Nothing was asked for, or what was asked for was refused. */
+	if (s->shutdown_asked && sandbox_is_empty(s->sandbox))
 		sandbox_abort(s->sandbox, "shut down");
 	s->created |= s->shutdown_asked;
 	ttrpc_reply(call, NULL);

@@ -5,7 +5,9 @@
 #include "base/auto.h"
 #include "base/err.h"
 #include "base/loop.h"
+#include "host/stdio/logger.h"
 #include "host/stdio/stream.h"
+#include "host/stdio/stream_name.h"
 #include "ttrpc/ttrpc.h"
 
 /*

@@ -4,10 +4,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/auto.h"
+#include "base/file.h"
 
 /* How much to write at once where only poll() tells that anything can be written. */
 #define STREAM_LITTLE_BYTES 256
@@ -128,6 +132,31 @@ int stream_open_fifo(struct loop *loop, const char *path, enum stream_direction 
 	s->writer_fd = take_fd(&writer);
 	*ret = s;
 	return 0;
+}
+
+int stream_open_file(struct loop *loop, const char *path, struct stream **ret, struct err *e)
+{
+	auto_free char *folder = strndup(path, (size_t) (strrchr(path, '/') - path));
+	int r = folder ? 0 : err_sys(e, ENOMEM, "open '%s'", path);
+
+	if (r == 0 && folder[0])
+		r = dir_make(folder, 0755, e);
+	if (r < 0)
+		return r;
+
+	/* What is no regular file would be waited for. */
+	auto_close int fd =
+		open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(e, errno, "open '%s'", path);
+	if (!S_ISREG(st.st_mode))
+		return err_say(e, EINVAL, "'%s' is not a file", path);
+	r = stream_open(loop, fd, STREAM_OUT, ret, e);
+	if (r == 0)
+		(void) take_fd(&fd);
+	return r;
 }
 
 static void stop_waiting(struct stream *s)

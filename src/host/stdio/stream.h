@@ -46,6 +46,9 @@ int stream_open(struct loop *loop, int take_fd, enum stream_direction direction,
 int stream_open_fifo(struct loop *loop, const char *path, enum stream_direction direction,
 		     struct stream **ret, struct err *e);
 
+/* A file that output is appended to; it and the folders above are made if they are missing. */
+int stream_open_file(struct loop *loop, const char *path, struct stream **ret, struct err *e);
+
 /* After it the ready function is not called any more. Accepts NULL. */
 void stream_close(struct stream *s);
 AUTO_PTR(struct stream, stream_close)

@@ -59,6 +59,17 @@ TEST(a_pod_may_have_a_second_container)
 	down();
 }
 
+TEST(a_server_ends_whose_only_create_was_refused)
+{
+	up(0);
+	dial();
+	CHECK_EQ(create("../c1", NULL), -EINVAL);
+	CHECK_EQ(shut_down(false), 0);
+	CHECK_EQ(pthread_join(here.thread, NULL), 0);
+	here.joined = true;
+	down();
+}
+
 /* Connects as another user, who can reach the socket, and waits to be hung up on. */
 static void be_another_user(void)
 {

@@ -240,3 +240,28 @@ TEST(a_fifo_for_output_outlives_its_reader)
 	CHECK_EQ(unlink(path), 0);
 	CHECK_EQ(rmdir(folder), 0);
 }
+
+TEST(a_file_is_made_and_appended_to)
+{
+	char folder[] = "/tmp/kata-test-stream-XXXXXX";
+
+	CHECK(mkdtemp(folder));
+
+	auto_free char *path = str_printf("%s/a/b/log", folder);
+	auto_free char *text = NULL;
+	struct stream *s;
+
+	CHECK_EQ(loop_new(&loop, NULL), 0);
+	for (int i = 0; i < 2; i++) {
+		CHECK_EQ(stream_open_file(loop, path, &s, NULL), 0);
+		CHECK_EQ(stream_write(s, "line\n", 5), 5);
+		stream_close(s);
+	}
+	CHECK_EQ(file_read(AT_FDCWD, path, 100, &text, NULL, NULL), 0);
+	CHECK_STR(text, "line\nline\n");
+	CHECK_EQ(unlink(path), 0);
+	CHECK_EQ(mkfifo(path, 0600), 0);
+	CHECK(stream_open_file(loop, path, &s, NULL) < 0); /* nobody reads it */
+	CHECK_EQ(dir_remove(AT_FDCWD, folder, NULL), 0);
+	loop_free(loop);
+}
