@@ -403,7 +403,7 @@ HANDLER(task_stats, Containerd__Task__V2__StatsRequest)
 HANDLER(task_connect, Containerd__Task__V2__ConnectRequest)
 {
 	Containerd__Task__V2__ConnectResponse a = CONTAINERD__TASK__V2__CONNECT_RESPONSE__INIT;
-	struct sandbox_process p;
+	struct sandbox_process p = {.pid = sandbox_vmm_pid(s->sandbox)};
 	struct err e = {0};
 
 	if (!sandbox_service_knows(s, q->id) && sandbox_state(s->sandbox, q->id, "", &p, &e) < 0) {
@@ -411,7 +411,7 @@ HANDLER(task_connect, Containerd__Task__V2__ConnectRequest)
 		return;
 	}
 	a.shim_pid = (uint32_t) getpid();
-	a.task_pid = sandbox_vmm_pid(s->sandbox);
+	a.task_pid = p.pid;
 	a.version = (char *) version_number();
 	ttrpc_reply(call, &a.base);
 }

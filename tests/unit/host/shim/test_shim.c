@@ -59,6 +59,27 @@ TEST(a_pod_may_have_a_second_container)
 	down();
 }
 
+TEST(connect_tells_the_pid_that_state_tells)
+{
+	T(StateRequest) state = CONTAINERD__TASK__V2__STATE_REQUEST__INIT;
+	T(StateResponse) *a = NULL;
+	T(ConnectRequest) connect = CONTAINERD__TASK__V2__CONNECT_REQUEST__INIT;
+	T(ConnectResponse) *b = NULL;
+
+	up(0);
+	dial();
+	CHECK_EQ(create("c1", NULL), 0);
+	state.id = connect.id = "c1";
+	CHECK_EQ(TASK(State, state, &a), 0);
+	CHECK_EQ(TASK(Connect, connect, &b), 0);
+	CHECK(a->pid != 0);
+	CHECK_EQ(b->task_pid, a->pid);
+	ttrpc_message_free(&a->base);
+	ttrpc_message_free(&b->base);
+	CHECK_EQ(delete_it("c1", ""), 0);
+	down();
+}
+
 TEST(a_server_ends_whose_only_create_was_refused)
 {
 	up(0);
