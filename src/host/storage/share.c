@@ -7,12 +7,12 @@
 #include <sched.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 
 #include "base/array.h"
+#include "base/claim.h"
 #include "base/file.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -101,8 +101,8 @@ static void share_free(struct share *share)
 }
 
 /* Closes the folder @path to other users, also if it exists, because older versions of this program
- * made it open to all. @ret_fd may be NULL. */
-static int close_folder(const char *path, int *ret_fd, struct err *e)
+ * made it open to all. */
+static int close_folder(const char *path, struct err *e)
 {
 	auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
@@ -113,8 +113,6 @@ static int close_folder(const char *path, int *ret_fd, struct err *e)
 		return err_say(e, EPERM, "'%s' belongs to user %u: remove it", path, st.st_uid);
 	if (st.st_mode & 077 && fchmod(fd, 0700) < 0)
 		return err_sys(e, errno, "close '%s' to others", path);
-	if (ret_fd)
-		*ret_fd = take_fd(&fd);
 	return 0;
 }
 
@@ -127,26 +125,8 @@ static int make_base(const char *base, struct err *e)
 	int r = dir_make(base, 0700, e);
 
 	for (size_t i = 0; r == 0 && strcmp(base, SHARE_BASE) == 0 && i < ARRAY_LEN(ours); i++)
-		r = close_folder(ours[i], NULL, e);
-	return r < 0 ? r : close_folder(base, NULL, e);
-}
-
-/* Makes the folder and locks it. Returns -EWOULDBLOCK when a running server holds the lock. */
-static int lock_folder(const char *path, int *ret_fd, struct err *e)
-{
-	auto_close int fd = -1;
-
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return err_sys(e, errno, "make folder '%s'", path);
-
-	int r = close_folder(path, &fd, e);
-
-	if (r < 0)
-		return r;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return err_sys(e, errno, "lock '%s'", path);
-	*ret_fd = take_fd(&fd);
-	return 0;
+		r = close_folder(ours[i], e);
+	return r < 0 ? r : close_folder(base, e);
 }
 
 /* Two servers may use the same id, under different --root folders: the second gets another name. */
@@ -160,14 +140,14 @@ static int choose_folder(struct share *share, const char *base, const char *sand
 	if (!share->path)
 		return err_sys(e, ENOMEM, "name a folder");
 
-	int r = lock_folder(share->path, &share->lock_fd, &first);
+	int r = claim_folder(share->path, &share->lock_fd, &first);
 
 	if (r == -EWOULDBLOCK) {
 		free(share->path);
 		share->path = str_printf("%s/%s.%d", base, name, getpid());
 		if (!share->path)
 			return err_sys(e, ENOMEM, "name a folder");
-		return lock_folder(share->path, &share->lock_fd, e);
+		return claim_folder(share->path, &share->lock_fd, e);
 	}
 	if (r < 0 && e)
 		*e = first;
