@@ -7,7 +7,7 @@
 /* Fields of /proc/PID/stat, as proc(5) numbers them. */
 enum {
 	PROC_STAT_PARENT = 4,
-	PROC_STAT_USER_TIME = 14, /* in clock ticks; behind it that in the kernel */
+	PROC_STAT_USER_TIME = 14, /* behind it stime, cutime and cstime; in clock ticks */
 	PROC_STAT_THREADS = 20,
 	PROC_STAT_START_TIME = 22, /* in clock ticks after boot */
 	PROC_STAT_START_BRK = 47,  /* where the heap begins */
