@@ -151,6 +151,13 @@ void sandbox_processes(struct sandbox *sb, const char *id, const char *format, s
 	agent_ask(sb, "ListProcesses", &list.base, NULL, done, arg);
 }
 
+void sandbox_metrics(struct sandbox *sb, sandbox_done_fn done, void *arg)
+{
+	Grpc__GetMetricsRequest get = GRPC__GET_METRICS_REQUEST__INIT;
+
+	agent_ask(sb, "GetMetrics", &get.base, NULL, done, arg);
+}
+
 void sandbox_resize(struct sandbox *sb, const char *id, const char *exec_id, uint32_t rows,
 		    uint32_t columns, sandbox_done_fn done, void *arg)
 {

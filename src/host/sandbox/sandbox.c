@@ -134,6 +134,7 @@ void sandbox_describe(struct sandbox *sb, struct sandbox_description *ret)
 		.hypervisor = info.driver,
 		.accelerator = hv_accel_name(info.accel),
 		.vmm_pid = (uint32_t) info.pid,
+		.guest_cid = info.guest_cid,
 	};
 	memcpy(ret->accelerator_reason, info.accel_why, sizeof ret->accelerator_reason);
 	phases_copy(&sb->phases, ret);

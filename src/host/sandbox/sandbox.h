@@ -196,6 +196,9 @@ void sandbox_stats(struct sandbox *sb, const char *id, sandbox_done_fn done, voi
 void sandbox_processes(struct sandbox *sb, const char *id, const char *format, sandbox_done_fn done,
 		       void *arg);
 
+/* @data of the answer: Grpc__Metrics, the guest's own and its agent's. */
+void sandbox_metrics(struct sandbox *sb, sandbox_done_fn done, void *arg);
+
 void sandbox_resize(struct sandbox *sb, const char *id, const char *exec_id, uint32_t rows,
 		    uint32_t columns, sandbox_done_fn done, void *arg);
 
@@ -266,6 +269,7 @@ struct sandbox_description {
 	const char *hypervisor, *accelerator;
 	char accelerator_reason[160];
 	uint32_t vmm_pid;
+	uint32_t guest_cid; /* of vsock; 0: the agent is reached in another way */
 	struct sandbox_phase phases[SANDBOX_PHASES_MAX];
 	size_t n_phases;
 };

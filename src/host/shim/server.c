@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "host/shim/events.h"
 #include "host/shim/lifetime.h"
+#include "host/shim/management.h"
 #include "host/shim/publish.h"
 #include "host/shim/sandbox_service.h"
 #include "host/state/names.h"
@@ -66,9 +67,8 @@ static void log_refusal(struct server *s, const struct peer *peer, const struct 
 		 s->refusals == REFUSALS_LOGGED_MAX ? "; the next ones are not logged" : "");
 }
 
-static bool may_connect(void *arg, int fd)
+bool server_admits(struct server *s, int fd)
 {
-	struct server *s = arg;
 	const pid_t helpers[] = {
 		(pid_t) sandbox_vmm_pid(s->sandbox),
 		(pid_t) sandbox_file_server_pid(s->sandbox),
@@ -91,6 +91,11 @@ static bool may_connect(void *arg, int fd)
 	return false;
 }
 
+static bool may_connect(void *arg, int fd)
+{
+	return server_admits(arg, fd);
+}
+
 static int make_sandbox(struct server *s, const struct server_options *o, struct err *e)
 {
 	const struct sandbox_options so = {
@@ -111,6 +116,16 @@ static int make_sandbox(struct server *s, const struct server_options *o, struct
 	};
 
 	return sandbox_new(&so, &s->sandbox, e);
+}
+
+/* Containers run without it, too. */
+static void open_management(struct server *s, const struct server_options *o)
+{
+	struct err e = {0};
+
+	if (o->management_base &&
+	    management_open(s, o->management_base, o->id, o->state_dir, &e) < 0)
+		log_err(LOG_WARN, &e, "ignoring that there is no management socket");
 }
 
 int server_new(struct loop *loop, const struct server_options *o, int take_listen_fd,
@@ -146,6 +161,7 @@ int server_new(struct loop *loop, const struct server_options *o, int take_liste
 	ttrpc_server_allow_fds(s->ttrpc);
 	ttrpc_server_on_accept(s->ttrpc, may_connect, s);
 	ttrpc_server_on_connections(s->ttrpc, connections_changed, s);
+	open_management(s, o);
 	r = ttrpc_server_listen(s->ttrpc, take_listen_fd, e);
 	if (r < 0)
 		return r;
@@ -174,6 +190,7 @@ void server_free(struct server *s)
 		return;
 	s->ending = true;
 	loop_timer_cancel(s->first_timer);
+	management_close(s);
 	/* Parked calls end first, because they hold waits of the sandbox. */
 	ttrpc_server_free(s->ttrpc);
 	publish_forget(s);

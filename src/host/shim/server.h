@@ -32,11 +32,12 @@ struct server {
 	bool shutdown_asked;
 	bool ending;
 	struct orphan orphan;
-	struct list waits;       /* of wait.c */
-	const char *socket_path; /* as in struct server_options; may be NULL */
-	struct events *events;   /* NULL: nothing is published */
-	struct list endings;     /* of publish.c */
-	struct list ooms;        /* of publish.c */
+	struct list waits;             /* of wait.c */
+	const char *socket_path;       /* as in struct server_options; may be NULL */
+	struct events *events;         /* NULL: nothing is published */
+	struct list endings;           /* of publish.c */
+	struct list ooms;              /* of publish.c */
+	struct management *management; /* NULL: there is no socket for it */
 };
 
 struct server_options {
@@ -50,6 +51,8 @@ struct server_options {
 	const char *events_address; /* where containerd takes events; NULL: nowhere */
 	/* Removed at the end; borrowed until server_free(). "": whoever made it removes it. */
 	const char *socket_path;
+
+	const char *management_base; /* where the management socket's folder is; NULL: none */
 
 	/* For tests: see sandbox.h. */
 	const char *share_base;
@@ -71,6 +74,9 @@ int server_run(struct server *s, struct err *e);
 /* Accepts NULL. */
 void server_free(struct server *s);
 AUTO_PTR(struct server, server_free)
+
+/* Whether the process that has connected to @fd may use the server; a refusal is logged. */
+bool server_admits(struct server *s, int fd);
 
 /* The services, and the functions that answer; their argument is the server. */
 extern const struct ttrpc_service task_service;

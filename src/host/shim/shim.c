@@ -19,6 +19,7 @@
 #include "host/shim/start.h"
 #include "host/shim/verb_delete.h"
 #include "host/state/names.h"
+#include "host/state/pod_dir.h"
 #include "host/storage/share.h"
 
 /* One arena is enough for a few threads that allocate little; large blocks go back to the
@@ -106,6 +107,7 @@ static int serve(const struct shim_options *o, uint64_t began_us, struct err *e)
 		.namespace = o->namespace,
 		.events_address = getenv(EVENTS_VARIABLE),
 		.socket_path = lone ? NULL : at.sun_path,
+		.management_base = POD_BASE,
 	};
 
 	r = server_new(loop, &so, listen_fd, &server, e);

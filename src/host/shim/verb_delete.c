@@ -12,6 +12,8 @@
 #include "host/shim/address.h"
 #include "host/shim/exchange.h"
 #include "host/shim/group.h"
+#include "host/state/pod_dir.h"
+#include "host/storage/share.h"
 #include "task.pb-c.h"
 
 /* 128 + SIGKILL: nobody knows how the processes ended. */
@@ -49,6 +51,15 @@ static void remove_socket(const struct shim_options *o, const char *bundle)
 		address_remove(&a);
 }
 
+/* The folder of the management socket. A server that lives keeps it. */
+static void remove_pod_dir(const char *id)
+{
+	auto_free char *name = share_name_of(id);
+
+	if (name)
+		(void) pod_dir_bury(POD_BASE, name, NULL);
+}
+
 static int answer(struct err *e)
 {
 	Containerd__Task__V2__DeleteResponse a = CONTAINERD__TASK__V2__DELETE_RESPONSE__INIT;
@@ -65,11 +76,12 @@ int shim_delete(const struct shim_options *o, struct err *e)
 	const char *bundle = o->bundle ? o->bundle : ".";
 	int r;
 
-	if (o->state_dir)
-		return sandbox_clean_up(o->state_dir, e);
-	r = sandbox_clean_up(bundle, e);
+	r = sandbox_clean_up(o->state_dir ? o->state_dir : bundle, e);
 	if (r < 0)
 		return r;
+	remove_pod_dir(o->id);
+	if (o->state_dir)
+		return 0;
 	remove_socket(o, bundle);
 	return answer(e);
 }

@@ -340,6 +340,16 @@ FAKE_HANDLER(fake_list)
 	ttrpc_reply(call, &l.base);
 }
 
+/* One line is not a guest's to tell. */
+FAKE_HANDLER(fake_get_metrics)
+{
+	FAKE_BEGIN(Grpc__GetMetricsRequest);
+	Grpc__Metrics m = GRPC__METRICS__INIT;
+
+	m.metrics = "kata_guest_load{item=\"load1\"} 0.5\nkata_shim_threads 4711\n";
+	ttrpc_reply(call, &m.base);
+}
+
 FAKE_HANDLER(fake_get_oom)
 {
 	FAKE_BEGIN(Grpc__GetOOMEventRequest);
@@ -367,7 +377,7 @@ static const struct ttrpc_method fake_methods[] = {
 	{"PauseContainer", fake_pause},         {"ResumeContainer", fake_resume},
 	{"StatsContainer", fake_stats},         {"ListProcesses", fake_list},
 	{"GetOOMEvent", fake_get_oom},          {"UpdateContainer", fake_update},
-	{"OnlineCPUMem", fake_online},
+	{"OnlineCPUMem", fake_online},          {"GetMetrics", fake_get_metrics},
 };
 static const struct ttrpc_service fake_service = {
 	.descriptor = &grpc__agent_service__descriptor,

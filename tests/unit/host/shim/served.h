@@ -137,6 +137,7 @@ static inline void up(uint32_t first_ms)
 
 	auto_free char *root = str_printf("%s/rootfs", here.bundle);
 	auto_free char *base = str_printf("%s/share", here.folder);
+	auto_free char *management = str_printf("%s/sbs", here.folder);
 	struct sockaddr_un a = address();
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -154,6 +155,7 @@ static inline void up(uint32_t first_ms)
 		.lone = here.lone,
 		.host_mount_ns = here.host_ns,
 		.share_base = base,
+		.management_base = management,
 		.config_path = config,
 		.make_hv = make_hv,
 		.first_timeout_ms = first_ms,

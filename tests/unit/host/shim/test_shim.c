@@ -324,6 +324,45 @@ TEST(processes_and_the_machine_are_described)
 	down();
 }
 
+/* Asks the management socket; the answer with its head, freed by the caller. */
+static char *ask_management(const char *request)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char *text = NULL;
+
+	(void) snprintf(a.sun_path, sizeof a.sun_path, "%s/sbs/s1/shim-monitor.sock", here.folder);
+	CHECK_EQ(connect(fd, (struct sockaddr *) &a, sizeof a), 0);
+	CHECK_EQ(fd_write_all(fd, request, strlen(request)), 0);
+	CHECK_EQ(file_read_fd(fd, "answer", 1 << 20, &text, NULL, NULL), 0);
+	return text;
+}
+
+TEST(the_management_socket_tells_of_the_pod_and_believes_no_guest)
+{
+	auto_free char *none = NULL;
+	auto_free char *metrics = NULL;
+	auto_free char *url = NULL;
+	auto_free char *volumes = NULL;
+
+	up(0);
+	none = ask_management("GET /agent-url HTTP/1.1\r\n\r\n");
+	CHECK(strstr(none, "HTTP/1.1 503 ") == none);
+	dial();
+	CHECK_EQ(create("s1", NULL), 0);
+
+	metrics = ask_management("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+	CHECK(strstr(metrics, "HTTP/1.1 200 OK\r\n") == metrics);
+	CHECK(strstr(metrics, "\nkata_shim_threads ") != NULL);
+	CHECK(strstr(metrics, "\nkata_shim_threads 4711") == NULL);
+	CHECK(strstr(metrics, "\nkata_guest_load{item=\"load1\"} 0.5\n") != NULL);
+	volumes = ask_management("GET /direct-volume/stats?path=/x HTTP/1.1\r\n\r\n");
+	CHECK(strstr(volumes, "HTTP/1.1 501 ") == volumes);
+	CHECK_EQ(delete_it("s1", ""), 0);
+	CHECK_EQ(shut_down(false), 0);
+	down();
+}
+
 TEST(flags_are_read_as_containerd_writes_them)
 {
 	char *argv[] = {"shim",       "-namespace", "ns",           "--id=x", "-debug",

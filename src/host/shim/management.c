@@ -1,0 +1,116 @@
+#include "host/shim/management.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "host/http/http.h"
+#include "host/shim/pod_metrics.h"
+#include "host/state/pod_dir.h"
+#include "host/storage/share.h"
+
+/* The agent's port, as upstream has it. */
+#define AGENT_PORT 1024
+
+struct management {
+	struct pod_dir dir;
+	struct http_server *http;
+};
+
+static void agent_url(struct server *s, struct http_call *call)
+{
+	struct sandbox_description d;
+	char text[64];
+
+	sandbox_describe(s->sandbox, &d);
+	if (!d.vmm_pid) {
+		http_say(call, HTTP_UNAVAILABLE, "there is no machine");
+		return;
+	}
+	if (!d.guest_cid) {
+		http_say(call, HTTP_NOT_IMPLEMENTED,
+			 "the agent has no address: it is reached through a port of virtio-serial, "
+			 "which only this server has");
+		return;
+	}
+	(void) snprintf(text, sizeof text, "vsock://%u:%u", d.guest_cid, AGENT_PORT);
+	http_reply(call, HTTP_OK, HTTP_TEXT, text, strlen(text));
+}
+
+#define METHOD(m) (1U << (m))
+#define GET       METHOD(HTTP_GET)
+#define PUT       METHOD(HTTP_PUT)
+#define POST      METHOD(HTTP_POST)
+
+/* Upstream's paths; those with a sentence have nothing behind them here. */
+static const struct route {
+	const char *path;
+	unsigned methods;
+	void (*answer)(struct server *s, struct http_call *call);
+	const char *sentence;
+} routes[] = {
+	{"/metrics", GET, pod_metrics, NULL},
+	{"/agent-url", GET, agent_url, NULL},
+	{"/iptables", GET | PUT, NULL, "the guest has no network: there are no iptables"},
+	{"/ip6tables", GET | PUT, NULL, "the guest has no network: there are no ip6tables"},
+	{"/direct-volume/stats", GET | POST, NULL, "there are no direct volumes"},
+	{"/direct-volume/resize", POST, NULL, "there are no direct volumes"},
+	{"/policy", PUT, NULL, "the agent has no policy"},
+};
+
+static void handle(void *arg, struct http_call *call, const struct http_request *q)
+{
+	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
+		const struct route *r = &routes[i];
+
+		if (strcmp(r->path, q->path) != 0)
+			continue;
+		if (!(METHOD(q->method) & r->methods))
+			http_say(call, HTTP_METHOD_NOT_ALLOWED, "this path has other methods");
+		else if (r->answer)
+			r->answer(arg, call);
+		else
+			http_say(call, HTTP_NOT_IMPLEMENTED, r->sentence);
+		return;
+	}
+	http_say(call, HTTP_NOT_FOUND, "there is no such path");
+}
+
+static bool admits(void *arg, int fd)
+{
+	return server_admits(arg, fd);
+}
+
+int management_open(struct server *s, const char *base, const char *id, const char *state_dir,
+		    struct err *e)
+{
+	auto_free char *name = share_name_of(id);
+	struct management *m = calloc(1, sizeof *m);
+	int r = m && name ? pod_dir_make(base, name, state_dir, &m->dir, e)
+			  : err_sys(e, ENOMEM, "make the management socket");
+
+	if (r == 0) {
+		s->management = m;
+		r = http_server_new(s->loop, m->dir.listen_fd, admits, handle, s, &m->http, e);
+		if (r == 0)
+			m->dir.listen_fd = -1;
+		else
+			management_close(s);
+	} else {
+		free(m);
+	}
+	return r;
+}
+
+void management_close(struct server *s)
+{
+	struct management *m = s->management;
+
+	if (!m)
+		return;
+	pod_dir_remove(&m->dir);
+	http_server_free(m->http);
+	free(m);
+	s->management = NULL;
+}
