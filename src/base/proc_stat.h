@@ -10,6 +10,7 @@ enum {
 	PROC_STAT_USER_TIME = 14, /* behind it stime, cutime and cstime; in clock ticks */
 	PROC_STAT_THREADS = 20,
 	PROC_STAT_START_TIME = 22, /* in clock ticks after boot */
+	PROC_STAT_SIZE = 23,       /* in bytes; behind it what is resident, in pages */
 	PROC_STAT_START_BRK = 47,  /* where the heap begins */
 	PROC_STAT_ARG_START = 48,  /* behind it arg_end, env_start and env_end */
 };

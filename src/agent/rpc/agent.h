@@ -31,6 +31,7 @@ struct rpc {
 	struct container_pids *pids; /* of the pod; NULL until a container wants them */
 	bool shares_pid_ns;          /* all containers do */
 	struct list oom_events, oom_calls;
+	uint64_t scrapes; /* GetMetrics so far */
 
 	struct ttrpc_call *sandbox_call; /* CreateSandbox or DestroySandbox under way */
 	struct storage_job *sandbox_job;
@@ -85,6 +86,9 @@ void stdio_resize(struct rpc *rpc, struct ttrpc_call *call, const void *request)
 
 /* quiet.c: a request has come. */
 void quiet_disturb(struct rpc *rpc);
+
+/* metrics.c */
+void metrics_get(struct rpc *rpc, struct ttrpc_call *call, const void *request);
 
 /* copy_file.c */
 void copy_file(struct rpc *rpc, struct ttrpc_call *call, const void *request);

@@ -46,6 +46,7 @@ static const struct call {
 	{"GetOOMEvent", PHASE_ANY, oom_get_event},
 	{"GetGuestDetails", PHASE_ANY, guest_get_details},
 	{"OnlineCPUMem", PHASE_ANY, online_cpu_mem},
+	{"GetMetrics", PHASE_ANY, metrics_get},
 	{"SetGuestDateTime", PHASE_ANY, guest_set_date_time},
 	{"ReseedRandomDev", PHASE_ANY, guest_reseed_random},
 };

@@ -132,6 +132,39 @@ TEST(the_agent_says_what_it_can)
 	fake_close(&f);
 }
 
+TEST(metrics_have_upstreams_names_and_count_who_asks)
+{
+	static const char *const lines[] = {
+		"\nkata_guest_load{item=\"load15\"} ",
+		"\nkata_guest_tasks{item=\"max\"} ",
+		"\nkata_guest_cpu_time{cpu=\"total\",item=\"user\"} ",
+		"\nkata_guest_cpu_time{cpu=\"0\",item=\"guest_nice\"} ",
+		"\nkata_guest_meminfo{item=\"mem_total\"} ",
+		"\nkata_guest_meminfo{item=\"active_anon\"} ",
+		"\nkata_guest_meminfo{item=\"buffers\"} ",
+		"\nkata_guest_vm_stat{item=\"nr_free_pages\"} ",
+		"\nkata_guest_netdev_stat{interface=\"lo\",item=\"sent_compressed\"} ",
+		"\nkata_agent_threads ",
+		"\nkata_agent_total_rss ",
+		"\nkata_agent_scrape_count 2\n",
+	};
+	struct fake f;
+	Grpc__GetMetricsRequest req = GRPC__GET_METRICS_REQUEST__INIT;
+	Grpc__Metrics *reply = NULL;
+	const char *total;
+
+	fake_open(&f);
+	CHECK_EQ(call(&f, "GetMetrics", &req, NULL, NULL), 0);
+	CHECK_EQ(call(&f, "GetMetrics", &req, &reply, NULL), 0);
+	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+		if (!strstr(reply->metrics, lines[i]))
+			test_fail(__FILE__, __LINE__, "%s is missing", lines[i]);
+	total = strstr(reply->metrics, lines[4]) + strlen(lines[4]);
+	CHECK_EQ(atoll(total), sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE));
+	ttrpc_message_free(&reply->base);
+	fake_close(&f);
+}
+
 TEST(a_call_out_of_phase_is_refused_and_named)
 {
 	struct fake f;
