@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 
 	(void) exposition_read((const char *) data, bytes, "sandbox_id");
 	buf_init(&out, 1 << 16);
-	if (exposition_copy((const char *) data, bytes, prefixes, &out) == 0)
+	if (exposition_copy((const char *) data, bytes, prefixes, &out) == 0 && buf_len(&out) > 0)
 		read_again((const char *) buf_data(&out),
 			   (const char *) buf_data(&out) + buf_len(&out));
 	buf_fini(&out);

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/child.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -105,22 +106,27 @@ static void find_program(char path[static PATH_MAX])
 	(void) strcpy(path, SERVER_PROGRAM);
 }
 
+/* The folder by its descriptor, because another container may have the name by then. */
+#define CLEAN_UP_FD  3
+#define CLEAN_UP_DIR "/proc/self/fd/3"
+
 int shim_client_clean_up(const struct cli *cli, const struct state_dir *dir, struct err *e)
 {
 	char program[PATH_MAX];
 	const char *const argv[] = {
 		SERVER_PROGRAM, "-namespace", SERVER_NAMESPACE, "-id",
-		dir->id,        "-state-dir", dir->path,        cli->debug ? "-debug" : "-quiet",
+		dir->id,        "-state-dir", CLEAN_UP_DIR,     cli->debug ? "-debug" : "-quiet",
 		"delete",       NULL};
 	auto_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	const struct child_fd fds[] = {{null, 0}, {null, 1}, {STDERR_FILENO, 2}};
+	const struct child_fd fds[] = {
+		{null, 0}, {null, 1}, {STDERR_FILENO, 2}, {dir->fd, CLEAN_UP_FD}};
 	auto_environment struct environment env = ENVIRONMENT_NONE;
 	const struct child_spec spec = {
 		.path = program,
 		.argv = argv,
 		.envp = (const char *const *) env.list,
 		.fds = fds,
-		.n_fds = 3,
+		.n_fds = ARRAY_LEN(fds),
 	};
 	struct child c = CHILD_NONE;
 	int status = 0;

@@ -5,12 +5,17 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/proc_stat.h"
 #include "host/state/names.h"
 #include "oci/oci.h"
+
+/* Each try is lost only to another process that removes the folder at the same moment. */
+#define TRIES 100
 
 #define RECORD_MAX_BYTES (64 << 10)
 
@@ -27,6 +32,37 @@ static int fill(const char *root, const char *id, struct state_dir *ret, struct 
 	return err_sys(e, ENOMEM, "remember container '%s'", id);
 }
 
+/* Whether the name still stands for the open folder. */
+static bool is_there(const struct state_dir *dir)
+{
+	struct stat ours, there;
+
+	return fstat(dir->fd, &ours) == 0 && lstat(dir->path, &there) == 0 &&
+	       ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
+/* While this process has the folder open, its lock says that the container is being made: whoever
+ * cleans up wants the lock alone. One who had it first has removed the folder, and it is made
+ * again. */
+static int make_and_lock(struct state_dir *dir, struct err *e)
+{
+	for (int i = 0; i < TRIES; i++) {
+		if (mkdir(dir->path, 0700) < 0)
+			return errno == EEXIST
+				       ? err_say(e, EEXIST,
+						 "container with given ID already exists: '%s'",
+						 dir->id)
+				       : err_sys(e, errno, "make folder '%s'", dir->path);
+		dir->fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (dir->fd < 0 && errno != ENOENT)
+			return err_sys(e, errno, "open folder '%s'", dir->path);
+		if (dir->fd >= 0 && flock(dir->fd, LOCK_SH) == 0 && is_there(dir))
+			return 0;
+		dir->fd = fd_close(dir->fd);
+	}
+	return err_say(e, EAGAIN, "folder '%s' is removed again and again", dir->path);
+}
+
 int state_dir_make(const char *root, const char *id, struct state_dir *ret, struct err *e)
 {
 	struct state_dir dir;
@@ -37,15 +73,7 @@ int state_dir_make(const char *root, const char *id, struct state_dir *ret, stru
 	if (r < 0)
 		return r;
 
-	if (mkdir(dir.path, 0700) < 0)
-		r = errno == EEXIST
-			    ? err_say(e, EEXIST, "container with given ID already exists: '%s'", id)
-			    : err_sys(e, errno, "make folder '%s'", dir.path);
-	if (r == 0) {
-		dir.fd = open(dir.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (dir.fd < 0)
-			r = err_sys(e, errno, "open folder '%s'", dir.path);
-	}
+	r = make_and_lock(&dir, e);
 	if (r < 0) {
 		state_dir_close(&dir);
 		return r;
@@ -92,6 +120,30 @@ int state_dir_open(const char *root, const char *id, struct state_dir *ret, stru
 	}
 	*ret = dir;
 	return 0;
+}
+
+int state_dir_lock_left(const struct state_dir *dir, struct err *e)
+{
+	if (flock(dir->fd, LOCK_EX | LOCK_NB) < 0)
+		return err_sys(e, errno, "lock '%s'", dir->path);
+	return is_there(dir) ? 0 : err_say(e, ENOENT, "'%s' was removed meanwhile", dir->path);
+}
+
+bool state_server_lives(int dirfd)
+{
+	auto_free char *text = NULL;
+
+	if (file_read_regular(dirfd, STATE_NOTES, RECORD_MAX_BYTES, &text, NULL, NULL) < 0)
+		return false;
+
+	json_t *notes = json_loads(text, 0, NULL);
+	const json_t *server = json_object_get(notes, "server");
+	pid_t pid = (pid_t) json_integer_value(json_object_get(server, "pid"));
+	uint64_t start = (uint64_t) json_integer_value(json_object_get(server, "start_time"));
+	bool lives = pid > 0 && start > 0 && proc_start_time(pid) == start;
+
+	json_decref(notes);
+	return lives;
 }
 
 int state_dir_remove(const struct state_dir *dir, struct err *e)

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/auto.h"
@@ -27,6 +28,13 @@ int state_dir_make(const char *root, const char *id, struct state_dir *ret, stru
 
 /* Opens it. -ENOENT when there is no such container. */
 int state_dir_open(const char *root, const char *id, struct state_dir *ret, struct err *e);
+
+/* Locks it for cleaning up until it is closed. Returns -EWOULDBLOCK while the container is being
+ * made, -ENOENT when the folder is gone or another one has its name. */
+int state_dir_lock_left(const struct state_dir *dir, struct err *e);
+
+/* Whether the server that has written the notes in the folder @dirfd still runs. */
+bool state_server_lives(int dirfd);
 
 /* Removes it with all that is in it. */
 int state_dir_remove(const struct state_dir *dir, struct err *e);

@@ -1,0 +1,153 @@
+#!/usr/bin/env bats
+# What watches and cleans up sandboxes: the management socket, kata-runtime metrics, list and cleanup.
+
+load lib/common
+
+setup() {
+	common_setup
+	pods_before=$(pods)
+}
+
+teardown() {
+	common_teardown
+	same "folders in $PODS" "$pods_before" "$(pods)"
+}
+
+PODS=/run/vc/sbs
+
+pods() {
+	ls -A "$PODS" 2>/dev/null || true
+}
+
+# server ID: the process of the container's sandbox server.
+server() {
+	jq .server.pid "$ROOT/$1/sandbox.json"
+}
+
+# Containers' ids are of this test alone, because the folder of sockets is the host's.
+start() {
+	kata run --detach --bundle "$(bundle "b-$1" . sleep 1000)" "$1"
+}
+
+@test "the management socket answers upstream's paths, and ends with its sandbox" {
+	local id=adm-$RANDOM socket path
+	start "$id"
+	socket=$PODS/$id/shim-monitor.sock
+	[ "$(stat -c '%a %U' "$socket")" = '600 root' ]
+
+	curl -sf --unix-socket "$socket" http://x/metrics >"$WORK/metrics"
+	grep -q '^kata_shim_threads [1-9]' "$WORK/metrics"
+	grep -q '^kata_hypervisor_proc_status{item="vmrss"} [1-9][0-9]\{7\}' "$WORK/metrics"
+	grep -q '^kata_guest_meminfo{item="mem_total"} [1-9][0-9]\{7\}' "$WORK/metrics"
+	grep -q '^kata_agent_threads [1-9]' "$WORK/metrics"
+	check_metrics "$WORK/metrics"
+
+	for path in agent-url iptables ip6tables direct-volume/stats; do
+		run curl -s -w '%{http_code}' --unix-socket "$socket" "http://x/$path"
+		echo "$path: $output"
+		[[ $output == *501 ]] || [[ $path:$output == agent-url:vsock://*200 ]]
+	done
+	[ "$(curl -s -o "$WORK/out" -w '%{http_code}' -T /bin/busybox --unix-socket "$socket" http://x/policy)" = 501 ]
+	grep -q policy "$WORK/out"
+	[ "$(curl -s -o /dev/null -w '%{http_code}' -X DELETE --unix-socket "$socket" http://x/metrics)" = 405 ]
+	[ "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket "$socket" http://x/none)" = 404 ]
+
+	kata metrics "$id" | grep -q '^kata_guest_load{item="load1"} '
+	kata delete --force "$id"
+	[ ! -e "$PODS/$id" ]
+	run kata metrics "$id"
+	[ "$status" -eq 1 ]
+	[[ $output == *"no sandbox '$id' runs"* ]]
+}
+
+# check_metrics FILE: as promtool checks the format, and with it where it is installed.
+check_metrics() {
+	awk '
+		/^# TYPE / { if (seen[$3]++) { print "a second TYPE of " $3; exit 1 } family = $3; next }
+		/^#/ { next }
+		!/^[a-zA-Z_:][a-zA-Z0-9_:]*({([a-z_]+="[^"]*",?)+})? [-+0-9.eE]+$/ { print "no sample: " $0; exit 1 }
+		{ split($0, name, /[{ ]/); if (name[1] != family) { print "outside of its family: " $0; exit 1 } }
+		{ n = split($0, part, " "); sub(" " part[n] "$", ""); if (sample[$0]++) { print "twice: " $0; exit 1 } }' "$1"
+	if command -v promtool >/dev/null; then
+		promtool check metrics <"$1" 2>&1 | grep -v 'metric names should\|no help text\|should end with\|should not' | grep . && return 1
+	fi
+	return 0
+}
+
+@test "the management socket serves no other user" {
+	local id=adm-$RANDOM
+	start "$id"
+	chmod 711 /run/vc "$PODS" "$PODS/$id"
+	chmod 666 "$PODS/$id/shim-monitor.sock"
+	run setpriv --reuid 65534 --clear-groups curl -s --unix-socket "$PODS/$id/shim-monitor.sock" http://x/metrics
+	chmod 700 "$PODS" "$PODS/$id"
+	[ "$status" -ne 0 ]
+	[ -z "$output" ]
+	curl -sf --unix-socket "$PODS/$id/shim-monitor.sock" http://x/metrics >/dev/null
+}
+
+@test "a guest that is frozen does not hold up the metrics of the host" {
+	local id=adm-$RANDOM vmm
+	start "$id"
+	vmm=$(jq .vmm.pid "$ROOT/$id/sandbox.json")
+	kill -STOP "$vmm"
+	kata metrics "$id" >"$WORK/metrics"
+	kill -CONT "$vmm"
+	grep -q '^kata_hypervisor_threads ' "$WORK/metrics"
+	! grep -q '^kata_guest' "$WORK/metrics" || return 1
+}
+
+@test "cleanup removes what a killed server has left, and touches nothing that lives" {
+	local dead=adm-d$RANDOM live=adm-l$RANDOM pid
+	start "$live"
+	start "$dead"
+	pid=$(server "$dead")
+	kill -9 "$pid"
+	wait_for 60 gone "$pid"
+	wait_for 60 gone "$(jq .vmm.pid "$ROOT/$dead/sandbox.json")"
+	[ -S "$PODS/$dead/shim-monitor.sock" ]
+
+	kata cleanup --dry-run >"$WORK/out"
+	cat "$WORK/out"
+	grep -qx "would remove sandbox '$PODS/$dead'" "$WORK/out"
+	grep -qx "would remove container '$ROOT/$dead'" "$WORK/out"
+	grep -qx "would remove share '$SHARES/$dead'" "$WORK/out"
+	! grep -q "$live" "$WORK/out" || return 1
+	[ -d "$ROOT/$dead" ]
+
+	kata cleanup >"$WORK/out"
+	cat "$WORK/out"
+	! grep -q "$live" "$WORK/out" || return 1
+	[ ! -e "$PODS/$dead" ]
+	[ ! -e "$ROOT/$dead" ]
+	[ ! -e "$SHARES/$dead" ]
+	[ "$(kata exec "$live" echo alive)" = alive ]
+	kata metrics "$live" >/dev/null
+	! kata cleanup | grep "$dead\|$live" || return 1
+}
+
+@test "cleanup finds containers below another root, and a share that nobody has noted" {
+	local id=adm-$RANDOM pid
+	start "$id"
+	pid=$(server "$id")
+	kill -9 "$pid"
+	wait_for 60 gone "$pid"
+	mkdir -p "$SHARES/$id.lost"
+	"$TREE/build/kata-runtime" --root "$WORK/other" cleanup >"$WORK/out"
+	cat "$WORK/out"
+	[ ! -e "$ROOT/$id" ]
+	[ ! -e "$SHARES/$id.lost" ]
+}
+
+@test "containers that come and go while it is cleaned up all the time are not disturbed" {
+	local n
+	(while [ ! -e "$WORK/stop" ]; do kata cleanup; done) >"$WORK/out" 2>&1 &
+	for n in 1 2 3; do
+		[ "$(run_once "adm-$RANDOM-$n" echo "$n")" = "$n" ]
+	done
+	touch "$WORK/stop"
+	wait $!
+	cat "$WORK/out"
+	! grep -q '^kata-runtime:' "$WORK/out" || return 1
+	! grep -q 'removing' "$WORK/out" || return 1
+}
