@@ -97,6 +97,60 @@ check_metrics() {
 	! grep -q '^kata_guest' "$WORK/metrics" || return 1
 }
 
+# monitor_start: kata-monitor on a port of its own.
+monitor_start() {
+	PORT=$((20000 + RANDOM % 10000))
+	"$TREE/build/kata-monitor" -listen-address "127.0.0.1:$PORT" 2>"$WORK/monitor.log" 3>&- &
+	MONITOR=$!
+	wait_for 60 page sandboxes >/dev/null
+}
+
+page() {
+	curl -sf "http://127.0.0.1:$PORT/$1"
+}
+
+@test "kata-monitor tells of all sandboxes, without any capability" {
+	local one=adm-1$RANDOM two=adm-2$RANDOM id vmm
+	start "$one"
+	start "$two"
+	monitor_start
+	grep -q '^CapEff:	0*$' "/proc/$MONITOR/status"
+	[ "$(page sandboxes | grep -c "^\($one\|$two\)$")" -eq 2 ]
+	page metrics >"$WORK/metrics"
+	check_metrics "$WORK/metrics"
+	grep -q '^kata_monitor_running_shim_count [1-9]' "$WORK/metrics"
+	for id in "$one" "$two"; do
+		grep -q "^kata_shim_threads{sandbox_id=\"$id\"} " "$WORK/metrics"
+		grep -q "^kata_guest_load{sandbox_id=\"$id\",item=\"load1\"} " "$WORK/metrics"
+	done
+	page "metrics?sandbox=$two" | grep -q '^kata_hypervisor_fds [1-9]'
+	[ "$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$PORT/metrics?sandbox=none")" = 404 ]
+	[ "$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$PORT/metrics?sandbox=../sbs/$two")" = 400 ]
+
+	# One that has stopped on the spot is left out, and one that has gone is not there.
+	kill -STOP "$(server "$one")"
+	page metrics >"$WORK/metrics"
+	kill -CONT "$(server "$one")"
+	grep -q '^kata_monitor_scrape_failed_count [1-9]' "$WORK/metrics"
+	! grep -q "$one" "$WORK/metrics" || return 1
+	grep -q "$two" "$WORK/metrics"
+	kata delete --force "$two"
+	! page sandboxes | grep "$two" || return 1
+
+	kill "$MONITOR"
+	wait "$MONITOR"
+	grep -q "$one.*does not answer in time" "$WORK/monitor.log"
+}
+
+@test "kata-monitor says what is wrong with its options" {
+	run "$TREE/build/kata-monitor" -listen-address nowhere
+	[ "$status" -eq 1 ]
+	[[ $output == *"'nowhere' is no HOST:PORT"* ]]
+	run "$TREE/build/kata-monitor" -log-level loud
+	[ "$status" -eq 1 ]
+	[[ $output == *"not 'loud'"* ]]
+}
+
 @test "cleanup removes what a killed server has left, and touches nothing that lives" {
 	local dead=adm-d$RANDOM live=adm-l$RANDOM pid
 	start "$live"

@@ -41,6 +41,9 @@ $(B)/libkata.a: $(LIB_OBJ)
 $(B)/libagent.a: $(AGENT_OBJ)
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
 
+# Of the programs only this one is an HTTP server for others.
+$(B)/kata-monitor: HOST_LIBS += -lmicrohttpd
+
 $(HOST_PROGRAMS): $(B)/%: $(B)/obj/src/bin/%.o $(B)/libkata.a
 	$(call say,LD,$@)$(CC) $(HOST_LDFLAGS) $^ $(HOST_LIBS) -o $@
 

@@ -4,7 +4,8 @@ BINDIR = $(DESTDIR)$(PREFIX)/bin
 SHAREDIR = $(DESTDIR)$(PREFIX)/share/kata-containers
 DEFAULTSDIR = $(DESTDIR)$(PREFIX)/share/defaults/kata-containers
 COMPLETIONDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
-FOLDERS = $(BINDIR) $(SHAREDIR) $(DEFAULTSDIR) $(COMPLETIONDIR)
+UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
+FOLDERS = $(BINDIR) $(SHAREDIR) $(DEFAULTSDIR) $(COMPLETIONDIR) $(UNITDIR)
 # Which folders install has made, without DESTDIR: an empty one may also be somebody else's, such as /usr/local/bin.
 MADE = $(SHAREDIR)/made-folders
 
@@ -21,6 +22,7 @@ install: all
 	sed -e 's|@KERNEL@|$(PREFIX)/share/kata-containers/vmlinux.container|' \
 		-e 's|@INITRD@|$(PREFIX)/share/kata-containers/kata-containers-initrd.img|' \
 		-e 's|@PREFIX@|$(PREFIX)|g' config/configuration-qemu.toml.in > $(DEFAULTSDIR)/configuration.toml
+	sed -e 's|@PREFIX@|$(PREFIX)|g' config/kata-monitor.service.in > $(UNITDIR)/kata-monitor.service
 	$(B)/kata-runtime completion bash > $(COMPLETIONDIR)/kata-runtime
 
 ## make uninstall       what make install put there
@@ -28,5 +30,5 @@ install: all
 uninstall:
 	@made=$$(LC_ALL=C sort -ru $(MADE) 2>/dev/null); \
 	rm -f $(HOST_PROGRAMS:$(B)/%=$(BINDIR)/%) $(COMPLETIONDIR)/kata-runtime $(DEFAULTSDIR)/configuration.toml \
-		$(SHAREDIR)/vmlinux.container $(SHAREDIR)/kata-containers-initrd.img $(MADE); \
+		$(UNITDIR)/kata-monitor.service $(SHAREDIR)/vmlinux.container $(SHAREDIR)/kata-containers-initrd.img $(MADE); \
 	for d in $$made; do rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$d" 2>/dev/null || true; done
