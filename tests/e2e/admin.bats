@@ -2,6 +2,7 @@
 # What watches and cleans up sandboxes: the management socket, kata-runtime metrics, list and cleanup.
 
 load lib/common
+load lib/containerd
 
 setup() {
 	common_setup
@@ -9,6 +10,7 @@ setup() {
 }
 
 teardown() {
+	[ -z "${CONTAINERD:-}" ] || containerd_end
 	common_teardown
 	same "folders in $PODS" "$pods_before" "$(pods)"
 }
@@ -95,6 +97,45 @@ check_metrics() {
 	kill -CONT "$vmm"
 	grep -q '^kata_hypervisor_threads ' "$WORK/metrics"
 	! grep -q '^kata_guest' "$WORK/metrics" || return 1
+}
+
+@test "list --all shows containers below another root" {
+	local id=adm-$RANDOM other=("$TREE/build/kata-runtime" --root "$WORK/other")
+	start "$id"
+	[ -z "$("${other[@]}" list -q)" ]
+	"${other[@]}" list --all | grep "^$id .* running .*$WORK/b-$id"
+	[ "$("${other[@]}" list --all -q | grep -cx "$id")" -eq 1 ]
+	[ "$(kata list --all -q | grep -cx "$id")" -eq 1 ]
+	"${other[@]}" list --all -f json | jq -e --arg id "$id" '.[] | select(.id == $id) | .status == "running" and .pid > 0'
+}
+
+@test "a container of containerd: listed, measured, and cleaned up after kill -9 of its server" {
+	local id=adm-$RANDOM pid address
+	containerd_begin
+	c run -d "${KATA[@]}" "$IMAGE" "$id" sleep 1000
+	kata list --all | grep "^$id .* running "
+	kata metrics "$id" | grep -q '^kata_agent_threads 1$'
+	address=$(sed 's,^unix://,,' "$WORK/containerd.state/io.containerd.runtime.v2.task/default/$id/address")
+	[ -S "$address" ]
+
+	# While containerd is away nobody else cleans up.
+	pid=$(jq .server.pid "$WORK/containerd.state/io.containerd.runtime.v2.task/default/$id/sandbox.json")
+	kill -9 "$CONTAINERD"
+	wait "$CONTAINERD" || true
+	kill -9 "$pid"
+	wait_for 60 gone "$pid"
+	kata cleanup >"$WORK/out"
+	cat "$WORK/out"
+	[ ! -e "$PODS/$id" ]
+	[ ! -e "$SHARES/$id" ]
+	[ ! -e "$address" ]
+	containerd_start
+	wait_for 60 task_over "$id"
+}
+
+# task_over ID: containerd knows that it does not run.
+task_over() {
+	[ -z "$(task_status "$1")" ] || task_is "$1" STOPPED
 }
 
 # monitor_start: kata-monitor on a port of its own.

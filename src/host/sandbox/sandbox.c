@@ -140,6 +140,12 @@ void sandbox_describe(struct sandbox *sb, struct sandbox_description *ret)
 	phases_copy(&sb->phases, ret);
 }
 
+void sandbox_each(const struct sandbox *sb, void (*fn)(void *arg, const char *id), void *arg)
+{
+	list_for_each (pos, &sb->containers)
+		fn(arg, container_of(pos, struct guest_container, link)->id);
+}
+
 int sandbox_state(struct sandbox *sb, const char *id, const char *exec_id,
 		  struct sandbox_process *ret, struct err *e)
 {

@@ -248,6 +248,9 @@ struct sandbox_process {
 int sandbox_state(struct sandbox *sb, const char *id, const char *exec_id,
 		  struct sandbox_process *ret, struct err *e);
 
+/* Calls @fn with the id of each container; it must not change any. */
+void sandbox_each(const struct sandbox *sb, void (*fn)(void *arg, const char *id), void *arg);
+
 /* The namespaces of the host's processes that stand in for those of a container, in the order in
  * which they are to be joined (enum view_namespace of view.h). Borrowed until the next turn of the
  * loop. Returns 0, -ENOENT or -EBUSY. */

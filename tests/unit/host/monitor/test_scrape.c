@@ -118,7 +118,7 @@ TEST(pods_that_are_silent_broken_or_gone_are_left_out_and_counted)
 	close(gone);
 	add_pod(2, "e", "# TYPE x gauge\nx 2\n");
 	close(listen_in(".hidden"));
-	scrape(200);
+	scrape(1500);
 	CHECK_EQ(here.pods, 5);
 	CHECK_EQ(here.failed, 3);
 	CHECK_STR(here.text, "# TYPE x gauge\nx{sandbox_id=\"a\"} 1\nx{sandbox_id=\"e\"} 2\n");

@@ -344,6 +344,7 @@ TEST(the_management_socket_tells_of_the_pod_and_believes_no_guest)
 	auto_free char *metrics = NULL;
 	auto_free char *url = NULL;
 	auto_free char *volumes = NULL;
+	auto_free char *list = NULL;
 
 	up(0);
 	none = ask_management("GET /agent-url HTTP/1.1\r\n\r\n");
@@ -356,6 +357,9 @@ TEST(the_management_socket_tells_of_the_pod_and_believes_no_guest)
 	CHECK(strstr(metrics, "\nkata_shim_threads ") != NULL);
 	CHECK(strstr(metrics, "\nkata_shim_threads 4711") == NULL);
 	CHECK(strstr(metrics, "\nkata_guest_load{item=\"load1\"} 0.5\n") != NULL);
+	list = ask_management("GET /containers HTTP/1.1\r\n\r\n");
+	CHECK(strstr(list, "\r\n\r\n[{\"ociVersion\"") != NULL);
+	CHECK(strstr(list, "\"id\":\"s1\",\"status\":\"created\"") != NULL);
 	volumes = ask_management("GET /direct-volume/stats?path=/x HTTP/1.1\r\n\r\n");
 	CHECK(strstr(volumes, "HTTP/1.1 501 ") == volumes);
 	CHECK_EQ(delete_it("s1", ""), 0);
