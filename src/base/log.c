@@ -13,6 +13,7 @@
 #include "base/text.h"
 
 #define LOG_LINE_MAX 2048
+#define FIELD_MAX    320 /* a longer id is cut */
 
 static const char *const level_names[] = {
 	[LOG_ERROR] = "error",
@@ -23,16 +24,24 @@ static const char *const level_names[] = {
 TABLE_COVERS(level_names, LOG_LEVEL_MAX);
 
 static const char *const line_formats[] = {
-	[LOG_TEXT] = "time=\"%s\" level=%s msg=\"%s\"\n",
-	[LOG_JSON] = "{\"time\":\"%s\",\"level\":\"%s\",\"msg\":\"%s\"}\n",
+	[LOG_TEXT] = "time=\"%s\" level=%s%s msg=\"%s\"\n",
+	[LOG_JSON] = "{\"time\":\"%s\",\"level\":\"%s\"%s,\"msg\":\"%s\"}\n",
 };
 TABLE_COVERS(line_formats, LOG_FORMAT_MAX);
+
+/* The field of log_set_sandbox(). */
+static const char *const field_formats[] = {
+	[LOG_TEXT] = " sandbox=\"%s\"",
+	[LOG_JSON] = ",\"sandbox\":\"%s\"",
+};
+TABLE_COVERS(field_formats, LOG_FORMAT_MAX);
 
 static struct {
 	int fd;
 	enum log_format format;
 	enum log_level level;
-	unsigned lost; /* lines since the last one that was written */
+	const char *sandbox; /* may be NULL */
+	unsigned lost;       /* lines since the last one that was written */
 } sink = {.fd = STDERR_FILENO, .format = LOG_TEXT, .level = LOG_INFO};
 
 void log_open(int fd, enum log_format format, enum log_level level)
@@ -55,6 +64,11 @@ static void escape(char *out, size_t out_bytes, const char *text)
 }
 
 #pragma GCC diagnostic ignored "-Wformat-nonliteral" /* line_formats[] are literals */
+void log_set_sandbox(const char *id)
+{
+	sink.sandbox = id;
+}
+
 void log_set_level(enum log_level level)
 {
 	sink.level = level;
@@ -64,12 +78,17 @@ void log_set_level(enum log_level level)
  * goes on. */
 static bool emit(enum log_level level, const char *text)
 {
-	char quoted[LOG_LINE_MAX], line[LOG_LINE_MAX + 128], when[40];
+	char quoted[LOG_LINE_MAX], line[LOG_LINE_MAX + 128 + FIELD_MAX], when[40];
+	char id[FIELD_MAX - 24], field[FIELD_MAX] = "";
 	struct timespec now;
 	struct tm tm;
 	ssize_t written;
 
 	escape(quoted, sizeof quoted, text);
+	if (sink.sandbox) {
+		escape(id, sizeof id, sink.sandbox);
+		(void) snprintf(field, sizeof field, field_formats[sink.format], id);
+	}
 
 	(void) clock_gettime(CLOCK_REALTIME, &now);
 	(void) gmtime_r(&now.tv_sec, &tm);
@@ -79,7 +98,7 @@ static bool emit(enum log_level level, const char *text)
 	(void) snprintf(when + n, sizeof when - n, ".%06ldZ", now.tv_nsec / 1000);
 
 	int len = snprintf(line, sizeof line, line_formats[sink.format], when, level_names[level],
-			   quoted);
+			   field, quoted);
 	do
 		written = write(sink.fd, line, (size_t) len);
 	while (written < 0 && errno == EINTR);

@@ -17,7 +17,7 @@ enum log_level {
 
 enum log_format {
 	LOG_TEXT, /* time="..." level=warning msg="..." as runc writes it */
-	LOG_JSON, /* {"level":"error","msg":"...","time":"..."} */
+	LOG_JSON, /* {"time":"...","level":"error","msg":"..."} */
 	LOG_FORMAT_MAX,
 };
 
@@ -31,6 +31,10 @@ void log_open(int fd, enum log_format format, enum log_level level);
 
 /* The same with another level: a configuration read later may want to know more. */
 void log_set_level(enum log_level level);
+
+/* From now on each line has a field "sandbox" with this id behind the level, by which the lines of
+ * many servers in one log are told apart. Borrowed; NULL: no such field. */
+void log_set_sandbox(const char *id);
 
 void log_write(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -246,3 +246,10 @@ page() {
 	! grep -q '^kata-runtime:' "$WORK/out" || return 1
 	! grep -q 'removing' "$WORK/out" || return 1
 }
+
+@test "each line of a server's log names its sandbox, also those of the guest" {
+	local id=adm-$RANDOM
+	kata --debug --log "$WORK/log" --log-format json run --bundle "$(bundle "b-$id" . true)" "$id"
+	jq -es --arg id "$id" 'map(select(.msg | startswith("guest: "))) | length > 0 and all(.[]; .sandbox == $id)' "$WORK/log"
+	jq -es 'map(select(.msg | startswith("step: "))) | length > 0 and all(.[]; .sandbox)' "$WORK/log"
+}

@@ -37,6 +37,8 @@ static void open_log(const struct shim_options *o)
 
 	log_open(o->quiet ? -1 : STDERR_FILENO, json ? LOG_JSON : LOG_TEXT,
 		 o->debug ? LOG_DEBUG : LOG_INFO);
+	if (o->id[0])
+		log_set_sandbox(o->id);
 }
 
 /* Takes over the socket that the server's starter has bound; children do not inherit it. */

@@ -52,6 +52,32 @@ TEST(a_reader_that_is_slow_costs_lines_and_not_the_log)
 	log_open(-1, LOG_TEXT, LOG_INFO);
 }
 
+TEST(lines_name_their_sandbox_in_both_formats)
+{
+	char text[1024] = "";
+	int p[2];
+
+	CHECK_EQ(pipe2(p, O_CLOEXEC | O_NONBLOCK), 0);
+
+	auto_close int rd = p[0];
+	auto_close int wr = p[1];
+
+	log_set_sandbox("a\"b");
+	log_open(wr, LOG_TEXT, LOG_INFO);
+	log_info("hello");
+	CHECK(drain(rd, text, sizeof text) > 0);
+	CHECK(strstr(text, " level=info sandbox=\"a\\\"b\" msg=\"hello\"\n"));
+	log_open(wr, LOG_JSON, LOG_INFO);
+	log_info("hello");
+	CHECK(drain(rd, text, sizeof text) > 0);
+	CHECK(strstr(text, ",\"level\":\"info\",\"sandbox\":\"a\\\"b\",\"msg\":\"hello\"}\n"));
+	log_set_sandbox(NULL);
+	log_info("hello");
+	CHECK(drain(rd, text, sizeof text) > 0);
+	CHECK(!strstr(text, "sandbox"));
+	log_open(-1, LOG_TEXT, LOG_INFO);
+}
+
 TEST(a_reader_that_is_gone_ends_the_log)
 {
 	int p[2];
