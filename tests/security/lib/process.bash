@@ -137,7 +137,7 @@ seen_descriptors() {
 		*.rom | *.bin | *.fd) echo firmware ;;
 		"$SHARES"/*) echo share ;;
 		"${SHARES%/shared/*}"/ids*) echo claim ;;
-		"$WORK/state"/*) echo "state folder" ;;
+		"$WORK/state"/* | /run/vc/sbs/*) echo "state folder" ;;
 		/proc | /proc/* | /[0-9]*) echo proc ;;
 		*) [ "$(seen_root "$1")" = "the host's" ] && echo "$to" || echo share ;;
 		esac
