@@ -19,8 +19,8 @@
  * longer than HTTP_CONNECTION_MS.
  *
  * Client. One GET with a time and a size that it may take; the request says HTTP/1.0, so that the
- * answer comes whole and ends with the connection. Whom it distrusts: the server, which may be slow,
- * endless or no HTTP.
+ * answer comes whole and ends with the connection. Whom it distrusts: the server, which may be
+ * slow, endless or no HTTP.
  *
  * Threads: the loop's.
  */

@@ -35,7 +35,8 @@ bool pod_name_is_plain(const char *name);
 
 struct scrape;
 
-/* @families is borrowed for the call; @pods is how many there are, @failed how many were left out. */
+/* @families is borrowed for the call; @pods is how many there are, @failed how many were left
+ * out. */
 typedef void (*scrape_done_fn)(void *arg, const struct families *families, size_t pods,
 			       size_t failed);
 

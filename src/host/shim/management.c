@@ -125,13 +125,8 @@ static void handle(void *arg, struct http_call *call, const struct http_request 
 	http_say(call, HTTP_NOT_FOUND, "there is no such path");
 }
 
-static bool admits(void *arg, int fd)
-{
-	return server_admits(arg, fd);
-}
-
 int management_open(struct server *s, const char *base, const char *id, const char *state_dir,
-		    struct err *e)
+		    http_admits_fn admits, struct err *e)
 {
 	auto_free char *name = share_name_of(id);
 	struct management *m = calloc(1, sizeof *m);

@@ -67,8 +67,9 @@ static void log_refusal(struct server *s, const struct peer *peer, const struct 
 		 s->refusals == REFUSALS_LOGGED_MAX ? "; the next ones are not logged" : "");
 }
 
-bool server_admits(struct server *s, int fd)
+static bool may_connect(void *arg, int fd)
 {
+	struct server *s = arg;
 	const pid_t helpers[] = {
 		(pid_t) sandbox_vmm_pid(s->sandbox),
 		(pid_t) sandbox_file_server_pid(s->sandbox),
@@ -89,11 +90,6 @@ bool server_admits(struct server *s, int fd)
 	else
 		log_refusal(s, &peer, &e);
 	return false;
-}
-
-static bool may_connect(void *arg, int fd)
-{
-	return server_admits(arg, fd);
 }
 
 static int make_sandbox(struct server *s, const struct server_options *o, struct err *e)
@@ -124,7 +120,7 @@ static void open_management(struct server *s, const struct server_options *o)
 	struct err e = {0};
 
 	if (o->management_base &&
-	    management_open(s, o->management_base, o->id, o->state_dir, &e) < 0)
+	    management_open(s, o->management_base, o->id, o->state_dir, may_connect, &e) < 0)
 		log_err(LOG_WARN, &e, "ignoring that there is no management socket");
 }
 

@@ -75,9 +75,6 @@ int server_run(struct server *s, struct err *e);
 void server_free(struct server *s);
 AUTO_PTR(struct server, server_free)
 
-/* Whether the process that has connected to @fd may use the server; a refusal is logged. */
-bool server_admits(struct server *s, int fd);
-
 /* The services, and the functions that answer; their argument is the server. */
 extern const struct ttrpc_service task_service;
 extern const struct ttrpc_service task_v3_service; /* the same calls under the newer name */
