@@ -113,6 +113,9 @@ int state_dir_open(const char *root, const char *id, struct state_dir *ret, stru
 		state_dir_close(&dir);
 		return r;
 	}
+	/* As in make_and_lock(): a verb that deletes the container is not met by one who cleans up.
+	 * Who cleans up already has the lock alone, and nothing is lost then. */
+	(void) flock(dir.fd, LOCK_SH | LOCK_NB);
 	r = check_owner(&dir, e);
 	if (r < 0) {
 		state_dir_close(&dir);

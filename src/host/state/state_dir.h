@@ -26,7 +26,8 @@ struct state_dir {
 /* Makes the folder. -EEXIST when the id is taken. */
 int state_dir_make(const char *root, const char *id, struct state_dir *ret, struct err *e);
 
-/* Opens it. -ENOENT when there is no such container. */
+/* Opens it, and keeps who cleans up away until it is closed. -ENOENT when there is no such
+ * container. */
 int state_dir_open(const char *root, const char *id, struct state_dir *ret, struct err *e);
 
 /* Locks it for cleaning up until it is closed. Returns -EWOULDBLOCK while the container is being
