@@ -358,7 +358,7 @@ HANDLER(shutdown_sandbox, ShutdownSandboxRequest)
 	server_consider(s);
 }
 
-HANDLER(sandbox_metrics, SandboxMetricsRequest)
+HANDLER(tell_metrics, SandboxMetricsRequest)
 {
 	M(SandboxMetricsResponse)
 	a = CONTAINERD__RUNTIME__SANDBOX__V1__SANDBOX_METRICS_RESPONSE__INIT;
@@ -401,7 +401,7 @@ static const struct ttrpc_method methods[] = {
 	{"SandboxStatus", sandbox_status},
 	{"PingSandbox", ping_sandbox},
 	{"ShutdownSandbox", shutdown_sandbox},
-	{"SandboxMetrics", sandbox_metrics},
+	{"SandboxMetrics", tell_metrics},
 };
 
 const struct ttrpc_service sandbox_service = {

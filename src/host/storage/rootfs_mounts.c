@@ -17,7 +17,8 @@
 #define TYPE_BIND    "bind"
 #define TYPE_OVERLAY "overlay"
 
-const char *const rootfs_mount_types[] = {TYPE_BIND, TYPE_OVERLAY};
+const char *const rootfs_mount_types[] = {TYPE_BIND,  TYPE_OVERLAY, "erofs",
+					  "format/*", "mkdir/*",    "mkfs/*"};
 const size_t n_rootfs_mount_types = ARRAY_LEN(rootfs_mount_types);
 
 /* ---- Many layers ----

@@ -14,7 +14,7 @@
  * Threads: the sandbox's worker, which gets a working folder of its own.
  */
 
-/* The types of mounts that are made. */
+/* The types of mounts that a root may consist of: made here, or by the guest. */
 extern const char *const rootfs_mount_types[];
 extern const size_t n_rootfs_mount_types;
 

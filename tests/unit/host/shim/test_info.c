@@ -65,7 +65,7 @@ TEST(the_mounts_that_are_told_are_those_that_are_made)
 	CHECK_EQ(ask("", 0, &info, NULL), 0);
 	CHECK_EQ(info->n_annotations, 1);
 	CHECK_STR(info->annotations[0]->key, "containerd.io/runtime-allow-mounts");
-	CHECK_STR(info->annotations[0]->value, "bind,overlay");
+	CHECK_STR(info->annotations[0]->value, "bind,overlay,erofs,format/*,mkdir/*,mkfs/*");
 	containerd__types__runtime_info__free_unpacked(info, NULL);
 }
 
