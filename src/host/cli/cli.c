@@ -13,14 +13,16 @@
 #include "base/log.h"
 #include "base/version.h"
 #include "host/cli/verb.h"
-
-#define DEFAULT_ROOT "/run/kata-runtime"
+#include "host/state/names.h"
+#include "host/state/run_dir.h"
 
 #define GLOBAL(type, member) OPTION_##type, offsetof(struct cli, member)
 
 static const struct option global_options[] = {
 	{"root", 0, GLOBAL(STRING, root), "DIR",
-	 "folder for the state of containers (" DEFAULT_ROOT ")", false},
+	 "folder for the state of containers (/run/kata-runtime, or in $XDG_RUNTIME_DIR for who may "
+	 "not write there)",
+	 false},
 	{"log", 0, GLOBAL(STRING, log), "FILE", "also write errors and the log to this file",
 	 false},
 	{"log-format", 0, GLOBAL(STRING, log_format), "FORMAT", "text or json", false},
@@ -106,13 +108,13 @@ static int make_paths_absolute(struct cli *cli, struct err *e)
 
 	if (!cli->config)
 		cli->config = named;
-	if (!cli->root[0])
+	if (cli->root && !cli->root[0])
 		return err_say(e, EINVAL, "option --root is empty");
-	cli->own_root = path_absolute(cli->root, e);
+	cli->own_root = cli->root ? path_absolute(cli->root, e) : run_dir_path(RUN_DIR, STATE_DIR);
 	if (cli->own_root && cli->config && cli->config[0])
 		cli->own_config = path_absolute(cli->config, e);
-	if (e->code)
-		return -e->code;
+	if (e->code || !cli->own_root)
+		return e->code ? -e->code : err_sys(e, ENOMEM, "name a folder");
 	cli->root = cli->own_root;
 	cli->config = cli->own_config;
 	return 0;
@@ -201,7 +203,6 @@ int cli_main(int argc, char **argv)
 {
 	struct cli cli = {
 		.program = "kata-runtime",
-		.root = DEFAULT_ROOT,
 		.failure_code = 1,
 		.verbs = verbs,
 		.options = global_options,

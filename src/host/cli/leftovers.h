@@ -17,7 +17,7 @@
 struct leftovers {
 	const struct cli *cli;
 	const char *pods_base;   /* POD_BASE except in tests */
-	const char *shares_base; /* SHARE_BASE except in tests */
+	const char *shares_base; /* where SHARE_BASE is, except in tests */
 	bool dry_run;            /* only say what would be removed */
 	unsigned found, failed;
 };

@@ -1,10 +1,12 @@
 /* cleanup: removes what dead sandbox servers have left. */
+#include <errno.h>
 #include <stdio.h>
 
 #include "base/array.h"
 #include "host/cli/leftovers.h"
 #include "host/cli/verb.h"
 #include "host/state/pod_dir.h"
+#include "host/state/run_dir.h"
 #include "host/storage/share.h"
 
 struct values {
@@ -19,14 +21,17 @@ static const struct option options[] = {
 static int cleanup_run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
 	const struct values *v = values;
+	auto_free char *shares = run_dir_path(RUN_DIR, SHARE_BASE);
 	struct leftovers l = {
 		.cli = cli,
 		.pods_base = POD_BASE,
-		.shares_base = SHARE_BASE,
+		.shares_base = shares,
 		.dry_run = v->dry_run,
 	};
 
-	(void) argc, (void) argv, (void) e;
+	(void) argc, (void) argv;
+	if (!shares)
+		return err_sys(e, ENOMEM, "clean up");
 	leftovers_remove(&l);
 	if (!l.found && !l.failed)
 		printf("nothing is left behind\n");

@@ -10,8 +10,10 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/file.h"
 #include "base/privilege.h"
 #include "base/userns.h"
+#include "host/confine/ids.h"
 #include "host/confine/landlock.h"
 
 int confine_cgroups(struct confine *c, const int *fds, size_t n, struct err *e)
@@ -32,7 +34,7 @@ int confine_user(struct confine *c, uid_t uid, gid_t gid, gid_t group, enum conf
 		 struct err *e)
 {
 	auto_close int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	char uid_map[64] = "0 0 4294967295\n", gid_map[64] = "0 0 4294967295\n";
+	auto_free char *uid_map = NULL, *gid_map = NULL;
 
 	c->user.uid = uid;
 	c->user.gid = gid;
@@ -40,9 +42,14 @@ int confine_user(struct confine *c, uid_t uid, gid_t gid, gid_t group, enum conf
 	if (proc < 0)
 		return err_sys(e, errno, "open '/proc'");
 	if (map == CONFINE_MAP_ONE) {
-		(void) snprintf(uid_map, sizeof uid_map, "%u %u 1\n", uid, uid);
-		(void) snprintf(gid_map, sizeof gid_map, "%u %u 1\n", gid, gid);
+		uid_map = str_printf("%u %u 1\n", uid, uid);
+		gid_map = str_printf("%u %u 1\n", gid, gid);
+	} else {
+		uid_map = confine_ids_same("uid_map", e);
+		gid_map = confine_ids_same("gid_map", e);
 	}
+	if (!uid_map || !gid_map)
+		return e && e->code ? -e->code : err_sys(e, ENOMEM, "map users");
 
 	int r = userns_make(uid_map, gid_map, proc, &c->user.userns_fd, e);
 
@@ -82,7 +89,11 @@ static int enter_user_namespace(const struct confine_user *u, struct err *e)
 {
 	if (!u->change)
 		return 0;
-	if (setgroups(u->group == (gid_t) -1 ? 0 : 1, &u->group) < 0)
+
+	size_t n = u->group == (gid_t) -1 ? 0 : 1;
+
+	/* A namespace that its maker mapped without privileges allows no setgroups(). */
+	if (!(n == 0 && getgroups(0, NULL) == 0) && setgroups(n, &u->group) < 0)
 		return err_sys(e, errno, "leave all groups");
 	if (u->userns_fd >= 0 && setns(u->userns_fd, CLONE_NEWUSER) < 0)
 		return err_sys(e, errno, "enter a user namespace");

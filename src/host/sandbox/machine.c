@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "host/confine/ids.h"
 #include "host/sandbox/cause.h"
@@ -13,6 +14,7 @@
 #include "host/sandbox/model.h"
 #include "host/sandbox/phases.h"
 #include "host/sandbox/process.h"
+#include "host/state/run_dir.h"
 
 static void helper_is_gone(struct sandbox *sb, enum cause_rank rank, const struct err *why)
 {
@@ -140,8 +142,15 @@ static int choose_user(struct machine *m, struct vm_spec *vm, struct err *e)
 	if (geteuid() != 0 || m->vmm_user_fd >= 0)
 		return 0;
 
-	int r = confine_id_claim(CONFINE_IDS_DIR, &vm->uid, &m->vmm_user_fd, e);
+	auto_free char *dir = run_dir_path(RUN_DIR, CONFINE_IDS_DIR);
+	int r = dir ? confine_id_claim(dir, &vm->uid, &m->vmm_user_fd, e)
+		    : err_sys(e, ENOMEM, "name a folder");
 
+	if (r == -ENOENT) {
+		log_err(LOG_WARN, e, "ignoring, the VMM is this server's user");
+		err_clear(e);
+		return 0;
+	}
 	vm->gid = vm->uid;
 	return r < 0 ? err_wrap(e, r, "choose the VMM's user") : 0;
 }

@@ -48,7 +48,7 @@ struct sandbox_options {
 	const char *namespace;      /* of containerd, for loggers; NULL: none */
 	const char *config_path;    /* NULL: the usual search */
 	const char *state_dir;      /* where sandbox.json is kept; NULL: nowhere */
-	const char *share_base;     /* NULL: SHARE_BASE */
+	const char *share_base;     /* NULL: the usual, SHARE_BASE */
 	int host_mount_ns;          /* for hooks; borrowed; -1: none */
 	bool lone;                  /* one container, whose engine looks for its cgroup itself */
 	uint64_t began_us;          /* clock_now_us() when this program began */

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "host/sandbox/cgroups.h"
 #include "host/sandbox/container.h"
@@ -10,6 +11,7 @@
 #include "host/sandbox/model.h"
 #include "host/sandbox/process.h"
 #include "host/sandbox/registry.h"
+#include "host/state/run_dir.h"
 
 static int read_config(struct sandbox *sb, const struct sandbox_spec *spec, struct err *e)
 {
@@ -68,6 +70,17 @@ static int lend_sandbox_mounts(struct machine *m, struct err *e)
 	return 0;
 }
 
+static int make_share(struct sandbox *sb, struct err *e)
+{
+	auto_free char *usual = run_dir_path(RUN_DIR, SHARE_BASE);
+
+	if (!usual)
+		return err_sys(e, ENOMEM, "make the share");
+	log_debug("step: make the share");
+	return share_open(sb->options.share_base ? sb->options.share_base : usual, sb->options.id,
+			  &sb->machine.share, e);
+}
+
 static int start_steps(struct sandbox *sb, const struct sandbox_spec *spec,
 		       struct guest_container *first, struct err *e)
 {
@@ -79,11 +92,8 @@ static int start_steps(struct sandbox *sb, const struct sandbox_spec *spec,
 		notes_update(sb, first);
 		r = cgroups_make(sb, spec, e);
 	}
-	if (r == 0) {
-		log_debug("step: make the share");
-		r = share_open(sb->options.share_base ? sb->options.share_base : SHARE_BASE,
-			       sb->options.id, &sb->machine.share, e);
-	}
+	if (r == 0)
+		r = make_share(sb, e);
 	if (r == 0)
 		notes_update(sb, first);
 	if (r == 0)

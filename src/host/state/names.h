@@ -14,6 +14,9 @@
 #define SERVER_LISTEN_FD     3
 #define SERVER_LISTENS_ON_FD SERVER_LISTEN_FD_VARIABLE "=3"
 
+/* In the folder for run-time files (run_dir.h): the containers of kata-runtime. */
+#define STATE_DIR "kata-runtime"
+
 /* In a container's folder; see state_dir.h. */
 #define STATE_RECORD "state.json"
 #define STATE_SOCKET "shim.sock"

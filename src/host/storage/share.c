@@ -116,17 +116,30 @@ static int close_folder(const char *path, struct err *e)
 	return 0;
 }
 
+/* Closes the folder @depth levels above @base. */
+static int close_above(const char *base, int depth, struct err *e)
+{
+	auto_free char *path = strdup(base);
+
+	if (!path)
+		return err_sys(e, ENOMEM, "close a folder to others");
+	while (depth-- > 0)
+		*strrchr(path, '/') = '\0';
+	return close_folder(path, e);
+}
+
 /* Makes the folders above all shares. Only this user may enter them, because another user who opens
  * a share's folder could hold its lock and prevent cleaning up. Of a test's base only the last
  * folder is closed. */
 static int make_base(const char *base, struct err *e)
 {
-	static const char *const ours[] = {"/run/kata-containers", "/run/kata-containers/shared"};
+	size_t length = strlen(base), below = strlen("/" SHARE_BASE);
+	bool ours = length > below && strcmp(base + length - below, "/" SHARE_BASE) == 0;
 	int r = dir_make(base, 0700, e);
 
-	for (size_t i = 0; r == 0 && strcmp(base, SHARE_BASE) == 0 && i < ARRAY_LEN(ours); i++)
-		r = close_folder(ours[i], e);
-	return r < 0 ? r : close_folder(base, e);
+	for (int depth = ours ? 2 : 0; r == 0 && depth >= 0; depth--)
+		r = close_above(base, depth, e);
+	return r;
 }
 
 /* Two servers may use the same id, under different --root folders: the second gets another name. */

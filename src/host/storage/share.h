@@ -34,7 +34,8 @@
  * Threads: any, those of several containers at once; share_open() and share_close() alone. No file
  * of a source is opened or read under the lock, so a source that hangs holds up nobody else.
  */
-#define SHARE_BASE       "/run/kata-containers/shared/sandboxes"
+/* In the folder for run-time files, see host/state/run_dir.h. */
+#define SHARE_BASE       "kata-containers/shared/sandboxes"
 #define SHARE_TAG        "kataShared"
 #define SHARE_GUEST_PATH "/run/kata-containers/shared/containers"
 
@@ -51,7 +52,8 @@ int share_namespace_enter(int *ret_host_ns, struct err *e);
 
 /**
  * share_open() - make the empty tree
- * @base:	SHARE_BASE, or a test's folder; made if missing, and closed to others if not
+ * @base:	a path that ends in SHARE_BASE, or a test's folder; made if missing, and closed to
+ *		others if not
  * @sandbox_id:	names the folder, shortened when it is long
  */
 int share_open(const char *base, const char *sandbox_id, struct share **ret, struct err *e);

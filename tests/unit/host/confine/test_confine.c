@@ -235,6 +235,43 @@ static void make_temp(char dir[64])
 	CHECK(mkdtemp(dir));
 }
 
+static void check_ids(const char *uid_map, const char *gid_map, uint32_t first, uint32_t count)
+{
+	struct confine_ids ids = confine_ids_choose(uid_map, gid_map);
+
+	CHECK_EQ(ids.first, first);
+	CHECK_EQ(ids.count, count);
+}
+
+#define EVERY_ID "         0          0 4294967295\n"
+
+TEST(ids_are_those_that_nothing_else_uses)
+{
+	check_ids(EVERY_ID, EVERY_ID, CONFINE_FIRST_ID, CONFINE_N_IDS);
+	check_ids("0 0 1000\n1000 1000 4294966295\n", EVERY_ID, CONFINE_FIRST_ID, CONFINE_N_IDS);
+}
+
+TEST(a_user_namespace_gives_the_upper_half_of_what_it_has)
+{
+	const char *podmans =
+		"         0       1000          1\n         1     100000      65536\n";
+
+	check_ids(podmans, podmans, 32769, 32768);
+	check_ids("0 100000 65536\n", "0 100000 65536\n", 32768, 32768);
+	/* As users and as groups. */
+	check_ids("0 100000 65536\n", "0 100000 1000\n", 500, 500);
+	check_ids("0 1 3\n", "0 1 3\n", 2, 1);
+	check_ids("4294967000 1 295\n", EVERY_ID, 4294967148U, 147);
+}
+
+TEST(a_user_namespace_with_one_user_has_none_to_give)
+{
+	check_ids("0 1000 1\n", "0 1000 1\n", 1, 0);
+	check_ids("0 1 9\n", "20 1 9\n", 0, 0);
+	check_ids("", "", 0, 0);
+	check_ids("nonsense", EVERY_ID, 0, 0);
+}
+
 TEST(two_claims_are_two_numbers)
 {
 	char dir[64];
