@@ -86,23 +86,53 @@ static int open_pod_pids(struct rpc *rpc, struct err *e)
 	return r < 0 ? err_sys(e, errno, "use the pod's pid namespace") : r;
 }
 
-/* That of container @id, which may be the pod's. */
+/* The namespace of a container's first process; @file is its name in /proc/PID/ns. */
+static int open_of(const struct member *of, const char *file, struct err *e)
+{
+	pid_t pid = container_process_pid(of->init.cp); /* 0 when it has ended */
+	char path[64];
+
+	(void) snprintf(path, sizeof path, "/proc/%d/ns/%s", pid, file);
+
+	int fd = pid ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+
+	return fd < 0 ? err_say(e, ESRCH, "container '%s' has ended", of->id) : fd;
+}
+
+/* The pid namespace of container @id, which may be the pod's. */
 static int open_pids_of(struct rpc *rpc, const char *id, struct err *e)
 {
 	struct member *of = NULL;
-	char path[64];
 	int r = member_find_made(rpc, id, &of, e);
 
 	if (r < 0)
 		return r;
-	if (of->shares_pid_ns)
-		return open_pod_pids(rpc, e);
-	/* 0 when it has ended. */
-	pid_t pid = container_process_pid(of->init.cp);
+	return of->shares_pid_ns ? open_pod_pids(rpc, e) : open_of(of, "pid", e);
+}
 
-	(void) snprintf(path, sizeof path, "/proc/%d/ns/pid", pid);
-	r = pid ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	return r < 0 ? err_say(e, ESRCH, "container '%s' has ended", id) : r;
+/* Which ipc or uts namespace the container is to have: that of container @of, a new one if that is
+ * itself, else the pod's, @pods. *@ret is the caller's, -1: a new one. */
+static int choose_shared(const struct creation *c, const char *of, int pods, const char *file,
+			 int *ret, struct err *e)
+{
+	struct member *m = c->member, *other = NULL;
+	int fd = -1;
+
+	if (strcmp(of, m->id) == 0 || (!*of && pods < 0))
+		return 0;
+	if (!*of) {
+		fd = fcntl(pods, F_DUPFD_CLOEXEC, 0);
+		if (fd < 0)
+			return err_sys(e, errno, "use the pod's %s namespace", file);
+	} else {
+		int r = member_find_made(m->rpc, of, &other, e);
+
+		fd = r < 0 ? r : open_of(other, file, e);
+		if (fd < 0)
+			return fd;
+	}
+	*ret = fd;
+	return 0;
 }
 
 /* Which pid namespace the container is to have; *@ret is the caller's, -1: a new one. */
@@ -173,8 +203,8 @@ static int make(struct creation *c, struct err *e)
 	struct container_config config = {
 		.id = m->id,
 		.spec = c->req->oci,
-		.ipc_ns = own_users ? -1 : rpc->ipc_ns,
-		.uts_ns = own_users ? -1 : rpc->uts_ns,
+		.ipc_ns = -1,
+		.uts_ns = -1,
 		.pid_ns = -1,
 		.stdio = {.fds = {-1, -1, -1}},
 		.exited = init_exited,
@@ -182,8 +212,16 @@ static int make(struct creation *c, struct err *e)
 		.arg = m,
 	};
 	auto_close int pids = -1;
+	auto_close int ipc = -1;
+	auto_close int uts = -1;
 	int r = choose_pids(c, &pids, e);
 
+	if (r == 0)
+		r = choose_shared(c, c->req->ipcns_of, own_users ? -1 : rpc->ipc_ns, "ipc", &ipc,
+				  e);
+	if (r == 0)
+		r = choose_shared(c, c->req->utsns_of, own_users ? -1 : rpc->uts_ns, "uts", &uts,
+				  e);
 	if (r == 0)
 		r = make_bundle(m, &bundle, e);
 	if (r == 0)
@@ -192,6 +230,8 @@ static int make(struct creation *c, struct err *e)
 		return r;
 	config.bundle = bundle;
 	config.pid_ns = pids;
+	config.ipc_ns = ipc;
+	config.uts_ns = uts;
 	r = container_create(rpc->host, &config, on_created, m, &m->container, e);
 	for (size_t i = 0; i < ARRAY_LEN(config.stdio.fds); i++)
 		fd_close(config.stdio.fds[i]);

@@ -14,8 +14,10 @@
 #include "base/proc_stat.h"
 #include "host/cli/delete.h"
 #include "host/cli/interrupt.h"
+#include "host/cli/join.h"
 #include "host/cli/pid_file.h"
 #include "host/cli/session.h"
+#include "host/state/shared_server.h"
 #include "host/state/state_dir.h"
 #include "oci/oci.h"
 #include "task.pb-c.h"
@@ -152,6 +154,23 @@ static void undo_folder(struct making *m)
 		log_err(LOG_WARN, &e, "ignoring what is left of a container that was not made");
 }
 
+/* A server of the container's own, or that of a container whose namespaces it shares. */
+static int find_server(struct making *m, struct err *e)
+{
+	struct session *s = &m->session;
+	auto_state_dir struct state_dir other = STATE_DIR_NONE;
+	int found = join_find(s->cli, m->spec, &other, e);
+	int r;
+
+	if (found <= 0)
+		return found < 0 ? found
+				 : shim_client_start(s->cli, &s->dir, m->bundle, &s->server, e);
+	/* A server removes only its first container by itself. */
+	s->removes = false;
+	r = shared_server_link(&s->dir, &other, m->bundle, e);
+	return r < 0 ? r : shim_client_connect(&s->dir, &s->server, e);
+}
+
 /* From a bundle to a container that waits for start. On failure nothing is left. */
 static int make(struct making *m, struct err *e)
 {
@@ -165,8 +184,7 @@ static int make(struct making *m, struct err *e)
 		return r;
 	r = oci_spec_save(m->session.dir.fd, m->spec, e);
 	if (r == 0)
-		r = shim_client_start(m->session.cli, &m->session.dir, m->bundle,
-				      &m->session.server, e);
+		r = find_server(m, e);
 	if (r < 0) {
 		undo_folder(m);
 		return r;

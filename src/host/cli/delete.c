@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "host/cli/shim_client.h"
 #include "host/cli/status.h"
+#include "host/state/shared_server.h"
 #include "task.pb-c.h"
 
 #define KILL_TIMEOUT_MS   10000
@@ -29,8 +30,10 @@ static int kill_and_wait(struct shim_client *s, const char *id, struct err *e)
 	return shim_client_wait(s, id, deadline, e);
 }
 
-static int delete_by_server(struct shim_client *s, const char *id, bool force, struct err *e)
+static int delete_by_server(struct shim_client *s, const struct state_dir *dir, bool force,
+			    struct err *e)
 {
+	const char *id = dir->id;
 	Containerd__Task__V2__DeleteRequest q = CONTAINERD__TASK__V2__DELETE_REQUEST__INIT;
 	enum oci_status status;
 	int r = status_ask(s, id, &status, e);
@@ -54,6 +57,9 @@ static int delete_by_server(struct shim_client *s, const char *id, bool force, s
 	if (r < 0 && r != -ENOENT && !busy)
 		return r;
 	err_clear(e);
+	/* It goes on for the others, and the last one's delete waits for its end. */
+	if (shared_server_has_others(dir))
+		return 0;
 	return shim_client_shutdown(s, id, busy, e);
 }
 
@@ -64,7 +70,7 @@ int delete_container(const struct cli *cli, const struct state_dir *dir, bool fo
 	int r = shim_client_connect(dir, &s, &line);
 
 	if (r == 0) {
-		r = delete_by_server(&s, dir->id, force, &line);
+		r = delete_by_server(&s, dir, force, &line);
 		if (r == -EBUSY) {
 			*e = line;
 			return r;

@@ -61,6 +61,13 @@ void guest_container_delete(struct guest_container *c, sandbox_done_fn done, voi
 int siblings_note(struct guest_container *c, struct err *e);
 void siblings_free(struct guest_container *c);
 
+/* ---- late.c ---- */
+
+/* Calls @lend while what the host has mounted for @c since the server was started is mounted here,
+ * too. One container at a time, because two may have a source in common. Worker. */
+int late_lend(struct guest_container *c, int (*lend)(struct guest_container *c, struct err *e),
+	      struct err *e);
+
 /* ---- room.c ---- */
 
 /* Makes c->view, after CreateContainer, because the agent makes the mount points. Worker. */

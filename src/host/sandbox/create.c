@@ -58,6 +58,12 @@ static int read_spec(struct guest_container *c, int (*check)(const Grpc__Spec *s
 	return r;
 }
 
+/* Into the machine of another container, which is no pod's. */
+static bool comes_later(const struct guest_container *c)
+{
+	return c->siblings && c->sb->options.lone;
+}
+
 /* Shares the container's root and mounts with the guest, and rewrites its spec for it. */
 static int lend(struct guest_container *c, struct err *e)
 {
@@ -74,13 +80,21 @@ static int lend(struct guest_container *c, struct err *e)
 		.terminal = c->init->terminal,
 		.drop_seccomp = sb->machine.config->runtime.disable_guest_seccomp,
 		.shm = &sb->machine.shm,
+		/* An engine's container, which others may join. */
+		.lends_shm = !c->siblings && sb->options.lone,
 		.siblings = c->siblings ? c->siblings->list : NULL,
 		.n_siblings = c->siblings ? c->siblings->n : 0,
 		.ret_joined = &c->joined,
 	};
 
-	return c->holds_pod ? guest_holder_make(&rules, c->spec, &c->hooks, e)
-			    : guest_spec_make(&rules, c->spec, &c->hooks, e);
+	int r = c->holds_pod ? guest_holder_make(&rules, c->spec, &c->hooks, e)
+			     : guest_spec_make(&rules, c->spec, &c->hooks, e);
+
+	if (r == 0 && comes_later(c) && !c->joined.any)
+		return err_say(e, EPERM,
+			       "the machine of a lone container takes only those that share its "
+			       "namespaces");
+	return r;
 }
 
 int guest_container_lend(struct guest_container *c, struct err *e)
@@ -94,7 +108,7 @@ int guest_container_lend(struct guest_container *c, struct err *e)
 
 	if (r < 0)
 		return r;
-	r = lend(c, e);
+	r = comes_later(c) ? late_lend(c, lend, e) : lend(c, e);
 	c->lent = r == 0;
 	/* The share has a mount of its own of what was shared. */
 	if (here)
@@ -169,6 +183,22 @@ static int list_storages(struct guest_container *c, Grpc__CreateContainerRequest
 	return 0;
 }
 
+/* Of a container that joins another one's machine every namespace is that of the container which its
+ * spec names, or new. In a pod they are the pod's. */
+static int share_others(struct guest_container *c, Grpc__CreateContainerRequest *create,
+			struct err *e)
+{
+	if (!comes_later(c))
+		return 0;
+	if (!c->sb->agent.knows_pods)
+		return err_say(e, ENOTSUP,
+			       "the agent in the guest cannot give a container namespaces of "
+			       "another one");
+	create->ipcns_of = c->joined.ipc_of ? c->joined.ipc_of : c->id;
+	create->utsns_of = c->joined.uts_of ? c->joined.uts_of : c->id;
+	return 0;
+}
+
 static int create_in_guest(struct guest_container *c, struct err *e)
 {
 	struct sandbox *sb = c->sb;
@@ -183,6 +213,8 @@ static int create_in_guest(struct guest_container *c, struct err *e)
 
 	int r = share_pids(c, &create, e);
 
+	if (r == 0)
+		r = share_others(c, &create, e);
 	if (r == 0)
 		r = list_storages(c, &create, &storages, e);
 	if (r < 0)

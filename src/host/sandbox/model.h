@@ -7,6 +7,8 @@
  * container, fields marked "job's" belong to the job that runs for it; that job may also read the
  * fields that do not change while the container is busy.
  */
+#include <pthread.h>
+
 #include "agent.pb-c.h"
 #include "host/agent_client/agent_client.h"
 #include "host/cgroup/cgroup.h"
@@ -152,4 +154,5 @@ struct sandbox {
 	struct agent agent;
 	struct cause cause;
 	struct phases phases;
+	pthread_mutex_t late_lock; /* of late.c */
 };

@@ -100,15 +100,20 @@ void close_room(struct guest_container *c)
 	guest_standin_await_end(&c->standin);
 }
 
-int sandbox_room(struct sandbox *sb, const char *id, const int **ret_fds, size_t *ret_n,
-		 struct err *e)
+int sandbox_room(struct sandbox *sb, const char *id, pid_t standin, const int **ret_fds,
+		 size_t *ret_n, struct err *e)
 {
-	const struct guest_container *c = sandbox_find(sb, id, e);
+	struct guest_container *c = sandbox_find(sb, id, e);
 
 	if (!c)
 		return -ENOENT;
 	if (c->view.fds[VIEW_MNT] < 0)
 		return err_say(e, EBUSY, "container '%s' is being made or removed", id);
+
+	int r = sb->options.has_standins ? 0 : guest_standin_is(&c->standin, standin, e);
+
+	if (r < 0)
+		return r;
 	*ret_fds = c->view.fds;
 	*ret_n = VIEW_NAMESPACES;
 	return 0;

@@ -57,6 +57,7 @@ int sandbox_new(const struct sandbox_options *options, struct sandbox **ret, str
 	sb->cancel_fd = sb->machine.vmm_user_fd = -1;
 	list_init(&sb->containers);
 	list_init(&sb->loggers);
+	(void) pthread_mutex_init(&sb->late_lock, NULL);
 	list_init(&sb->jobs.waiting);
 	list_init(&sb->cause.calls);
 	disks_init(&sb->machine.disks);
@@ -100,6 +101,7 @@ void sandbox_free(struct sandbox *sb)
 	config_free(sb->machine.config);
 	fd_close(sb->cancel_fd);
 	phases_fini(&sb->phases);
+	(void) pthread_mutex_destroy(&sb->late_lock);
 	free((char *) sb->options.id);
 	free((char *) sb->options.namespace);
 	free((char *) sb->options.config_path);

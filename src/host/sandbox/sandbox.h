@@ -45,14 +45,15 @@ struct hv;
 struct sandbox_options {
 	struct loop *loop;
 	const char *id;
-	const char *namespace;      /* of containerd, for loggers; NULL: none */
-	const char *config_path;    /* NULL: the usual search */
-	const char *state_dir;      /* where sandbox.json is kept; NULL: nowhere */
-	const char *share_base;     /* NULL: the usual, SHARE_BASE */
-	int host_mount_ns;          /* for hooks; borrowed; -1: none */
-	bool lone;                  /* one container, whose engine looks for its cgroup itself */
-	uint64_t began_us;          /* clock_now_us() when this program began */
-	bool has_standins;          /* each container gets a stand-in, whose pid is told for it */
+	const char *namespace;   /* of containerd, for loggers; NULL: none */
+	const char *config_path; /* NULL: the usual search */
+	const char *state_dir;   /* where sandbox.json is kept; NULL: nowhere */
+	const char *share_base;  /* NULL: the usual, SHARE_BASE */
+	int host_mount_ns;       /* for hooks; borrowed; -1: none */
+	bool lone;               /* made for one container, which others may join, and whose engine
+				     * looks for its cgroup itself */
+	uint64_t began_us;       /* clock_now_us() when this program began */
+	bool has_standins;       /* each container gets a stand-in, whose pid is told for it */
 	void (*changed)(void *arg); /* a container or the machine came or went */
 	void *arg;
 
@@ -253,9 +254,10 @@ void sandbox_each(const struct sandbox *sb, void (*fn)(void *arg, const char *id
 
 /* The namespaces of the host's processes that stand in for those of a container, in the order in
  * which they are to be joined (enum view_namespace of view.h). Borrowed until the next turn of the
- * loop. Returns 0, -ENOENT or -EBUSY. */
-int sandbox_room(struct sandbox *sb, const char *id, const int **ret_fds, size_t *ret_n,
-		 struct err *e);
+ * loop. @standin is the process that asks for them to stand in; by its pid namespace other
+ * containers name this one. Returns 0, -ENOENT or -EBUSY. */
+int sandbox_room(struct sandbox *sb, const char *id, pid_t standin, const int **ret_fds,
+		 size_t *ret_n, struct err *e);
 
 /* Moves @pid, which stands in for a process of a container, to where an engine looks for one. */
 int sandbox_place(struct sandbox *sb, pid_t pid, struct err *e);

@@ -230,8 +230,18 @@ int guest_standin_watch(struct guest_standin *s, struct loop *loop,
 	return r < 0 ? r : loop_watch(loop, s->pidfd, EPOLLIN, on_end, s, &s->end_watch, e);
 }
 
+int guest_standin_is(struct guest_standin *s, pid_t pid, struct err *e)
+{
+	if (s->pid_ns >= 0 || pid == 0)
+		return 0;
+	s->pid_ns = open_pid_namespace(pid, e);
+	return s->pid_ns < 0 ? s->pid_ns : 0;
+}
+
 void guest_standin_end(struct guest_standin *s)
 {
+	if (s->pid == 0)
+		s->pid_ns = fd_close(s->pid_ns);
 	if (s->pidfd < 0 || s->ending)
 		return;
 	s->ending = true;

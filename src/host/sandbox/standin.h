@@ -56,6 +56,11 @@ void guest_standin_form_fini(struct guest_standin_form *form);
 int guest_standin_begin(struct guest_standin *s, const struct guest_standin_form *form,
 			struct err *e);
 
+/* For a container whose stand-in kata-runtime has made: @pid, the first that asks for its room; its
+ * later ones stand in for other processes of it. No-op for those, and for 0, a process that this
+ * pid namespace does not see. Loop. */
+int guest_standin_is(struct guest_standin *s, pid_t pid, struct err *e);
+
 /* Waits until it is where it belongs. Worker. */
 int guest_standin_await(struct guest_standin *s, struct err *e);
 

@@ -78,13 +78,13 @@ static void room(struct ttrpc_call *call, const ProtobufCMessage *request, void 
 	const int *fds;
 	size_t n_fds;
 	struct err e = {0};
-	int r = sandbox_room(s->sandbox, q->id, &fds, &n_fds, &e);
 	pid_t pid = 0;
+	int r = sock < 0 ? err_say(&e, EINVAL, "no socket came with the request") : 0;
 
-	if (r == 0 && sock < 0)
-		r = err_say(&e, EINVAL, "no socket came with the request");
 	if (r == 0)
 		r = fd_peer_pid(sock, &pid);
+	if (r == 0)
+		r = sandbox_room(s->sandbox, q->id, pid, &fds, &n_fds, &e);
 	if (r == 0)
 		r = sandbox_place(s->sandbox, pid, &e);
 	/* Non-blocking: a caller with a full socket gets an error and does not block the loop. */

@@ -69,9 +69,18 @@ void orphan_found(struct server *s)
 	orphan_delete(s);
 }
 
+/* The container that the server was made for was deleted, and others are in its machine. */
+static bool is_outlived(const struct server *s)
+{
+	struct sandbox_process p;
+
+	return sandbox_has_containers(s->sandbox) &&
+	       sandbox_state(s->sandbox, s->orphan.id, "", &p, NULL) < 0;
+}
+
 void orphan_left_alone(struct server *s)
 {
-	if (s->orphan.folder && !is_published(&s->orphan))
+	if (s->orphan.folder && !is_published(&s->orphan) && !is_outlived(s))
 		orphan_found(s);
 }
 

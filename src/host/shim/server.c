@@ -1,6 +1,7 @@
 #include "host/shim/server.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -94,17 +95,24 @@ static bool may_connect(void *arg, int fd)
 
 static int make_sandbox(struct server *s, const struct server_options *o, struct err *e)
 {
+	char folder[64];
+	/* By descriptor, because the container can be deleted while others are in its machine, and
+	 * its id be given to a container of another server. */
+	bool outlives = o->lone && o->state_dir;
+
+	(void) snprintf(folder, sizeof folder, "/proc/self/fd/%d", s->orphan.fd);
+
 	const struct sandbox_options so = {
 		.loop = s->loop,
 		.id = o->id,
 		.namespace = o->namespace,
 		.config_path = o->config_path,
-		.state_dir = o->state_dir,
+		.state_dir = outlives ? folder : o->state_dir,
 		.share_base = o->share_base,
 		.host_mount_ns = o->host_mount_ns,
-		.lone = o->lone,
 		.began_us = o->began_us,
 		.has_standins = !o->lone,
+		.lone = o->lone,
 		.changed = changed,
 		.arg = s,
 		.make_hv = o->make_hv,

@@ -25,7 +25,7 @@ struct server {
 	struct ttrpc_server *ttrpc;
 	struct loop_timer *first_timer; /* until the first Create */
 	size_t connections;
-	bool lone;           /* there never is more than one container */
+	bool lone;           /* made for a container that is no pod's */
 	unsigned refusals;   /* of peers that were logged */
 	struct peer refused; /* the last one */
 	bool created;        /* Create was called, for whatever, or Shutdown accepted */
@@ -46,7 +46,7 @@ struct server_options {
 	const char *state_dir;
 	int host_mount_ns;
 	uint64_t began_us;
-	bool lone;                  /* of a lone container: the first Create is the only one */
+	bool lone;                  /* of a lone container, and of those that join it */
 	const char *namespace;      /* containerd's */
 	const char *events_address; /* where containerd takes events; NULL: nowhere */
 	/* Removed at the end; borrowed until server_free(). "": whoever made it removes it. */

@@ -149,11 +149,6 @@ HANDLER(task_create, Containerd__Task__V2__CreateTaskRequest)
 			   rootfs ? "checkpoints are not supported" : "out of memory");
 		return;
 	}
-	if (s->lone && s->created) {
-		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION,
-			   "the machine of a lone container takes no other one");
-		return;
-	}
 	for (size_t i = 0; i < q->n_rootfs; i++)
 		rootfs[i] = (struct sandbox_mount){
 			.type = q->rootfs[i]->type,

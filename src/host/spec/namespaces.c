@@ -76,6 +76,13 @@ static const struct guest_sibling *whose(const struct guest_rules *rules, int fd
 	return NULL;
 }
 
+static char **name_of(struct guest_joined *joined, int type)
+{
+	return type == CLONE_NEWPID   ? &joined->pid_of
+	       : type == CLONE_NEWIPC ? &joined->ipc_of
+				      : &joined->uts_of;
+}
+
 static void keep(int *place, int *take_fd_of)
 {
 	if (*place < 0)
@@ -94,13 +101,14 @@ static int judge(const struct guest_rules *rules, const Grpc__LinuxNamespace *ns
 
 	if (r < 0)
 		return r;
+	joined->any |= sibling != NULL;
 	if (!sibling && type != CLONE_NEWNET)
 		return err_say(e, ENOTSUP, "a virtual machine cannot join the host's '%s'",
 			       ns->path);
-	if (type == CLONE_NEWPID) {
-		joined->pid_of = strdup(sibling->id);
-		return joined->pid_of ? 0 : err_sys(e, ENOMEM, "rewrite the spec");
-	}
+	if (sibling && type != CLONE_NEWNET && !(*name_of(joined, type) = strdup(sibling->id)))
+		return err_sys(e, ENOMEM, "rewrite the spec");
+	if (type == CLONE_NEWPID)
+		return 0;
 	if (!sibling)
 		log_warn("linux.namespaces: the interfaces of '%s' are not brought into the "
 			 "machine yet",
@@ -140,4 +148,6 @@ void guest_joined_fini(struct guest_joined *j)
 	j->ipc_ns = fd_close(j->ipc_ns);
 	j->uts_ns = fd_close(j->uts_ns);
 	free(take_ptr(j->pid_of));
+	free(take_ptr(j->ipc_of));
+	free(take_ptr(j->uts_of));
 }

@@ -104,10 +104,21 @@ static void fix_process(const struct guest_rules *rules, Grpc__Process *process)
 	drop_label(&process->selinuxlabel, "process.selinuxLabel");
 }
 
+static int find_shm(const struct guest_rules *rules, const Grpc__Spec *spec, struct err *e)
+{
+	const struct volume_owner owner = {
+		.container_id = rules->container_id,
+		.bundle = rules->bundle,
+		.linux = spec->linux,
+	};
+
+	return volumes_find_shm(&owner, spec->mounts, spec->n_mounts, rules->shm, e);
+}
+
 int guest_spec_make(const struct guest_rules *rules, Grpc__Spec *spec, Grpc__Hooks **ret_hooks,
 		    struct err *e)
 {
-	int r;
+	int r = 0;
 
 	if (!spec->process)
 		return err_say(e, EINVAL, "process: missing");
@@ -116,7 +127,10 @@ int guest_spec_make(const struct guest_rules *rules, Grpc__Spec *spec, Grpc__Hoo
 	if (!spec->linux)
 		return err_say(e, EINVAL, "linux: missing");
 
-	r = guest_mounts_make(rules, spec, e);
+	if (rules->lends_shm)
+		r = find_shm(rules, spec, e);
+	if (r == 0)
+		r = guest_mounts_make(rules, spec, e);
 	if (r == 0)
 		r = fix_linux(rules, spec->linux, e);
 	if (r < 0)
@@ -128,11 +142,6 @@ int guest_spec_make(const struct guest_rules *rules, Grpc__Spec *spec, Grpc__Hoo
 int guest_holder_make(const struct guest_rules *rules, Grpc__Spec *spec, Grpc__Hooks **ret_hooks,
 		      struct err *e)
 {
-	const struct volume_owner owner = {
-		.container_id = rules->container_id,
-		.bundle = rules->bundle,
-		.linux = spec->linux,
-	};
 	int r;
 
 	if (!spec->process)
@@ -141,6 +150,6 @@ int guest_holder_make(const struct guest_rules *rules, Grpc__Spec *spec, Grpc__H
 		return err_say(e, EINVAL, "linux: missing");
 	r = guest_namespaces_make(rules, spec->linux, e);
 	if (r == 0)
-		r = volumes_find_shm(&owner, spec->mounts, spec->n_mounts, rules->shm, e);
+		r = find_shm(rules, spec, e);
 	return r < 0 ? r : split_hooks(spec, ret_hooks, e);
 }

@@ -59,9 +59,12 @@ struct guest_sibling {
 struct guest_joined {
 	int net_ns, ipc_ns, uts_ns; /* of this host; -1: none. Closed by guest_joined_fini() */
 	char *pid_of; /* the sibling whose process ids the container sees; NULL: its own */
+	char *ipc_of; /* the siblings whose the others are; NULL: nobody's */
+	char *uts_of;
+	bool any; /* at least one is a sibling's */
 };
 
-#define GUEST_JOINED_NONE ((struct guest_joined){-1, -1, -1, NULL})
+#define GUEST_JOINED_NONE ((struct guest_joined){.net_ns = -1, .ipc_ns = -1, .uts_ns = -1})
 
 void guest_joined_fini(struct guest_joined *j);
 
@@ -78,6 +81,7 @@ struct guest_rules {
 	bool terminal; /* as the engine said when it asked for the container */
 	bool drop_seccomp;
 	struct volume_shm *shm; /* the pod's /dev/shm; guest_holder_make() finds it */
+	bool lends_shm;         /* no container holds the pod: this one's /dev/shm is the pod's */
 	const struct guest_sibling *siblings;
 	size_t n_siblings;
 	struct guest_joined *ret_joined; /* gets what the spec names, also when this fails */

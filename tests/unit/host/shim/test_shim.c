@@ -35,13 +35,13 @@ TEST(a_container_is_made_run_and_removed_over_the_socket)
 	down();
 }
 
-TEST(the_server_of_a_lone_container_makes_no_second_one)
+TEST(the_server_of_a_lone_container_makes_no_second_one_that_does_not_join_it)
 {
 	here.lone = true;
 	up(0);
 	dial();
 	CHECK_EQ(create("c1", NULL), 0);
-	CHECK_EQ(create("c2", NULL), -EBUSY);
+	CHECK_EQ(create("c2", NULL), -EPERM);
 	CHECK_EQ(delete_it("c2", ""), -ENOENT);
 	CHECK_EQ(delete_it("c1", ""), 0);
 	CHECK_EQ(create("c1", NULL), -EBUSY);
