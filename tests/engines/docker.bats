@@ -8,6 +8,7 @@ load lib/docker
 load lib/cases_processes
 load lib/cases_container
 load lib/cases_boundary
+load lib/cases_options
 
 setup_file() {
 	engines_setup_file
@@ -243,4 +244,104 @@ teardown() {
 
 @test "docker /proc/PID/root is the container's" {
 	root_of_the_pid_is_the_containers
+}
+
+@test "docker run: --ulimit" {
+	ulimits_hold
+}
+
+@test "docker run: --sysctl of the network" {
+	sysctls_of_the_network_hold
+}
+
+@test "docker run: --sysctl of ipc" {
+	sysctls_of_ipc_hold
+}
+
+@test "docker run: --shm-size" {
+	shared_memory_has_its_size
+}
+
+@test "docker run: --device" {
+	devices_are_there
+}
+
+@test "docker run: --mount type=tmpfs" {
+	tmpfs_has_mode_and_size
+}
+
+@test "docker run: --add-host, --hostname" {
+	hosts_and_names_are_written
+}
+
+@test "docker run: --env-file" {
+	environment_comes_from_a_file
+}
+
+@test "docker run: --group-add" {
+	groups_are_added
+}
+
+@test "docker run: --oom-score-adj" {
+	oom_score_is_adjusted
+}
+
+@test "docker run: --cpuset-cpus" {
+	processors_are_chosen
+}
+
+@test "docker run: --pids-limit" {
+	processes_are_limited
+}
+
+@test "docker run: seccomp on and off" {
+	seccomp_can_be_off
+}
+
+@test "docker run: users by name" {
+	users_have_names
+}
+
+@test "docker run: --ipc none" {
+	ipc_can_be_none
+}
+
+@test "docker run: a file as a volume" {
+	a_file_is_a_volume
+}
+
+@test "docker run: anonymous volumes" {
+	anonymous_volumes_go_with_it
+}
+
+@test "docker run: named volumes" {
+	named_volumes_stay
+}
+
+@test "docker run: --volumes-from" {
+	volumes_come_from_another
+}
+
+@test "docker run: an exit code above 255" {
+	codes_are_of_one_byte
+}
+
+@test "docker run: what runs on when the container ends" {
+	the_end_takes_what_is_left
+}
+
+@test "docker run: much output" {
+	much_output_arrives
+}
+
+@test "docker --ipc container: the same machine" {
+	ipc_is_shared
+}
+
+@test "docker --pid container: the same machine" {
+	processes_are_shared
+}
+
+@test "docker --network container: the same machine" {
+	network_is_shared
 }

@@ -8,6 +8,8 @@ load lib/podman
 load lib/cases_processes
 load lib/cases_container
 load lib/cases_boundary
+load lib/cases_options
+load lib/cases_pods
 
 setup_file() {
 	engines_setup_file
@@ -251,4 +253,120 @@ teardown() {
 
 @test "podman /proc/PID/root is the container's" {
 	root_of_the_pid_is_the_containers
+}
+
+@test "podman run: --ulimit" {
+	ulimits_hold
+}
+
+@test "podman run: --sysctl of the network" {
+	sysctls_of_the_network_hold
+}
+
+@test "podman run: --sysctl of ipc" {
+	sysctls_of_ipc_hold
+}
+
+@test "podman run: --shm-size" {
+	shared_memory_has_its_size
+}
+
+@test "podman run: --device" {
+	devices_are_there
+}
+
+@test "podman run: --mount type=tmpfs" {
+	tmpfs_has_mode_and_size
+}
+
+@test "podman run: --add-host, --hostname" {
+	hosts_and_names_are_written
+}
+
+@test "podman run: --env-file" {
+	environment_comes_from_a_file
+}
+
+@test "podman run: --group-add" {
+	groups_are_added
+}
+
+@test "podman run: --oom-score-adj" {
+	oom_score_is_adjusted
+}
+
+@test "podman run: --cpuset-cpus" {
+	processors_are_chosen
+}
+
+@test "podman run: --pids-limit" {
+	processes_are_limited
+}
+
+@test "podman run: seccomp on and off" {
+	seccomp_can_be_off
+}
+
+@test "podman run: users by name" {
+	users_have_names
+}
+
+@test "podman run: --ipc none" {
+	ipc_can_be_none
+}
+
+@test "podman run: a file as a volume" {
+	a_file_is_a_volume
+}
+
+@test "podman run: anonymous volumes" {
+	anonymous_volumes_go_with_it
+}
+
+@test "podman run: named volumes" {
+	named_volumes_stay
+}
+
+@test "podman run: --volumes-from" {
+	volumes_come_from_another
+}
+
+@test "podman run: an exit code above 255" {
+	codes_are_of_one_byte
+}
+
+@test "podman run: what runs on when the container ends" {
+	the_end_takes_what_is_left
+}
+
+@test "podman run: much output" {
+	much_output_arrives
+}
+
+@test "podman --ipc container: the same machine" {
+	ipc_is_shared
+}
+
+@test "podman --pid container: the same machine" {
+	processes_are_shared
+}
+
+@test "podman --network container: the same machine" {
+	network_is_shared
+}
+
+@test "podman pod: ipc, uts and network" {
+	pod_shares_its_namespaces
+}
+
+@test "podman pod --share pid" {
+	pod_shares_process_ids
+}
+
+@test "podman pod stop, start, pause" {
+	pod_stops_and_starts
+}
+
+@test "podman generate kube, play kube" {
+	pod_is_generated_and_played
 }

@@ -1,0 +1,78 @@
+# shellcheck shell=bash disable=SC2154,SC2016
+# Podman's pods: their containers are in the machine of the infra container. See engines.bash.
+
+# pod NAME RUNTIME OPTION...: a pod with an infra container of our image.
+pod() {
+	local name=$1 runtime=$2
+	shift 2
+	engine --runtime "$runtime" pod create --name "$name" --network none --hostname of-pod --infra-image "$IMAGE" \
+		--infra-command "sleep $LONG" "$@" >/dev/null
+}
+
+pods_remove() {
+	local name
+	for name in runc kata; do
+		engine pod rm --force --time 0 "$name-pod" >/dev/null
+	done
+}
+
+machines() {
+	grep -sl '^qemu-system' /proc/[0-9]*/comm | wc -l
+}
+
+pod_shares_its_namespaces() {
+	local name before
+	before=$(machines)
+	for name in runc kata; do
+		pod "$name-pod" "$name"
+		under "$name" run -d --pod "$name-pod" --name "$name-one" "$IMAGE" sh -c 'echo one >/dev/shm/f; exec sleep 1000' >/dev/null
+		wait_for 60 inside "$name-one" test -s /dev/shm/f
+		run under "$name" run --rm --pod "$name-pod" "$IMAGE" sh -c 'hostname; cat /dev/shm/f; ps -o args | grep -c "[s]leep 1000"'
+		[ "$output" = $'of-pod\none\n0' ]
+	done
+	[ "$(machines)" = $((before + 1)) ]
+	pods_remove
+	[ "$(machines)" = "$before" ]
+}
+
+pod_shares_process_ids() {
+	local name
+	for name in runc kata; do
+		pod "$name-pod" "$name" --share ipc,net,uts,pid
+		run under "$name" run --rm --pod "$name-pod" "$IMAGE" ps -o args
+		[ "$status" -eq 0 ]
+		[[ $output == *"sleep $LONG"* ]]
+	done
+	pods_remove
+}
+
+pod_stops_and_starts() {
+	local name
+	for name in runc kata; do
+		pod "$name-pod" "$name"
+		under "$name" run -d --pod "$name-pod" --name "$name-one" "$IMAGE" sh -c 'echo run >>/root/runs; exec sleep 1000' >/dev/null
+		engine --runtime "$name" pod stop --time 0 "$name-pod" >/dev/null
+		is_field "$name-one" .State.Status exited
+		engine --runtime "$name" pod start "$name-pod" >/dev/null
+		wait_for 60 ran_twice "$name-one"
+		engine --runtime "$name" pod pause "$name-pod" >/dev/null
+		is_field "$name-one" .State.Status paused
+		engine --runtime "$name" pod unpause "$name-pod" >/dev/null
+		[ "$(inside "$name-one" hostname)" = of-pod ]
+	done
+	pods_remove
+}
+
+pod_is_generated_and_played() {
+	local name
+	for name in runc kata; do
+		pod "$name-pod" "$name"
+		under "$name" run -d --pod "$name-pod" --name "$name-one" "$IMAGE" sh -c 'echo played; exec sleep 1000' >/dev/null
+		engine generate kube "$name-pod" >"$WORK/$name.yaml"
+		engine pod rm --force --time 0 "$name-pod" >/dev/null
+		engine --runtime "$name" play kube --network none "$WORK/$name.yaml" >/dev/null
+		wait_for 60 logged "$name-pod-$name-one" played
+		engine pod rm --force --time 0 "$name-pod" >/dev/null
+		rm "$WORK/$name.yaml"
+	done
+}
