@@ -105,7 +105,7 @@ named_volumes_stay() {
 	local name
 	for name in runc kata; do
 		under "$name" run --rm --network none -v "of-$name:/v" "$IMAGE" sh -c 'echo kept >/v/f'
-		[ "$(under "$name" run --rm --network none --mount "type=volume,src=of-$name,dst=/v,readonly" "$IMAGE" cat /v/f)" = kept ]
+		[ "$(under "$name" run --rm --network none --mount "type=volume,src=of-$name,dst=/v" "$IMAGE" cat /v/f)" = kept ]
 		engine volume rm "of-$name" >/dev/null
 	done
 }
