@@ -1,4 +1,5 @@
-/* What the host has mounted for a container that joins the machine of another: see late_mounts.h. */
+/* What the host has mounted for a container that joins the machine of another:
+ * see late_mounts.h. */
 #include <errno.h>
 #include <string.h>
 

@@ -14,6 +14,12 @@ pods_remove() {
 	for name in runc kata; do
 		engine pod rm --force --time 0 "$name-pod" >/dev/null
 	done
+	groups_remove
+}
+
+# Podman leaves a pod's group in the hierarchies that it does not use itself, in which runc has made it.
+groups_remove() {
+	find /sys/fs/cgroup -depth -type d -regex '.*/libpod_parent/[0-9a-f]*' -exec rmdir {} + 2>/dev/null || true
 }
 
 machines() {
@@ -75,4 +81,5 @@ pod_is_generated_and_played() {
 		engine pod rm --force --time 0 "$name-pod" >/dev/null
 		rm "$WORK/$name.yaml"
 	done
+	groups_remove
 }
