@@ -45,7 +45,8 @@ static void answered(void *arg, const struct http_answer *a)
 
 int pod_ask(const char *name, const char *target, char **ret_body, size_t *ret_bytes, struct err *e)
 {
-	auto_free char *path = str_printf(POD_BASE "/%s/" POD_SOCKET, name);
+	auto_free char *base = pod_dir_base();
+	auto_free char *path = base ? str_printf("%s/%s/" POD_SOCKET, base, name) : NULL;
 	auto_ptr(loop_free) struct loop *loop = NULL;
 	struct outcome o = {0};
 	struct http_get *get;

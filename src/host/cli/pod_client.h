@@ -7,7 +7,7 @@
 /*
  * Asks the management socket of a sandbox, whoever has started its server.
  *
- * pod_ask(): @name is that of its folder below POD_BASE, @target the path. *@ret_body is
+ * pod_ask(): @name is that of its folder below pod_dir_base(), @target the path. *@ret_body is
  * NUL-terminated and freed by the caller. Returns -ESRCH when no such sandbox runs, -EIO when it
  * answers with another status than 200, -ETIMEDOUT, or -errno.
  */

@@ -21,16 +21,17 @@ static const struct option options[] = {
 static int cleanup_run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
 	const struct values *v = values;
+	auto_free char *pods = pod_dir_base();
 	auto_free char *shares = run_dir_path(RUN_DIR, SHARE_BASE);
 	struct leftovers l = {
 		.cli = cli,
-		.pods_base = POD_BASE,
+		.pods_base = pods,
 		.shares_base = shares,
 		.dry_run = v->dry_run,
 	};
 
 	(void) argc, (void) argv;
-	if (!shares)
+	if (!pods || !shares)
 		return err_sys(e, ENOMEM, "clean up");
 	leftovers_remove(&l);
 	if (!l.found && !l.failed)

@@ -33,7 +33,8 @@ struct listing {
 	const struct cli *cli;
 	const struct values *values;
 	bool json;
-	bool begun; /* something is printed */
+	bool begun;       /* something is printed */
+	const char *pods; /* pod_dir_base() */
 };
 
 static void print_quoted(const char *text, int width)
@@ -107,7 +108,7 @@ static void list_container(struct listing *l, const char *id)
 /* Whether the list has it already, because it is below --root. */
 static bool is_below_root(const struct listing *l, const char *pod)
 {
-	auto_free char *state = pod_dir_state(POD_BASE, pod);
+	auto_free char *state = pod_dir_state(l->pods, pod);
 	char *slash = state ? strrchr(state, '/') : NULL;
 
 	if (!slash)
@@ -211,10 +212,12 @@ static int list_run(struct cli *cli, const void *values, int argc, char **argv, 
 		printf("%-24s %-8s %-10s %-32s %-32s %s\n", "ID", "PID", "STATUS", "BUNDLE",
 		       "CREATED", "OWNER");
 
-	int r = each(&l, cli->root, list_container, e);
+	auto_free char *pods = pod_dir_base();
+	int r = pods ? each(&l, cli->root, list_container, e) : err_sys(e, ENOMEM, "list");
 
+	l.pods = pods;
 	if (r == 0 && v->all)
-		r = each(&l, POD_BASE, list_pod, e);
+		r = each(&l, pods, list_pod, e);
 	if (r == 0 && l.json)
 		printf("]\n");
 	return r;

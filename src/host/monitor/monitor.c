@@ -126,8 +126,9 @@ static int serve(const struct values *v, struct err *e)
 	const char *address = v->listen_address ? v->listen_address : "127.0.0.1:8090";
 	auto_ptr(loop_free) struct loop *loop = NULL;
 	auto_ptr(pages_free) struct pages *pages = NULL;
+	auto_free char *pods = pod_dir_base();
 	auto_close int fd = -1;
-	int r = listen_at(address, &fd, e);
+	int r = pods ? listen_at(address, &fd, e) : err_sys(e, ENOMEM, "look for sandboxes");
 
 	if (r == 0)
 		r = give_up_rights(e);
@@ -138,7 +139,7 @@ static int serve(const struct values *v, struct err *e)
 	if (r == 0)
 		r = loop_signal(loop, SIGINT, end, loop, e);
 	if (r == 0)
-		r = pages_new(loop, fd, POD_BASE, &pages, e);
+		r = pages_new(loop, fd, pods, &pages, e);
 	if (r < 0)
 		return r;
 	(void) take_fd(&fd);

@@ -5,7 +5,7 @@
  *
  *	kata-monitor [-listen-address HOST:PORT]
  *
- * It finds pods by their folders below POD_BASE, which it reads anew for each request, so that
+ * It finds pods by their folders below pod_dir_base(), which it reads anew for each request, so that
  * nothing can be out of date and nothing wakes it up while nobody asks. It needs the user of the
  * sandbox servers, root, because they serve nobody else, but no capability, and gives all up.
  *

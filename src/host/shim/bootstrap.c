@@ -95,9 +95,9 @@ void bootstrap_fini(struct bootstrap *b)
 /* Nothing in an address needs to be escaped: without params its folder is ADDRESS_DIR. */
 static int answer_json(int fd, const char *address, struct err *e)
 {
-	auto_free char *text = str_printf(
-		"{\"version\":%d,\"address\":\"%s\",\"protocol\":\"" PROTOCOL "\"}",
-		BOOTSTRAP_VERSION, address);
+	auto_free char *text =
+		str_printf("{\"version\":%d,\"address\":\"%s\",\"protocol\":\"" PROTOCOL "\"}",
+			   BOOTSTRAP_VERSION, address);
 
 	if (!text)
 		return err_sys(e, ENOMEM, "answer containerd");

@@ -99,6 +99,7 @@ static int serve(const struct shim_options *o, uint64_t began_us, struct err *e)
 		return r;
 
 	struct sockaddr_un at = address_of(listen_fd);
+	auto_free char *management = pod_dir_base();
 	const struct server_options so = {
 		.id = o->id,
 		.config_path = o->config,
@@ -109,7 +110,7 @@ static int serve(const struct shim_options *o, uint64_t began_us, struct err *e)
 		.namespace = o->namespace,
 		.events_address = getenv(EVENTS_VARIABLE),
 		.socket_path = lone ? NULL : at.sun_path,
-		.management_base = POD_BASE,
+		.management_base = management,
 	};
 
 	r = server_new(loop, &so, listen_fd, &server, e);

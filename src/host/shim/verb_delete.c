@@ -55,9 +55,10 @@ static void remove_socket(const struct shim_options *o, const char *bundle)
 static void remove_pod_dir(const char *id)
 {
 	auto_free char *name = share_name_of(id);
+	auto_free char *base = pod_dir_base();
 
-	if (name)
-		(void) pod_dir_bury(POD_BASE, name, NULL);
+	if (name && base)
+		(void) pod_dir_bury(base, name, NULL);
 }
 
 static int answer(struct err *e)

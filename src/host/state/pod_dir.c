@@ -14,8 +14,14 @@
 #include "base/auto.h"
 #include "base/claim.h"
 #include "base/file.h"
+#include "host/state/run_dir.h"
 
 #define BACKLOG 16
+
+char *pod_dir_base(void)
+{
+	return run_dir_path(RUN_DIR, "vc/sbs");
+}
 
 /* Who cleans up removes by this descriptor's folder, and never follows a link. */
 static void empty(int dir)

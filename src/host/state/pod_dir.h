@@ -6,14 +6,13 @@
  * One folder per running sandbox server, whoever has started it. Its place and the socket's name
  * are upstream's, so that tools find both:
  *
- *	/run/vc/sbs/<sandbox>/	locked (base/claim.h) as long as the server lives
+ *	/run/vc/sbs/<sandbox>/	(below run_dir.h's folder) locked (base/claim.h) as long as the server lives
  *	    shim-monitor.sock	the management socket: HTTP, see docs/administration.md
  *	    state		a link to the folder with the server's notes, if it has one
  *
  * <sandbox> is the id, or its shortened form (share_name_of() in host/storage/share.h). The second
  * of two servers with the same id, under different --root folders, gets another name.
  */
-#define POD_BASE   "/run/vc/sbs"
 #define POD_SOCKET "shim-monitor.sock"
 #define POD_STATE  "state"
 
@@ -24,6 +23,9 @@ struct pod_dir {
 };
 
 #define POD_DIR_NONE ((struct pod_dir){.lock_fd = -1, .listen_fd = -1})
+
+/* The folder that has them all. Freed by the caller; NULL when out of memory. */
+char *pod_dir_base(void);
 
 /* Makes the folder with its socket and link; what a dead server has left there goes. @state_dir may
  * be NULL. */
