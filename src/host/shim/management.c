@@ -38,7 +38,7 @@ static void agent_url(struct server *s, struct http_call *call)
 			 "which only this server has");
 		return;
 	}
-	(void) snprintf(text, sizeof text, "vsock://%u:%u", d.guest_cid, AGENT_PORT);
+	(void) snprintf(text, sizeof text, "vsock://%u:%d", d.guest_cid, AGENT_PORT);
 	http_reply(call, HTTP_OK, HTTP_TEXT, text, strlen(text));
 }
 

@@ -85,7 +85,7 @@ TEST(an_end_that_was_asked_for_is_not_told)
 	subprocess_watch(&s.p);
 	turn_until(&s, &s.watched);
 	CHECK_EQ(subprocess_stop(&s.p, clock_deadline(10000), NULL), 0);
-	CHECK_EQ(loop_step(s.loop, clock_deadline(200), NULL), 1);
+	CHECK_EQ(loop_step(s.loop, clock_deadline(20000), NULL), 1);
 	CHECK_EQ(s.ended, 0);
 	CHECK_EQ(subprocess_stop(&s.p, clock_deadline(0), NULL), 0);
 	scene_close(&s);

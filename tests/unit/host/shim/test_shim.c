@@ -153,7 +153,7 @@ TEST(a_container_outlives_its_creator_and_dies_with_its_stand_in)
 		.service = &containerd__task__v2__task__descriptor,
 		.method = "Wait",
 		.message = &q.base,
-		.deadline = clock_deadline(200),
+		.deadline = CLOCK_NEVER,
 		.metadata = &owner,
 		.n_metadata = 1,
 	};
@@ -166,7 +166,7 @@ TEST(a_container_outlives_its_creator_and_dies_with_its_stand_in)
 	dial();
 	CHECK_EQ(status_of("c1"), CONTAINERD__V1__TYPES__STATUS__RUNNING);
 	q.id = "c1";
-	CHECK_EQ(ttrpc_call_wait(here.client, &request, NULL, NULL), -ETIMEDOUT);
+	send_only(here.client, &request);
 	hang_up();
 	dial();
 	CHECK_EQ(wait_for("c1", ""), 137);
@@ -181,7 +181,7 @@ TEST(a_creator_who_hangs_up_too_early_leaves_nothing)
 		.service = &containerd__task__v2__task__descriptor,
 		.method = "Create",
 		.message = &q.base,
-		.deadline = clock_deadline(300),
+		.deadline = CLOCK_NEVER,
 	};
 
 	up(0);
@@ -189,7 +189,7 @@ TEST(a_creator_who_hangs_up_too_early_leaves_nothing)
 	dial();
 	q.id = "c1";
 	q.bundle = here.bundle;
-	CHECK_EQ(ttrpc_call_wait(here.client, &request, NULL, NULL), -ETIMEDOUT);
+	send_only(here.client, &request);
 	down();
 }
 
@@ -201,7 +201,7 @@ TEST(a_creator_who_hangs_up_takes_only_its_container_along)
 		.service = &containerd__task__v2__task__descriptor,
 		.method = "Create",
 		.message = &q.base,
-		.deadline = clock_deadline(300),
+		.deadline = CLOCK_NEVER,
 	};
 
 	up(0);
@@ -212,7 +212,7 @@ TEST(a_creator_who_hangs_up_takes_only_its_container_along)
 	q.id = "slow";
 	q.bundle = here.bundle;
 	CHECK_EQ(ttrpc_client_new(here.loop, connect_it(), &other, NULL), 0);
-	CHECK_EQ(ttrpc_call_wait(other, &request, NULL, NULL), -ETIMEDOUT);
+	send_only(other, &request);
 	ttrpc_client_free(other);
 	CHECK_EQ(delete_it("slow", ""), -ENOENT); /* once its create has been undone */
 	CHECK_EQ(status_of("c1"), CONTAINERD__V1__TYPES__STATUS__RUNNING);
