@@ -32,8 +32,8 @@
  *	worker thread	hv_create(), hv_start(), hv_dial(), hv_pause(),
  *			hv_resume(), hv_stop(): each may wait until its deadline. The caller makes
  *			only one of them at a time
- *	any worker	hv_attach(), hv_detach(), hv_resize(), while none of the above runs; those of
- *			several threads run one after the other
+ *	any worker	hv_attach(), hv_detach(), hv_resize(), while none of the above runs; from
+ *			several threads they run one after the other
  *	any thread	hv_describe(), hv_console_tail(), hv_explain()
  *
  * The worker may be the loop thread itself (a test, a short tool): create, start, dial and stop do

@@ -71,8 +71,8 @@ void sandbox_resume(struct sandbox *sb, const char *id, sandbox_done_fn done, vo
 	freeze(sb, id, OCI_PAUSED, OCI_RUNNING, done, arg);
 }
 
-/* What holds a pod uses nothing in the guest, and without a cgroup nobody counts what it uses of the
- * host. */
+/* What holds a pod uses nothing in the guest, and without a cgroup nobody counts what it uses of
+ * the host. */
 static void answer_zero(sandbox_done_fn done, void *arg)
 {
 	Grpc__StatsContainerResponse all = GRPC__STATS_CONTAINER_RESPONSE__INIT;

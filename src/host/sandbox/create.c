@@ -183,8 +183,8 @@ static int list_storages(struct guest_container *c, Grpc__CreateContainerRequest
 	return 0;
 }
 
-/* Of a container that joins another one's machine every namespace is that of the container which its
- * spec names, or new. In a pod they are the pod's. */
+/* Of a container that joins another one's machine every namespace is that of the container which
+ * its spec names, or new. In a pod they are the pod's. */
 static int share_others(struct guest_container *c, Grpc__CreateContainerRequest *create,
 			struct err *e)
 {

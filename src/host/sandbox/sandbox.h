@@ -189,8 +189,8 @@ void sandbox_resume(struct sandbox *sb, const char *id, sandbox_done_fn done, vo
 void sandbox_update(struct sandbox *sb, const char *id, Grpc__LinuxResources *take_resources,
 		    sandbox_done_fn done, void *arg);
 
-/* @data of the answer: Grpc__StatsContainerResponse. What a container uses of its guest, and for the
- * container that stands for the pod what all of the pod uses of the host. */
+/* @data of the answer: Grpc__StatsContainerResponse. What a container uses of its guest, and for
+ * the container that stands for the pod what all of the pod uses of the host. */
 void sandbox_stats(struct sandbox *sb, const char *id, sandbox_done_fn done, void *arg);
 
 /* @data of the answer: Grpc__ListProcessesResponse. */

@@ -25,8 +25,8 @@ static uint64_t microseconds(uint64_t ticks)
 	return ticks * 1000000 / (uint64_t) sysconf(_SC_CLK_TCK);
 }
 
-/* The share of the process in the memory that it shares: the guest's memory is mapped by the VMM and
- * by virtiofsd, and is to be counted once. 0 when there is no such process. */
+/* The share of the process in the memory that it shares: the guest's memory is mapped by the VMM
+ * and by virtiofsd, and is to be counted once. 0 when there is no such process. */
 static uint64_t memory_of(pid_t pid)
 {
 	char path[48];

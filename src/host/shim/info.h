@@ -7,8 +7,8 @@
  * Private to host/shim.
  *
  * Reads the runtime's options from @in (a google.protobuf.Any, or nothing) and writes a
- * containerd.types.RuntimeInfo to @out. Needs neither a bundle nor rights. Returns 0, -EINVAL for an
- * input that is no options, or -errno.
+ * containerd.types.RuntimeInfo to @out. Needs neither a bundle nor rights. Returns 0, -EINVAL for
+ * an input that is no options, or -errno.
  *
  * Source: containerd, pkg/shim and api/types/introspection.proto.
  */

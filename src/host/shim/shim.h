@@ -4,8 +4,8 @@
  * containerd-shim-kata-v2: the sandbox server.
  *
  *	containerd-shim-kata-v2 -namespace NS -id ID [...]		serve
- *	containerd-shim-kata-v2 -namespace NS -id ID [...] delete	clean up after one that died
- *	containerd-shim-kata-v2 -namespace NS -id ID [...] start	start a server for containerd
+ *	containerd-shim-kata-v2 -namespace NS -id ID [...] delete	clean up after a dead one
+ *	containerd-shim-kata-v2 -namespace NS -id ID [...] start	start one for containerd
  *	containerd-shim-kata-v2 -info | -version | -help
  *
  * It answers containerd's task service and kata.v1.Admin on a unix socket that it inherits, and

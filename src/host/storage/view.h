@@ -46,8 +46,9 @@ struct view_mount {
 /* All borrowed. */
 struct view_spec {
 	const char *scratch; /* an empty folder of this process's mount namespace */
-	int root_fd; /* a mount that is attached nowhere and does not propagate; -1: an empty folder,
-		      * read-only, in which missing places of the mounts are made */
+	/* A mount that is attached nowhere and does not propagate; -1: an empty folder, read-only,
+	 * in which missing places of the mounts are made. */
+	int root_fd;
 	const struct view_mount *mounts;
 	size_t n_mounts;
 	const char *hostname;       /* NULL: the empty one */
