@@ -8,11 +8,11 @@
  * Finds what sandbox servers have left that are dead, whoever has started them, and removes it.
  *
  * Who lives is told by locks and sockets, which the kernel ends with their process, and never by
- * time or by a pid alone: a server holds the lock of its folder below pod_dir_base() and of its share,
- * and answers on its socket; a container that is being made holds the lock of its folder. Each
- * thing is removed under its lock, and known by its descriptor, so that one that is just starting,
- * or has got the name meanwhile, is not touched. Processes that notes name are killed by pidfd, if
- * their start time is the one noted.
+ * time or by a pid alone: a server holds the lock of its folder below pod_dir_base() and of its
+ * share, and answers on its socket; a container that is being made holds the lock of its folder.
+ * Each thing is removed under its lock, and known by its descriptor, so that one that is just
+ * starting, or has got the name meanwhile, is not touched. Processes that notes name are killed by
+ * pidfd, if their start time is the one noted.
  */
 struct leftovers {
 	const struct cli *cli;

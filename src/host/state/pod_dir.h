@@ -6,12 +6,13 @@
  * One folder per running sandbox server, whoever has started it. Its place and the socket's name
  * are upstream's, so that tools find both:
  *
- *	/run/vc/sbs/<sandbox>/	(below run_dir.h's folder) locked (base/claim.h) as long as the server lives
+ *	/run/vc/sbs/<sandbox>/	locked (base/claim.h) as long as the server lives
  *	    shim-monitor.sock	the management socket: HTTP, see docs/administration.md
  *	    state		a link to the folder with the server's notes, if it has one
  *
- * <sandbox> is the id, or its shortened form (share_name_of() in host/storage/share.h). The second
- * of two servers with the same id, under different --root folders, gets another name.
+ * Of a caller that may not write to /run it is where run_dir.h says. <sandbox> is the id, or its
+ * shortened form (share_name_of() in host/storage/share.h). The second of two servers with the
+ * same id, under different --root folders, gets another name.
  */
 #define POD_SOCKET "shim-monitor.sock"
 #define POD_STATE  "state"
