@@ -242,9 +242,8 @@ void shim_client_close(struct shim_client *s)
 	*s = SHIM_CLIENT_NONE;
 }
 
-/* Makes one call. If the server closes the connection without an answer, it has died. */
-static int ask(struct shim_client *s, const struct ttrpc_request *q, ProtobufCMessage **ret,
-	       struct err *e)
+int shim_client_ask(struct shim_client *s, const struct ttrpc_request *q, ProtobufCMessage **ret,
+		    struct err *e)
 {
 	int r = ttrpc_call_wait(s->client, q, ret, e);
 
@@ -268,7 +267,7 @@ int shim_client_task(struct shim_client *s, const char *method, const ProtobufCM
 		.deadline = deadline,
 	};
 
-	return ask(s, &q, ret, e);
+	return shim_client_ask(s, &q, ret, e);
 }
 
 int shim_client_task_fds(struct shim_client *s, const char *method, const ProtobufCMessage *request,
@@ -283,7 +282,7 @@ int shim_client_task_fds(struct shim_client *s, const char *method, const Protob
 		.n_fds = n_fds,
 	};
 
-	return ask(s, &q, NULL, e);
+	return shim_client_ask(s, &q, NULL, e);
 }
 
 int shim_client_admin(struct shim_client *s, const char *method, const ProtobufCMessage *request,
@@ -296,7 +295,7 @@ int shim_client_admin(struct shim_client *s, const char *method, const ProtobufC
 		.deadline = clock_deadline(SERVER_TIMEOUT_MS),
 	};
 
-	return ask(s, &q, ret, e);
+	return shim_client_ask(s, &q, ret, e);
 }
 
 int shim_client_wait(struct shim_client *s, const char *id, msec_t deadline, struct err *e)

@@ -44,6 +44,11 @@ void shim_client_close(struct shim_client *s);
 /* Verbs that only look or signal answer in this time; those that boot a machine set their own. */
 #define SERVER_TIMEOUT_MS 60000
 
+/* Makes one call. If the server closes the connection without an answer, it has died, and the error
+ * says so. */
+int shim_client_ask(struct shim_client *s, const struct ttrpc_request *q, ProtobufCMessage **ret,
+		    struct err *e);
+
 /**
  * shim_client_task() - one call of containerd's task service
  * @method:	"Kill"

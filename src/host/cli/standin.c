@@ -178,7 +178,7 @@ static int ask_for_room(struct shim_client *server, const char *id, struct view 
 
 	q.id = (char *) id;
 
-	int r = ttrpc_call_wait(server->client, &request, NULL, e);
+	int r = shim_client_ask(server, &request, NULL, e);
 
 	if (r < 0)
 		return r;
