@@ -34,7 +34,7 @@ somebodys() {
 	[ "$status" -eq 0 ]
 	[[ $output == *$'0\nmade' ]]
 	[ "$(stat -c %u "$ROOTFS/root/here")" = "$SOMEBODY" ]
-	[ "$(cd "$RUN" && find . -type d | sort)" = $'.\n./kata-containers\n./kata-containers/shared\n./kata-containers/shared/sandboxes\n./kata-runtime' ]
+	[ "$(cd "$RUN" && find . -type d | sort)" = $'.\n./kata-containers\n./kata-containers/shared\n./kata-containers/shared/sandboxes\n./kata-runtime\n./vc\n./vc/sbs' ]
 }
 
 @test "a container of a caller without root: verbs find it" {
