@@ -48,7 +48,7 @@ engines_teardown_file() {
 	[ "$HOME" = "$BATS_FILE_TMPDIR/home" ] || return 0
 	discard kata runc
 	engine_end
-	rm -rf "$BATS_FILE_TMPDIR/home"
+	rm -rf "${BATS_FILE_TMPDIR:?}/home"
 	wait_for 20 nothing_but before-engine || {
 		nothing_but before-engine
 		return 1
