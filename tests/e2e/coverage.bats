@@ -38,6 +38,25 @@ run_bats() {
 	grep -q $'one that fails\tfailed$' "$T/list"
 }
 
+@test "a test that fails once and then passes is counted, and named as such" {
+	printf '@test "%s" { %s; }\n' "one that fails once" "! mkdir '$T/been-here'" >"$T/once.bats"
+	run -0 run_bats "$T/list" -- "$T/once.bats" "$T/sample.bats"
+	[ "$(grep -c '^not ok 1 one that fails once$' <<<"$output")" -eq 1 ]
+	grep -qx "# passed only when repeated: $T/once.bats: one that fails once" <<<"$output"
+	[ "${lines[-1]}" = "3 passed, 0 failed, 1 skipped" ]
+	grep -q $'one that fails once\tran$' "$T/list"
+}
+
+@test "a test that fails twice has failed, and so have three that fail once" {
+	run -1 run_bats "$T/list" -- "$T/failing.bats"
+	[ "$(grep -c '^not ok 1 one that fails$' <<<"$output")" -eq 2 ]
+	[ "${lines[-1]}" = "0 passed, 1 failed, 0 skipped" ]
+	printf '@test "%s" { false; }\n' one two three >"$T/three.bats"
+	run -1 run_bats "$T/list" -- "$T/three.bats"
+	[ "$(grep -c '^not ok' <<<"$output")" -eq 3 ]
+	[ "${lines[-1]}" = "0 passed, 3 failed, 0 skipped" ]
+}
+
 @test "tags choose, and a file without a chosen test is none" {
 	run -0 run_bats "$T/list" --filter-tags here -- "$T/failing.bats" "$T/sample.bats"
 	[ "${lines[-1]}" = "1 passed, 0 failed, 0 skipped" ]
@@ -105,6 +124,24 @@ suites() {
 	[ "${#lines[@]}" -lt 70 ]
 	[ "$(grep -c '^not ok' <<<"$output")" -eq 9 ]
 	[ "$(grep -c '^# line 100 of' <<<"$output")" -eq 9 ]
+}
+
+@test "what passed only when it was repeated is named before the sum, with what it said" {
+	cat >"$T/log" <<-'END'
+		not ok 1 one
+		# said by one
+		# one.bats, once more
+		ok 1 one
+		# passed only when repeated: one.bats: one
+		1 passed, 0 failed, 0 skipped
+	END
+	run -0 suites "suite again 60 cat log; suites_end"
+	diff <(tail -4 <<<"$output") - <<-'END'
+		# passed only when repeated: one.bats: one
+		not ok 1 one
+		# said by one
+		1 passed, 0 failed, 0 skipped
+	END
 }
 
 @test "of a suite without a result the end of the output is shown" {
