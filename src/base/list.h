@@ -45,6 +45,18 @@ static inline void list_remove(struct list *entry)
 	list_init(entry);
 }
 
+/* All entries of @from, in their order, become those of @to, which need not be initialised. So can
+ * each of them be told something that may put it into @from again. */
+static inline void list_move(struct list *from, struct list *to)
+{
+	list_init(to);
+	if (list_empty(from))
+		return;
+	*to = *from;
+	to->prev->next = to->next->prev = to;
+	list_init(from);
+}
+
 /* The first link, still in the list, or NULL. */
 static inline struct list *list_first(const struct list *l)
 {

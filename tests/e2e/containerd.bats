@@ -137,6 +137,20 @@ reads_events() {
 	grep -aq /images/update "$WORK/events"
 }
 
+@test "a container that runs out of memory is told of, and its server goes on" {
+	: >"$WORK/events"
+	(exec ctr --address "$WORK/containerd.sock" events) >"$WORK/events" 3>&- &
+	local reader=$!
+	wait_for 20 reads_events
+	c run -d --memory-limit 33554432 "${KATA[@]}" "$IMAGE" ours sh -c 'tail /dev/zero; while :; do sleep 1000; done'
+	wait_for 60 grep -aq /tasks/oom "$WORK/events"
+	c task exec --exec-id one ours true
+	[ "$(c task ls | awk '$1 == "ours" {print $3}')" = RUNNING ]
+	kill "$reader"
+	wait "$reader" || true
+	[ "$(grep -ac /tasks/oom "$WORK/events")" -lt 5 ]
+}
+
 # A logger whose files are $WORK/logged.out and .err.
 make_logger() {
 	cat >"$WORK/my logger" <<-EOF

@@ -14,12 +14,28 @@
  * server busy. The agent keeps what happens meanwhile. */
 #define OOM_PAUSE_MS 100
 
-/* Takes the first wait each time, because a callback may cancel any other of the list. */
-static void tell(struct guest_container *c, const struct sandbox_answer *answer)
+static void move_all(struct list *from, struct list *to)
 {
 	struct list *first;
 
-	while ((first = list_first(&c->oom_waits))) {
+	while ((first = list_first(from))) {
+		list_remove(first);
+		list_add(to, first);
+	}
+}
+
+/*
+ * Those who wait now are in a list of their own meanwhile, because a callback may wait again, and
+ * would be told the same once more without end. The first of it is taken each time, because a
+ * callback may cancel any other.
+ */
+static void tell(struct guest_container *c, const struct sandbox_answer *answer)
+{
+	struct list waits, *first;
+
+	list_init(&waits);
+	move_all(&c->oom_waits, &waits);
+	while ((first = list_first(&waits))) {
 		struct sandbox_oom_wait *w = container_of(first, struct sandbox_oom_wait, link);
 
 		list_remove(&w->link);

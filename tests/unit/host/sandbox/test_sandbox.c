@@ -215,6 +215,44 @@ TEST(who_waits_is_told_of_a_lack_of_memory_and_of_the_end)
 	down();
 }
 
+/* As a publisher of events waits. */
+struct oom_count {
+	struct sandbox_oom_wait wait;
+	int told;
+};
+
+static void on_oom_again(void *arg, const struct sandbox_answer *a)
+{
+	struct oom_count *n = arg;
+
+	if (a->r < 0)
+		return;
+	n->told++;
+	n->wait.seen = a->count;
+	CHECK_EQ(sandbox_await_oom(here.sb, "c1", &n->wait, NULL), 0);
+}
+
+TEST(who_waits_for_the_next_lack_of_memory_is_told_of_each_once)
+{
+	struct oom_count one = {.wait = {.done = on_oom_again, .arg = &one}};
+	struct oom_count other = {.wait = {.done = on_oom_again, .arg = &other}};
+
+	up();
+	CHECK_EQ(create("c1", NO_STREAMS), 0);
+	CHECK_EQ(sandbox_await_oom(here.sb, "c1", &one.wait, NULL), 0);
+	CHECK_EQ(sandbox_await_oom(here.sb, "c1", &other.wait, NULL), 0);
+	for (int i = 1; i <= 2; i++) {
+		UNTIL(here.agent.oom);
+		fake_oom(&here.agent, "c1");
+		UNTIL(other.told == i);
+		CHECK_EQ(one.told, i);
+	}
+	CHECK_EQ(kill_it("c1", "", 9), 0);
+	CHECK_EQ(wait_for("c1", ""), 137);
+	CHECK_EQ(delete_it("c1", ""), 0);
+	down();
+}
+
 TEST(a_size_asked_for_early_reaches_the_terminal_later)
 {
 	struct sandbox_stdio stdio = NO_STREAMS;
