@@ -73,6 +73,12 @@ static int start_qemu(struct vm *vm, unsigned mb, struct err *e)
 		"virtio-blk-pci,drive=disk,addr=0x" VM_DISK_PCI_PATH,
 		"-device",
 		"pcie-root-port,id=behind,chassis=1,addr=0x11",
+		"-device",
+		"pcie-root-port,id=nics,chassis=2,addr=0x12",
+		"-netdev",
+		"user,id=nic,restrict=on",
+		"-device",
+		"virtio-net-pci,netdev=nic,romfile=,mac=" VM_NIC_MAC ",addr=0x" VM_NIC_PCI_PATH,
 		"-blockdev",
 		plug,
 		"-qmp",
@@ -242,6 +248,35 @@ int vm_unplug_disk(struct vm *vm, struct err *e)
 	};
 
 	return command(vm, list, "DEVICE_DELETED", e);
+}
+
+int vm_plug_nic(struct vm *vm, struct err *e)
+{
+	const char *const list[] = {
+		"{\"execute\":\"netdev_add\",\"arguments\":{\"type\":\"user\","
+		"\"id\":\"more\",\"restrict\":true}}",
+		"{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"virtio-net-pci\","
+		"\"id\":\"pluggednic\",\"netdev\":\"more\",\"bus\":\"nics\",\"romfile\":\"\","
+		"\"mac\":\"" VM_PLUG_NIC_MAC "\"}}",
+		NULL,
+	};
+
+	return command(vm, list, NULL, e);
+}
+
+int vm_unplug_nic(struct vm *vm, struct err *e)
+{
+	const char *const out[] = {
+		"{\"execute\":\"device_del\",\"arguments\":{\"id\":\"pluggednic\"}}",
+		NULL,
+	};
+	const char *const rest[] = {
+		"{\"execute\":\"netdev_del\",\"arguments\":{\"id\":\"more\"}}",
+		NULL,
+	};
+	int r = command(vm, out, "DEVICE_DELETED", e);
+
+	return r < 0 ? r : command(vm, rest, NULL, e);
 }
 
 void vm_close(struct vm *vm, bool show)

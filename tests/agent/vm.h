@@ -30,6 +30,12 @@ struct vm {
 /* Where vm_plug_disk() puts one: behind a port, whose bus has this one slot. */
 #define VM_PLUG_PCI_PATH "11/00"
 
+/* Its network interface, and the one of vm_plug_nic(); they are connected with nothing. */
+#define VM_NIC_PCI_PATH      "13"
+#define VM_NIC_MAC           "52:54:00:00:00:01"
+#define VM_PLUG_NIC_PCI_PATH "12/00"
+#define VM_PLUG_NIC_MAC      "52:54:00:00:00:02"
+
 /* Makes the file @path with an ext4 that has "greeting" in it. */
 int vm_make_disk(const char *path, struct err *e);
 
@@ -53,6 +59,10 @@ int vm_plug_disk(struct vm *vm, struct err *e);
 
 /* Asks for it back and waits until the guest has let it go. */
 int vm_unplug_disk(struct vm *vm, struct err *e);
+
+/* The same with a network interface. */
+int vm_plug_nic(struct vm *vm, struct err *e);
+int vm_unplug_nic(struct vm *vm, struct err *e);
 
 /* How long anything may take. Emulated machines are slow, and other tests may run beside. */
 #define VM_PATIENCE_MS 60000

@@ -63,10 +63,13 @@ enum device_kind {
 	DEVICE_BLOCK, /* a disk; the key is a PCI path: "02/03.1", slots from the root bus */
 	DEVICE_DISK,  /* a disk; the key is its serial number */
 	DEVICE_NODE,  /* any device; the key is its path, "/dev/vdb" */
+	DEVICE_NIC,   /* a network interface; the key is a PCI path */
+	DEVICE_MAC,   /* the same; the key is its hardware address as the kernel writes it */
 	DEVICE_KIND_MAX,
 };
 
-/* Looks for the device once. Puts the path of its node into @ret. Returns 0, -ENODEV when it is not
+/* Looks for the device once. Puts the path of its node into @ret, or the name of the network
+ * interface. Returns 0, -ENODEV when it is not
  * there (yet), or -EINVAL when @key makes no sense. */
 int device_find(struct devices *d, enum device_kind kind, const char *key,
 		char ret[DEVICE_PATH_MAX], struct err *e);

@@ -19,6 +19,8 @@ static int not_there(enum device_kind kind, const char *key, struct err *e)
 		[DEVICE_BLOCK] = "disk at PCI path",
 		[DEVICE_DISK] = "disk with serial number",
 		[DEVICE_NODE] = "device",
+		[DEVICE_NIC] = "network interface at PCI path",
+		[DEVICE_MAC] = "network interface with hardware address",
 	};
 	TABLE_COVERS(names, DEVICE_KIND_MAX);
 
@@ -215,14 +217,43 @@ static int find_node(struct devices *d, const char *key, char ret[DEVICE_PATH_MA
 	return r < 0 ? r : path_print(ret, "%s", key);
 }
 
+/* The name of an interface is that of its folder. */
+static int take_name(const char *folder, char ret[DEVICE_PATH_MAX])
+{
+	char at[DEVICE_PATH_MAX];
+	int r = first_entry(folder, "", at);
+
+	return r < 0 ? r : path_print(ret, "%s", strrchr(at, '/') + 1);
+}
+
+/* Of a virtio device the interface is below the function's virtio device, else below itself. */
+static int find_nic(struct devices *d, const char *key, char ret[DEVICE_PATH_MAX])
+{
+	char function[DEVICE_PATH_MAX], driver[DEVICE_PATH_MAX], folder[DEVICE_PATH_MAX];
+	int r = find_pci(d, key, function);
+
+	if (r < 0)
+		return r;
+	if (first_entry(function, "virtio", driver) < 0)
+		memcpy(driver, function, sizeof driver);
+	r = path_print(folder, "%s/net", driver);
+	return r < 0 ? r : take_name(folder, ret);
+}
+
+static int find_mac(struct devices *d, const char *key, char ret[DEVICE_PATH_MAX])
+{
+	char at[DEVICE_PATH_MAX];
+	int r = find_by_file(d, "class/net", "address", key, at);
+
+	return r < 0 ? r : path_print(ret, "%s", strrchr(at, '/') + 1);
+}
+
 int device_find(struct devices *d, enum device_kind kind, const char *key,
 		char ret[DEVICE_PATH_MAX], struct err *e)
 {
 	static int (*const finders[])(struct devices *, const char *, char[DEVICE_PATH_MAX]) = {
-		[DEVICE_PORT] = find_port,
-		[DEVICE_BLOCK] = find_block,
-		[DEVICE_DISK] = find_disk,
-		[DEVICE_NODE] = find_node,
+		[DEVICE_PORT] = find_port, [DEVICE_BLOCK] = find_block, [DEVICE_DISK] = find_disk,
+		[DEVICE_NODE] = find_node, [DEVICE_NIC] = find_nic,     [DEVICE_MAC] = find_mac,
 	};
 	TABLE_COVERS(finders, DEVICE_KIND_MAX);
 

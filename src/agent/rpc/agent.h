@@ -26,7 +26,8 @@ struct rpc {
 	unsigned n_members;
 	struct container_host *host; /* NULL until the first container */
 	struct storages *storages;
-	struct storage_hold *hold;   /* of the sandbox */
+	struct storage_hold *hold; /* of the sandbox */
+	struct network *network;
 	int ipc_ns, uts_ns;          /* of the pod; -1 if there is none yet */
 	struct container_pids *pids; /* of the pod; NULL until a container wants them */
 	bool shares_pid_ns;          /* all containers do */
@@ -92,6 +93,13 @@ void metrics_get(struct rpc *rpc, struct ttrpc_call *call, const void *request);
 
 /* copy_file.c */
 void copy_file(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+
+/* network.c */
+void network_rpc_update_interface(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+void network_rpc_update_routes(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+void network_rpc_list_interfaces(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+void network_rpc_list_routes(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+void network_rpc_add_neighbours(struct rpc *rpc, struct ttrpc_call *call, const void *request);
 
 /* oom.c */
 void oom_get_event(struct rpc *rpc, struct ttrpc_call *call, const void *request);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/network/network.h"
 #include "agent/rpc/agent.h"
 #include "agent/rpc/member.h"
 #include "base/array.h"
@@ -42,6 +43,12 @@ static const struct call {
 	{"CopyFile", PHASE_EMPTY | PHASE_READY, copy_file},
 	{"UpdateEphemeralMounts", PHASE_READY, storage_rpc_update_ephemeral},
 	{"GetVolumeStats", PHASE_READY, storage_rpc_volume_stats},
+
+	{"UpdateInterface", PHASE_EMPTY | PHASE_READY, network_rpc_update_interface},
+	{"UpdateRoutes", PHASE_EMPTY | PHASE_READY, network_rpc_update_routes},
+	{"ListInterfaces", PHASE_ANY, network_rpc_list_interfaces},
+	{"ListRoutes", PHASE_ANY, network_rpc_list_routes},
+	{"AddARPNeighbors", PHASE_EMPTY | PHASE_READY, network_rpc_add_neighbours},
 
 	{"GetOOMEvent", PHASE_ANY, oom_get_event},
 	{"GetGuestDetails", PHASE_ANY, guest_get_details},
@@ -158,6 +165,8 @@ int rpc_new(const struct rpc_config *config, struct rpc **ret, struct err *e)
 
 	int r = open_storages(rpc, e);
 
+	if (r == 0)
+		r = network_new(&rpc->network, e);
 	if (r < 0)
 		return r;
 	r = ttrpc_server_new(config->loop, rpc->services->all, ARRAY_LEN(rpc->services->all), rpc,
@@ -206,6 +215,7 @@ void rpc_free(struct rpc *rpc)
 	loop_timer_cancel(rpc->quiet_timer);
 	storage_hold_free(rpc->hold);
 	storages_free(rpc->storages);
+	network_free(rpc->network);
 	container_pids_free(rpc->pids);
 	container_host_free(rpc->host);
 	fd_close(rpc->ipc_ns);

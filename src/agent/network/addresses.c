@@ -1,0 +1,232 @@
+#include "agent/network/addresses.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/network/links.h"
+#include "base/auto.h"
+#include "base/log.h"
+#include "base/netlink.h"
+
+struct present {
+	struct ip *list;
+	bool *dynamic; /* a router has announced it: it comes and goes by itself */
+	size_t n;
+	int index; /* of the interface */
+};
+
+static void present_drop(void *arg)
+{
+	struct present *p = arg;
+
+	p->n = 0;
+}
+
+static void present_fini(struct present *p)
+{
+	free(p->list);
+	free(p->dynamic);
+}
+
+/* Room for one more; doubles. */
+static int present_grow(struct present *p)
+{
+	size_t room = p->n ? 2 * p->n : 1;
+
+	if ((p->n & (p->n - 1)) != 0)
+		return 0;
+
+	struct ip *list = realloc(p->list, room * sizeof *list);
+
+	if (!list)
+		return -ENOMEM;
+	p->list = list;
+
+	bool *dynamic = realloc(p->dynamic, room * sizeof *dynamic);
+
+	if (!dynamic)
+		return -ENOMEM;
+	p->dynamic = dynamic;
+	return 0;
+}
+
+static int present_add(void *arg, const struct nl_message *m, struct err *e)
+{
+	const struct ifaddrmsg *info = m->fixed;
+	struct present *p = arg;
+	struct nl_value a[IFA_FLAGS + 1];
+	struct ip ip;
+
+	if (m->type != RTM_NEWADDR || (int) info->ifa_index != p->index)
+		return 0;
+	if (nl_parse(m->attributes, m->attributes_bytes, a, IFA_FLAGS + 1) < 0)
+		return err_say(e, EBADMSG, "the kernel's list of addresses makes no sense");
+
+	/* Where a link has two ends, IFA_ADDRESS is the other one's. */
+	const struct nl_value *own = a[IFA_LOCAL].data ? &a[IFA_LOCAL] : &a[IFA_ADDRESS];
+
+	if (ip_set(&ip, info->ifa_family, own->data, own->bytes) < 0)
+		return 0;
+	if (present_grow(p) < 0)
+		return err_sys(e, ENOMEM, "list addresses");
+	ip.prefix = info->ifa_prefixlen;
+	p->dynamic[p->n] = !(info->ifa_flags & IFA_F_PERMANENT);
+	p->list[p->n++] = ip;
+	return 0;
+}
+
+/* @p is zeroed but for its index. */
+static int present_read(int fd, struct present *p, struct err *e)
+{
+	struct ifaddrmsg of = {.ifa_family = AF_UNSPEC, .ifa_index = (unsigned) p->index};
+	struct nl_request q;
+
+	nl_begin(&q, RTM_GETADDR, 0, &of, sizeof of);
+
+	int r = nl_dump(fd, &q, sizeof of, present_add, present_drop, p, e);
+
+	return err_wrap(e, r, "list addresses");
+}
+
+static void begin(struct nl_request *q, uint16_t type, uint16_t flags, int index,
+		  const struct ip *ip)
+{
+	struct ifaddrmsg info = {
+		.ifa_family = ip->family,
+		.ifa_prefixlen = ip->prefix,
+		/* The pod's address was the host's to choose; nobody else has it. */
+		.ifa_flags = ip->family == AF_INET6 ? IFA_F_NODAD : 0,
+		.ifa_scope = ip->family == AF_INET && ip->bytes[0] == 127 ? RT_SCOPE_HOST
+									  : RT_SCOPE_UNIVERSE,
+		.ifa_index = (unsigned) index,
+	};
+
+	nl_begin(q, type, flags, &info, sizeof info);
+	nl_put(q, IFA_LOCAL, ip->bytes, ip_bytes(ip->family));
+	nl_put(q, IFA_ADDRESS, ip->bytes, ip_bytes(ip->family));
+}
+
+static int add_one(int fd, int index, const struct ip *ip, struct err *e)
+{
+	char text[IP_TEXT_MAX];
+	struct nl_request q;
+
+	begin(&q, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, index, ip);
+	/* RFC 3021: two hosts need none. */
+	if (ip->family == AF_INET && ip->prefix <= 30) {
+		uint32_t broadcast = ip_broadcast(ip);
+
+		nl_put(&q, IFA_BROADCAST, &broadcast, sizeof broadcast);
+	}
+
+	int r = nl_ask(fd, &q, e);
+
+	return err_wrap(e, r, "add the address %s", ip_print_network(ip, text));
+}
+
+static int remove_one(int fd, int index, const struct ip *ip, struct err *e)
+{
+	char text[IP_TEXT_MAX];
+	struct nl_request q;
+	struct err cause = {0};
+
+	begin(&q, RTM_DELADDR, 0, index, ip);
+
+	int r = nl_ask(fd, &q, &cause);
+
+	/* With the first address of a network the kernel removes its others. */
+	if (r == 0 || r == -EADDRNOTAVAIL)
+		return 0;
+	if (e)
+		*e = cause;
+	return err_wrap(e, r, "remove the address %s", ip_print_network(ip, text));
+}
+
+static bool among(const struct ip *list, size_t n, const struct ip *ip)
+{
+	for (size_t i = 0; i < n; i++)
+		if (memcmp(&list[i], ip, sizeof *ip) == 0)
+			return true;
+	return false;
+}
+
+/* The first to go, because with the first address of a network its others go. */
+static int remove_others(int fd, const struct present *p, const struct ip *want, size_t n,
+			 struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < p->n; i++) {
+		const struct ip *ip = &p->list[i];
+
+		if (p->dynamic[i] || ip_is_link_local(ip) || among(want, n, ip))
+			continue;
+		r = remove_one(fd, p->index, ip, e);
+	}
+	return r;
+}
+
+int addresses_replace(int fd, int index, const char *name, const struct ip *want, size_t n,
+		      struct err *e)
+{
+	bool no_ipv6 = link_without_ipv6(name);
+	struct present p = {.index = index};
+	int r = present_read(fd, &p, e);
+
+	if (r == 0)
+		r = remove_others(fd, &p, want, n, e);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		if (no_ipv6 && want[i].family == AF_INET6)
+			log_info("ignoring IPv6 addresses of '%s': it has no IPv6", name);
+		else
+			r = add_one(fd, index, &want[i], e);
+	}
+	present_fini(&p);
+	return r;
+}
+
+static Types__IPAddress *message_of(const struct ip *ip)
+{
+	Types__IPAddress *m = calloc(1, sizeof *m);
+	char text[IP_TEXT_MAX], bits[8];
+
+	if (!m)
+		return NULL;
+	types__ipaddress__init(m);
+	(void) snprintf(bits, sizeof bits, "%u", ip->prefix);
+	m->family = ip->family == AF_INET6 ? TYPES__IPFAMILY__v6 : TYPES__IPFAMILY__v4;
+	m->address = strdup(ip_print(ip, text));
+	m->mask = strdup(bits);
+	if (m->address && m->mask)
+		return m;
+	types__ipaddress__free_unpacked(m, NULL);
+	return NULL;
+}
+
+int addresses_list(int fd, int index, Types__IPAddress ***ret, size_t *ret_n, struct err *e)
+{
+	struct present p = {.index = index};
+	int r = present_read(fd, &p, e);
+	Types__IPAddress **list = r < 0 ? NULL : calloc(p.n + 1, sizeof *list);
+	size_t n = 0;
+
+	while (list && n < p.n && (list[n] = message_of(&p.list[n])))
+		n++;
+	if (r == 0 && (!list || n < p.n))
+		r = err_sys(e, ENOMEM, "list addresses");
+	present_fini(&p);
+	if (r == 0) {
+		*ret = list;
+		*ret_n = n;
+		return 0;
+	}
+	while (n > 0)
+		types__ipaddress__free_unpacked(list[--n], NULL);
+	free(list);
+	return r;
+}

@@ -1,0 +1,390 @@
+/* What an interface is to be: the request is read into a plan, and the plan is carried out. */
+
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/network/addresses.h"
+#include "agent/network/links.h"
+#include "agent/network/network.h"
+#include "base/array.h"
+#include "base/log.h"
+#include "base/netlink.h"
+
+/* IPv6 does not work with less (RFC 8200, 5), but what an MTU may be is the driver's to say. */
+#define MTU_MAX UINT32_MAX
+
+struct plan {
+	const char *name;
+	uint8_t mac[ETH_ALEN];
+	bool has_mac;
+	uint32_t mtu; /* 0: as it is */
+	bool noarp;
+	struct ip *addresses;
+	size_t n_addresses;
+};
+
+static void plan_fini(struct plan *p)
+{
+	free(p->addresses);
+}
+
+static int plan_address(const Types__IPAddress *from, struct ip *ret, struct err *e)
+{
+	int r = ip_parse(from->address, ret, e);
+
+	return r < 0 ? r : ip_parse_mask(from->mask, ret, e);
+}
+
+static int plan_addresses(struct plan *p, const Types__Interface *want, struct err *e)
+{
+	if (want->n_ipaddresses > NETWORK_ADDRESSES_MAX)
+		return err_say(e, EINVAL, "%zu addresses are more than %d", want->n_ipaddresses,
+			       NETWORK_ADDRESSES_MAX);
+	p->addresses = calloc(want->n_ipaddresses + 1, sizeof p->addresses[0]);
+	if (!p->addresses)
+		return err_sys(e, ENOMEM, "read addresses");
+	for (size_t i = 0; i < want->n_ipaddresses; i++) {
+		int r = plan_address(want->ipaddresses[i], &p->addresses[i], e);
+
+		if (r < 0)
+			return err_wrap(e, r, "address %zu", i + 1);
+		p->n_addresses++;
+	}
+	return 0;
+}
+
+/* @p is zeroed; to be given to plan_fini() in any case. */
+static int plan_read(struct plan *p, const Types__Interface *want, bool found, struct err *e)
+{
+	int r = interface_name_check(want->name, e);
+
+	if (r < 0)
+		return r;
+	if (!*want->hwaddr && !found)
+		return err_say(e, EINVAL, "neither hwAddr nor devicePath say which one it is");
+	if (want->mtu > MTU_MAX)
+		return err_say(e, EINVAL, "the MTU %llu is too large",
+			       (unsigned long long) want->mtu);
+	p->name = want->name;
+	p->mtu = (uint32_t) want->mtu;
+	p->noarp = want->raw_flags & IFF_NOARP;
+	p->has_mac = *want->hwaddr;
+	if (p->has_mac)
+		r = mac_parse(want->hwaddr, p->mac, e);
+	return r < 0 ? r : plan_addresses(p, want, e);
+}
+
+/* The request that changes a link, without anything to change yet. */
+static void begin_set(struct nl_request *q, int index, unsigned flags, unsigned change)
+{
+	struct ifinfomsg info = {
+		.ifi_family = AF_UNSPEC,
+		.ifi_index = index,
+		.ifi_flags = flags,
+		.ifi_change = change,
+	};
+
+	nl_begin(q, RTM_NEWLINK, 0, &info, sizeof info);
+}
+
+static int set_flags(int fd, const struct link *l, unsigned flags, unsigned change, struct err *e)
+{
+	struct nl_request q;
+
+	if (((l->flags ^ flags) & change) == 0)
+		return 0;
+	begin_set(&q, l->index, flags, change);
+
+	int r = nl_ask(fd, &q, e);
+
+	if (change & IFF_NOARP)
+		return err_wrap(e, r, "set IFF_NOARP of '%s'", l->name);
+	return err_wrap(e, r, "take '%s' %s", l->name, flags & IFF_UP ? "up" : "down");
+}
+
+/* @name may hold "%d", for which the kernel puts a number that is free. */
+static int rename_link(int fd, const struct link *l, const char *name, struct err *e)
+{
+	struct nl_request q;
+
+	begin_set(&q, l->index, 0, 0);
+	nl_put_string(&q, IFLA_IFNAME, name);
+
+	int r = nl_ask(fd, &q, e);
+
+	return err_wrap(e, r, "rename '%s' to '%s'", l->name, name);
+}
+
+/* Takes the name away from @other, and puts @l's into its place. @l is down. */
+static int swap_names(int fd, const struct link *l, const struct link *other, struct err *e)
+{
+	bool was_up = other->flags & IFF_UP;
+	struct link down = *other;
+	int r;
+
+	if (other->flags & IFF_LOOPBACK)
+		return err_say(e, EINVAL, "'%s' is the loopback's name", other->name);
+	r = set_flags(fd, other, 0, IFF_UP, e);
+	if (r == 0)
+		r = rename_link(fd, other, "swap%d", e);
+	if (r < 0)
+		return r;
+	r = rename_link(fd, l, other->name, e);
+	/* The other one's own name again if that has failed. */
+	if (rename_link(fd, other, r < 0 ? other->name : l->name, NULL) < 0)
+		log_warn("ignoring that '%s' has lost its name", other->name);
+	down.flags &= ~(unsigned) IFF_UP;
+	if (was_up && set_flags(fd, &down, IFF_UP, IFF_UP, NULL) < 0)
+		log_warn("ignoring that what was '%s' stays down", other->name);
+	return r;
+}
+
+static int set_name(int fd, const struct links *links, const struct link *l, const char *name,
+		    struct err *e)
+{
+	const struct link *other = links_by_name(links, name);
+
+	if (other == l)
+		return 0;
+	return other ? swap_names(fd, l, other, e) : rename_link(fd, l, name, e);
+}
+
+static int set_mac(int fd, const struct link *l, const struct plan *p, struct err *e)
+{
+	struct nl_request q;
+	char text[MAC_TEXT_MAX];
+
+	if (!p->has_mac || (l->has_mac && memcmp(l->mac, p->mac, ETH_ALEN) == 0))
+		return 0;
+	begin_set(&q, l->index, 0, 0);
+	nl_put(&q, IFLA_ADDRESS, p->mac, ETH_ALEN);
+
+	int r = nl_ask(fd, &q, e);
+
+	return err_wrap(e, r, "set the hardware address %s", mac_print(p->mac, text));
+}
+
+static int set_mtu(int fd, const struct link *l, uint32_t mtu, struct err *e)
+{
+	struct nl_request q;
+
+	if (mtu == 0 || mtu == l->mtu)
+		return 0;
+	begin_set(&q, l->index, 0, 0);
+	nl_put_u32(&q, IFLA_MTU, mtu);
+
+	int r = nl_ask(fd, &q, e);
+
+	return err_wrap(e, r, "set the MTU %u", mtu);
+}
+
+/* Whether the link must be down meanwhile: for another name always, for another hardware address
+ * with most drivers. */
+static bool must_be_down(const struct link *l, const struct plan *p)
+{
+	return strcmp(l->name, p->name) != 0 ||
+	       (p->has_mac && !(l->has_mac && memcmp(l->mac, p->mac, ETH_ALEN) == 0));
+}
+
+static int carry_out(int fd, const struct links *links, const struct link *l, const struct plan *p,
+		     struct err *e)
+{
+	struct link now = *l;
+	int r = 0;
+
+	if (must_be_down(l, p)) {
+		r = set_flags(fd, l, 0, IFF_UP, e);
+		now.flags &= ~(unsigned) IFF_UP;
+	}
+	if (r == 0)
+		r = set_name(fd, links, l, p->name, e);
+	if (r == 0)
+		r = set_mac(fd, l, p, e);
+	if (r == 0)
+		r = set_mtu(fd, l, p->mtu, e);
+	/* Before it is up, so that the kernel does not look for other owners of IPv6 addresses. */
+	if (r == 0)
+		r = set_flags(fd, &now, p->noarp ? IFF_NOARP : 0, IFF_NOARP, e);
+	if (r == 0)
+		r = addresses_replace(fd, l->index, p->name, p->addresses, p->n_addresses, e);
+	now.flags = (now.flags & ~(unsigned) IFF_NOARP) | (p->noarp ? IFF_NOARP : 0);
+	return r < 0 ? r : set_flags(fd, &now, now.flags | IFF_UP, IFF_UP, e);
+}
+
+/* Which one it is now. */
+static const struct link *pick(const struct links *links, const struct plan *p, const char *at)
+{
+	const struct link *l = at ? links_by_name(links, at) : links_by_mac(links, p->mac);
+
+	/* A machine that was restored from a template still has the template's address. */
+	if (!l && !at)
+		l = links_by_name(links, p->name);
+	return l && !(l->flags & IFF_LOOPBACK) ? l : NULL;
+}
+
+static char *copy(const char *text)
+{
+	return *text ? strdup(text) : (char *) protobuf_c_empty_string;
+}
+
+static Types__Interface *message_of(const struct link *l)
+{
+	Types__Interface *m = calloc(1, sizeof *m);
+	char mac[MAC_TEXT_MAX];
+
+	if (!m)
+		return NULL;
+	types__interface__init(m);
+	m->name = strdup(l->name);
+	m->device = strdup(l->name);
+	m->mtu = l->mtu;
+	m->raw_flags = l->flags & IFF_NOARP;
+	if (l->has_mac)
+		m->hwaddr = strdup(mac_print(l->mac, mac));
+	if (m->name && m->device && m->hwaddr)
+		return m;
+	types__interface__free_unpacked(m, NULL);
+	return NULL;
+}
+
+static int describe(int fd, const struct link *l, Types__Interface **ret, struct err *e)
+{
+	Types__Interface *m = message_of(l);
+
+	if (!m)
+		return err_sys(e, ENOMEM, "describe '%s'", l->name);
+
+	int r = addresses_list(fd, l->index, &m->ipaddresses, &m->n_ipaddresses, e);
+
+	if (r < 0)
+		types__interface__free_unpacked(m, NULL);
+	else
+		*ret = m;
+	return r;
+}
+
+/* Those fields of the answer that only the host knows. */
+static int echo(Types__Interface *m, const Types__Interface *want, struct err *e)
+{
+	free(m->device);
+	m->device = copy(want->device);
+	m->devicepath = copy(want->devicepath);
+	m->type = copy(want->type);
+	return m->device && m->devicepath && m->type ? 0 : err_sys(e, ENOMEM, "describe it");
+}
+
+static int answer(int fd, int index, struct links *links, const Types__Interface *want,
+		  Types__Interface **ret, struct err *e)
+{
+	int r = links_read(fd, links, e);
+	const struct link *l = r < 0 ? NULL : links_by_index(links, index);
+	Types__Interface *m = NULL;
+
+	if (r == 0 && !l)
+		r = err_say(e, ENODEV, "it is gone");
+	if (r == 0)
+		r = describe(fd, l, &m, e);
+	if (r == 0)
+		r = echo(m, want, e);
+	if (r == 0)
+		*ret = m;
+	else if (m)
+		types__interface__free_unpacked(m, NULL);
+	return r;
+}
+
+static int set(int fd, const Types__Interface *want, const char *at, Types__Interface **ret,
+	       struct err *e)
+{
+	struct plan plan = {0};
+	struct links links = {0};
+	const struct link *l = NULL;
+	int index = 0;
+	int r = plan_read(&plan, want, at, e);
+
+	if (r == 0)
+		r = links_read(fd, &links, e);
+	if (r == 0)
+		l = pick(&links, &plan, at);
+	if (r == 0 && !l)
+		r = err_say(e, ENODEV, "there is no interface with hardware address '%s'",
+			    want->hwaddr);
+	if (r == 0) {
+		index = l->index;
+		r = carry_out(fd, &links, l, &plan, e);
+	}
+	if (r == 0)
+		r = answer(fd, index, &links, want, ret, e);
+	links_fini(&links);
+	plan_fini(&plan);
+	return r;
+}
+
+int network_set_interface(struct network *n, const Types__Interface *want, const char *at,
+			  Types__Interface **ret, struct err *e)
+{
+	auto_close int fd = nl_open(NETLINK_ROUTE, e);
+
+	(void) n;
+	if (fd < 0)
+		return fd;
+
+	int r = set(fd, want, at, ret, e);
+
+	return err_wrap(e, r, "set up interface '%.32s'", want->name);
+}
+
+int network_has_interface(struct network *n, const Types__Interface *want, struct err *e)
+{
+	auto_close int fd = nl_open(NETLINK_ROUTE, e);
+	struct links links = {0};
+	struct plan plan = {.name = want->name};
+	int r = fd < 0 ? fd : mac_parse(want->hwaddr, plan.mac, e);
+
+	(void) n;
+	if (r == 0)
+		r = links_read(fd, &links, e);
+	if (r == 0 && !pick(&links, &plan, NULL))
+		r = err_say(e, ENODEV, "there is no interface with hardware address '%s'",
+			    want->hwaddr);
+	links_fini(&links);
+	return r;
+}
+
+void network_free_interfaces(Types__Interface **list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		types__interface__free_unpacked(list[i], NULL);
+	free(list);
+}
+
+int network_list_interfaces(struct network *n, Types__Interface ***ret, size_t *ret_n,
+			    struct err *e)
+{
+	auto_close int fd = nl_open(NETLINK_ROUTE, e);
+	struct links links = {0};
+	Types__Interface **list = NULL;
+	size_t count = 0;
+	int r = fd < 0 ? fd : links_read(fd, &links, e);
+
+	(void) n;
+	if (r == 0)
+		list = calloc(links.n + 1, sizeof *list);
+	if (r == 0 && !list)
+		r = err_sys(e, ENOMEM, "list interfaces");
+	for (size_t i = 0; r == 0 && i < links.n; i++) {
+		r = describe(fd, &links.list[i], &list[i], e);
+		count += r == 0;
+	}
+	links_fini(&links);
+	if (r < 0) {
+		network_free_interfaces(list, count);
+		return r;
+	}
+	*ret = list;
+	*ret_n = count;
+	return 0;
+}

@@ -1,0 +1,109 @@
+#include "agent/network/links.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/netlink.h"
+
+static void drop(void *arg)
+{
+	struct links *links = arg;
+
+	links->n = 0;
+}
+
+void links_fini(struct links *links)
+{
+	free(links->list);
+	*links = (struct links){0};
+}
+
+/* Room for one more; doubles. */
+static struct link *append(struct links *links)
+{
+	if ((links->n & (links->n - 1)) == 0) {
+		size_t room = links->n ? 2 * links->n : 1;
+		struct link *list = realloc(links->list, room * sizeof *list);
+
+		if (!list)
+			return NULL;
+		links->list = list;
+	}
+	links->list[links->n] = (struct link){0};
+	return &links->list[links->n++];
+}
+
+static int add(void *arg, const struct nl_message *m, struct err *e)
+{
+	const struct ifinfomsg *info = m->fixed;
+	struct nl_value a[IFLA_MTU + 1];
+
+	if (m->type != RTM_NEWLINK)
+		return 0;
+	if (nl_parse(m->attributes, m->attributes_bytes, a, IFLA_MTU + 1) < 0)
+		return err_say(e, EBADMSG, "the kernel's list of interfaces makes no sense");
+
+	struct link *link = append(arg);
+
+	if (!link)
+		return err_sys(e, ENOMEM, "list interfaces");
+	link->index = info->ifi_index;
+	link->flags = info->ifi_flags;
+	link->mtu = nl_u32(&a[IFLA_MTU]);
+	(void) snprintf(link->name, sizeof link->name, "%s", nl_string(&a[IFLA_IFNAME]));
+	link->has_mac = a[IFLA_ADDRESS].bytes == ETH_ALEN;
+	if (link->has_mac)
+		memcpy(link->mac, a[IFLA_ADDRESS].data, ETH_ALEN);
+	return 0;
+}
+
+int links_read(int fd, struct links *links, struct err *e)
+{
+	struct ifinfomsg all = {.ifi_family = AF_UNSPEC};
+	struct nl_request q;
+
+	links->n = 0;
+	nl_begin(&q, RTM_GETLINK, 0, &all, sizeof all);
+
+	int r = nl_dump(fd, &q, sizeof all, add, drop, links, e);
+
+	return err_wrap(e, r, "list interfaces");
+}
+
+const struct link *links_by_name(const struct links *links, const char *name)
+{
+	for (size_t i = 0; i < links->n; i++)
+		if (strcmp(links->list[i].name, name) == 0)
+			return &links->list[i];
+	return NULL;
+}
+
+const struct link *links_by_mac(const struct links *links, const uint8_t mac[ETH_ALEN])
+{
+	for (size_t i = 0; i < links->n; i++)
+		if (links->list[i].has_mac && memcmp(links->list[i].mac, mac, ETH_ALEN) == 0)
+			return &links->list[i];
+	return NULL;
+}
+
+const struct link *links_by_index(const struct links *links, int index)
+{
+	for (size_t i = 0; i < links->n; i++)
+		if (links->list[i].index == index)
+			return &links->list[i];
+	return NULL;
+}
+
+bool link_without_ipv6(const char *name)
+{
+	auto_free char *path = str_printf("/proc/sys/net/ipv6/conf/%s/disable_ipv6", name);
+	auto_free char *text = NULL;
+
+	/* The kernel has no such file either when it has no IPv6, or none with so small an MTU. */
+	return path && (file_read(AT_FDCWD, path, 16, &text, NULL, NULL) < 0 || text[0] != '0');
+}

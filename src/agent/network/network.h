@@ -1,0 +1,80 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/auto.h"
+#include "base/err.h"
+#include "types.pb-c.h"
+
+/**
+ * DOC: agent/network - interfaces, routes and neighbours of the guest
+ *
+ * The host describes the network of a pod as it is on its side, and the guest's becomes the same.
+ * The machine has one network namespace, which is all its containers'. Messages are those of the
+ * guest protocol (types.proto).
+ *
+ * A request is judged as a whole before anything is done, so one that makes no sense changes
+ * nothing. Where the kernel refuses a step, the steps before it stay, and the sentence says so.
+ *
+ * Threads: none; calls wait for nothing but the kernel. Distrusts: the host's numbers and texts,
+ * which are checked; the kernel's answers are read within their bounds.
+ */
+struct network;
+
+/* Addresses of one interface, routes and neighbours in one request. */
+#define NETWORK_ADDRESSES_MAX  1024
+#define NETWORK_ROUTES_MAX     16384
+#define NETWORK_NEIGHBOURS_MAX 16384
+
+int network_new(struct network **ret, struct err *e);
+void network_free(struct network *n);
+AUTO_PTR(struct network, network_free)
+
+/* Whether network_set_interface() would find the interface that @want describes, whose devicePath
+ * is not looked at: by its hardware address or else by its name. Returns 0, -ENODEV, or -errno. */
+int network_has_interface(struct network *n, const Types__Interface *want, struct err *e);
+
+/**
+ * network_set_interface() - make an interface what the host says
+ * @want:	hwAddr and name are needed, or the name and @at
+ * @at:		the interface's present name if it was found by its place on the bus, else NULL:
+ *		it is the one with hwAddr, or else the one with that name
+ * @ret:	the interface as it is then; freed with types__interface__free_unpacked()
+ *
+ * Gives it its name (an interface that has the name gets the other's old one), hardware address,
+ * MTU (0: as it is), exactly those addresses (beside link-local ones of IPv6, which the kernel
+ * makes, and those that routers have announced), and takes it up. It is only taken down for a
+ * moment, which ends its routes, when its name or hardware address change. Of raw_flags IFF_NOARP
+ * counts. IPv6 addresses are left out where the guest has no IPv6.
+ *
+ * Returns 0, -EINVAL, -ENODEV, or -errno.
+ */
+int network_set_interface(struct network *n, const Types__Interface *want, const char *at,
+			  Types__Interface **ret, struct err *e);
+
+/* All interfaces; freed with network_free_interfaces(). */
+int network_list_interfaces(struct network *n, Types__Interface ***ret, size_t *ret_n,
+			    struct err *e);
+void network_free_interfaces(Types__Interface **list, size_t n);
+
+/**
+ * network_set_routes() - replace routes of the main table
+ *
+ * Routes without a gateway are set first, whatever their order in @list, because the gateways of
+ * the others are reached by them. One that has the destination and metric of a present one takes
+ * its place. Afterwards those routes are removed that an earlier call has set for an interface
+ * that @list names, and that @list does not have. All others stay: the kernel's, for addresses;
+ * those of other interfaces; those that containers have set.
+ *
+ * Returns 0, -EINVAL, -ENODEV, or -errno.
+ */
+int network_set_routes(struct network *n, Types__Route *const *list, size_t count, struct err *e);
+
+/* The unicast routes of the main table; freed with network_free_routes(). */
+int network_list_routes(struct network *n, Types__Route ***ret, size_t *ret_n, struct err *e);
+void network_free_routes(Types__Route **list, size_t n);
+
+/* Adds neighbours, or replaces those with the same address. */
+int network_add_neighbours(struct network *n, Types__ARPNeighbor *const *list, size_t count,
+			   struct err *e);

@@ -1,0 +1,23 @@
+#pragma once
+
+/* What is kept between requests. Private to agent/network. */
+
+#include "agent/network/address.h"
+#include "agent/network/network.h"
+
+struct route {
+	struct ip dest;
+	struct ip gateway; /* may be of the other family; family 0: none */
+	struct ip source;  /* family 0: the kernel chooses */
+	int device;        /* index of the interface; 0: the one that the gateway is reached by */
+	uint8_t scope;
+	unsigned flags; /* RTNH_F_ONLINK */
+	uint32_t mtu;   /* 0: the interface's */
+	uint32_t metric;
+};
+
+struct network {
+	/* Those that were set, to be removed when they are not wanted any more. */
+	struct route *routes;
+	size_t n_routes;
+};
