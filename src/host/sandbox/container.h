@@ -12,7 +12,7 @@ struct container_job {
 	void *arg;
 	struct err refusal; /* create: why nothing is to be created */
 	bool is_removed;    /* delete: only the hooks are left */
-	int (*check)(const Grpc__Spec *spec, struct err *e); /* add: NULL or what is checked */
+	struct sandbox_container rules; /* add: only what its spec must keep to */
 };
 
 /* Waits for the end of a create, in guest_container.after_create. */

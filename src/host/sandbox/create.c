@@ -19,27 +19,38 @@
 #include "host/sandbox/siblings.h"
 #include "host/spec/spec.h"
 
+/* A spec that came with the container is there already. */
 static int read_bundle(struct guest_container *c, struct err *e)
 {
-	auto_free char *path = str_printf("%s/config.json", c->bundle);
+	auto_free char *path = NULL;
 
+	if (c->spec)
+		return 0;
+	path = str_printf("%s/config.json", c->bundle);
 	return path ? oci_spec_read(path, &c->spec, e) : err_sys(e, ENOMEM, "read config.json");
+}
+
+static int judge(struct guest_container *c, const struct sandbox_container *rules, struct err *e)
+{
+	int r = rules->complete ? rules->complete(rules->complete_arg, c->spec, e) : 0;
+
+	if (r == 0 && rules->check)
+		r = rules->check(c->spec, e);
+	return r < 0 ? r : oci_spec_check(c->spec, e);
 }
 
 /* Uses the spec that was checked and saved when the container was requested, because the bundle may
  * have changed since. Without a saved spec the server reads the bundle's here, once. */
-static int read_spec(struct guest_container *c, int (*check)(const Grpc__Spec *spec, struct err *e),
+static int read_spec(struct guest_container *c, const struct sandbox_container *rules,
 		     struct err *e)
 {
 	const struct sandbox_options *o = &c->sb->options;
 	auto_close int dir = -1;
 	int r;
 
-	if (!o->state_dir || strcmp(o->id, c->id) != 0) {
+	if (!o->state_dir || strcmp(o->id, c->id) != 0 || c->spec) {
 		r = read_bundle(c, e);
-		if (r == 0 && check)
-			r = check(c->spec, e);
-		return r < 0 ? r : oci_spec_check(c->spec, e);
+		return r < 0 ? r : judge(c, rules, e);
 	}
 	dir = open(o->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
@@ -48,10 +59,8 @@ static int read_spec(struct guest_container *c, int (*check)(const Grpc__Spec *s
 	bool saved = faccessat(dir, OCI_SAVED_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 
 	r = saved ? oci_spec_saved(dir, &c->spec, e) : read_bundle(c, e);
-	if (r == 0 && check)
-		r = check(c->spec, e);
 	if (r == 0)
-		r = oci_spec_check(c->spec, e);
+		r = judge(c, rules, e);
 	/* Save now, because guest_spec_make() rewrites the spec in place. */
 	if (r == 0 && !saved)
 		r = oci_spec_save(dir, c->spec, e);
@@ -448,7 +457,7 @@ static int add_run(struct worker_job *job, struct err *e)
 {
 	struct container_job *j = container_of(job, struct container_job, job.job);
 	struct guest_container *c = j->c;
-	int r = read_spec(c, j->check, e);
+	int r = read_spec(c, &j->rules, e);
 
 	/* What the container prints must not come before its logger is ready. */
 	if (r == 0 && c->init->logger)
@@ -502,8 +511,10 @@ static int container_new(struct sandbox *sb, const struct sandbox_container *new
 {
 	auto_ptr(guest_container_free) struct guest_container *c = calloc(1, sizeof *c);
 
-	if (!c)
+	if (!c) {
+		oci_spec_free(new->take_spec);
 		return err_sys(e, ENOMEM, "make a container");
+	}
 	list_init(&c->link);
 	list_init(&c->execs);
 	list_init(&c->lingers);
@@ -516,6 +527,7 @@ static int container_new(struct sandbox *sb, const struct sandbox_container *new
 	c->cancel_fd = -1;
 	c->view = VIEW_NONE;
 	c->standin = GUEST_STANDIN_NONE;
+	c->spec = new->take_spec;
 	c->id = strdup(new->id);
 	c->bundle = strdup(new->bundle);
 	if (!c->id || !c->bundle)
@@ -551,6 +563,7 @@ void sandbox_add_container(struct sandbox *sb, const struct sandbox_container *n
 	if (r < 0) {
 		for (int i = 0; i < 3; i++)
 			fd_close(new->stdio.fds[i]);
+		oci_spec_free(new->take_spec);
 	} else {
 		r = container_new(sb, new, &c, &e);
 	}
@@ -562,7 +575,11 @@ void sandbox_add_container(struct sandbox *sb, const struct sandbox_container *n
 		sandbox_refuse(done, arg, &e);
 		return;
 	}
-	j->check = new->check;
+	j->rules = (struct sandbox_container){
+		.check = new->check,
+		.complete = new->complete,
+		.complete_arg = new->complete_arg,
+	};
 	list_add(&sb->containers, &c->link);
 	container_job_queue(j, add_run, add_done);
 }

@@ -128,16 +128,21 @@ struct sandbox_mount {
 	size_t n_options;
 };
 
-/* All borrowed but the descriptors. */
+/* All borrowed but the descriptors and what is taken. */
 struct sandbox_container {
 	const char *id;
 	const char *bundle; /* absolute */
+	Grpc__Spec *take_spec; /* instead of the bundle's; swallowed in any case. NULL: read that */
 	struct sandbox_stdio stdio;
 	const struct sandbox_mount *rootfs;
 	size_t n_rootfs;
 	/* What else its spec must keep to; on a worker, before anything else is checked. NULL:
 	 * nothing. */
 	int (*check)(const Grpc__Spec *spec, struct err *e);
+	/* Adds to its spec what the bundle leaves to the server; on a worker, before that. NULL:
+	 * nothing. @complete_arg lives as long as the sandbox. */
+	int (*complete)(void *arg, Grpc__Spec *spec, struct err *e);
+	void *complete_arg;
 };
 
 /* Adds a container that is CREATING: reads and checks its bundle. Not while ENDING; while STARTING

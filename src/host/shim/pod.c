@@ -133,6 +133,7 @@ static void create(struct sandbox *sb, const struct sandbox_container *container
 	}
 	for (int i = 0; i < 3; i++)
 		fd_close(container->stdio.fds[i]);
+	oci_spec_free(container->take_spec);
 	refuse(done, arg, "create", container->id);
 }
 

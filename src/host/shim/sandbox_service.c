@@ -10,7 +10,9 @@
 #include "host/shim/host_usage.h"
 #include "host/shim/lifetime.h"
 #include "host/shim/metrics.h"
+#include "host/shim/pod.h"
 #include "host/shim/pod_config.h"
+#include "host/shim/pod_files.h"
 #include "host/shim/timestamp.h"
 #include "sandbox.pb-c.h"
 
@@ -30,12 +32,21 @@
 /* It never ran. */
 #define FAILED_EXIT_CODE 1
 
-enum pod_state { POD_CREATED, POD_STARTING, POD_READY, POD_STOPPING, POD_STOPPED };
+enum pod_state {
+	POD_CREATED,
+	POD_STARTING,
+	POD_READY,
+	POD_STOPPING,
+	POD_LEAVING, /* the machine is gone; what held the pod goes */
+	POD_STOPPED,
+};
 
 struct pod_sandbox {
 	enum pod_state state;
 	char *id;
+	char *bundle; /* has the files of the pod, too */
 	struct pod_config config;
+	struct sandbox_wait wait; /* for the end of what holds the pod */
 	struct timespec created_at, exited_at;
 	uint32_t exit_status;
 	struct ttrpc_call *starting;   /* StartSandbox that is not answered; or NULL */
@@ -101,16 +112,16 @@ static void answer_wait(const struct pod_sandbox *pod, struct ttrpc_call *call)
 	ttrpc_reply(call, &a.base);
 }
 
-/* The machine is gone, or was never there. */
-static void stopped(struct server *s, uint32_t exit_status)
+/* What held the pod is gone, or was never there. */
+static void stopped(void *arg, const struct sandbox_answer *answer)
 {
+	struct server *s = arg;
 	struct pod_sandbox *pod = s->pod;
 	struct ttrpc_call *call;
 
-	if (pod->state == POD_STOPPED)
-		return;
+	if (answer->r < 0 && answer->r != -ENOENT)
+		log_err(LOG_WARN, &answer->err, "ignoring, while the sandbox is stopped");
 	pod->state = POD_STOPPED;
-	pod->exit_status = exit_status;
 	(void) clock_gettime(CLOCK_REALTIME, &pod->exited_at);
 	while ((call = unpark(&pod->waits)))
 		answer_wait(pod, call);
@@ -120,10 +131,38 @@ static void stopped(struct server *s, uint32_t exit_status)
 	server_consider(s);
 }
 
+/* The machine is gone, or was never there. The engine takes the pod's network apart when it hears of
+ * the end, so nothing may hold its namespace any more then. */
+static void leave(struct server *s)
+{
+	if (s->pod->state >= POD_LEAVING)
+		return;
+	s->pod->state = POD_LEAVING;
+	sandbox_wait_cancel(&s->pod->wait);
+	sandbox_delete(s->sandbox, s->pod->id, "", stopped, s);
+}
+
 static void machine_stopped(void *arg, const struct sandbox_answer *answer)
 {
 	(void) answer; /* the answer of a machine that cannot be stopped is in the log */
-	stopped(arg, 0);
+	leave(arg);
+}
+
+static void stop_machine(struct server *s, uint32_t exit_status)
+{
+	s->pod->state = POD_STOPPING;
+	s->pod->exit_status = exit_status;
+	sandbox_stop(s->sandbox, machine_stopped, s);
+}
+
+/* Somebody has killed the process that stands for the pod. When the machine was lost it ends, too,
+ * and the machine is torn down already. */
+static void holder_ended(void *arg, const struct sandbox_answer *answer)
+{
+	struct server *s = arg;
+
+	if (s->pod->state == POD_READY && sandbox_is_ready(s->sandbox) && !answer->cause.code)
+		stop_machine(s, answer->exit_status);
 }
 
 /* The sandbox @id, or NULL and the call has been answered. */
@@ -140,14 +179,23 @@ static int pod_new(struct server *s, const M(CreateSandboxRequest) * q, struct e
 	struct pod_sandbox *pod = calloc(1, sizeof *pod);
 	int r;
 
-	if (!pod || !(pod->id = strdup(q->sandbox_id))) {
-		free(pod);
+	if (!pod)
 		return err_sys(e, ENOMEM, "create sandbox '%s'", q->sandbox_id);
-	}
 	list_init(&pod->waits);
 	list_init(&pod->stop_calls);
+	list_init(&pod->wait.link);
 	s->pod = pod;
-	r = pod_config_read(q, &pod->config, e);
+	pod->id = strdup(q->sandbox_id);
+	pod->bundle = strdup(q->bundle_path);
+	if (!pod->id || !pod->bundle)
+		r = err_sys(e, ENOMEM, "make a sandbox");
+	else if (pod->bundle[0] != '/')
+		r = err_say(e, EINVAL, "bundle '%s' is not an absolute path", pod->bundle);
+	else
+		r = pod_config_read(q, &pod->config, e);
+	if (r == 0)
+		r = pod_files_make(pod->bundle, pod->config.spec->hostname, pod->config.resolv_conf,
+				   e);
 	if (r < 0) {
 		sandbox_service_free(s);
 		return err_wrap(e, r, "create sandbox '%s'", q->sandbox_id);
@@ -169,12 +217,8 @@ HANDLER(create_sandbox, CreateSandboxRequest)
 		r = err_say(&e, EINVAL, "this server is that of sandbox '%s'", s->id);
 	else
 		r = pod_new(s, q, &e);
-	if (r == 0) {
+	if (r == 0)
 		server_used(s);
-		if (q->netns_path[0])
-			log_warn("the interfaces of '%s' are not brought into the machine yet",
-				 q->netns_path);
-	}
 	ttrpc_answer(call, r, &e);
 }
 
@@ -183,6 +227,14 @@ static void starter_gone(void *arg)
 	struct server *s = arg;
 
 	ttrpc_drop(take_ptr(s->pod->starting));
+}
+
+/* That of the process which stands for the pod on the host: 0 unless it runs. */
+static uint32_t pid_of(const struct server *s)
+{
+	struct sandbox_process p;
+
+	return sandbox_state(s->sandbox, s->pod->id, "", &p, NULL) < 0 ? 0 : p.pid;
 }
 
 static void answer_start(struct server *s, const struct sandbox_answer *answer)
@@ -194,7 +246,7 @@ static void answer_start(struct server *s, const struct sandbox_answer *answer)
 	if (!call)
 		return;
 	ttrpc_call_on_gone(call, NULL, NULL);
-	a.pid = sandbox_vmm_pid(s->sandbox);
+	a.pid = answer->pid;
 	a.created_at = &created_at;
 	if (answer->r < 0)
 		ttrpc_fail_err(call, &answer->err);
@@ -202,24 +254,51 @@ static void answer_start(struct server *s, const struct sandbox_answer *answer)
 		ttrpc_reply(call, &a.base);
 }
 
-static void machine_started(void *arg, const struct sandbox_answer *answer)
+static void start_failed(struct server *s, const struct sandbox_answer *answer)
 {
-	struct server *s = arg;
 	struct sandbox_answer a = *answer;
 
-	if (a.r < 0)
-		(void) err_wrap(&a.err, a.r, "start sandbox '%s'", s->pod->id);
-	else
-		s->pod->state = POD_READY;
+	(void) err_wrap(&a.err, a.r, "start sandbox '%s'", s->pod->id);
 	answer_start(s, &a);
-	if (a.r < 0)
-		stopped(s, FAILED_EXIT_CODE);
-	else if (!list_empty(&s->pod->stop_calls)) {
-		s->pod->state = POD_STOPPING;
-		sandbox_stop(s->sandbox, machine_stopped, s);
-	}
+	s->pod->exit_status = FAILED_EXIT_CODE;
+	if (sandbox_is_ready(s->sandbox))
+		stop_machine(s, FAILED_EXIT_CODE);
+	else
+		leave(s);
 }
 
+static void holder_runs(void *arg, const struct sandbox_answer *answer)
+{
+	struct server *s = arg;
+	struct pod_sandbox *pod = s->pod;
+
+	if (answer->r < 0) {
+		start_failed(s, answer);
+		return;
+	}
+	pod->state = POD_READY;
+	answer_start(s, answer);
+	pod->wait = (struct sandbox_wait){.done = holder_ended, .arg = s};
+	list_init(&pod->wait.link);
+	(void) sandbox_wait(s->sandbox, pod->id, "", &pod->wait, NULL);
+	if (!list_empty(&pod->stop_calls) && pod->state == POD_READY &&
+	    sandbox_is_ready(s->sandbox))
+		stop_machine(s, 0);
+	sandbox_service_consider(s);
+}
+
+static void holder_created(void *arg, const struct sandbox_answer *answer)
+{
+	struct server *s = arg;
+
+	if (answer->r < 0)
+		start_failed(s, answer);
+	else
+		sandbox_start_process(s->sandbox, s->pod->id, "", holder_runs, s);
+}
+
+/* The machine starts for a container that holds the pod and runs no program. The engine has made
+ * none, so that its spec is made here. */
 HANDLER(start_sandbox, StartSandboxRequest)
 {
 	struct pod_sandbox *pod = find(s, call, q->sandbox_id);
@@ -233,7 +312,16 @@ HANDLER(start_sandbox, StartSandboxRequest)
 	pod->state = POD_STARTING;
 	pod->starting = call;
 	ttrpc_call_on_gone(call, starter_gone, s);
-	sandbox_start(s->sandbox, &pod->config.spec, machine_started, s);
+
+	struct sandbox_container holder = {
+		.id = pod->id,
+		.bundle = pod->bundle,
+		.take_spec = take_ptr(pod->config.spec),
+		.stdio = {.in = "", .out = "", .err = "", .fds = {-1, -1, -1}},
+	};
+
+	sandbox_service_complete(s, &holder); /* its /dev/shm is the pod's */
+	pod_create(s->sandbox, &holder, pod->config.config_path, holder_created, s);
 }
 
 HANDLER(platform, PlatformRequest)
@@ -265,12 +353,11 @@ static void stop(struct server *s, struct ttrpc_call *call)
 	park(&pod->stop_calls, call);
 	if (pod->state == POD_CREATED) {
 		sandbox_abort(s->sandbox, "stopped before it was started");
-		stopped(s, 0);
+		leave(s);
 	} else if (pod->state == POD_STARTING) {
 		sandbox_abort(s->sandbox, "stopped while it was started");
 	} else if (pod->state == POD_READY && sandbox_is_ready(s->sandbox)) {
-		pod->state = POD_STOPPING;
-		sandbox_stop(s->sandbox, machine_stopped, s);
+		stop_machine(s, 0);
 	}
 }
 
@@ -299,9 +386,9 @@ static char *describe(struct server *s)
 
 	sandbox_describe(s->sandbox, &d);
 
-	json_t *o = json_pack("{s:s, s:s, s:s, s:i}", "hypervisor", d.hypervisor, "accelerator",
-			      d.accelerator ? d.accelerator : "", "acceleratorReason",
-			      d.accelerator_reason, "vmmPid", (int) d.vmm_pid);
+	json_t *o = json_pack("{s:i, s:s, s:s, s:s, s:i}", "pid", (int) pid_of(s), "hypervisor",
+			      d.hypervisor, "accelerator", d.accelerator ? d.accelerator : "",
+			      "acceleratorReason", d.accelerator_reason, "vmmPid", (int) d.vmm_pid);
 	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 
 	json_decref(o);
@@ -329,7 +416,7 @@ HANDLER(sandbox_status, SandboxStatusRequest)
 	Google__Protobuf__Timestamp exited_at = timestamp_of(&pod->exited_at);
 
 	a.sandbox_id = q->sandbox_id;
-	a.pid = pod->state == POD_READY ? sandbox_vmm_pid(s->sandbox) : 0;
+	a.pid = pid_of(s);
 	a.state = (char *) (pod->state == POD_READY ? "SANDBOX_READY" : "SANDBOX_NOTREADY");
 	a.created_at = &created_at;
 	if (pod->state == POD_STOPPED)
@@ -410,6 +497,12 @@ const struct ttrpc_service sandbox_service = {
 	.n_methods = ARRAY_LEN(methods),
 };
 
+void sandbox_service_complete(struct server *s, struct sandbox_container *c)
+{
+	c->complete = pod_files_complete;
+	c->complete_arg = s->pod->bundle;
+}
+
 bool sandbox_service_knows(const struct server *s, const char *id)
 {
 	return s->pod && strcmp(s->pod->id, id) == 0;
@@ -417,8 +510,10 @@ bool sandbox_service_knows(const struct server *s, const char *id)
 
 void sandbox_service_consider(struct server *s)
 {
-	if (s->pod && s->pod->state == POD_READY && sandbox_is_ended(s->sandbox))
-		stopped(s, LOST_EXIT_CODE);
+	if (!s->pod || s->pod->state != POD_READY || !sandbox_is_ended(s->sandbox))
+		return;
+	s->pod->exit_status = LOST_EXIT_CODE;
+	leave(s);
 }
 
 void sandbox_service_free(struct server *s)
@@ -429,5 +524,6 @@ void sandbox_service_free(struct server *s)
 		return;
 	pod_config_fini(&pod->config);
 	free(pod->id);
+	free(pod->bundle);
 	free(pod);
 }

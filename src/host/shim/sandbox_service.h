@@ -23,6 +23,9 @@ extern const struct ttrpc_service sandbox_service;
 /* Called after a change of the sandbox: a machine that was lost ends the pod. */
 void sandbox_service_consider(struct server *s);
 
+/* What a container of the pod gets beside what its bundle says. */
+void sandbox_service_complete(struct server *s, struct sandbox_container *c);
+
 /* Whether @id is the id of a sandbox that CreateSandbox has made. */
 bool sandbox_service_knows(const struct server *s, const char *id);
 

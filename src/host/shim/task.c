@@ -168,6 +168,8 @@ HANDLER(task_create, Containerd__Task__V2__CreateTaskRequest)
 	ttrpc_call_on_gone(call, creator_gone, request);
 	server_used(s);
 	if (s->pod)
+		sandbox_service_complete(s, &c);
+	if (s->pod)
 		pod_create_in(s->sandbox, &c, created, request);
 	else
 		pod_create(s->sandbox, &c, config, created, request);
@@ -398,10 +400,11 @@ HANDLER(task_stats, Containerd__Task__V2__StatsRequest)
 HANDLER(task_connect, Containerd__Task__V2__ConnectRequest)
 {
 	Containerd__Task__V2__ConnectResponse a = CONTAINERD__TASK__V2__CONNECT_RESPONSE__INIT;
-	struct sandbox_process p = {.pid = sandbox_vmm_pid(s->sandbox)};
+	struct sandbox_process p = {0};
 	struct err e = {0};
 
-	if (!sandbox_service_knows(s, q->id) && sandbox_state(s->sandbox, q->id, "", &p, &e) < 0) {
+	/* One that was not started yet has no process, and is known all the same. */
+	if (sandbox_state(s->sandbox, q->id, "", &p, &e) < 0 && !sandbox_service_knows(s, q->id)) {
 		ttrpc_fail_err(call, &e);
 		return;
 	}

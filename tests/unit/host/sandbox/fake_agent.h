@@ -43,6 +43,7 @@ struct fake_agent {
 	char root[256], hostname[64], pids_of[64];
 	bool pod_pids; /* the last container sees the pod's process ids */
 	unsigned created;
+	char mounts[1024]; /* of the last container: "DESTINATION=SOURCE " each */
 	/* Of the last CreateContainer: driver, source and place of its first storage. */
 	char disk[128];
 	struct ttrpc_call *unanswered;
@@ -180,6 +181,10 @@ FAKE_HANDLER(fake_create)
 	if (r->n_storages > 0)
 		(void) snprintf(a->disk, sizeof a->disk, "%s %s %s", r->storages[0]->driver,
 				r->storages[0]->source, r->storages[0]->mount_point);
+	a->mounts[0] = '\0';
+	for (size_t i = 0, n = 0; i < r->oci->n_mounts && n < sizeof a->mounts; i++)
+		n += (size_t) snprintf(a->mounts + n, sizeof a->mounts - n, "%s=%s ",
+				       r->oci->mounts[i]->destination, r->oci->mounts[i]->source);
 	fake_add(a, r->container_id, "", r->oci->process);
 	if (a->slow && strcmp(a->slow, r->container_id) == 0)
 		a->unanswered = call;

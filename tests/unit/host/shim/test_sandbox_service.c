@@ -4,6 +4,9 @@
 
 #include "cgroup_metrics.pb-c.h"
 #include "host/shim/pod_config.h"
+#include "host/shim/pod_spec.h"
+#include "host/storage/volumes.h"
+#include "oci/oci.h"
 #include "pod_config.pb-c.h"
 #include "sandbox.pb-c.h"
 
@@ -77,6 +80,20 @@ static void check_state(const char *state, bool verbose)
 	ttrpc_message_free(&a->base);
 }
 
+static uint32_t pid_of_pod(void)
+{
+	S(SandboxStatusRequest) q = CONTAINERD__RUNTIME__SANDBOX__V1__SANDBOX_STATUS_REQUEST__INIT;
+	S(SandboxStatusResponse) *a = NULL;
+
+	q.sandbox_id = (char *) "s1";
+	CHECK_EQ(call("SandboxStatus", &q, &a), 0);
+
+	uint32_t pid = a->pid;
+
+	ttrpc_message_free(&a->base);
+	return pid;
+}
+
 static uint32_t wait_sandbox(void)
 {
 	S(WaitSandboxResponse) *a = NULL;
@@ -101,6 +118,7 @@ TEST(a_pod_lives_apart_from_its_containers)
 	CHECK_EQ(create("c1", NULL), -EBUSY); /* there is no machine yet */
 	CHECK_EQ(about("StartSandbox", "s1", &started), 0);
 	CHECK(started->created_at->seconds > 0);
+	CHECK_EQ(pid_of_pod(), started->pid);
 	ttrpc_message_free(&started->base);
 	check_state("SANDBOX_READY", true);
 	for (int i = 0; i < 2; i++) {
@@ -141,6 +159,75 @@ TEST(containers_end_with_their_pod)
 	CHECK_EQ(wait_for("c1", ""), 137);
 	CHECK_EQ(create("c2", NULL), -EBUSY);
 	CHECK_EQ(about("ShutdownSandbox", "s1", NULL), 0); /* though c1 was not deleted */
+	down();
+}
+
+static void end_by(bool killed)
+{
+	up(0);
+	dial();
+	CHECK_EQ(create_sandbox("s1"), 0);
+	CHECK_EQ(pid_of_pod(), 0);
+	CHECK_EQ(about("StartSandbox", "s1", NULL), 0);
+
+	pid_t pid = (pid_t) pid_of_pod();
+
+	CHECK(pid > 0);
+	CHECK_EQ(kill(pid, 0), 0);
+	if (killed)
+		CHECK_EQ(kill(pid, SIGKILL), 0);
+	else
+		CHECK_EQ(about("StopSandbox", "s1", NULL), 0);
+	CHECK_EQ(wait_sandbox(), killed ? 137 : 0);
+	check_state("SANDBOX_NOTREADY", false);
+	CHECK_EQ(pid_of_pod(), 0);
+	CHECK_EQ(kill(pid, 0), -1);
+	CHECK_EQ(about("ShutdownSandbox", "s1", NULL), 0);
+	down();
+}
+
+TEST(the_pods_process_ends_with_the_pod)
+{
+	end_by(false);
+}
+
+TEST(the_pod_ends_with_its_process)
+{
+	end_by(true);
+}
+
+/* A container of the pod as containerd writes it: it names the namespaces of the pod's process. */
+static void write_member(uint32_t pid)
+{
+	auto_free char *text = str_printf(
+		"{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"rootfs\"},"
+		"\"process\":{\"cwd\":\"/\",\"args\":[\"stay\"],\"user\":{\"uid\":0,\"gid\":0}},"
+		"\"mounts\":[{\"destination\":\"/dev/shm\",\"type\":\"tmpfs\",\"source\":\"shm\"}],"
+		"\"annotations\":{\"io.kubernetes.cri.container-type\":\"container\"},"
+		"\"linux\":{\"namespaces\":[{\"type\":\"mount\"},"
+		"{\"type\":\"pid\",\"path\":\"/proc/%u/ns/pid\"},"
+		"{\"type\":\"ipc\",\"path\":\"/proc/%u/ns/ipc\"},"
+		"{\"type\":\"uts\",\"path\":\"/proc/%u/ns/uts\"},"
+		"{\"type\":\"network\",\"path\":\"/proc/%u/ns/net\"}]}}",
+		pid, pid, pid, pid);
+
+	write_text(here.bundle, "config.json", text);
+}
+
+TEST(a_container_joins_the_namespaces_of_the_pods_process_and_has_the_pods_files)
+{
+	up(0);
+	dial();
+	CHECK_EQ(create_sandbox("s1"), 0);
+	CHECK_EQ(about("StartSandbox", "s1", NULL), 0);
+	write_member(pid_of_pod());
+	CHECK_EQ(create("c1", NULL), 0);
+
+	CHECK(here.agent.pod_pids);
+	CHECK(strstr(here.agent.mounts, "/dev/shm=" VOLUME_SHM_GUEST_PATH " "));
+	CHECK(strstr(here.agent.mounts, "/etc/hostname=" SHARE_GUEST_PATH "/"));
+	CHECK_EQ(about("StopSandbox", "s1", NULL), 0);
+	CHECK_EQ(about("ShutdownSandbox", "s1", NULL), 0);
 	down();
 }
 
@@ -273,8 +360,28 @@ static int read_config(const char *type, void *value, size_t bytes, struct pod_c
 
 	any.type_url = (char *) type;
 	any.value = (ProtobufCBinaryData){bytes, value};
+	q.sandbox_id = (char *) "s1";
+	q.netns_path = (char *) "/run/netns/n";
 	q.options = &any;
 	return pod_config_read(&q, ret, NULL);
+}
+
+static void read_pod(const Runtime__V1__PodSandboxConfig *pod, struct pod_config *ret)
+{
+	uint8_t packed[512];
+
+	CHECK(protobuf_c_message_get_packed_size(&pod->base) <= sizeof packed);
+	CHECK_EQ(read_config("runtime.v1.PodSandboxConfig", packed,
+			     protobuf_c_message_pack(&pod->base, packed), ret),
+		 0);
+}
+
+static const char *annotation(const Grpc__Spec *spec, const char *key)
+{
+	for (size_t i = 0; i < spec->n_annotations; i++)
+		if (strcmp(spec->annotations[i]->key, key) == 0)
+			return spec->annotations[i]->value;
+	return "";
 }
 
 TEST(a_pods_size_is_what_its_containers_may_use_and_its_overhead)
@@ -283,11 +390,7 @@ TEST(a_pods_size_is_what_its_containers_may_use_and_its_overhead)
 	Runtime__V1__LinuxPodSandboxConfig linux = RUNTIME__V1__LINUX_POD_SANDBOX_CONFIG__INIT;
 	Runtime__V1__LinuxContainerResources sum = RUNTIME__V1__LINUX_CONTAINER_RESOURCES__INIT;
 	Runtime__V1__LinuxContainerResources over = RUNTIME__V1__LINUX_CONTAINER_RESOURCES__INIT;
-	Runtime__V1__PodSandboxConfig__AnnotationsEntry note =
-		RUNTIME__V1__POD_SANDBOX_CONFIG__ANNOTATIONS_ENTRY__INIT;
-	Runtime__V1__PodSandboxConfig__AnnotationsEntry *notes[] = {&note};
 	struct pod_config p;
-	uint8_t packed[256];
 
 	sum.cpu_period = over.cpu_period = 100000;
 	sum.cpu_quota = 150000;
@@ -296,21 +399,111 @@ TEST(a_pods_size_is_what_its_containers_may_use_and_its_overhead)
 	over.memory_limit_in_bytes = 64 << 20;
 	linux.resources = &sum;
 	linux.overhead = &over;
-	note.key = (char *) "key";
-	note.value = (char *) "value";
+	pod.linux = &linux;
+	read_pod(&pod, &p);
+
+	const Grpc__LinuxResources *resources = p.spec->linux->resources;
+
+	CHECK_EQ(resources->memory->limit, 320 << 20);
+	CHECK_EQ(resources->cpu->quota, 175000);
+	CHECK_EQ(resources->cpu->period, 100000);
+	pod_config_fini(&p);
+}
+
+TEST(a_pods_spec_is_the_one_of_a_container_that_stands_for_it)
+{
+	Runtime__V1__PodSandboxConfig pod = RUNTIME__V1__POD_SANDBOX_CONFIG__INIT;
+	Runtime__V1__LinuxPodSandboxConfig linux = RUNTIME__V1__LINUX_POD_SANDBOX_CONFIG__INIT;
+	Runtime__V1__PodSandboxConfig__AnnotationsEntry notes[] = {
+		RUNTIME__V1__POD_SANDBOX_CONFIG__ANNOTATIONS_ENTRY__INIT,
+		RUNTIME__V1__POD_SANDBOX_CONFIG__ANNOTATIONS_ENTRY__INIT,
+	};
+	Runtime__V1__PodSandboxConfig__AnnotationsEntry *list[] = {&notes[0], &notes[1]};
+	Runtime__V1__LinuxPodSandboxConfig__SysctlsEntry sysctl =
+		RUNTIME__V1__LINUX_POD_SANDBOX_CONFIG__SYSCTLS_ENTRY__INIT;
+	Runtime__V1__LinuxPodSandboxConfig__SysctlsEntry *sysctls[] = {&sysctl};
+	struct pod_config p;
+
+	notes[0].key = (char *) "key";
+	notes[0].value = (char *) "a \"value\"";
+	notes[1].key = (char *) "io.kubernetes.cri.container-type";
+	notes[1].value = (char *) "container";
+	sysctl.key = (char *) "kernel.msgmax";
+	sysctl.value = (char *) "4096";
+	pod.annotations = list;
+	pod.n_annotations = 2;
+	linux.sysctls = sysctls;
+	linux.n_sysctls = 1;
+	linux.cgroup_parent = (char *) "/kubepods/p";
 	pod.hostname = (char *) "web";
 	pod.linux = &linux;
-	pod.annotations = notes;
-	pod.n_annotations = 1;
-	CHECK_EQ(read_config("runtime.v1.PodSandboxConfig", packed,
-			     protobuf_c_message_pack(&pod.base, packed), &p),
-		 0);
-	CHECK_STR(p.spec.hostname, "web");
-	CHECK_EQ(p.spec.resources->memory->limit, 320 << 20);
-	CHECK_EQ(p.spec.resources->cpu->quota, 175000);
-	CHECK_EQ(p.spec.resources->cpu->period, 100000);
-	CHECK_EQ(p.spec.n_annotations, 1);
-	CHECK_STR(p.spec.annotations[0]->value, "value");
+	read_pod(&pod, &p);
+	CHECK_EQ(oci_spec_check(p.spec, NULL), 0);
+	CHECK_STR(p.spec->hostname, "web");
+	CHECK_STR(annotation(p.spec, "key"), "a \"value\"");
+	CHECK(pod_spec_is_sandbox(p.spec));
+	CHECK_STR(p.spec->linux->cgroupspath, "/kubepods/p/s1");
+	CHECK_STR(p.spec->linux->sysctl[0]->key, "kernel.msgmax");
+	CHECK_STR(p.spec->linux->namespaces[4]->path, "/run/netns/n");
+	CHECK(!p.resolv_conf);
+	pod_config_fini(&p);
+
+	linux.cgroup_parent = (char *) "/kubepods.slice/kubepods-p.slice";
+	read_pod(&pod, &p);
+	CHECK_STR(p.spec->linux->cgroupspath, "kubepods-p.slice:cri-containerd:s1");
+	pod_config_fini(&p);
+}
+
+TEST(what_a_pod_wants_of_the_host_is_refused)
+{
+	static const Runtime__V1__NamespaceMode wants[][3] = {
+		{RUNTIME__V1__NAMESPACE_MODE__NODE, 0, 0},
+		{0, RUNTIME__V1__NAMESPACE_MODE__NODE, 0},
+		{0, 0, RUNTIME__V1__NAMESPACE_MODE__NODE},
+		{0, RUNTIME__V1__NAMESPACE_MODE__CONTAINER, 0},
+	};
+
+	for (size_t i = 0; i < sizeof wants / sizeof *wants; i++) {
+		Runtime__V1__PodSandboxConfig pod = RUNTIME__V1__POD_SANDBOX_CONFIG__INIT;
+		Runtime__V1__LinuxPodSandboxConfig linux =
+			RUNTIME__V1__LINUX_POD_SANDBOX_CONFIG__INIT;
+		Runtime__V1__LinuxSandboxSecurityContext security =
+			RUNTIME__V1__LINUX_SANDBOX_SECURITY_CONTEXT__INIT;
+		Runtime__V1__NamespaceOption option = RUNTIME__V1__NAMESPACE_OPTION__INIT;
+		struct pod_config p;
+
+		option.network = wants[i][0];
+		option.pid = wants[i][1];
+		option.ipc = wants[i][2];
+		security.namespace_options = &option;
+		linux.security_context = &security;
+		pod.linux = &linux;
+		read_pod(&pod, &p);
+		CHECK_EQ(pod_spec_check(p.spec, NULL), i < 3 ? -ENOTSUP : 0);
+		pod_config_fini(&p);
+	}
+}
+
+TEST(a_pods_name_service_is_written_as_resolv_conf)
+{
+	Runtime__V1__PodSandboxConfig pod = RUNTIME__V1__POD_SANDBOX_CONFIG__INIT;
+	Runtime__V1__DNSConfig dns = RUNTIME__V1__DNSCONFIG__INIT;
+	char *servers[] = {"192.0.2.1", "192.0.2.2"};
+	char *searches[] = {"a.example", "example"};
+	char *options[] = {"ndots:5"};
+	struct pod_config p;
+
+	dns.servers = servers;
+	dns.searches = searches;
+	dns.options = options;
+	dns.n_servers = dns.n_searches = 2;
+	dns.n_options = 1;
+	pod.dns_config = &dns;
+	read_pod(&pod, &p);
+	CHECK_STR(p.resolv_conf, "search a.example example\n"
+				 "nameserver 192.0.2.1\n"
+				 "nameserver 192.0.2.2\n"
+				 "options ndots:5\n");
 	pod_config_fini(&p);
 }
 
@@ -322,6 +515,16 @@ TEST(a_pods_configuration_that_is_none_is_refused_and_another_message_is_not_loo
 	CHECK_EQ(read_config("runtime.v1.PodSandboxConfig", garbage, sizeof garbage, &p), -EINVAL);
 	pod_config_fini(&p);
 	CHECK_EQ(read_config("example.v1.Other", garbage, sizeof garbage, &p), 0);
-	CHECK(!p.spec.resources);
+	CHECK(p.spec->hostname[0]);
+	pod_config_fini(&p);
+}
+
+/* A host name (field 2) that is no text. */
+TEST(a_pods_configuration_that_is_no_text_is_refused)
+{
+	struct pod_config p;
+	uint8_t packed[] = {0x12, 0x02, 0xff, 0xfe};
+
+	CHECK_EQ(read_config("runtime.v1.PodSandboxConfig", packed, sizeof packed, &p), -EINVAL);
 	pod_config_fini(&p);
 }
