@@ -60,11 +60,7 @@ life() {
 }
 
 @test "a pod of three: shared memory, semaphores, messages, localhost, host name, logs, exec, restarts, an end in peace" {
-	life runc >"$WORK/peer" 2>"$WORK/peer.err"
-	life kata >"$WORK/ours" 2>"$WORK/ours.err"
-	[ "$(grep -c . "$WORK/ours")" -ge 15 ]
-	diff "$WORK/peer" "$WORK/ours"
-	diff "$WORK/peer.err" "$WORK/ours.err"
+	beside_runc life 15
 }
 
 # Prints which processes containers see.
@@ -98,11 +94,7 @@ processes() {
 }
 
 @test "process ids: shared by a pod, of a container's own, and those of a container that is debugged; sysctls" {
-	processes runc >"$WORK/peer" 2>"$WORK/peer.err"
-	processes kata >"$WORK/ours" 2>"$WORK/ours.err"
-	[ "$(grep -c . "$WORK/ours")" -ge 12 ]
-	diff "$WORK/peer" "$WORK/ours"
-	diff "$WORK/peer.err" "$WORK/ours.err"
+	beside_runc processes 12
 }
 
 @test "what a pod in a virtual machine cannot have of the host is refused with the reason, and nothing is left" {

@@ -39,8 +39,8 @@ client() {
 		test -s /etc/hosts && echo hosts' >/dev/null
 	bundle second . sh -c 'cat /dev/shm/note; ps -o args | grep -c "[p]ause"; exit 3' >/dev/null
 	bundle third '.root.readonly = true' sh -c 'echo $$; cat /dev/shm/note; echo x >/etc/hosts || echo read-only' >/dev/null
-	run --separate-stderr client life
-	echo "$output $stderr"
+	run client life
+	echo "$output"
 	[ "$status" -eq 0 ]
 	diff <(echo "$output") - <<-'END'
 		first: web
@@ -60,8 +60,8 @@ client() {
 }
 
 @test "what a pod wants of the host is refused with the reason" {
-	run --separate-stderr client refused 2
-	echo "$output $stderr"
+	run client refused 2
+	echo "$output"
 	[ "$status" -eq 0 ]
 	[[ $output == *"(hostPID): a pod in a virtual machine cannot have the host's processes"* ]]
 }

@@ -97,6 +97,27 @@ void server_used(struct server *s)
 	s->first_timer = NULL;
 }
 
+/* How long a server whose sandbox was shut down waits for its clients to hang up. */
+#define FAREWELL_TIMEOUT_MS 30000
+
+static void nobody_hangs_up(void *arg)
+{
+	struct server *s = arg;
+
+	s->farewell_timer = NULL;
+	server_end(s);
+}
+
+/* Whether those who were told of the end have heard it. ttRPC's client in Go may report a connection
+ * that breaks right behind an answer instead of the answer, and containerd then fails to remove the
+ * pod. */
+static bool is_heard(struct server *s)
+{
+	return s->connections == 0 ||
+	       (!s->farewell_timer && loop_timer(s->loop, clock_deadline(FAREWELL_TIMEOUT_MS),
+						 nobody_hangs_up, s, &s->farewell_timer, NULL) < 0);
+}
+
 void server_consider(struct server *s)
 {
 	if (s->ending || !s->sandbox || !sandbox_is_idle(s->sandbox))
@@ -110,7 +131,7 @@ void server_consider(struct server *s)
 		/* Its end is told until ShutdownSandbox. Of one that was never started nothing is
 		 * noted that "delete" would find: it goes with who made it. */
 		if (sandbox_is_ended(s->sandbox)
-			    ? s->shutdown_asked
+			    ? s->shutdown_asked && is_heard(s)
 			    : sandbox_is_empty(s->sandbox) && s->connections == 0)
 			server_end(s);
 	} else if (sandbox_is_over(s->sandbox) && (s->shutdown_asked || s->connections == 0)) {

@@ -194,6 +194,7 @@ void server_free(struct server *s)
 		return;
 	s->ending = true;
 	loop_timer_cancel(s->first_timer);
+	loop_timer_cancel(s->farewell_timer);
 	management_close(s);
 	/* Parked calls end first, because they hold waits of the sandbox. */
 	ttrpc_server_free(s->ttrpc);

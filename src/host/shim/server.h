@@ -23,7 +23,8 @@ struct server {
 	struct sandbox *sandbox;
 	struct pod_sandbox *pod; /* of sandbox_service.c; NULL: CreateSandbox was not called */
 	struct ttrpc_server *ttrpc;
-	struct loop_timer *first_timer; /* until the first Create */
+	struct loop_timer *first_timer;    /* until the first Create */
+	struct loop_timer *farewell_timer; /* since the sandbox was shut down */
 	size_t connections;
 	bool lone;           /* made for a container that is no pod's */
 	unsigned refusals;   /* of peers that were logged */

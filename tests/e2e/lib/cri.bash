@@ -41,7 +41,32 @@ cri_configure() {
 		  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
 		    runtime_type = "io.containerd.runc.v2"
 		$(sed -n '/^```toml/,/^```$/{/^```/d;p}' "$TREE/docs/engines/containerd.md" | sed 's/^/\t\t/')
+		  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.kata-sandbox]
+		    runtime_type = "io.containerd.kata.v2"
+		    sandboxer = "shim"
+		    privileged_without_host_devices = true
 	EOF
+}
+
+# Our handlers: containerd 2 can also ask the sandbox server for a pod, and makes no container for it then.
+cri_handlers() {
+	echo kata
+	case $(containerd --version) in
+	*" 1."*) ;;
+	*) echo kata-sandbox ;;
+	esac
+}
+
+# beside_runc COMMAND LINES: what it prints with each of our handlers is what it prints with runc, at least LINES lines.
+beside_runc() {
+	local handler
+	"$1" runc >"$WORK/peer" 2>"$WORK/peer.err"
+	[ "$(grep -c . "$WORK/peer")" -ge "$2" ]
+	for handler in $(cri_handlers); do
+		"$1" "$handler" >"$WORK/ours.$handler" 2>"$WORK/ours.err.$handler"
+		diff "$WORK/peer" "$WORK/ours.$handler"
+		diff "$WORK/peer.err" "$WORK/ours.err.$handler"
+	done
 }
 
 # A network that is none: the address that CRI wants to hear of, and the loopback device up, for runc's pods.

@@ -231,6 +231,17 @@ TEST(a_container_joins_the_namespaces_of_the_pods_process_and_has_the_pods_files
 	down();
 }
 
+TEST(who_has_asked_for_the_end_hangs_up_first)
+{
+	up(0);
+	dial();
+	CHECK_EQ(create_sandbox("s1"), 0);
+	CHECK_EQ(about("ShutdownSandbox", "s1", NULL), 0);
+	CHECK_EQ(about("PingSandbox", "s1", NULL), 0);
+	check_state("SANDBOX_NOTREADY", false);
+	down(); /* hangs up */
+}
+
 TEST(an_unknown_sandbox_is_not_found_whatever_is_asked)
 {
 	up(0);
