@@ -108,10 +108,47 @@ static void started(void *arg, const struct sandbox_answer *answer)
 	starting_free(s);
 }
 
+static void ask_to_start(struct starting *s, struct guest_process *p)
+{
+	Grpc__ExecProcessRequest exec = GRPC__EXEC_PROCESS_REQUEST__INIT;
+
+	exec.container_id = p->container->id;
+	exec.exec_id = p->exec_id;
+	exec.process = p->spec;
+	log_debug("step: exec");
+	agent_ask(s->sb, "ExecProcess", &exec.base, NULL, started, s);
+}
+
+static void logger_is_ready(void *arg, int r, struct err *e)
+{
+	struct starting *s = arg;
+	struct guest_process *p = sandbox_find_process(s->sb, s->id, s->exec_id, NULL);
+	const struct sandbox_answer failed = {.r = r, .err = *e};
+
+	if (r == 0)
+		ask_to_start(s, p);
+	else
+		started(s, &failed);
+}
+
+/* What the process prints must not come before its logger is ready. */
+static void begin_start(struct starting *s, struct guest_process *p)
+{
+	struct sandbox_answer failed = {0};
+
+	p->busy = true;
+	if (p->logger)
+		failed.r = logger_when_ready(p->logger, clock_deadline(LOGGER_READY_MS),
+					     logger_is_ready, s, &failed.err);
+	else
+		ask_to_start(s, p);
+	if (failed.r < 0)
+		started(s, &failed);
+}
+
 static void exec_start(struct guest_process *p, sandbox_done_fn done, void *arg)
 {
 	struct sandbox *sb = p->container->sb;
-	Grpc__ExecProcessRequest exec = GRPC__EXEC_PROCESS_REQUEST__INIT;
 	struct starting *s = calloc(1, sizeof *s);
 	struct err e = {0};
 
@@ -130,12 +167,7 @@ static void exec_start(struct guest_process *p, sandbox_done_fn done, void *arg)
 	s->sb = sb;
 	s->done = done;
 	s->arg = arg;
-	p->busy = true;
-	exec.container_id = p->container->id;
-	exec.exec_id = p->exec_id;
-	exec.process = p->spec;
-	log_debug("step: exec");
-	agent_ask(sb, "ExecProcess", &exec.base, NULL, started, s);
+	begin_start(s, p);
 }
 
 void sandbox_start_process(struct sandbox *sb, const char *id, const char *exec_id,

@@ -345,6 +345,20 @@ void guest_process_lost(struct guest_process *p)
 	finish(p);
 }
 
+/* A start that waits for a logger fails. It may free its exec. */
+static void stop_starts(struct guest_container *c)
+{
+	struct err why = {0};
+
+	(void) err_say(&why, ECONNRESET, "the machine is gone");
+	list_for_each (pos, &c->execs) {
+		struct guest_process *p = container_of(pos, struct guest_process, link);
+
+		if (p->logger)
+			logger_stop_waiting(p->logger, &why);
+	}
+}
+
 /* guest_process_lost() may free execs of the same container, never a container. */
 void sandbox_end_processes(struct sandbox *sb)
 {
@@ -352,6 +366,7 @@ void sandbox_end_processes(struct sandbox *sb)
 		struct guest_container *c = container_of(pos, struct guest_container, link);
 
 		guest_process_lost(c->init);
+		stop_starts(c);
 		list_for_each (exec, &c->execs)
 			guest_process_lost(container_of(exec, struct guest_process, link));
 		lingers_lost(c);

@@ -31,6 +31,10 @@ struct logger {
 	int ready_fd;
 	bool must_say;
 	char *path;
+	logger_ready_fn ready; /* NULL: nobody waits */
+	void *ready_arg;
+	struct loop_watch *ready_watch;
+	struct loop_timer *ready_timer;
 	bool was_asked; /* by SIGTERM */
 	struct loop_watch *watch;
 	struct loop_timer *timer;
@@ -45,6 +49,8 @@ static void logger_free(struct logger *l)
 	list_remove(&l->link);
 	loop_unwatch(l->watch);
 	loop_timer_cancel(l->timer);
+	loop_unwatch(l->ready_watch);
+	loop_timer_cancel(l->ready_timer);
 	fd_close(l->output_fd);
 	fd_close(l->error_fd);
 	fd_close(l->ready_fd);
@@ -141,10 +147,27 @@ int logger_take_output(struct logger *l, bool is_error)
 	return take_fd(is_error ? &l->error_fd : &l->output_fd);
 }
 
+static int say_late(const struct logger *l, struct err *e)
+{
+	return err_say(e, ETIMEDOUT, "logger '%s' does not say that it is ready", l->path);
+}
+
+/* What it has said on its descriptor, which is readable. */
+static int hear(const struct logger *l, struct err *e)
+{
+	char byte;
+
+	if (read(l->ready_fd, &byte, 1) == 1 || !l->must_say)
+		return 0;
+	return err_say(
+		e, EPIPE,
+		"logger '%s' has ended, or closed its descriptor %d, before it said that it is ready",
+		l->path, READY_FD);
+}
+
 int logger_await(struct logger *l, msec_t deadline, struct err *e)
 {
 	struct pollfd p = {.fd = l->ready_fd, .events = POLLIN};
-	char byte;
 	int n;
 
 	do
@@ -152,14 +175,59 @@ int logger_await(struct logger *l, msec_t deadline, struct err *e)
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return err_sys(e, errno, "wait for logger '%s'", l->path);
-	if (n == 0)
-		return err_say(e, ETIMEDOUT, "logger '%s' does not say that it is ready", l->path);
-	if (read(l->ready_fd, &byte, 1) == 1 || !l->must_say)
-		return 0;
-	return err_say(
-		e, EPIPE,
-		"logger '%s' has ended, or closed its descriptor %d, before it said that it is ready",
-		l->path, READY_FD);
+	return n == 0 ? say_late(l, e) : hear(l, e);
+}
+
+static void tell(struct logger *l, int r, struct err *e)
+{
+	logger_ready_fn ready = take_ptr(l->ready);
+
+	loop_unwatch(take_ptr(l->ready_watch));
+	loop_timer_cancel(take_ptr(l->ready_timer));
+	ready(l->ready_arg, r, e);
+}
+
+static void on_ready(void *arg, uint32_t events)
+{
+	struct logger *l = arg;
+	struct err e = {0};
+	int r = hear(l, &e);
+
+	(void) events;
+	tell(l, r, &e);
+}
+
+static void not_ready(void *arg)
+{
+	struct logger *l = arg;
+	struct err e = {0};
+
+	l->ready_timer = NULL;
+	tell(l, say_late(l, &e), &e);
+}
+
+int logger_when_ready(struct logger *l, msec_t deadline, logger_ready_fn done, void *arg,
+		      struct err *e)
+{
+	int r = loop_watch(l->loop, l->ready_fd, EPOLLIN, on_ready, l, &l->ready_watch, e);
+
+	if (r == 0)
+		r = loop_timer(l->loop, deadline, not_ready, l, &l->ready_timer, e);
+	if (r < 0) {
+		loop_unwatch(take_ptr(l->ready_watch));
+		return r;
+	}
+	l->ready = done;
+	l->ready_arg = arg;
+	return 0;
+}
+
+void logger_stop_waiting(struct logger *l, const struct err *why)
+{
+	struct err e = *why;
+
+	if (l->ready)
+		tell(l, -e.code, &e);
 }
 
 static void ended(void *arg, uint32_t events)
@@ -190,6 +258,10 @@ static void too_late(void *arg)
 
 void logger_end(struct logger *l, struct list *ending, void (*gone)(void *arg), void *arg)
 {
+	struct err e = {0};
+
+	(void) err_say(&e, ECANCELED, "nobody needs logger '%s' any more", l->path);
+	logger_stop_waiting(l, &e);
 	l->output_fd = fd_close(l->output_fd);
 	l->error_fd = fd_close(l->error_fd);
 	l->ready_fd = fd_close(l->ready_fd);

@@ -14,7 +14,7 @@
  *			(binary-v2://) and closes it has failed
  *	environment	CONTAINER_ID, CONTAINER_NAMESPACE, and nothing else
  *
- *	logger_start() ──► logger_await() ──► ... ──► logger_end() ── its input ends
+ *	logger_start() ──► logger_await() or logger_when_ready() ──► logger_end() ── its input ends
  *		LOGGER_QUIT_MS later: SIGTERM ── LOGGER_TERM_MS later: SIGKILL ── forgotten
  *
  * It dies with the thread that has started it, by SIGKILL. Threads: the loop, but for
@@ -44,8 +44,17 @@ int logger_take_output(struct logger *l, bool is_error);
  * worker's; not while any other function of this header is called. */
 int logger_await(struct logger *l, msec_t deadline, struct err *e);
 
+/* The same on the loop: @done is called once, never from here when this returns 0. It may end the
+ * logger. */
+typedef void (*logger_ready_fn)(void *arg, int r, struct err *e);
+int logger_when_ready(struct logger *l, msec_t deadline, logger_ready_fn done, void *arg,
+		      struct err *e);
+
+/* Ends such a wait with the failure @why. No-op when there is none. */
+void logger_stop_waiting(struct logger *l, const struct err *why);
+
 /* Nobody writes to it any more. It is freed when the program has ended, and @gone is called then;
- * until then it is in the list @ending. */
+ * until then it is in the list @ending. Who waits for it to be ready is told -ECANCELED. */
 void logger_end(struct logger *take_logger, struct list *ending, void (*gone)(void *arg),
 		void *arg);
 

@@ -106,6 +106,54 @@ TEST(one_that_must_say_that_it_is_ready_has_failed_when_it_does_not)
 	finish();
 }
 
+static int heard;
+static char words[ERR_TEXT_MAX];
+
+static void note(void *arg, int r, struct err *e)
+{
+	heard = r;
+	strcpy(words, e->text);
+	if (arg)
+		loop_stop(arg);
+}
+
+static int when_ready(struct logger *l, uint32_t timeout_ms)
+{
+	heard = 1;
+	CHECK_EQ(logger_when_ready(l, clock_deadline(timeout_ms), note, loop, NULL), 0);
+	CHECK_EQ(heard, 1);
+	CHECK_EQ(loop_run(loop, NULL), 0);
+	return heard;
+}
+
+TEST(the_loop_hears_that_it_is_ready_or_why_not)
+{
+	struct logger *l;
+
+	CHECK_EQ(begin("exec 5>&-; cat <&3", STREAM_BINARY_V2, &l, NULL), 0);
+	CHECK_EQ(when_ready(l, 60000), -EPIPE);
+	CHECK(strstr(words, "before it said that it is ready"));
+	end(l);
+	CHECK_EQ(begin("printf x >&5; cat <&3", STREAM_BINARY_V2, &l, NULL), 0);
+	CHECK_EQ(when_ready(l, 60000), 0);
+	end(l);
+	CHECK_EQ(begin("cat <&3", STREAM_BINARY, &l, NULL), 0);
+	CHECK_EQ(when_ready(l, 20), -ETIMEDOUT);
+	end(l);
+	finish();
+}
+
+TEST(who_waits_is_told_when_nobody_needs_it_any_more)
+{
+	struct logger *l;
+
+	CHECK_EQ(begin("cat <&3", STREAM_BINARY, &l, NULL), 0);
+	CHECK_EQ(logger_when_ready(l, clock_deadline(60000), note, NULL, NULL), 0);
+	end(l);
+	CHECK_EQ(heard, -ECANCELED);
+	finish();
+}
+
 TEST(waiting_for_it_has_an_end)
 {
 	struct logger *l;
