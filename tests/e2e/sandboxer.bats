@@ -59,6 +59,11 @@ client() {
 	END
 }
 
+@test "a pod's control group on the host is where its configuration says, and has counted what it uses" {
+	client counted "/${WORK##*/}-pod"
+	find /sys/fs/cgroup -depth -type d -name "${WORK##*/}-pod" -exec rmdir {} +
+}
+
 @test "what a pod wants of the host is refused with the reason" {
 	run client refused 2
 	echo "$output"

@@ -196,6 +196,11 @@ bool cgroups_explain(struct sandbox *sb, struct err *why)
 	return has_killed(sb->machine.cgroup, why) || has_killed(sb->machine.overhead, why);
 }
 
+bool sandbox_has_cgroup(const struct sandbox *sb)
+{
+	return sb->machine.cgroup != NULL;
+}
+
 int cgroups_stats(struct sandbox *sb, void **ret, size_t *ret_bytes, struct err *e)
 {
 	return sb->machine.cgroup

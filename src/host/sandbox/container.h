@@ -10,8 +10,8 @@ struct container_job {
 	struct guest_container *c;
 	sandbox_done_fn done;
 	void *arg;
-	struct err refusal; /* create: why nothing is to be created */
-	bool is_removed;    /* delete: only the hooks are left */
+	struct err refusal;             /* create: why nothing is to be created */
+	bool is_removed;                /* delete: only the hooks are left */
 	struct sandbox_container rules; /* add: only what its spec must keep to */
 };
 

@@ -131,7 +131,7 @@ struct sandbox_mount {
 /* All borrowed but the descriptors and what is taken. */
 struct sandbox_container {
 	const char *id;
-	const char *bundle; /* absolute */
+	const char *bundle;    /* absolute */
 	Grpc__Spec *take_spec; /* instead of the bundle's; swallowed in any case. NULL: read that */
 	struct sandbox_stdio stdio;
 	const struct sandbox_mount *rootfs;
@@ -195,8 +195,13 @@ void sandbox_update(struct sandbox *sb, const char *id, Grpc__LinuxResources *ta
 		    sandbox_done_fn done, void *arg);
 
 /* @data of the answer: Grpc__StatsContainerResponse. What a container uses of its guest, and for
- * the container that stands for the pod what all of the pod uses of the host. */
+ * the container that stands for the pod what all of the pod uses of the host; @done is called before
+ * this returns then. */
 void sandbox_stats(struct sandbox *sb, const char *id, sandbox_done_fn done, void *arg);
+
+/* Whether the sandbox has a cgroup of its own on the host; without one nobody counts what all of it
+ * uses there. */
+bool sandbox_has_cgroup(const struct sandbox *sb);
 
 /* @data of the answer: Grpc__ListProcessesResponse. */
 void sandbox_processes(struct sandbox *sb, const char *id, const char *format, sandbox_done_fn done,

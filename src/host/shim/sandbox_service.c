@@ -445,6 +445,37 @@ HANDLER(shutdown_sandbox, ShutdownSandboxRequest)
 	server_consider(s);
 }
 
+struct packed {
+	uint8_t *data;
+	size_t bytes;
+	int r;
+	struct err *e;
+};
+
+static void pack_stats(void *arg, const struct sandbox_answer *answer)
+{
+	struct packed *p = arg;
+
+	p->r = answer->r;
+	if (p->r < 0)
+		*p->e = answer->err;
+	else
+		p->r = metrics_pack(answer->data, answer->bytes, &p->data, &p->bytes, p->e);
+}
+
+/* What the pod's cgroup of the host has counted, or the sum of what its processes use. */
+static int pack_metrics(struct server *s, uint8_t **ret, size_t *ret_bytes, struct err *e)
+{
+	struct packed p = {.r = -EIO, .e = e};
+
+	if (!sandbox_has_cgroup(s->sandbox))
+		return host_usage_pack(s->sandbox, ret, ret_bytes, e);
+	sandbox_stats(s->sandbox, s->pod->id, pack_stats, &p);
+	*ret = p.data;
+	*ret_bytes = p.bytes;
+	return p.r;
+}
+
 HANDLER(tell_metrics, SandboxMetricsRequest)
 {
 	M(SandboxMetricsResponse)
@@ -462,7 +493,7 @@ HANDLER(tell_metrics, SandboxMetricsRequest)
 		ttrpc_fail(call, TTRPC_NOT_FOUND, "the sandbox does not run");
 		return;
 	}
-	if (host_usage_pack(s->sandbox, &data, &any.value.len, &e) < 0) {
+	if (pack_metrics(s, &data, &any.value.len, &e) < 0) {
 		ttrpc_fail_err(call, &e);
 		return;
 	}

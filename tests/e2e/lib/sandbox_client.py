@@ -14,12 +14,13 @@ import pathlib
 import signal
 import sys
 
-from task_client import NOT_FOUND, OK, Client, Message, connected, encode
+from task_client import NOT_FOUND, OK, Client, Message, connected, decode, encode
 
 SOCKET, FOLDER = sys.argv[1], pathlib.Path(sys.argv[2])
 SANDBOX = "containerd.runtime.sandbox.v1.Sandbox"
 TASK = "containerd.task.v3.Task"
 POD = Client(SOCKET)  # the connection that containerd keeps as long as the pod
+USAGE, USAGE_LIMIT = 32, 33
 KINDS = {"ipc": "ipc", "uts": "uts", "network": "net"}
 
 
@@ -33,10 +34,10 @@ def sandbox(method: str, more: Message | None = None) -> dict[int, int | bytes]:
     return call(POD, SANDBOX, method, {1: "pod", **(more or {})})
 
 
-def create(wants: Message | None = None) -> None:
-    """@wants: namespaces of the host (NamespaceOption of CRI)."""
+def create(wants: Message | None = None, parent: str = "") -> None:
+    """@wants: namespaces of the host (NamespaceOption of CRI); @parent: where the pod's control group is to be."""
     dns = encode({1: "192.0.2.53", 2: "pods.example", 3: "ndots:5"})
-    linux = encode({2: encode({1: encode(wants or {})}), 3: encode({1: "kernel.msgmax", 2: "4096"})})
+    linux = encode({1: parent, 2: encode({1: encode(wants or {})}), 3: encode({1: "kernel.msgmax", 2: "4096"})})
     config = encode({2: "web", 4: dns, 7: encode({1: "some", 2: "annotation"}), 8: linux})
     options = encode({1: "runtime.v1.PodSandboxConfig", 2: config})
     sandbox("CreateSandbox", {2: str(FOLDER / "pod"), 4: options, 5: str(FOLDER / "netns")})
@@ -48,9 +49,16 @@ def status() -> tuple[str, int, dict[str, object]]:
     return bytes(answer[3]).decode(), int(answer.get(2, 0)), json.loads(info[info.index(b"{") :])
 
 
-def begin() -> int:
+def memory_metrics() -> dict[int, int | bytes]:
+    """What the pod uses of the host (MemoryStat of cgroup v2's Metrics)."""
+    data = decode(bytes(decode(bytes(sandbox("SandboxMetrics")[1]))[3]))
+    assert data[1] == b"io.containerd.cgroups.v2.Metrics", data[1]
+    return decode(bytes(decode(bytes(data[2]))[4]))
+
+
+def begin(parent: str = "") -> int:
     """The pid of the started pod."""
-    create()
+    create(parent=parent)
     assert status()[:2] == ("SANDBOX_NOTREADY", 0)
     pid = int(sandbox("StartSandbox")[1])
     state, told, info = status()
@@ -130,9 +138,18 @@ def case_life() -> None:
         assert call(client, TASK, "Pids", {1: "pod"})[1]
         assert client.ask("State", {1: "first"}, TASK)[0] == NOT_FOUND
     sandbox("PingSandbox")
-    assert b"io.containerd.cgroups" in bytes(sandbox("SandboxMetrics")[1])
+    memory = memory_metrics()
+    assert int(memory[USAGE]) > 1 << 20 and USAGE_LIMIT not in memory, memory
     end()
     assert not pathlib.Path(f"/proc/{pod}").exists()
+
+
+def case_counted() -> None:
+    """ARG is a control group. Only the pod's own in it knows of a limit, and be it that there is none."""
+    begin(sys.argv[4])
+    memory = memory_metrics()
+    assert int(memory[USAGE]) > 1 << 20 and int(memory[USAGE_LIMIT]) > 0, memory
+    end()
 
 
 def case_refused() -> None:
