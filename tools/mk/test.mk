@@ -98,11 +98,10 @@ check-security: all
 	@mkdir -p build/results
 	tools/run-bats build/results/security.list -- tests/security/*.bats
 
-## make check-engines   Podman and Docker beside runc, in a room of their own
+## make check-engines   Podman and Docker beside runc, in a room of their own (ROOT=trixie, ROOT=sid: those of that Debian)
 .PHONY: check-engines
 check-engines: all
-	@mkdir -p build/results
-	tools/room tools/run-bats build/results/engines.list -- tests/engines/*.bats
+	tests/engines/check $(ROOT)
 
 ## make check-containerd  the shim under containerd 1.7 to 2.4, which it fetches or builds
 .PHONY: check-containerd

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Docker as the engine: see engines.bash. Its daemon starts a containerd of its own.
+# Docker as the engine: see engines.bash. Its daemon starts a containerd of its own. With DOCKER_RUNTIME=shim, for Docker 23
+# and later, our runtime is the shim of containerd and not the OCI command line.
 
 export IMAGE=busybox
 export PIDS='{{.PIDs}}'
@@ -31,7 +32,10 @@ discard() {
 }
 
 engine_begin() {
-	jq -n --arg path "$TREE/build/kata-runtime" '{runtimes: {kata: {path: $path}}}' >"$WORK/daemon.json"
+	case ${DOCKER_RUNTIME-} in
+	shim) jq -n --arg type "$TREE/build/containerd-shim-kata-v2" '{runtimes: {kata: {runtimeType: $type}}}' ;;
+	*) jq -n --arg path "$TREE/build/kata-runtime" '{runtimes: {kata: {path: $path}}}' ;;
+	esac >"$WORK/daemon.json"
 	setsid dockerd --config-file "$WORK/daemon.json" --data-root "$WORK/docker" --exec-root "$WORK/exec" --pidfile "$WORK/docker.pid" \
 		--host "unix://$WORK/docker.sock" --storage-driver overlay2 --iptables=false --ip6tables=false --bridge=none \
 		>"$WORK/docker.log" 2>&1 </dev/null 3>&- &
