@@ -7,8 +7,9 @@
 #include "base/array.h"
 
 static const char *const kind_names[] = {
-	[DEVICE_DISK] = "disk",   [DEVICE_VIRTIO_FS] = "virtio-fs share", [DEVICE_9P] = "9p share",
-	[DEVICE_VSOCK] = "vsock", [DEVICE_PORT] = "serial port",
+	[DEVICE_DISK] = "disk",        [DEVICE_VIRTIO_FS] = "virtio-fs share",
+	[DEVICE_9P] = "9p share",      [DEVICE_VSOCK] = "vsock",
+	[DEVICE_PORT] = "serial port", [DEVICE_NIC] = "network interface",
 };
 TABLE_COVERS(kind_names, DEVICE_KIND_MAX);
 

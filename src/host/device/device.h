@@ -24,6 +24,7 @@ enum device_kind {
 	DEVICE_9P,        /* a folder of the host, served by the VMM */
 	DEVICE_VSOCK,     /* sockets between host and guest, by vhost-vsock */
 	DEVICE_PORT,      /* a virtio-serial port: one stream between host and guest */
+	DEVICE_NIC,       /* a network interface, by virtio-net */
 	DEVICE_KIND_MAX,
 };
 
@@ -58,6 +59,12 @@ struct device_port {
 	const char *name; /* its name in the guest; hv_dial() gives the host's end */
 };
 
+/* @tap_fd is open for a tap with IFF_VNET_HDR and without IFF_MULTI_QUEUE. */
+struct device_nic {
+	int tap_fd;
+	uint8_t mac[6]; /* the guest's */
+};
+
 struct device {
 	enum device_kind kind;
 	const char *id; /* unique in the machine; see device_check_id() */
@@ -67,6 +74,7 @@ struct device {
 		struct device_9p nine_p;
 		struct device_vsock vsock;
 		struct device_port port;
+		struct device_nic nic;
 	};
 };
 
@@ -83,7 +91,8 @@ int device_check_id(const struct device *d, struct err *e);
 enum device_address_kind {
 	DEVICE_AT_PCI,    /* slots from the root bus on, as the agent wants it: "08", "1e/03" */
 	DEVICE_AT_SERIAL, /* by a disk's serial number */
-	DEVICE_AT_NAME,   /* a share's tag, a port's name; "" for a vsock */
+	DEVICE_AT_NAME,   /* a share's tag, a port's name; "" for a vsock, and for an interface that
+			   * its hardware address finds */
 };
 
 struct device_address {

@@ -154,8 +154,8 @@ static char *fake_find_program(const char *path, struct err *e)
 
 static const struct hv_ops fake_ops = {
 	.name = "fake",
-	.cold_devices =
-		DEVICE_BIT(DEVICE_DISK) | DEVICE_BIT(DEVICE_VIRTIO_FS) | DEVICE_BIT(DEVICE_9P),
+	.cold_devices = DEVICE_BIT(DEVICE_DISK) | DEVICE_BIT(DEVICE_VIRTIO_FS) |
+			DEVICE_BIT(DEVICE_9P) | DEVICE_BIT(DEVICE_NIC),
 	.new = fake_new,
 	.find_program = fake_find_program,
 	.create = fake_create,

@@ -26,7 +26,8 @@ AUTO_PTR(json_t, json_decref)
 
 static const struct part {
 	const char *option, *command;
-} back_end = {"-blockdev", "blockdev-add"}, front_end = {"-device", "device_add"};
+} back_end = {"-blockdev", "blockdev-add"}, net_back_end = {"-netdev", "netdev_add"},
+  front_end = {"-device", "device_add"};
 
 static int put(const struct qemu_sink *s, const struct part *part, json_t *swallow_json,
 	       struct err *e)
@@ -88,9 +89,18 @@ static int take_back_file(struct qmp *qmp, int set, msec_t deadline, struct err 
 	return qmp_call(qmp, "remove-fd", json_pack("{s:i}", "fdset-id", set), deadline, NULL, e);
 }
 
+static int take_back_disk(struct qmp *qmp, const char *node, int set, msec_t deadline,
+			  struct err *e)
+{
+	int r = qmp_call(qmp, "blockdev-del", json_pack("{s:s}", "node-name", node), deadline, NULL,
+			 e);
+
+	return r < 0 ? r : take_back_file(qmp, set, deadline, e);
+}
+
 /* ---- the builders ---- */
 
-/* Where a disk goes; "bus" NULL: the machine has no PCI. */
+/* Where a disk or an interface goes; "bus" NULL: the machine has no PCI. */
 struct place {
 	const char *bus;
 	char slot[4];
@@ -222,6 +232,63 @@ static int add_port(const struct qemu_sink *s, const struct device *d, struct er
 		   e);
 }
 
+/* Gives QEMU @fd under @name. Returns 0 and its word for an option of a back end, or -errno. */
+static int lend_tap(const struct qemu_sink *s, int fd, const char *name, char *ret, size_t bytes,
+		    struct err *e)
+{
+	int r;
+
+	if (s->command)
+		r = qemu_give_copy(s->command, fd, "a tap", e);
+	else
+		r = qmp_call_fd(s->qmp, "getfd", json_pack("{s:s}", "fdname", name), fd,
+				s->deadline, NULL, e);
+	if (r < 0)
+		return r;
+	if (s->command)
+		(void) snprintf(ret, bytes, "%d", r);
+	else
+		(void) snprintf(ret, bytes, "%s", name);
+	return 0;
+}
+
+static json_t *net_card(const struct device_nic *nic, const char *name, const struct place *at)
+{
+	const uint8_t *m = nic->mac;
+	char mac[18];
+
+	(void) snprintf(mac, sizeof mac, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3],
+			m[4], m[5]);
+	/* A card on PCI has a program to boot from the network. */
+	return json_pack("{s:s,s:s,s:s,s:s*,s:s*,s:s*}", "id", name, "netdev", name, "mac", mac,
+			 "romfile", at->bus ? "" : NULL, "bus", at->bus, "addr",
+			 at->bus ? at->slot : NULL);
+}
+
+static int add_nic(const struct qemu_sink *s, const struct device *d, const struct place *at,
+		   struct err *e)
+{
+	char name[DEVICE_NAME_BYTES], fd[DEVICE_NAME_BYTES];
+
+	(void) snprintf(name, sizeof name, DEVICE_NAME_FORMAT, d->id);
+
+	int r = lend_tap(s, d->nic.tap_fd, name, fd, sizeof fd, e);
+
+	/* vhost-net would be another descriptor with which QEMU reaches the host's kernel. */
+	if (r == 0)
+		r = put(s, &net_back_end,
+			json_pack("{s:s,s:s,s:s,s:b}", "type", "tap", "id", name, "fd", fd, "vhost",
+				  false),
+			e);
+	if (r < 0)
+		return r;
+	r = put_device(s, "virtio-net", net_card(&d->nic, name, at), e);
+	if (r < 0 && s->qmp)
+		(void) qmp_call(s->qmp, "netdev_del", json_pack("{s:s}", "id", name), s->deadline,
+				NULL, NULL);
+	return r;
+}
+
 int qemu_add_entropy(struct qemu_command *c, const struct qemu_machine *machine, bool on_plug_bus,
 		     int take_fd, struct err *e)
 {
@@ -262,7 +329,7 @@ static struct qemu_device *find_device(struct qemu_devices *all, const char *id)
 	return NULL;
 }
 
-/* The place of the disk that is @i in the table. */
+/* The place of the disk or interface that is @i in the table. */
 static struct place place_of(const struct qemu *q, size_t i, const struct device *d,
 			     struct device_address *ret)
 {
@@ -270,8 +337,9 @@ static struct place place_of(const struct qemu *q, size_t i, const struct device
 	size_t slot = ROOT_FIRST_SLOT + i;
 
 	if (!at.bus) {
-		ret->kind = DEVICE_AT_SERIAL;
-		(void) snprintf(ret->text, sizeof ret->text, "%s", d->id);
+		ret->kind = d->kind == DEVICE_NIC ? DEVICE_AT_NAME : DEVICE_AT_SERIAL;
+		(void) snprintf(ret->text, sizeof ret->text, "%s",
+				d->kind == DEVICE_NIC ? "" : d->id);
 		return at;
 	}
 	ret->kind = DEVICE_AT_PCI;
@@ -302,10 +370,12 @@ static int build(struct qemu *q, const struct qemu_sink *s, const struct device 
 
 	switch (d->kind) {
 	case DEVICE_DISK:
+	case DEVICE_NIC:
 		if (!all->has_plug_bus && entry - all->table > ROOT_LAST_SLOT - ROOT_FIRST_SLOT)
 			return err_say(e, E2BIG, "the machine's bus is full");
 		at = place_of(q, (size_t) (entry - all->table), d, ret);
-		return add_disk(s, d, &at, &entry->fdset, e);
+		return d->kind == DEVICE_NIC ? add_nic(s, d, &at, e)
+					     : add_disk(s, d, &at, &entry->fdset, e);
 	case DEVICE_VIRTIO_FS:
 		all->share_memory = true;
 		*ret = name_of(d->virtio_fs.tag);
@@ -374,16 +444,16 @@ int qemu_detach(struct hv *hv, const char *id, msec_t deadline, struct err *e)
 		return r;
 	if (!entry || !*id)
 		return err_say(e, ENOENT, "the machine has no device of this name");
-	if (entry->kind != DEVICE_DISK)
+	if (entry->kind != DEVICE_DISK && entry->kind != DEVICE_NIC)
 		return err_say(e, EOPNOTSUPP, "a %s stays", device_kind_name(entry->kind));
 	(void) snprintf(name, sizeof name, DEVICE_NAME_FORMAT, id);
 	r = qmp_call_until(q->qmp, "device_del", json_pack("{s:s}", "id", name), "DEVICE_DELETED",
 			   name, deadline, e);
-	if (r == 0)
-		r = qmp_call(q->qmp, "blockdev-del", json_pack("{s:s}", "node-name", name),
-			     deadline, NULL, e);
-	if (r == 0)
-		r = take_back_file(q->qmp, entry->fdset, deadline, e);
+	if (r == 0 && entry->kind == DEVICE_NIC)
+		r = qmp_call(q->qmp, "netdev_del", json_pack("{s:s}", "id", name), deadline, NULL,
+			     e);
+	else if (r == 0)
+		r = take_back_disk(q->qmp, name, entry->fdset, deadline, e);
 	if (r == 0)
 		entry->id[0] = '\0';
 	return r;

@@ -245,9 +245,9 @@ static int qemu_new(struct loop *loop, struct hv **ret, struct err *e)
 
 const struct hv_ops hv_qemu = {
 	.name = HV_QEMU,
-	.cold_devices =
-		DEVICE_BIT(DEVICE_DISK) | DEVICE_BIT(DEVICE_VIRTIO_FS) | DEVICE_BIT(DEVICE_9P),
-	.hot_devices = DEVICE_BIT(DEVICE_DISK),
+	.cold_devices = DEVICE_BIT(DEVICE_DISK) | DEVICE_BIT(DEVICE_VIRTIO_FS) |
+			DEVICE_BIT(DEVICE_9P) | DEVICE_BIT(DEVICE_NIC),
+	.hot_devices = DEVICE_BIT(DEVICE_DISK) | DEVICE_BIT(DEVICE_NIC),
 	.find_program = qemu_find_program,
 	.new = qemu_new,
 	.create = qemu_create,
