@@ -1,0 +1,103 @@
+/*
+ * Frames of one interface to another: an "ingress" queue, whose one filter matches everything (u32
+ * with a mask of nothing, because not every kernel has matchall) and whose action takes the frame
+ * out of another interface (mirred). See tc(8), tc-u32(8), tc-mirred(8); the layouts are those of
+ * linux/pkt_sched.h, linux/pkt_cls.h and linux/tc_act/tc_mirred.h.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <linux/tc_act/tc_mirred.h>
+#include <string.h>
+
+#include "host/network/tap.h"
+
+#define INGRESS_HANDLE TC_H_MAKE(0xffffU << 16, 0)
+#define PRIORITY       1U
+
+static int make_queue(struct network *n, int link, struct err *e)
+{
+	const struct tcmsg tc = {
+		.tcm_ifindex = link,
+		.tcm_parent = TC_H_INGRESS,
+		.tcm_handle = INGRESS_HANDLE,
+	};
+	struct nl_request q;
+
+	nl_begin(&q, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, &tc, sizeof tc);
+	nl_put_string(&q, TCA_KIND, "ingress");
+	return nl_ask(n->sock, &q, e);
+}
+
+static void put_action(struct nl_request *q, int to)
+{
+	const struct tc_mirred mirred = {
+		.action = TC_ACT_STOLEN,
+		.eaction = TCA_EGRESS_REDIR,
+		.ifindex = (uint32_t) to,
+	};
+	size_t list = nl_nest(q, TCA_U32_ACT);
+	size_t first = nl_nest(q, 1);
+
+	nl_put_string(q, TCA_ACT_KIND, "mirred");
+
+	size_t options = nl_nest(q, TCA_ACT_OPTIONS);
+
+	nl_put(q, TCA_MIRRED_PARMS, &mirred, sizeof mirred);
+	nl_nest_end(q, options);
+	nl_nest_end(q, first);
+	nl_nest_end(q, list);
+}
+
+static int make_filter(struct network *n, int from, int to, struct err *e)
+{
+	/* struct tc_u32_sel ends in the list of its keys. */
+	struct {
+		struct tc_u32_sel sel;
+		struct tc_u32_key key;
+	} all = {.sel = {.flags = TC_U32_TERMINAL, .nkeys = 1}};
+	const struct tcmsg tc = {
+		.tcm_ifindex = from,
+		.tcm_parent = INGRESS_HANDLE,
+		.tcm_info = TC_H_MAKE(PRIORITY << 16, htons(ETH_P_ALL)),
+	};
+	struct nl_request q;
+
+	nl_begin(&q, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, &tc, sizeof tc);
+	nl_put_string(&q, TCA_KIND, "u32");
+
+	size_t options = nl_nest(&q, TCA_OPTIONS);
+
+	nl_put(&q, TCA_U32_SEL, &all, sizeof all);
+	put_action(&q, to);
+	nl_nest_end(&q, options);
+	return nl_ask(n->sock, &q, e);
+}
+
+int mirror_make(struct network *n, int from, int to, struct err *e)
+{
+	int r = make_queue(n, from, e);
+
+	if (r < 0)
+		return r;
+	r = make_filter(n, from, to, e);
+	if (r < 0)
+		mirror_remove(n, from);
+	return r;
+}
+
+void mirror_remove(struct network *n, int from)
+{
+	const struct tcmsg tc = {
+		.tcm_ifindex = from,
+		.tcm_parent = TC_H_INGRESS,
+		.tcm_handle = INGRESS_HANDLE,
+	};
+	struct nl_request q;
+
+	nl_begin(&q, RTM_DELQDISC, 0, &tc, sizeof tc);
+	(void) nl_ask(n->sock, &q, NULL);
+}

@@ -1,0 +1,118 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+
+#include "base/array.h"
+#include "host/network/facts.h"
+
+static int open_socket(void *arg, struct err *e)
+{
+	int *ret_sock = arg;
+	int r = nl_open(NETLINK_ROUTE, e);
+
+	if (r < 0)
+		return r;
+	*ret_sock = r;
+	return 0;
+}
+
+int network_open(int ns_fd, struct network **ret, struct err *e)
+{
+	auto_ptr(network_close) struct network *n = calloc(1, sizeof *n);
+
+	if (!n)
+		return err_sys(e, ENOMEM, "open the network namespace");
+	n->sock = -1;
+	n->ns_fd = fcntl(ns_fd, F_DUPFD_CLOEXEC, 0);
+	if (n->ns_fd < 0)
+		return err_sys(e, errno, "open the network namespace");
+
+	int r = namespace_visit(n->ns_fd, open_socket, &n->sock, e);
+
+	if (r == 0)
+		*ret = take_ptr(n);
+	return r;
+}
+
+void network_close(struct network *n)
+{
+	if (!n)
+		return;
+	fd_close(n->sock);
+	fd_close(n->ns_fd);
+	free(n);
+}
+
+/* The largest of the heads below. */
+#define FIXED_BYTES_MAX sizeof(struct ifinfomsg)
+
+/* One of the four lists. */
+struct dump {
+	uint16_t type;
+	size_t fixed_bytes; /* of each message */
+	size_t *count;      /* in @facts */
+	struct network_facts *facts;
+};
+
+static int add(void *arg, const struct nl_message *m, struct err *e)
+{
+	const struct dump *d = arg;
+	int r = network_parse(m, d->facts);
+
+	if (r == -E2BIG)
+		return err_say(e, E2BIG,
+			       "more interfaces, addresses, routes or neighbours than a machine "
+			       "can have");
+	return r < 0 ? err_sys(e, -r, "read what the kernel tells") : 0;
+}
+
+static void again(void *arg)
+{
+	const struct dump *d = arg;
+
+	*d->count = 0;
+}
+
+static int dump(int sock, struct dump *d, struct err *e)
+{
+	/* Any family, any interface. */
+	static const uint8_t any[FIXED_BYTES_MAX];
+	struct nl_request q;
+
+	nl_begin(&q, d->type, 0, any, d->fixed_bytes);
+	return nl_dump(sock, &q, d->fixed_bytes, add, again, d, e);
+}
+
+static int scan(int sock, struct network_facts *f, struct err *e)
+{
+	struct dump all[] = {
+		{RTM_GETLINK, sizeof(struct ifinfomsg), &f->n_links, f},
+		{RTM_GETADDR, sizeof(struct ifaddrmsg), &f->n_addresses, f},
+		{RTM_GETROUTE, sizeof(struct rtmsg), &f->n_routes, f},
+		{RTM_GETNEIGH, sizeof(struct ndmsg), &f->n_neighbours, f},
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(all); i++)
+		r = dump(sock, &all[i], e);
+	return r;
+}
+
+/* Over a socket of its own, because one whose dump failed can only be closed. */
+int network_scan(struct network *n, struct network_facts *ret, struct err *e)
+{
+	auto_close int sock = -1;
+	struct network_facts f = {0};
+	int r = namespace_visit(n->ns_fd, open_socket, &sock, e);
+
+	if (r == 0)
+		r = scan(sock, &f, e);
+	if (r < 0) {
+		network_facts_fini(&f);
+		return err_wrap(e, r, "read the network namespace");
+	}
+	*ret = f;
+	return 0;
+}

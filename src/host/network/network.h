@@ -1,0 +1,157 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/auto.h"
+#include "base/err.h"
+
+/*
+ * The network namespace that an engine has made for a container or a pod, as the machine needs it:
+ * what is in it, and a tap beside each interface through which the guest sends and receives in the
+ * interface's place.
+ *
+ *	engine's namespace				VMM, in a namespace of its own
+ *	  eth0 (veth, macvlan, a tap, ...)
+ *	    │ ingress ── mirred ──► tap0_kata ═══ descriptor ═══ virtio-net ─── eth0 of the guest
+ *	    └ egress ◄── mirred ── ingress
+ *
+ * All frames that arrive at the interface go to the guest, and all that the guest sends leave
+ * through the interface. Its addresses, which the host's kernel does not use any more, and its
+ * hardware address are the guest's. The VMM gets the descriptor of the tap and nothing else: it is
+ * never in this namespace.
+ *
+ * Threads: any, one at a time for each struct network. What is to be opened in the namespace is
+ * opened by a thread of its own, because a thread that fails to come back would stay there.
+ *
+ * Distrusts: whoever fills the namespace: numbers and names come from the kernel but are chosen by
+ * the engine and its plugins, and interfaces vanish at any moment. parse.c reads all messages, and
+ * has bounds for how many there are.
+ */
+
+/* Sizes with the NUL. */
+#define NETWORK_NAME_BYTES 16 /* IFNAMSIZ */
+#define NETWORK_KIND_BYTES 32
+#define NETWORK_MAC_BYTES  6
+
+/* Most of each in a namespace; what is beyond is refused. */
+#define NETWORK_LINKS_MAX      256
+#define NETWORK_ADDRESSES_MAX  1024
+#define NETWORK_ROUTES_MAX     4096
+#define NETWORK_NEIGHBOURS_MAX 4096
+
+/* An address of IPv4 (4 bytes) or IPv6 (16), in network order. */
+struct network_ip {
+	uint8_t family; /* AF_INET, AF_INET6; 0: none */
+	uint8_t bits;   /* of the prefix */
+	uint8_t bytes[16];
+};
+
+/* IFLA_*, see rtnetlink(7). */
+struct network_link {
+	int index;
+	int master;     /* the index of the bridge or bond that it belongs to; 0: none */
+	uint16_t type;  /* ARPHRD_ETHER, ... */
+	uint32_t flags; /* IFF_* */
+	uint32_t mtu;
+	bool has_mac;
+	uint8_t mac[NETWORK_MAC_BYTES];
+	char name[NETWORK_NAME_BYTES];
+	char kind[NETWORK_KIND_BYTES]; /* "veth"; "" for a device without one */
+};
+
+struct network_address {
+	int link;
+	struct network_ip ip;
+	uint8_t scope;  /* RT_SCOPE_* */
+	uint32_t flags; /* IFA_F_* */
+};
+
+struct network_route {
+	int link;             /* 0: none, or several next hops */
+	struct network_ip to; /* bits 0: everything */
+	struct network_ip via, source;
+	uint8_t type, scope, protocol; /* RTN_*, RT_SCOPE_*, RTPROT_* */
+	uint32_t table;
+	uint32_t flags;  /* RTNH_F_* of its next hop, and RTM_F_* */
+	uint32_t metric; /* RTA_PRIORITY */
+	uint32_t mtu;    /* 0: the link's */
+};
+
+struct network_neighbour {
+	int link;
+	struct network_ip ip;
+	bool has_mac;
+	uint8_t mac[NETWORK_MAC_BYTES];
+	uint16_t state; /* NUD_* */
+	uint8_t flags;  /* NTF_* */
+};
+
+struct network_facts {
+	struct network_link *links;
+	size_t n_links;
+	struct network_address *addresses;
+	size_t n_addresses;
+	struct network_route *routes;
+	size_t n_routes;
+	struct network_neighbour *neighbours;
+	size_t n_neighbours;
+};
+
+/* Accepts a zeroed struct, which it is afterwards. */
+void network_facts_fini(struct network_facts *f);
+
+/* ---- namespace.c ---- */
+
+/* Makes an empty namespace, which exists while the descriptor is open. Its loopback is up. */
+int network_namespace_new(int *ret_fd, struct err *e);
+
+/* ---- network.c ---- */
+
+/* An open namespace. */
+struct network;
+
+/* @ns_fd: the namespace, borrowed until this returns. */
+int network_open(int ns_fd, struct network **ret, struct err *e);
+
+/* Accepts NULL. */
+void network_close(struct network *n);
+AUTO_PTR(struct network, network_close)
+
+/* Reads what is in the namespace; @ret is freed with network_facts_fini() when this returns 0.
+ * Returns 0, -E2BIG (more than the maxima above), -EPROTO, or -errno. */
+int network_scan(struct network *n, struct network_facts *ret, struct err *e);
+
+/* ---- plan.c ---- */
+
+/* Whether a machine gets @link. If not, *@ret_why is a reason that the user should know, or NULL
+ * for one that nobody needs to know. */
+bool network_wants(const struct network_facts *f, const struct network_link *link,
+		   const char **ret_why);
+
+/* Whether the guest has to be told: main table, not made by the kernel for an address. *@ret_why as
+ * above. */
+bool network_wants_route(const struct network_route *r, const char **ret_why);
+bool network_wants_address(const struct network_address *a);
+bool network_wants_neighbour(const struct network_neighbour *n);
+
+/* ---- tap.c ---- */
+
+struct network_tap {
+	int fd;    /* attached to the tap, which exists while it or a duplicate is open; -1: none */
+	int index; /* of the tap */
+	uint32_t mtu;
+};
+
+#define NETWORK_TAP_NONE ((struct network_tap){.fd = -1})
+
+/* Makes a tap beside @link, of the same size of frames as far as a tap can, and connects both.
+ * Returns 0, -ENODEV (@link is gone), -EEXIST (something else redirects what arrives at it), or
+ * -errno; nothing is left then. */
+int network_tap_open(struct network *n, const struct network_link *link, struct network_tap *ret,
+		     struct err *e);
+
+/* Removes what network_tap_open() has made, whether or not the interface or the tap are there
+ * still. */
+void network_tap_close(struct network *n, int link, struct network_tap *tap);

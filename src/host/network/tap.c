@@ -1,0 +1,142 @@
+#include "host/network/tap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
+#include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+/* As upstream calls them; the kernel chooses the number. */
+#define NAME_FORMAT "tap%d_kata"
+/* What the kernel's tun driver takes at most: 65535 less the Ethernet header. */
+#define MTU_MAX (65535U - ETH_HLEN)
+
+bool tap_is_ours(const struct network_link *link)
+{
+	int number, end = 0;
+
+	return strcmp(link->kind, "tun") == 0 &&
+	       sscanf(link->name, "tap%d_kata%n", &number, &end) == 1 && end && !link->name[end];
+}
+
+struct making {
+	struct network *n;
+	struct ifreq request;
+	int fd;
+};
+
+/* In the namespace: the tap is made in the one in which the file was opened. */
+static int make(void *arg, struct err *e)
+{
+	struct making *m = arg;
+
+	m->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (m->fd < 0)
+		return err_sys(e, errno, "open '/dev/net/tun'");
+	(void) snprintf(m->request.ifr_name, sizeof m->request.ifr_name, "%s", NAME_FORMAT);
+	m->request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+	if (ioctl(m->fd, TUNSETIFF, &m->request) < 0)
+		return err_sys(e, errno, "make a tap");
+	if (ioctl(m->n->sock, SIOCGIFINDEX, &m->request) < 0)
+		return err_sys(e, errno, "find tap '%s'", m->request.ifr_name);
+	return 0;
+}
+
+/* The host's kernel gives the tap no IPv6 address, because it would speak to the guest by it. A
+ * kernel without IPv6 does not know the word. */
+static int keep_silent(struct network *n, int tap, struct err *e)
+{
+	const struct ifinfomsg head = {.ifi_index = tap};
+	const uint8_t none = IN6_ADDR_GEN_MODE_NONE;
+	struct nl_request q;
+
+	nl_begin(&q, RTM_NEWLINK, 0, &head, sizeof head);
+
+	size_t all = nl_nest(&q, IFLA_AF_SPEC);
+	size_t inet6 = nl_nest(&q, AF_INET6);
+
+	nl_put(&q, IFLA_INET6_ADDR_GEN_MODE, &none, sizeof none);
+	nl_nest_end(&q, inet6);
+	nl_nest_end(&q, all);
+
+	int r = nl_ask(n->sock, &q, e);
+
+	if (r != -EAFNOSUPPORT && r != -EOPNOTSUPP && r != -EINVAL)
+		return r;
+	err_clear(e);
+	return 0;
+}
+
+static int bring_up(struct network *n, const struct network_tap *tap, struct err *e)
+{
+	const struct ifinfomsg head = {
+		.ifi_index = tap->index,
+		.ifi_flags = IFF_UP,
+		.ifi_change = IFF_UP,
+	};
+	struct nl_request q;
+
+	nl_begin(&q, RTM_NEWLINK, 0, &head, sizeof head);
+	nl_put_u32(&q, IFLA_MTU, tap->mtu);
+	return err_wrap(e, nl_ask(n->sock, &q, e), "an MTU of %u", tap->mtu);
+}
+
+static int set_up(struct network *n, const struct network_link *link, const struct network_tap *tap,
+		  struct err *e)
+{
+	int r = keep_silent(n, tap->index, e);
+
+	if (r == 0)
+		r = bring_up(n, tap, e);
+	if (r < 0)
+		return err_wrap(e, r, "set up a tap");
+	r = mirror_make(n, tap->index, link->index, e);
+	if (r == 0)
+		r = mirror_make(n, link->index, tap->index, e);
+	return err_wrap(e, r, "redirect its frames");
+}
+
+static void remove_tap(struct network *n, int tap)
+{
+	const struct ifinfomsg head = {.ifi_index = tap};
+	struct nl_request q;
+
+	nl_begin(&q, RTM_DELLINK, 0, &head, sizeof head);
+	(void) nl_ask(n->sock, &q, NULL);
+}
+
+int network_tap_open(struct network *n, const struct network_link *link, struct network_tap *ret,
+		     struct err *e)
+{
+	struct making m = {.n = n, .fd = -1};
+	int r = namespace_visit(n->ns_fd, make, &m, e);
+	auto_close int fd = m.fd;
+	struct network_tap tap = {
+		.fd = fd,
+		.index = m.request.ifr_ifindex,
+		.mtu = link->mtu > MTU_MAX ? MTU_MAX : link->mtu,
+	};
+
+	if (r == 0)
+		r = set_up(n, link, &tap, e);
+	if (r < 0) /* the tap, and its queue, go with the descriptor */
+		return err_wrap(e, r, "connect interface '%s'", link->name);
+	(void) take_fd(&fd);
+	*ret = tap;
+	return 0;
+}
+
+void network_tap_close(struct network *n, int link, struct network_tap *tap)
+{
+	if (!tap->index)
+		return;
+	mirror_remove(n, link);
+	remove_tap(n, tap->index);
+	tap->fd = fd_close(tap->fd);
+	tap->index = 0;
+}

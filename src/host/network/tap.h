@@ -1,0 +1,15 @@
+#pragma once
+
+#include "host/network/facts.h"
+
+/* Whether @link is a tap that network_tap_open() has made. Private to host/network. */
+bool tap_is_ours(const struct network_link *link);
+
+/* ---- mirror.c ---- */
+
+/* Sends all that arrives at interface @from out of interface @to. Returns 0, -EEXIST (@from has an
+ * ingress queue already), or -errno. */
+int mirror_make(struct network *n, int from, int to, struct err *e);
+
+/* Removes it, if the interface is still there. */
+void mirror_remove(struct network *n, int from);
