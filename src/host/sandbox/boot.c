@@ -211,5 +211,7 @@ int boot(struct sandbox *sb, const struct sandbox_spec *spec, const struct guest
 		r = await_details(sb, deadline, e);
 	if (r == 0)
 		r = check_holder(sb, first, e);
+	if (r == 0)
+		r = interfaces_tell(sb, sb->machine.worker, deadline, e);
 	return r < 0 ? explain(sb, r, e) : 0;
 }

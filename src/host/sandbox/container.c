@@ -96,9 +96,11 @@ static int start_run(struct worker_job *job, struct err *e)
 	start.container_id = c->id;
 	log_debug("step: start the container");
 
-	int r = c->holds_pod ? 0
-			     : guest_ask(sb, c->worker, "StartContainer", &start.base, deadline,
-					 NULL, e);
+	/* Some engines fill the network namespace between create and start. */
+	int r = interfaces_refresh(sb, c->worker, e);
+
+	if (r == 0 && !c->holds_pod)
+		r = guest_ask(sb, c->worker, "StartContainer", &start.base, deadline, NULL, e);
 
 	if (r < 0)
 		return r;

@@ -325,6 +325,9 @@ static int create_steps(struct guest_container *c, struct err *e)
 		r = check_extensions(c, e);
 	if (r == 0)
 		r = hooks_before(c, e);
+	/* Docker fills the network namespace by a hook. */
+	if (r == 0 && c->hooks)
+		r = interfaces_refresh(c->sb, c->worker, e);
 	if (r == 0 && !c->holds_pod)
 		r = create_in_guest(c, e);
 	if (r == 0)

@@ -235,6 +235,8 @@ int machine_start(struct sandbox *sb, const struct sandbox_spec *spec, msec_t de
 		r = attach_share(sb, share_fd, deadline, e);
 	if (r == 0)
 		r = disks_attach(&sb->machine.disks, sb->machine.hv, deadline, e);
+	if (r == 0)
+		r = interfaces_update(&sb->machine.interfaces, sb->machine.hv, deadline, e);
 	phase_end(&sb->phases, "runtime");
 	if (r == 0) {
 		log_debug("step: start the machine");

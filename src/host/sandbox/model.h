@@ -16,6 +16,7 @@
 #include "host/resources/resources.h"
 #include "host/sandbox/cause.h"
 #include "host/sandbox/disks.h"
+#include "host/sandbox/interfaces.h"
 #include "host/sandbox/jobs.h"
 #include "host/sandbox/phases.h"
 #include "host/sandbox/sandbox.h"
@@ -119,6 +120,7 @@ struct machine {
 	struct hv *hv;                /* made and freed on the loop */
 	struct virtiofsd *virtiofsd;  /* made and freed on the loop */
 	struct disks disks;           /* containers' jobs change it beside each other */
+	struct interfaces interfaces; /* the same */
 	struct volume_shm shm;        /* the pod's /dev/shm, when a container holds the pod */
 	int vmm_user_fd;              /* holds the claim on the VMM's user; or -1 */
 	bool may_grow;                /* its size follows its containers' limits */

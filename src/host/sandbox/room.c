@@ -51,7 +51,9 @@ static int make(struct guest_container *c, struct view_mount *mounts, struct err
 		.mounts = mounts,
 		.n_mounts = c->holds_pod ? 0 : c->spec->n_mounts,
 		.hostname = c->spec->hostname,
-		.net_fd = c->joined.net_ns,
+		/* The machine is one network, and has one namespace for it on the host. */
+		.net_fd =
+			c->joined.net_ns >= 0 ? c->joined.net_ns : c->sb->machine.interfaces.ns_fd,
 		.ipc_fd = c->joined.ipc_ns,
 		.uts_fd = c->joined.uts_ns,
 	};

@@ -61,6 +61,7 @@ int sandbox_new(const struct sandbox_options *options, struct sandbox **ret, str
 	list_init(&sb->jobs.waiting);
 	list_init(&sb->cause.calls);
 	disks_init(&sb->machine.disks);
+	interfaces_init(&sb->machine.interfaces);
 	sb->cause.broke = broke;
 	phases_init(&sb->phases, options->began_us);
 
@@ -95,6 +96,7 @@ void sandbox_free(struct sandbox *sb)
 	disks_fini(&sb->machine.disks);
 	loggers_kill(&sb->loggers);
 	hv_free(sb->machine.hv);
+	interfaces_fini(&sb->machine.interfaces);
 	virtiofsd_free(sb->machine.virtiofsd);
 	fd_close(sb->machine.vmm_user_fd); /* the VMM has ended: its user is free again */
 	(void) share_close(sb->machine.share, NULL);

@@ -88,6 +88,7 @@ void teardown(struct sandbox *sb)
 	stop_machine(m);
 	disks_forget(&m->disks);
 	(void) worker_on_loop(m->worker, free_machine, m, NULL);
+	interfaces_end(&m->interfaces);
 	cgroups_remove(sb);
 	log_debug("step: remove the share");
 	remove_share(m);

@@ -109,10 +109,6 @@ static int judge(const struct guest_rules *rules, const Grpc__LinuxNamespace *ns
 		return err_sys(e, ENOMEM, "rewrite the spec");
 	if (type == CLONE_NEWPID)
 		return 0;
-	if (!sibling)
-		log_warn("linux.namespaces: the interfaces of '%s' are not brought into the "
-			 "machine yet",
-			 ns->path);
 	keep(type == CLONE_NEWNET   ? &joined->net_ns
 	     : type == CLONE_NEWIPC ? &joined->ipc_ns
 				    : &joined->uts_ns,

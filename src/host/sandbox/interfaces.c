@@ -1,0 +1,322 @@
+#include "host/sandbox/interfaces.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "host/sandbox/agent_call.h"
+#include "host/sandbox/interface_words.h"
+#include "host/sandbox/model.h"
+
+/* For a machine that runs: how long a guest may take to see an interface, or let go of it. */
+#define REFRESH_TIMEOUT_MS 60000
+
+/* One that the machine has. */
+struct interface {
+	struct list link;
+	char id[DEVICE_ID_MAX + 1];
+	struct network_link as; /* at the last look */
+	struct network_tap tap;
+	struct device_address at;
+	struct told told;
+	bool is_attached;
+	bool stays; /* the guest did not let go of it */
+};
+
+static struct interface *interface_of(struct list *pos)
+{
+	return container_of(pos, struct interface, link);
+}
+
+static void forget(struct told *t)
+{
+	free(t->packed);
+	*t = (struct told){0};
+}
+
+static void interface_free(struct interfaces *all, struct interface *i)
+{
+	network_tap_close(all->network, i->as.index, &i->tap);
+	list_remove(&i->link);
+	forget(&i->told);
+	free(i);
+}
+
+void interfaces_init(struct interfaces *all)
+{
+	*all = (struct interfaces){.ns_fd = -1};
+	(void) pthread_mutex_init(&all->lock, NULL);
+	list_init(&all->list);
+}
+
+int interfaces_begin(struct interfaces *all, int ns_fd, uint32_t model, struct err *e)
+{
+	int r = 0;
+
+	if (ns_fd < 0)
+		r = network_namespace_new(&all->ns_fd, e);
+	else if ((all->ns_fd = fcntl(ns_fd, F_DUPFD_CLOEXEC, 0)) < 0)
+		r = err_sys(e, errno, "keep the network namespace");
+	if (r == 0 && model != CONFIG_NETWORK_NONE)
+		r = network_open(all->ns_fd, &all->network, e);
+	return r;
+}
+
+void interfaces_end(struct interfaces *all)
+{
+	pthread_mutex_lock(&all->lock);
+	while (!list_empty(&all->list))
+		interface_free(all, interface_of(all->list.next));
+	network_facts_fini(&all->facts);
+	network_close(take_ptr(all->network));
+	forget(&all->routes);
+	forget(&all->neighbours);
+	pthread_mutex_unlock(&all->lock);
+}
+
+void interfaces_fini(struct interfaces *all)
+{
+	interfaces_end(all);
+	all->ns_fd = fd_close(all->ns_fd);
+	(void) pthread_mutex_destroy(&all->lock);
+}
+
+/* ---- What comes and goes; all with the lock ---- */
+
+/* An interface is another one when its hardware address is: that is how the guest knows it. */
+static struct interface *find_interface(struct interfaces *all, const struct network_link *l)
+{
+	list_for_each (pos, &all->list) {
+		struct interface *i = interface_of(pos);
+
+		if (i->as.index == l->index && memcmp(i->as.mac, l->mac, sizeof l->mac) == 0)
+			return i;
+	}
+	return NULL;
+}
+
+static const struct network_link *find_link(const struct network_facts *f,
+					    const struct interface *i)
+{
+	for (size_t k = 0; k < f->n_links; k++)
+		if (f->links[k].index == i->as.index &&
+		    memcmp(f->links[k].mac, i->as.mac, sizeof i->as.mac) == 0)
+			return &f->links[k];
+	return NULL;
+}
+
+static int attach(struct interface *i, struct hv *hv, msec_t deadline, struct err *e)
+{
+	struct device device = {
+		.kind = DEVICE_NIC,
+		.id = i->id,
+		.nic = {.tap_fd = i->tap.fd},
+	};
+
+	memcpy(device.nic.mac, i->as.mac, sizeof device.nic.mac);
+
+	int r = hv_attach(hv, &device, deadline, &i->at, e);
+
+	if (r < 0)
+		return err_wrap(e, r, "bring interface '%s' into the machine", i->as.name);
+	/* The VMM has a duplicate: the tap ends with it. */
+	i->tap.fd = fd_close(i->tap.fd);
+	i->is_attached = true;
+	return 0;
+}
+
+static int add_interface(struct interfaces *all, const struct network_link *l, struct hv *hv,
+			 msec_t deadline, struct err *e)
+{
+	struct interface *i = calloc(1, sizeof *i);
+
+	if (!i)
+		return err_sys(e, ENOMEM, "bring interface '%s' into the machine", l->name);
+	list_init(&i->link);
+	i->as = *l;
+	i->tap = NETWORK_TAP_NONE;
+	(void) snprintf(i->id, sizeof i->id, "nic%lu", ++all->last_id);
+	list_add(&all->list, &i->link);
+
+	int r = network_tap_open(all->network, l, &i->tap, e);
+
+	if (r == 0)
+		r = attach(i, hv, deadline, e);
+	if (r < 0)
+		interface_free(all, i);
+	return r;
+}
+
+static void remove_interface(struct interfaces *all, struct interface *i, struct hv *hv,
+			     msec_t deadline)
+{
+	struct err e = {0};
+
+	if (i->is_attached && hv_detach(hv, i->id, deadline, &e) < 0) {
+		(void) err_wrap(&e, 0, "take interface '%s' away", i->as.name);
+		log_err(LOG_WARN, &e, "ignoring: the machine keeps it");
+		i->stays = true;
+		return;
+	}
+	interface_free(all, i);
+}
+
+/* Before what came, because one that was made anew has the name of the one that went. */
+static void remove_gone(struct interfaces *all, struct hv *hv, msec_t deadline)
+{
+	struct list *next;
+
+	for (struct list *pos = all->list.next; pos != &all->list; pos = next) {
+		struct interface *i = interface_of(pos);
+		const struct network_link *now = find_link(&all->facts, i);
+
+		next = pos->next;
+		if (now)
+			i->as = *now;
+		else if (!i->stays && hv_state(hv) == HV_RUNNING)
+			remove_interface(all, i, hv, deadline);
+	}
+}
+
+static int add_new(struct interfaces *all, struct hv *hv, msec_t deadline, struct err *e)
+{
+	const struct network_facts *f = &all->facts;
+	int r = 0;
+
+	for (size_t k = 0; r == 0 && k < f->n_links; k++) {
+		const struct network_link *l = &f->links[k];
+		const char *why;
+
+		if (find_interface(all, l))
+			continue;
+		if (network_wants(f, l, &why))
+			r = add_interface(all, l, hv, deadline, e);
+		else if (why)
+			log_warn("ignoring interface '%s' of the network namespace: %s", l->name,
+				 why);
+		if (r == -ENODEV) { /* it has gone since the look */
+			err_clear(e);
+			r = 0;
+		}
+	}
+	return r;
+}
+
+int interfaces_update(struct interfaces *all, struct hv *hv, msec_t deadline, struct err *e)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&all->lock);
+	if (all->network) {
+		network_facts_fini(&all->facts);
+		r = network_scan(all->network, &all->facts, e);
+	}
+	if (r == 0 && all->network) {
+		remove_gone(all, hv, deadline);
+		r = add_new(all, hv, deadline, e);
+	}
+	pthread_mutex_unlock(&all->lock);
+	return r;
+}
+
+/* ---- What the agent is told; all with the lock ---- */
+
+struct teller {
+	struct sandbox *sb;
+	struct worker *worker;
+	msec_t deadline;
+};
+
+/* Asks unless the agent was asked the same before. */
+static int tell(const struct teller *t, const char *method, ProtobufCMessage *swallow_message,
+		struct told *told, struct err *e)
+{
+	auto_ptr(ttrpc_message_free) ProtobufCMessage *m = swallow_message;
+	size_t bytes = m ? protobuf_c_message_get_packed_size(m) : 0;
+	auto_free uint8_t *packed = m ? malloc(bytes + 1) : NULL;
+
+	if (!packed)
+		return err_sys(e, ENOMEM, "describe the network to the agent");
+	(void) protobuf_c_message_pack(m, packed);
+	if (told->bytes == bytes && (bytes == 0 || memcmp(told->packed, packed, bytes) == 0))
+		return 0;
+
+	int r = guest_ask(t->sb, t->worker, method, m, t->deadline, NULL, e);
+
+	if (r < 0)
+		return r;
+	free(told->packed);
+	*told = (struct told){.packed = take_ptr(packed), .bytes = bytes};
+	return 0;
+}
+
+static int tell_interface(const struct teller *t, const struct network_facts *f,
+			  struct interface *i, struct err *e)
+{
+	const char *path = i->at.kind == DEVICE_AT_PCI ? i->at.text : "";
+	uint32_t mtu = i->as.mtu < i->tap.mtu ? i->as.mtu : i->tap.mtu;
+	Grpc__UpdateInterfaceRequest *q = interface_words(f, &i->as, mtu, path);
+	int r = tell(t, "UpdateInterface", q ? &q->base : NULL, &i->told, e);
+
+	return err_wrap(e, r, "set up interface '%s' in the guest", i->as.name);
+}
+
+static int tell_rest(const struct teller *t, struct interfaces *all,
+		     const struct network_link *const *links, size_t n, struct err *e)
+{
+	Grpc__UpdateRoutesRequest *routes = route_words(&all->facts, links, n, !all->routes.bytes);
+	int r = tell(t, "UpdateRoutes", routes ? &routes->base : NULL, &all->routes, e);
+
+	if (r < 0)
+		return err_wrap(e, r, "set up the guest's routes");
+
+	Grpc__AddARPNeighborsRequest *neighbours = neighbour_words(&all->facts, links, n);
+
+	if (neighbours && neighbours->neighbors->n_arpneighbors == 0) {
+		ttrpc_message_free(&neighbours->base);
+		return 0;
+	}
+	r = tell(t, "AddARPNeighbors", neighbours ? &neighbours->base : NULL, &all->neighbours, e);
+	return err_wrap(e, r, "set up the guest's neighbours");
+}
+
+static int tell_all(const struct teller *t, struct interfaces *all, struct err *e)
+{
+	const struct network_link *links[HV_DEVICES_MAX];
+	size_t n = 0;
+	int r = 0;
+
+	list_for_each (pos, &all->list) {
+		struct interface *i = interface_of(pos);
+
+		if (r == 0 && !i->stays && n < HV_DEVICES_MAX) {
+			links[n++] = &i->as;
+			r = tell_interface(t, &all->facts, i, e);
+		}
+	}
+	return r < 0 || n == 0 ? r : tell_rest(t, all, links, n, e);
+}
+
+int interfaces_tell(struct sandbox *sb, struct worker *w, msec_t deadline, struct err *e)
+{
+	struct interfaces *all = &sb->machine.interfaces;
+	const struct teller t = {.sb = sb, .worker = w, .deadline = deadline};
+
+	pthread_mutex_lock(&all->lock);
+
+	int r = tell_all(&t, all, e);
+
+	pthread_mutex_unlock(&all->lock);
+	return r;
+}
+
+int interfaces_refresh(struct sandbox *sb, struct worker *w, struct err *e)
+{
+	msec_t deadline = clock_deadline(REFRESH_TIMEOUT_MS);
+	int r = interfaces_update(&sb->machine.interfaces, sb->machine.hv, deadline, e);
+
+	return r < 0 ? r : interfaces_tell(sb, w, deadline, e);
+}

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <pthread.h>
+
+#include "base/list.h"
+#include "host/config/config.h"
+#include "host/hypervisor/hypervisor.h"
+#include "host/network/network.h"
+
+/*
+ * The network interfaces of a machine: those of the network namespace that its container or pod was
+ * given. Private to host/sandbox.
+ *
+ *	found in the namespace ──► a tap beside it ──► in the machine ──► the agent is told
+ *	       ▲                                                              its addresses
+ *	       └── looked for before the machine starts, after the hooks of a container, and
+ *	           before a container starts, because engines also fill the namespace then
+ *
+ * Threads: the worker of whoever looks; one at a time, by the lock. The loop reads ns_fd only,
+ * which is set before the machine starts.
+ */
+struct sandbox;
+struct worker;
+
+/* What the agent was told last, to tell it only what is new. */
+struct told {
+	uint8_t *packed;
+	size_t bytes;
+};
+
+struct interfaces {
+	int ns_fd;            /* -1: none yet */
+	pthread_mutex_t lock; /* guards all below */
+	struct network *network;
+	struct network_facts facts; /* of the last look */
+	struct list list;           /* struct interface */
+	struct told routes, neighbours;
+	unsigned long last_id;
+};
+
+void interfaces_init(struct interfaces *all);
+void interfaces_fini(struct interfaces *all);
+
+/* The namespace is the one of @ns_fd, of which a duplicate is kept, or if that is -1 a new one.
+ * @model: CONFIG_NETWORK_NONE brings no interface into the machine. */
+int interfaces_begin(struct interfaces *all, int ns_fd, uint32_t model, struct err *e);
+
+/* Looks into the namespace and gives a machine, which was created or runs, what has come, and takes
+ * away what has gone. One that cannot be taken away stays, and is logged. */
+int interfaces_update(struct interfaces *all, struct hv *hv, msec_t deadline, struct err *e);
+
+/* Tells the agent what it does not know yet. @w is the worker whose job calls. */
+int interfaces_tell(struct sandbox *sb, struct worker *w, msec_t deadline, struct err *e);
+
+/* Both, for a machine that runs. */
+int interfaces_refresh(struct sandbox *sb, struct worker *w, struct err *e);
+
+/* The machine is gone: removes from the namespace what was made there. */
+void interfaces_end(struct interfaces *all);
