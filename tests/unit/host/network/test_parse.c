@@ -1,0 +1,209 @@
+#include "messages.h"
+
+static void put_ip4(struct nl_request *q, uint16_t type, const char *text)
+{
+	struct in_addr a;
+
+	CHECK_EQ(inet_pton(AF_INET, text, &a), 1);
+	nl_put(q, type, &a, sizeof a);
+}
+
+TEST(a_link_is_what_its_message_says)
+{
+	struct network_facts f = {0};
+	struct nl_request q;
+
+	begin_link(&q, 7, "eth0");
+	nl_put_u32(&q, IFLA_MASTER, 3);
+
+	size_t info = nl_nest(&q, IFLA_LINKINFO);
+
+	nl_put_string(&q, IFLA_INFO_KIND, "veth");
+	nl_nest_end(&q, info);
+	CHECK_EQ(parse(&q, sizeof(struct ifinfomsg), &f), 0);
+	CHECK_EQ(f.n_links, 1);
+	CHECK_EQ(f.links[0].index, 7);
+	CHECK_EQ(f.links[0].master, 3);
+	CHECK_EQ(f.links[0].mtu, 1500);
+	CHECK_EQ(f.links[0].mac[5], 7);
+	CHECK_STR(f.links[0].name, "eth0");
+	CHECK_STR(f.links[0].kind, "veth");
+	network_facts_fini(&f);
+}
+
+TEST(a_name_is_as_long_as_the_kernel_allows)
+{
+	struct network_facts f = {0};
+
+	CHECK_EQ(add_link(&f, 1, "fifteen-bytes-x"), 0);
+	CHECK_STR(f.links[0].name, "fifteen-bytes-x");
+	CHECK_EQ(add_link(&f, 2, "sixteen-bytes-xx"), -EPROTO);
+	CHECK_EQ(add_link(&f, 3, ""), -EPROTO);
+	network_facts_fini(&f);
+}
+
+TEST(a_name_that_does_not_end_is_refused)
+{
+	const struct ifinfomsg head = {.ifi_index = 1};
+	struct network_facts f = {0};
+	struct nl_request q;
+
+	nl_begin(&q, RTM_NEWLINK, 0, &head, sizeof head);
+	nl_put(&q, IFLA_IFNAME, "eth0", 4);
+	CHECK_EQ(parse(&q, sizeof head, &f), -EPROTO);
+	network_facts_fini(&f);
+}
+
+TEST(an_attribute_of_another_size_is_refused)
+{
+	struct network_facts f = {0};
+	struct nl_request q;
+
+	begin_link(&q, 1, "eth0");
+	nl_put(&q, IFLA_MTU, "\1\2", 2);
+	CHECK_EQ(parse(&q, sizeof(struct ifinfomsg), &f), -EPROTO);
+	CHECK_EQ(f.n_links, 0);
+	network_facts_fini(&f);
+}
+
+TEST(a_hardware_address_of_another_size_is_none)
+{
+	const struct ifinfomsg head = {.ifi_index = 1, .ifi_type = ARPHRD_INFINIBAND};
+	static const uint8_t mac[20];
+	struct network_facts f = {0};
+	struct nl_request q;
+
+	nl_begin(&q, RTM_NEWLINK, 0, &head, sizeof head);
+	nl_put_string(&q, IFLA_IFNAME, "ib0");
+	nl_put(&q, IFLA_ADDRESS, mac, sizeof mac);
+	CHECK_EQ(parse(&q, sizeof head, &f), 0);
+	CHECK(!f.links[0].has_mac);
+	network_facts_fini(&f);
+}
+
+TEST(of_a_point_to_point_link_the_near_end_is_the_address)
+{
+	const struct ifaddrmsg head = {
+		.ifa_family = AF_INET, .ifa_prefixlen = 32, .ifa_index = 2, .ifa_flags = 1};
+	struct network_facts f = {0};
+	struct nl_request q;
+
+	nl_begin(&q, RTM_NEWADDR, 0, &head, sizeof head);
+	put_ip4(&q, IFA_ADDRESS, "10.0.0.1");
+	put_ip4(&q, IFA_LOCAL, "10.0.0.2");
+	nl_put_u32(&q, IFA_FLAGS, IFA_F_PERMANENT | IFA_F_NOPREFIXROUTE);
+	CHECK_EQ(parse(&q, sizeof head, &f), 0);
+	CHECK_EQ(f.addresses[0].ip.bytes[3], 2);
+	CHECK_EQ(f.addresses[0].ip.bits, 32);
+	/* All of the flags, of which the head has only eight. */
+	CHECK_EQ(f.addresses[0].flags, IFA_F_PERMANENT | IFA_F_NOPREFIXROUTE);
+	network_facts_fini(&f);
+}
+
+TEST(a_prefix_that_is_longer_than_an_address_is_refused)
+{
+	const struct ifaddrmsg head = {.ifa_family = AF_INET, .ifa_prefixlen = 33, .ifa_index = 2};
+	struct network_facts f = {0};
+	struct nl_request q;
+
+	nl_begin(&q, RTM_NEWADDR, 0, &head, sizeof head);
+	put_ip4(&q, IFA_LOCAL, "10.0.0.2");
+	CHECK_EQ(parse(&q, sizeof head, &f), -EPROTO);
+	network_facts_fini(&f);
+}
+
+TEST(an_address_of_the_other_familys_size_is_refused)
+{
+	const struct ifaddrmsg head = {.ifa_family = AF_INET6, .ifa_prefixlen = 8, .ifa_index = 2};
+	struct network_facts f = {0};
+	struct nl_request q;
+
+	nl_begin(&q, RTM_NEWADDR, 0, &head, sizeof head);
+	put_ip4(&q, IFA_ADDRESS, "10.0.0.2");
+	CHECK_EQ(parse(&q, sizeof head, &f), -EPROTO);
+	network_facts_fini(&f);
+}
+
+TEST(a_route_has_its_table_metric_and_mtu)
+{
+	const struct rtmsg head = {
+		.rtm_family = AF_INET,
+		.rtm_dst_len = 24,
+		.rtm_protocol = RTPROT_STATIC,
+		.rtm_scope = RT_SCOPE_UNIVERSE,
+		.rtm_type = RTN_UNICAST,
+		.rtm_flags = RTNH_F_ONLINK,
+	};
+	struct network_facts f = {0};
+	struct nl_request q;
+
+	nl_begin(&q, RTM_NEWROUTE, 0, &head, sizeof head);
+	put_ip4(&q, RTA_DST, "10.1.2.0");
+	put_ip4(&q, RTA_GATEWAY, "10.1.0.1");
+	put_ip4(&q, RTA_PREFSRC, "10.1.0.2");
+	nl_put_u32(&q, RTA_OIF, 5);
+	nl_put_u32(&q, RTA_TABLE, 1000);
+	nl_put_u32(&q, RTA_PRIORITY, 77);
+
+	size_t metrics = nl_nest(&q, RTA_METRICS);
+
+	nl_put_u32(&q, RTAX_MTU, 1400);
+	nl_nest_end(&q, metrics);
+	CHECK_EQ(parse(&q, sizeof head, &f), 0);
+	CHECK_EQ(f.n_routes, 1);
+	CHECK_EQ(f.routes[0].link, 5);
+	CHECK_EQ(f.routes[0].table, 1000);
+	CHECK_EQ(f.routes[0].metric, 77);
+	CHECK_EQ(f.routes[0].mtu, 1400);
+	CHECK_EQ(f.routes[0].to.bits, 24);
+	CHECK_EQ(f.routes[0].via.bytes[3], 1);
+	CHECK_EQ(f.routes[0].source.bytes[3], 2);
+	CHECK_EQ(f.routes[0].flags, RTNH_F_ONLINK);
+	network_facts_fini(&f);
+}
+
+TEST(a_route_to_a_network_without_its_address_is_refused)
+{
+	const struct rtmsg head = {.rtm_family = AF_INET, .rtm_dst_len = 24};
+	struct network_facts f = {0};
+	struct nl_request q;
+
+	nl_begin(&q, RTM_NEWROUTE, 0, &head, sizeof head);
+	CHECK_EQ(parse(&q, sizeof head, &f), -EPROTO);
+	network_facts_fini(&f);
+}
+
+TEST(other_families_and_messages_are_skipped)
+{
+	const struct ifinfomsg port = {.ifi_family = AF_BRIDGE, .ifi_index = 1};
+	const struct ifaddrmsg address = {.ifa_family = AF_PACKET};
+	const struct rtmsg route = {.rtm_family = AF_MPLS};
+	const struct ndmsg neighbour = {.ndm_family = AF_BRIDGE};
+	struct network_facts f = {0};
+	struct nl_request q;
+
+	nl_begin(&q, RTM_NEWLINK, 0, &port, sizeof port);
+	CHECK_EQ(parse(&q, sizeof port, &f), 0);
+	nl_begin(&q, RTM_NEWADDR, 0, &address, sizeof address);
+	CHECK_EQ(parse(&q, sizeof address, &f), 0);
+	nl_begin(&q, RTM_NEWROUTE, 0, &route, sizeof route);
+	CHECK_EQ(parse(&q, sizeof route, &f), 0);
+	nl_begin(&q, RTM_NEWNEIGH, 0, &neighbour, sizeof neighbour);
+	CHECK_EQ(parse(&q, sizeof neighbour, &f), 0);
+	nl_begin(&q, RTM_NEWRULE, 0, &route, sizeof route);
+	CHECK_EQ(parse(&q, sizeof route, &f), 0);
+	CHECK_EQ(f.n_links + f.n_addresses + f.n_routes + f.n_neighbours, 0);
+	network_facts_fini(&f);
+}
+
+TEST(there_are_not_more_links_than_the_maximum)
+{
+	struct network_facts f = {0};
+
+	for (int i = 1; i <= NETWORK_LINKS_MAX; i++)
+		CHECK_EQ(add_link(&f, i, "x"), 0);
+	CHECK_EQ(add_link(&f, NETWORK_LINKS_MAX + 1, "x"), -E2BIG);
+	CHECK_EQ(f.n_links, NETWORK_LINKS_MAX);
+	CHECK_EQ(f.links[NETWORK_LINKS_MAX - 1].index, NETWORK_LINKS_MAX);
+	network_facts_fini(&f);
+}

@@ -1,0 +1,162 @@
+#include "messages.h"
+
+static struct network_link ethernet(void)
+{
+	return (struct network_link){
+		.index = 2,
+		.type = ARPHRD_ETHER,
+		.flags = IFF_UP,
+		.mtu = 1500,
+		.has_mac = true,
+		.name = "eth0",
+		.kind = "veth",
+	};
+}
+
+static bool wanted(const struct network_facts *f, const struct network_link *l, bool *ret_told)
+{
+	const char *why;
+	bool r = network_wants(f, l, &why);
+
+	*ret_told = why;
+	return r;
+}
+
+TEST(an_interface_with_ethernet_frames_is_wanted)
+{
+	struct network_facts f = {0};
+	struct network_link l = ethernet();
+	bool told;
+
+	CHECK(wanted(&f, &l, &told));
+	CHECK(!told);
+}
+
+TEST(loopback_is_the_guests_own_and_nobody_is_told)
+{
+	struct network_facts f = {0};
+	struct network_link l = ethernet();
+	bool told;
+
+	l.type = ARPHRD_LOOPBACK;
+	CHECK(!wanted(&f, &l, &told));
+	CHECK(!told);
+}
+
+TEST(an_interface_that_is_down_is_wanted_if_it_has_an_address)
+{
+	struct network_address a = {.link = 2, .ip = {.family = AF_INET}};
+	struct network_facts f = {0};
+	struct network_link l = ethernet();
+	bool told;
+
+	l.flags = 0;
+	CHECK(!wanted(&f, &l, &told));
+	CHECK(!told);
+	f.addresses = &a;
+	f.n_addresses = 1;
+	CHECK(wanted(&f, &l, &told));
+	a.link = 3;
+	CHECK(!wanted(&f, &l, &told));
+}
+
+TEST(a_tunnel_is_not_brought_in_and_the_user_is_told)
+{
+	struct network_facts f = {0};
+	struct network_link l = ethernet();
+	bool told;
+
+	l.type = ARPHRD_TUNNEL;
+	CHECK(!wanted(&f, &l, &told));
+	CHECK(told);
+}
+
+TEST(a_port_of_a_bridge_is_not_brought_in_and_the_user_is_told)
+{
+	struct network_facts f = {0};
+	struct network_link l = ethernet();
+	bool told;
+
+	l.master = 9;
+	CHECK(!wanted(&f, &l, &told));
+	CHECK(told);
+}
+
+TEST(our_own_tap_is_not_an_interface_but_another_ones_is)
+{
+	static const struct {
+		const char *name, *kind;
+		bool ours;
+	} cases[] = {
+		{"tap0_kata", "tun", true},   {"tap12_kata", "tun", true},
+		{"tap0_kata", "veth", false}, {"tap0_katab", "tun", false},
+		{"tap_kata", "tun", false},   {"tap0", "tun", false},
+	};
+	struct network_facts f = {0};
+	bool told;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct network_link l = ethernet();
+
+		(void) snprintf(l.name, sizeof l.name, "%s", cases[i].name);
+		(void) snprintf(l.kind, sizeof l.kind, "%s", cases[i].kind);
+		CHECK_EQ(wanted(&f, &l, &told), !cases[i].ours);
+	}
+}
+
+TEST(routes_that_the_guests_kernel_makes_by_itself_are_left_out)
+{
+	struct network_route r = {
+		.link = 2, .type = RTN_UNICAST, .table = RT_TABLE_MAIN, .protocol = RTPROT_BOOT};
+	const char *why;
+
+	CHECK(network_wants_route(&r, &why));
+	r.protocol = RTPROT_KERNEL;
+	CHECK(!network_wants_route(&r, &why) && !why);
+	r.protocol = RTPROT_RA;
+	CHECK(!network_wants_route(&r, &why) && !why);
+	r.protocol = RTPROT_BOOT;
+	r.table = RT_TABLE_LOCAL;
+	CHECK(!network_wants_route(&r, &why) && !why);
+}
+
+TEST(routes_that_the_protocol_has_no_words_for_are_told)
+{
+	const struct network_route good = {
+		.link = 2, .type = RTN_UNICAST, .table = RT_TABLE_MAIN, .protocol = RTPROT_BOOT};
+	struct network_route r = good;
+	const char *why;
+
+	r.table = 100;
+	CHECK(!network_wants_route(&r, &why) && why);
+	r = good;
+	r.type = RTN_BLACKHOLE;
+	CHECK(!network_wants_route(&r, &why) && why);
+	r = good;
+	r.link = 0;
+	CHECK(!network_wants_route(&r, &why) && why);
+}
+
+TEST(only_neighbours_that_were_put_there_are_wanted)
+{
+	struct network_neighbour n = {.has_mac = true, .state = NUD_PERMANENT};
+
+	CHECK(network_wants_neighbour(&n));
+	n.state = NUD_REACHABLE;
+	CHECK(!network_wants_neighbour(&n));
+	n.state = NUD_PERMANENT;
+	n.has_mac = false;
+	CHECK(!network_wants_neighbour(&n));
+}
+
+TEST(addresses_of_a_routers_advertisement_are_left_to_the_guest)
+{
+	struct network_address a = {.ip.family = AF_INET6, .flags = IFA_F_PERMANENT};
+
+	CHECK(network_wants_address(&a));
+	a.flags = 0;
+	CHECK(!network_wants_address(&a));
+	/* A plugin that asks a DHCP server gives its address a lifetime. */
+	a.ip.family = AF_INET;
+	CHECK(network_wants_address(&a));
+}

@@ -1,0 +1,192 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "messages.h"
+
+/* A namespace with one veth, "eth0", whose other end is in it, too. */
+struct place {
+	int ns_fd;
+	struct network *n;
+	struct network_facts f;
+};
+
+static int make_veth(void *arg, struct err *e)
+{
+	const struct ifinfomsg head = {.ifi_flags = IFF_UP, .ifi_change = IFF_UP};
+	int sock = nl_open(NETLINK_ROUTE, e);
+	struct nl_request q;
+
+	(void) arg;
+	nl_begin(&q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &head, sizeof head);
+	nl_put_string(&q, IFLA_IFNAME, "eth0");
+	nl_put_u32(&q, IFLA_MTU, 1400);
+
+	size_t info = nl_nest(&q, IFLA_LINKINFO);
+
+	nl_put_string(&q, IFLA_INFO_KIND, "veth");
+	nl_nest_end(&q, info);
+
+	int r = nl_ask(sock, &q, e);
+
+	fd_close(sock);
+	return r;
+}
+
+static const struct network_link *link_named(const struct network_facts *f, const char *name)
+{
+	for (size_t i = 0; i < f->n_links; i++)
+		if (strcmp(f->links[i].name, name) == 0)
+			return &f->links[i];
+	return NULL;
+}
+
+static void look(struct place *p)
+{
+	struct err e = {0};
+
+	network_facts_fini(&p->f);
+	if (network_scan(p->n, &p->f, &e) < 0)
+		test_fail(__FILE__, __LINE__, "%s", e.text);
+}
+
+static void enter(struct place *p)
+{
+	*p = (struct place){.ns_fd = -1};
+	if (geteuid() != 0 || access("/dev/net/tun", R_OK | W_OK) < 0)
+		_exit(TEST_SKIP);
+	CHECK_EQ(network_namespace_new(&p->ns_fd, NULL), 0);
+	CHECK_EQ(network_open(p->ns_fd, &p->n, NULL), 0);
+	CHECK_EQ(namespace_visit(p->ns_fd, make_veth, NULL, NULL), 0);
+	look(p);
+}
+
+static void leave(struct place *p)
+{
+	network_facts_fini(&p->f);
+	network_close(p->n);
+	fd_close(p->ns_fd);
+}
+
+TEST(a_new_namespace_has_a_loopback_that_is_up_and_nothing_else)
+{
+	struct network_facts f = {0};
+	struct network *n = NULL;
+	int ns = -1;
+
+	if (geteuid() != 0)
+		_exit(TEST_SKIP);
+	CHECK_EQ(network_namespace_new(&ns, NULL), 0);
+	CHECK_EQ(network_open(ns, &n, NULL), 0);
+	CHECK_EQ(network_scan(n, &f, NULL), 0);
+
+	const struct network_link *lo = link_named(&f, "lo");
+
+	CHECK(lo && (lo->flags & IFF_UP) && lo->type == ARPHRD_LOOPBACK);
+	for (size_t i = 0; i < f.n_links; i++) {
+		const char *why;
+
+		CHECK(!network_wants(&f, &f.links[i], &why));
+	}
+	network_facts_fini(&f);
+	network_close(n);
+	fd_close(ns);
+}
+
+TEST(a_thread_that_visits_leaves_its_caller_where_it_is)
+{
+	struct stat before, after, other;
+	struct place p;
+
+	enter(&p);
+	CHECK_EQ(stat("/proc/thread-self/ns/net", &before), 0);
+	CHECK_EQ(namespace_visit(p.ns_fd, make_veth, NULL, NULL), -EEXIST);
+	CHECK_EQ(stat("/proc/thread-self/ns/net", &after), 0);
+	CHECK_EQ(fstat(p.ns_fd, &other), 0);
+	CHECK_EQ(before.st_ino, after.st_ino);
+	CHECK(other.st_ino != after.st_ino);
+	leave(&p);
+}
+
+TEST(what_arrives_at_the_interface_comes_out_of_the_tap_and_back)
+{
+	struct network_tap tap = NETWORK_TAP_NONE;
+	struct place p;
+
+	enter(&p);
+
+	const struct network_link *eth = link_named(&p.f, "eth0");
+	const char *why;
+
+	CHECK(eth && network_wants(&p.f, eth, &why));
+
+	int index = eth->index;
+
+	CHECK_EQ(network_tap_open(p.n, eth, &tap, NULL), 0);
+	CHECK_EQ(tap.mtu, 1400);
+	look(&p);
+
+	const struct network_link *ours = link_named(&p.f, "tap0_kata");
+
+	CHECK(ours && ours->index == tap.index && ours->mtu == 1400);
+	CHECK(!network_wants(&p.f, ours, &why) && !why);
+	network_tap_close(p.n, index, &tap);
+	CHECK_EQ(tap.fd, -1);
+	look(&p);
+	CHECK(!link_named(&p.f, "tap0_kata"));
+	leave(&p);
+}
+
+TEST(an_interface_is_redirected_once)
+{
+	struct network_tap tap = NETWORK_TAP_NONE, second = NETWORK_TAP_NONE;
+	struct place p;
+	struct err e = {0};
+
+	enter(&p);
+
+	const struct network_link *eth = link_named(&p.f, "eth0");
+
+	CHECK_EQ(network_tap_open(p.n, eth, &tap, NULL), 0);
+	CHECK_EQ(network_tap_open(p.n, eth, &second, &e), -EEXIST);
+	CHECK(strstr(e.text, "eth0"));
+	CHECK_EQ(second.fd, -1);
+	/* The first is not harmed: closing it gives the interface free. */
+	network_tap_close(p.n, eth->index, &tap);
+	CHECK_EQ(network_tap_open(p.n, eth, &second, NULL), 0);
+	network_tap_close(p.n, eth->index, &second);
+	leave(&p);
+}
+
+TEST(an_interface_that_went_is_no_device_any_more)
+{
+	struct network_link gone = {.index = 4711, .mtu = 1500, .name = "gone"};
+	struct network_tap tap = NETWORK_TAP_NONE;
+	struct place p;
+
+	enter(&p);
+	CHECK_EQ(network_tap_open(p.n, &gone, &tap, NULL), -ENODEV);
+	look(&p);
+	CHECK(!link_named(&p.f, "tap0_kata"));
+	leave(&p);
+}
+
+TEST(frames_are_as_large_as_a_tap_can_have_them)
+{
+	static const struct {
+		uint32_t link, tap;
+	} cases[] = {{68, 68}, {1500, 1500}, {9000, 9000}, {65535, 65521}};
+	struct place p;
+
+	enter(&p);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct network_link eth = *link_named(&p.f, "eth0");
+		struct network_tap tap = NETWORK_TAP_NONE;
+
+		eth.mtu = cases[i].link;
+		CHECK_EQ(network_tap_open(p.n, &eth, &tap, NULL), 0);
+		CHECK_EQ(tap.mtu, cases[i].tap);
+		network_tap_close(p.n, eth.index, &tap);
+	}
+	leave(&p);
+}
