@@ -31,6 +31,28 @@ static int clone_mounts(struct guest_container *c, struct view_mount *mounts, st
 	return 0;
 }
 
+/* Namespaces of the container without its files. */
+static struct view_spec empty_view(const struct guest_container *c)
+{
+	return (struct view_spec){
+		.scratch = share_private_path(c->sb->machine.share),
+		.root_fd = -1,
+		.hostname = c->spec->hostname,
+		/* The machine is one network, and has one namespace for it on the host. */
+		.net_fd =
+			c->joined.net_ns >= 0 ? c->joined.net_ns : c->sb->machine.interfaces.ns_fd,
+		.ipc_fd = c->joined.ipc_ns,
+		.uts_fd = c->joined.uts_ns,
+	};
+}
+
+int room_make_empty(struct guest_container *c, struct view *ret, struct err *e)
+{
+	const struct view_spec view = empty_view(c);
+
+	return view_make(&view, ret, e);
+}
+
 static int make(struct guest_container *c, struct view_mount *mounts, struct err *e)
 {
 	const char *root = c->spec->root->path;
@@ -45,19 +67,11 @@ static int make(struct guest_container *c, struct view_mount *mounts, struct err
 	if (r < 0)
 		return r;
 
-	const struct view_spec view = {
-		.scratch = share_private_path(c->sb->machine.share),
-		.root_fd = root_fd,
-		.mounts = mounts,
-		.n_mounts = c->holds_pod ? 0 : c->spec->n_mounts,
-		.hostname = c->spec->hostname,
-		/* The machine is one network, and has one namespace for it on the host. */
-		.net_fd =
-			c->joined.net_ns >= 0 ? c->joined.net_ns : c->sb->machine.interfaces.ns_fd,
-		.ipc_fd = c->joined.ipc_ns,
-		.uts_fd = c->joined.uts_ns,
-	};
+	struct view_spec view = empty_view(c);
 
+	view.root_fd = root_fd;
+	view.mounts = mounts;
+	view.n_mounts = c->holds_pod ? 0 : c->spec->n_mounts;
 	return view_make(&view, &c->view, e);
 }
 

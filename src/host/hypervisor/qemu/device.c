@@ -280,8 +280,12 @@ static int add_nic(const struct qemu_sink *s, const struct device *d, const stru
 			json_pack("{s:s,s:s,s:s,s:b}", "type", "tap", "id", name, "fd", fd, "vhost",
 				  false),
 			e);
-	if (r < 0)
+	if (r < 0) {
+		if (s->qmp)
+			(void) qmp_call(s->qmp, "closefd", json_pack("{s:s}", "fdname", name),
+					s->deadline, NULL, NULL);
 		return r;
+	}
 	r = put_device(s, "virtio-net", net_card(&d->nic, name, at), e);
 	if (r < 0 && s->qmp)
 		(void) qmp_call(s->qmp, "netdev_del", json_pack("{s:s}", "id", name), s->deadline,

@@ -473,6 +473,43 @@ TEST(a_disk_has_an_address_by_the_bus_that_it_is_on)
 }
 #endif
 
+#if defined(__x86_64__)
+TEST(an_interface_is_a_tap_by_descriptor_and_a_card_with_its_address)
+{
+	struct scene s;
+	struct device nic = {
+		.kind = DEVICE_NIC, .id = "nic1", .nic = {.mac = {2, 0, 0, 0, 0xa, 1}}};
+	struct device_address at;
+
+	scene_open(&s);
+	nic.nic.tap_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK_EQ(attach(&s, &nic, &at), 0);
+	CHECK_EQ(at.kind, DEVICE_AT_PCI);
+	CHECK_STR(at.text, "08");
+
+	const char *tap = option(&s, "-netdev", "{\"type\":\"tap\",\"id\":\"kata-nic1\",\"fd\":\"");
+	char number[16];
+
+	(void) snprintf(number, sizeof number, "%d\"", s.q.command.fds[s.q.command.n_fds - 1].as);
+	CHECK(tap && strstr(tap, number) && strstr(tap, "\"vhost\":false"));
+	CHECK(strstr(option(&s, "-device", "{\"driver\":\"virtio-net-pci\""),
+		     "\"netdev\":\"kata-nic1\",\"mac\":\"02:00:00:00:0a:01\",\"romfile\":\"\","
+		     "\"bus\":\"pcie.0\",\"addr\":\"8\"}"));
+
+	/* Without PCI the guest finds it by its hardware address. */
+	s.choice.machine = qemu_machine_find(s.choice.arch, "microvm", NULL);
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK_EQ(attach(&s, &nic, &at), 0);
+	CHECK_EQ(at.kind, DEVICE_AT_NAME);
+	CHECK_STR(at.text, "");
+	CHECK(strstr(option(&s, "-device", "{\"driver\":\"virtio-net-device\""),
+		     "\"mac\":\"02:00:00:00:0a:01\"}"));
+	fd_close(nic.nic.tap_fd);
+	scene_close(&s);
+}
+#endif
+
 TEST(a_device_that_cannot_be_attached_is_refused)
 {
 	struct scene s;

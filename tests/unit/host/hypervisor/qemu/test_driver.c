@@ -320,6 +320,43 @@ TEST(a_disk_that_qemu_refuses_is_taken_back)
 	CHECK_EQ(hv_detach(s.hv, "d1", clock_deadline(10000), NULL), -ENOENT);
 	scene_close(&s);
 }
+
+/* @order: what QEMU is told, to the last. */
+static void refuse_nic(const char *script, const char *const *order, size_t n)
+{
+	struct scene s;
+	struct device nic = {.kind = DEVICE_NIC, .id = "nic1"};
+	char said[4096];
+	const char *at = said;
+
+	scene_open(&s, script);
+	s.spec.hotplug = true;
+	CHECK_EQ(create_and_start(&s, 20000, NULL), 0);
+	nic.nic.tap_fd = open(s.kernel, O_RDONLY | O_CLOEXEC);
+	CHECK_EQ(hv_attach(s.hv, &nic, clock_deadline(10000), NULL, NULL), -EREMOTEIO);
+	fd_close(nic.nic.tap_fd);
+	do
+		CHECK_EQ(loop_step(s.loop, clock_deadline(20000), NULL), 1);
+	while (hv_console_tail(s.hv, said, sizeof said) == 0 || !strstr(said, order[n - 1]));
+	for (size_t i = 0; i < n; i++)
+		CHECK((at = strstr(at, order[i])) != NULL);
+	scene_close(&s);
+}
+
+TEST(an_interface_that_qemu_refuses_is_taken_back)
+{
+	static const char *const order[] = {"\"getfd\"", "\"netdev_add\"", "\"fd\":\"kata-nic1\"",
+					    "\"device_add\"", "\"netdev_del\""};
+
+	refuse_nic(GREET ANSWER(4, "device_add"), order, ARRAY_LEN(order));
+}
+
+TEST(a_tap_that_qemu_refuses_is_closed_there)
+{
+	static const char *const order[] = {"\"getfd\"", "\"netdev_add\"", "\"closefd\""};
+
+	refuse_nic(GREET ANSWER(3, "netdev_add"), order, ARRAY_LEN(order));
+}
 #endif
 
 TEST(nothing_is_attached_to_a_machine_whose_start_failed)
