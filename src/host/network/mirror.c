@@ -16,7 +16,8 @@
 #include "host/network/tap.h"
 
 #define INGRESS_HANDLE TC_H_MAKE(0xffffU << 16, 0)
-#define PRIORITY       1U
+/* Tells our filter from those of others. */
+#define PRIORITY 0xca7aU
 
 static int make_queue(struct network *n, int link, struct err *e)
 {
@@ -77,19 +78,20 @@ static int make_filter(struct network *n, int from, int to, struct err *e)
 	return nl_ask(n->sock, &q, e);
 }
 
-int mirror_make(struct network *n, int from, int to, struct err *e)
+static int remove_filter(struct network *n, int from)
 {
-	int r = make_queue(n, from, e);
+	const struct tcmsg tc = {
+		.tcm_ifindex = from,
+		.tcm_parent = INGRESS_HANDLE,
+		.tcm_info = TC_H_MAKE(PRIORITY << 16, htons(ETH_P_ALL)),
+	};
+	struct nl_request q;
 
-	if (r < 0)
-		return r;
-	r = make_filter(n, from, to, e);
-	if (r < 0)
-		mirror_remove(n, from);
-	return r;
+	nl_begin(&q, RTM_DELTFILTER, 0, &tc, sizeof tc);
+	return nl_ask(n->sock, &q, NULL);
 }
 
-void mirror_remove(struct network *n, int from)
+static void remove_queue(struct network *n, int from)
 {
 	const struct tcmsg tc = {
 		.tcm_ifindex = from,
@@ -100,4 +102,22 @@ void mirror_remove(struct network *n, int from)
 
 	nl_begin(&q, RTM_DELQDISC, 0, &tc, sizeof tc);
 	(void) nl_ask(n->sock, &q, NULL);
+}
+
+int mirror_make(struct network *n, int from, int to, struct err *e)
+{
+	int r = make_queue(n, from, e);
+
+	if (r < 0)
+		return r;
+	r = make_filter(n, from, to, e);
+	if (r < 0)
+		remove_queue(n, from);
+	return r;
+}
+
+void mirror_remove(struct network *n, int from)
+{
+	if (remove_filter(n, from) == 0)
+		remove_queue(n, from);
 }

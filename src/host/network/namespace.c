@@ -1,11 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <pthread.h>
 #include <sched.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 
 #include "host/network/facts.h"
 
@@ -44,19 +40,6 @@ int namespace_visit(int ns_fd, int (*fn)(void *arg, struct err *e), void *arg, s
 	return v.r;
 }
 
-static int bring_up_loopback(struct err *e)
-{
-	auto_close int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq lo = {.ifr_name = "lo"};
-
-	if (sock < 0 || ioctl(sock, SIOCGIFFLAGS, &lo) < 0)
-		return err_sys(e, errno, "look at the loopback interface");
-	lo.ifr_flags |= IFF_UP;
-	if (ioctl(sock, SIOCSIFFLAGS, &lo) < 0)
-		return err_sys(e, errno, "bring the loopback interface up");
-	return 0;
-}
-
 static int keep(void *arg, struct err *e)
 {
 	auto_close int fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -64,12 +47,8 @@ static int keep(void *arg, struct err *e)
 
 	if (fd < 0)
 		return err_sys(e, errno, "open the network namespace");
-
-	int r = bring_up_loopback(e);
-
-	if (r == 0)
-		*ret_fd = take_fd(&fd);
-	return r;
+	*ret_fd = take_fd(&fd);
+	return 0;
 }
 
 int network_namespace_new(int *ret_fd, struct err *e)

@@ -104,7 +104,7 @@ void network_facts_fini(struct network_facts *f);
 
 /* ---- namespace.c ---- */
 
-/* Makes an empty namespace, which exists while the descriptor is open. Its loopback is up. */
+/* Makes an empty namespace, which exists while the descriptor is open. */
 int network_namespace_new(int *ret_fd, struct err *e);
 
 /* ---- network.c ---- */
@@ -155,3 +155,6 @@ int network_tap_open(struct network *n, const struct network_link *link, struct 
 /* Removes what network_tap_open() has made, whether or not the interface or the tap are there
  * still. */
 void network_tap_close(struct network *n, int link, struct network_tap *tap);
+
+/* Removes from a namespace all that was made there by a process that is gone. */
+int network_clean(struct network *n, struct err *e);

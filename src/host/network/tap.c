@@ -140,3 +140,19 @@ void network_tap_close(struct network *n, int link, struct network_tap *tap)
 	tap->fd = fd_close(tap->fd);
 	tap->index = 0;
 }
+
+int network_clean(struct network *n, struct err *e)
+{
+	struct network_facts f;
+	int r = network_scan(n, &f, e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < f.n_links; i++) {
+		mirror_remove(n, f.links[i].index);
+		if (tap_is_ours(&f.links[i]))
+			remove_tap(n, f.links[i].index);
+	}
+	network_facts_fini(&f);
+	return 0;
+}

@@ -11,5 +11,5 @@ bool tap_is_ours(const struct network_link *link);
  * ingress queue already), or -errno. */
 int mirror_make(struct network *n, int from, int to, struct err *e);
 
-/* Removes it, if the interface is still there. */
+/* Removes it, if it and the interface are still there. Leaves what others have made. */
 void mirror_remove(struct network *n, int from);

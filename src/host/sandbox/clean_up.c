@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "host/sandbox/machine.h"
 #include "host/sandbox/model.h"
 #include "host/state/names.h"
+#include "oci/names.h"
 
 #define NOTES_MAX_BYTES (64 << 10)
 #define BOOT_ID_PATH    "/proc/sys/kernel/random/boot_id"
@@ -75,10 +77,11 @@ static int notes_write(struct sandbox *sb, const struct guest_container *first, 
 	auto_free char *boot = boot_id();
 	const char *share = sb->machine.share ? share_path(sb->machine.share) : NULL;
 	json_t *notes = json_pack(
-		"{s:s, s:s?, s:s?, s:o, s:o, s:o, s:s?, s:o}", "id", sb->options.id, "bundle",
+		"{s:s, s:s?, s:s?, s:o, s:o, s:o, s:s?, s:o, s:I}", "id", sb->options.id, "bundle",
 		first ? first->bundle : NULL, "boot", boot, "server", process_note(getpid()), "vmm",
 		process_note((pid_t) sandbox_vmm_pid(sb)), "virtiofsd", process_note(virtiofsd),
-		"share", share, "cgroups", cgroup_notes(&sb->machine));
+		"share", share, "cgroups", cgroup_notes(&sb->machine), "network",
+		(json_int_t) interfaces_inode(&sb->machine.interfaces));
 	auto_free char *text = notes ? json_dumps(notes, JSON_INDENT(1)) : NULL;
 
 	json_decref(notes);
@@ -174,25 +177,44 @@ static int remove_cgroups(const json_t *folders, struct err *e)
 	return r;
 }
 
+/* The saved spec of the container that the server was made for; NULL: there is none. */
+static Grpc__Spec *read_spec(const char *state_dir)
+{
+	auto_close int dir = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	Grpc__Spec *spec = NULL;
+	struct err e = {0};
+
+	if (dir >= 0 && oci_spec_saved(dir, &spec, &e) < 0 && e.code != ENOENT)
+		log_err(LOG_WARN, &e, "ignoring the poststop hooks and the network namespace");
+	return spec;
+}
+
+/* Removes what the dead server has made in the network namespace that it was given, if that is
+ * there still. */
+static void clean_network(const Grpc__Spec *spec, const json_t *notes)
+{
+	uint64_t inode = (uint64_t) json_integer_value(json_object_get(notes, "network"));
+	struct err e = {0};
+
+	for (size_t i = 0; spec && spec->linux && i < spec->linux->n_namespaces; i++) {
+		const Grpc__LinuxNamespace *ns = spec->linux->namespaces[i];
+
+		if (ns->path && ns->path[0] && oci_namespace_flag(ns->type) == CLONE_NEWNET &&
+		    interfaces_clean(ns->path, inode, &e) < 0)
+			log_err(LOG_WARN, &e, "ignoring the network namespace");
+	}
+}
+
 /* Runs the saved poststop hooks of the container that the server was made for, because the dead
  * server cannot, and what they undo would stay. */
-static void run_hooks(const char *state_dir, const json_t *notes)
+static void run_hooks(const Grpc__Spec *spec, const json_t *notes)
 {
-	auto_ptr(oci_spec_free) Grpc__Spec *spec = NULL;
 	const char *bundle = json_string_value(json_object_get(notes, "bundle"));
 	const char *id = json_string_value(json_object_get(notes, "id"));
-	auto_close int dir = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_free char *state = NULL;
 	struct err e = {0};
 
-	if (dir < 0 || !bundle || !id)
-		return;
-	if (oci_spec_saved(dir, &spec, &e) < 0) {
-		if (e.code != ENOENT)
-			log_err(LOG_WARN, &e, "ignoring the poststop hooks");
-		return;
-	}
-	if (!spec->hooks)
+	if (!bundle || !id || !spec || !spec->hooks)
 		return;
 
 	const struct oci_state s = {
@@ -238,8 +260,13 @@ int sandbox_clean_up(const char *state_dir, struct err *e)
 		r = remove_cgroups(json_object_get(notes, "cgroups"), e);
 	if (r == 0 && share)
 		r = remove_folder(share, e);
-	if (r == 0)
-		run_hooks(state_dir, notes);
+	if (r == 0) {
+		auto_ptr(oci_spec_free) Grpc__Spec *spec = read_spec(state_dir);
+
+		if (lives_on)
+			clean_network(spec, notes);
+		run_hooks(spec, notes);
+	}
 	json_decref(notes);
 	if (r == 0 && unlink(path) < 0 && errno != ENOENT)
 		r = err_sys(e, errno, "remove '%s'", path);

@@ -2,9 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "host/sandbox/agent_call.h"
@@ -82,6 +85,28 @@ void interfaces_fini(struct interfaces *all)
 	interfaces_end(all);
 	all->ns_fd = fd_close(all->ns_fd);
 	(void) pthread_mutex_destroy(&all->lock);
+}
+
+uint64_t interfaces_inode(const struct interfaces *all)
+{
+	struct stat st;
+
+	return all->ns_fd >= 0 && fstat(all->ns_fd, &st) == 0 ? st.st_ino : 0;
+}
+
+int interfaces_clean(const char *path, uint64_t inode, struct err *e)
+{
+	/* O_NONBLOCK, because a fifo may have its name now. */
+	auto_close int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	auto_ptr(network_close) struct network *n = NULL;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_ino != inode || ioctl(fd, NS_GET_NSTYPE) < 0)
+		return 0;
+
+	int r = network_open(fd, &n, e);
+
+	return r < 0 ? r : network_clean(n, e);
 }
 
 /* ---- What comes and goes; all with the lock ---- */

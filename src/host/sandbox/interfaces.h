@@ -55,5 +55,12 @@ int interfaces_tell(struct sandbox *sb, struct worker *w, msec_t deadline, struc
 /* Both, for a machine that runs. */
 int interfaces_refresh(struct sandbox *sb, struct worker *w, struct err *e);
 
+/* Identifies the namespace for notes; 0: there is none. */
+uint64_t interfaces_inode(const struct interfaces *all);
+
+/* Removes what a server that is dead has made in the namespace @path, if that has @inode and so is
+ * the one that it was. Returns 0 also if there is none any more. */
+int interfaces_clean(const char *path, uint64_t inode, struct err *e);
+
 /* The machine is gone: removes from the namespace what was made there. */
 void interfaces_end(struct interfaces *all);

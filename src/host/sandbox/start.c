@@ -104,6 +104,8 @@ static int start_steps(struct sandbox *sb, const struct sandbox_spec *spec,
 		r = interfaces_begin(&sb->machine.interfaces, first ? first->joined.net_ns : -1,
 				     sb->machine.config->runtime.network, e);
 	if (r == 0)
+		notes_update(sb, first);
+	if (r == 0)
 		r = boot(sb, spec, first, e);
 	if (r == 0)
 		r = cgroups_limit(sb, spec, e);

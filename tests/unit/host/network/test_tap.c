@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/pkt_sched.h>
 #include <sys/stat.h>
 
 #include "messages.h"
@@ -68,7 +69,7 @@ static void leave(struct place *p)
 	fd_close(p->ns_fd);
 }
 
-TEST(a_new_namespace_has_a_loopback_that_is_up_and_nothing_else)
+TEST(a_new_namespace_has_a_loopback_and_nothing_else)
 {
 	struct network_facts f = {0};
 	struct network *n = NULL;
@@ -82,7 +83,7 @@ TEST(a_new_namespace_has_a_loopback_that_is_up_and_nothing_else)
 
 	const struct network_link *lo = link_named(&f, "lo");
 
-	CHECK(lo && (lo->flags & IFF_UP) && lo->type == ARPHRD_LOOPBACK);
+	CHECK(lo && lo->type == ARPHRD_LOOPBACK);
 	for (size_t i = 0; i < f.n_links; i++) {
 		const char *why;
 
@@ -188,5 +189,59 @@ TEST(frames_are_as_large_as_a_tap_can_have_them)
 		CHECK_EQ(tap.mtu, cases[i].tap);
 		network_tap_close(p.n, eth.index, &tap);
 	}
+	leave(&p);
+}
+
+TEST(what_a_dead_process_has_left_is_removed)
+{
+	struct network_tap tap = NETWORK_TAP_NONE;
+	struct place p;
+
+	enter(&p);
+
+	const struct network_link *eth = link_named(&p.f, "eth0");
+
+	CHECK_EQ(network_tap_open(p.n, eth, &tap, NULL), 0);
+	/* The tap goes with the process; the interface's redirection to it stays. */
+	tap.fd = fd_close(tap.fd);
+	CHECK_EQ(network_clean(p.n, NULL), 0);
+	CHECK_EQ(network_tap_open(p.n, eth, &tap, NULL), 0);
+	network_tap_close(p.n, eth->index, &tap);
+	leave(&p);
+}
+
+static int queue_of_another(void *arg, struct err *e)
+{
+	const struct tcmsg tc = {
+		.tcm_ifindex = *(int *) arg,
+		.tcm_parent = TC_H_INGRESS,
+		.tcm_handle = TC_H_MAKE(0xffffU << 16, 0),
+	};
+	int sock = nl_open(NETLINK_ROUTE, e);
+	struct nl_request q;
+
+	nl_begin(&q, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, &tc, sizeof tc);
+	nl_put_string(&q, TCA_KIND, "ingress");
+
+	int r = nl_ask(sock, &q, e);
+
+	fd_close(sock);
+	return r;
+}
+
+TEST(what_others_have_made_is_left_alone)
+{
+	struct network_tap tap = NETWORK_TAP_NONE;
+	struct place p;
+
+	enter(&p);
+
+	const struct network_link *eth = link_named(&p.f, "eth0");
+	int index = eth->index;
+
+	CHECK_EQ(namespace_visit(p.ns_fd, queue_of_another, &index, NULL), 0);
+	CHECK_EQ(network_tap_open(p.n, eth, &tap, NULL), -EEXIST);
+	CHECK_EQ(network_clean(p.n, NULL), 0);
+	CHECK_EQ(namespace_visit(p.ns_fd, queue_of_another, &index, NULL), -EEXIST);
 	leave(&p);
 }
