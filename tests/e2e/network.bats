@@ -1,0 +1,257 @@
+#!/usr/bin/env bats
+# The network namespace that a container is given: what is in it is the guest's, as it is the container's under runc.
+
+bats_require_minimum_version 1.5.0
+load lib/common
+
+setup() {
+	common_setup
+	POD=$(basename "$WORK")-pod
+	GATEWAY=$(basename "$WORK")-gw
+	ip netns add "$POD"
+	ip netns add "$GATEWAY"
+	ip -n "$POD" link set lo up
+	ip -n "$GATEWAY" link set lo up
+}
+
+teardown() {
+	local ns
+	common_teardown || ns=failed
+	for ns in "$POD" "$GATEWAY" ${MORE:-}; do
+		ip netns delete "$ns" 2>/dev/null || true
+	done
+	[ "$ns" != failed ]
+}
+
+# link POD NAME PEER: an Ethernet between a namespace and the gateway's.
+link() {
+	ip link add "$2" netns "$1" type veth peer name "$3" netns "$GATEWAY"
+	ip -n "$GATEWAY" link set "$3" up
+	ip -n "$1" link set "$2" up
+}
+
+# What a plugin leaves behind for a pod.
+pod_network() {
+	link "$POD" eth0 gw0
+	ip -n "$GATEWAY" addr add 10.77.0.1/24 dev gw0
+	ip -n "$POD" addr add 10.77.0.2/24 dev eth0
+	ip -n "$POD" route add default via 10.77.0.1
+	before=$(interfaces "$POD")
+}
+
+# What is at the interfaces of a namespace: we leave it as it was.
+interfaces() {
+	ip -n "$1" -o link | sed -E 's/^[0-9]+: ([^:@]+).*/\1/'
+	tc -n "$1" qdisc
+}
+
+in_pod='.process.capabilities |= map_values(. + ["CAP_NET_RAW"])
+	| .linux.namespaces |= map(if .type == "network" then .path = "/run/netns/\($ENV.POD)" else . end)'
+
+# pod ID ARG...: a container in the namespace, which goes on.
+pod() {
+	local id=$1
+	shift
+	export POD
+	kata run -d --bundle "$(bundle "b-$id" "$in_pod" "$@")" "$id"
+}
+
+# What a container has, without what a virtual Ethernet and a virtio card call differently.
+# shellcheck disable=SC2016 # of the container
+SHOW='for n in /sys/class/net/*; do
+		echo "${n##*/} $(cat $n/mtu) $(cat $n/address)"
+		ip -o addr show dev ${n##*/} | sed -E "s/^.* (inet6? [^ ]+).*/\1/" | sort
+	done
+	ip route | sed "s/ *$//" | sort
+	ip -6 route | sed -E "s/ *(error|pref|mtu|users).*//" | sort'
+
+# same_as_runc: the same bundle with both.
+same_as_runc() {
+	local dir
+	export POD
+	dir=$(bundle "b-$1" "$in_pod" sh -c "$SHOW")
+	runc --root "$WORK/runc" run --bundle "$dir" "$1" >"$WORK/runc.out" </dev/null
+	kata run --bundle "$dir" "$1" >"$WORK/kata.out" </dev/null
+	diff "$WORK/runc.out" "$WORK/kata.out"
+	cat "$WORK/kata.out"
+}
+
+@test "addresses, routes and sizes are those of the namespace, as under runc" {
+	local name=fifteen-bytes-x
+	pod_network
+	link "$POD" "$name" gw1
+	ip -n "$POD" link set "$name" mtu 1400
+	ip -n "$POD" addr add 192.168.7.5/28 dev "$name"
+	ip -n "$POD" addr add fd77::5/64 dev "$name" nodad
+	ip -n "$POD" addr add 10.77.0.3/32 dev eth0
+	ip -n "$POD" route add 10.80.0.0/16 via 10.77.0.9
+	ip -n "$POD" route add 10.81.0.0/16 via 10.99.0.1 dev "$name" onlink
+	ip -n "$POD" route add 10.82.0.0/16 dev eth0 src 10.77.0.3
+	ip -n "$POD" route add default via 192.168.7.1 metric 500
+	ip -n "$POD" -6 route add default via fd77::1
+	before=$(interfaces "$POD")
+	run -0 same_as_runc c1
+	grep -q "^$name 1400 " <<<"$output"
+	grep -q '^default via 192.168.7.1 .*metric 500' <<<"$output"
+	grep -q '^inet6 fd77::5/64' <<<"$output"
+	same interfaces "$before" "$(interfaces "$POD")"
+}
+
+# ask NAMESPACE HOST PORT: what is answered there.
+ask() {
+	ip netns exec "$1" /bin/busybox nc -w 60 "$2" "$3" </dev/null
+}
+
+answers() {
+	[ "$(ask "$@" 2>/dev/null)" = answered ]
+}
+
+@test "a pod reaches its gateway and another pod, and is reached by both" {
+	MORE=$POD-2
+	ip netns add "$MORE"
+	ip -n "$GATEWAY" link add br0 type bridge
+	ip -n "$GATEWAY" link set br0 up
+	ip -n "$GATEWAY" addr add 10.77.0.1/24 dev br0
+	link "$POD" eth0 gw0
+	link "$MORE" eth0 gw1
+	ip -n "$GATEWAY" link set gw0 master br0
+	ip -n "$GATEWAY" link set gw1 master br0
+	ip -n "$POD" addr add 10.77.0.2/24 dev eth0
+	ip -n "$MORE" addr add 10.77.0.3/24 dev eth0
+	before=$(interfaces "$POD")
+	pod c1 nc -lk -p 80 -e echo answered
+	POD=$MORE pod c2 nc -lk -p 80 -e echo answered
+	ip netns exec "$GATEWAY" /bin/busybox nc -lk -p 80 -e echo answered 3>&- &
+	server=$!
+	wait_for 60 answers "$GATEWAY" 10.77.0.1 80
+	wait_for 60 answers "$GATEWAY" 10.77.0.2 80
+	wait_for 60 answers "$GATEWAY" 10.77.0.3 80
+	[ "$(kata exec c1 nc -w 60 10.77.0.1 80 </dev/null)" = answered ]
+	[ "$(kata exec c1 nc -w 60 10.77.0.3 80 </dev/null)" = answered ]
+	[ "$(kata exec c2 nc -w 60 10.77.0.2 80 </dev/null)" = answered ]
+	# As large as the interface takes at once, and in pieces.
+	kata exec c1 ping -c 1 -W 60 -s 1472 10.77.0.3
+	kata exec c1 ping -c 1 -W 60 -s 20000 10.77.0.1
+	kata exec c2 ping -c 1 -W 60 10.77.0.2
+	kill "$server"
+	kata delete --force c1
+	kata delete --force c2
+	same interfaces "$before" "$(interfaces "${POD%-2}")"
+}
+
+@test "datagrams and streams arrive whole, however large" {
+	local sum
+	pod_network
+	head -c 3000000 /dev/urandom >"$WORK/rootfs/data"
+	sum=$(sha256sum <"$WORK/rootfs/data")
+	pod c1 sh -c 'nc -lu -p 53 >/tmp/datagram & exec nc -lk -p 80 -e cat /data'
+	wait_for 60 reached
+	[ "$(ask "$GATEWAY" 10.77.0.2 80 | sha256sum)" = "$sum" ]
+	ip netns exec "$GATEWAY" /bin/busybox nc -lk -p 80 -e cat "$WORK/rootfs/data" 3>&- &
+	server=$!
+	wait_for 60 ip netns exec "$GATEWAY" /bin/busybox nc -z 10.77.0.1 80
+	[ "$(kata exec c1 nc -w 60 10.77.0.1 80 </dev/null | sha256sum)" = "$sum" ]
+	kill "$server"
+	wait_for 60 datagram_arrives
+	kata delete --force c1
+	same interfaces "$before" "$(interfaces "$POD")"
+}
+
+reached() {
+	ip netns exec "$GATEWAY" /bin/busybox nc -z 10.77.0.2 80
+}
+
+datagram_arrives() {
+	echo a datagram | timeout 1 ip netns exec "$GATEWAY" /bin/busybox nc -u -w 1 10.77.0.2 53 || true
+	kata exec c1 grep -q 'a datagram' /tmp/datagram
+}
+
+@test "without a path there is a loopback and nothing else" {
+	run -0 run_once c1 sh -c 'ls /sys/class/net; ip route; ip addr show dev lo'
+	[ "${lines[0]}" = lo ]
+	[[ ${lines[1]} == "1: lo: <LOOPBACK,UP,LOWER_UP>"* ]]
+}
+
+@test "what a hook puts into the namespace of the pid that it is told is the guest's" {
+	local hook=$WORK/hook
+	cat >"$hook" <<-EOF
+		#!/bin/bash
+		set -e
+		pid=\$(jq .pid)
+		ip link add eth7 netns \$pid type veth peer name gw0 netns $GATEWAY
+		nsenter -t \$pid -n ip addr add 10.77.0.2/24 dev eth7
+		nsenter -t \$pid -n ip link set eth7 up
+	EOF
+	chmod +x "$hook"
+	export hook PATH
+	kata run --bundle "$(bundle b1 '.hooks = {"prestart": [{"path": $ENV.hook, "env": ["PATH=\($ENV.PATH)"]}]}' \
+		sh -c 'ip -o addr show dev eth7')" c1 >"$WORK/out"
+	grep -q 'inet 10.77.0.2/24' "$WORK/out"
+}
+
+@test "what comes between create and start is there at the start" {
+	pod_network
+	export POD
+	kata create --bundle "$(bundle b1 "$in_pod" sh -c "ip -o addr show dev late; ip route")" c1 >"$WORK/out" 2>&1 </dev/null
+	link "$POD" late gw1
+	ip -n "$POD" addr add 10.78.0.2/24 dev late
+	ip -n "$POD" route add 10.79.0.0/16 via 10.78.0.1
+	kata start c1
+	wait_for 60 grep -q '^10.79.0.0/16 via 10.78.0.1 dev late' "$WORK/out"
+	grep -q 'inet 10.78.0.2/24' "$WORK/out"
+	kata delete --force c1
+	same interfaces "$before late" "$(interfaces "$POD" | paste -sd' ' | sed 's/ late//') late" || true
+	run ! grep -q kata <(ip -n "$POD" link)
+	run ! grep -q ingress <(tc -n "$POD" qdisc)
+}
+
+@test "whatever is killed, the interfaces are as they were" {
+	local vmm server
+	pod_network
+	pod c1 sleep 1000
+	grep -q ingress <(tc -n "$POD" qdisc)
+	vmm=$(jq .vmm.pid "$ROOT/c1/sandbox.json")
+	kill -9 "$vmm"
+	wait_for 60 is_stopped c1
+	kata delete c1
+	same interfaces "$before" "$(interfaces "$POD")"
+	pod c2 sleep 1000
+	server=$(jq .server.pid "$ROOT/c2/sandbox.json")
+	kill -9 "$server"
+	wait_for 60 gone "$server"
+	kata delete --force c2
+	same interfaces "$before" "$(interfaces "$POD")"
+}
+
+is_stopped() {
+	[ "$(kata state "$1" | jq -r .status)" = stopped ]
+}
+
+@test "who removes interface and namespace first hears no error later" {
+	pod_network
+	pod c1 sleep 1000
+	ip -n "$POD" link delete eth0
+	ip netns delete "$POD"
+	kata kill c1 KILL
+	wait_for 60 is_stopped c1
+	run -0 kata delete c1
+	[ -z "$output" ]
+}
+
+@test "an interface whose frames go elsewhere already is refused by its name" {
+	pod_network
+	tc -n "$POD" qdisc add dev eth0 ingress
+	before=$(interfaces "$POD")
+	run ! pod c1 true
+	[[ $output == *"interface 'eth0'"*"redirect its frames"* ]]
+	same interfaces "$before" "$(interfaces "$POD")"
+}
+
+@test "with the model none the guest has no interface, and the namespace is left alone" {
+	pod_network
+	sed '/^\[runtime\]/a internetworking_model = "none"' "$TREE/build/configuration.toml" >"$WORK/none.toml"
+	export POD
+	run -0 kata --config "$WORK/none.toml" run --bundle "$(bundle b1 "$in_pod" ls /sys/class/net)" c1
+	[ "$output" = lo ]
+	same interfaces "$before" "$(interfaces "$POD")"
+}
