@@ -11,6 +11,7 @@ import subprocess
 import time
 
 from cpu import milliseconds_of
+from engine import Engine
 from figures import Figures
 
 STREAM_BYTES = 128 << 20
@@ -28,12 +29,14 @@ class Bench:
         self.runc = ["runc", "--root", str(scratch / "runc")]
         self.serial = 0
         self._make_rootfs()
+        self.engine = Engine(scratch / "containerd")
         self.run(*self.kata, "run", "-d", "--bundle", str(self._open_bundle("sleep", "100000")), KEEPER)
         self.run(*self.runc, "run", "-d", "--bundle", str(self.bundle("sleep", "100000")), KEEPER)
 
     def close(self) -> None:
         for runtime in (self.kata, self.runc):
             subprocess.run([*runtime, "delete", "--force", KEEPER], check=False, stdin=subprocess.DEVNULL)
+        self.engine.close()
 
     def _make_rootfs(self) -> None:
         for folder in ("bin", "proc", "sys", "dev", "tmp"):
@@ -51,6 +54,8 @@ class Bench:
         config = json.loads((folder / "config.json").read_text())
         config["process"].update(terminal=False, args=list(args))
         config["root"].update(path=str(self.rootfs), readonly=False)
+        # One that is named after the container would be that of both keepers.
+        config["linux"]["cgroupsPath"] = f"/{folder.name}"
         (folder / "config.json").write_text(json.dumps(config))
         return folder
 
@@ -110,7 +115,8 @@ def _processes(name: str) -> list[int]:
     return found
 
 
-def _descendants(root: int) -> list[int]:
+def descendants(root: int) -> list[int]:
+    """The processes that a process has started, and that these have started."""
     children: dict[int, list[int]] = {}
     for entry in pathlib.Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -190,7 +196,7 @@ def _bare(argv: list[str], guest: pathlib.Path) -> list[str]:
 
 
 def _vmm(bench: Bench) -> int:
-    for pid in _descendants(_keeper_server(bench)):
+    for pid in descendants(_keeper_server(bench)):
         name = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
         if name.startswith("qemu-system"):
             return pid
@@ -199,27 +205,30 @@ def _vmm(bench: Bench) -> int:
 
 def run_true(bench: Bench) -> None:
     bundle = str(bench.bundle("true"))
-    bench.figures.add("kata-runtime run true", bench.run(*bench.kata, "run", "--bundle", bundle, bench.fresh()))
-    bench.figures.add("runc run true", bench.run(*bench.runc, "run", "--bundle", bundle, bench.fresh()))
+    bench.figures.add("run true", bench.run(*bench.kata, "run", "--bundle", bundle, bench.fresh()))
+    bench.figures.add("runc: run true", bench.run(*bench.runc, "run", "--bundle", bundle, bench.fresh()))
 
 
 def host_cpu(bench: Bench) -> None:
-    command = [*bench.kata, "run", "--bundle", str(bench.bundle("true")), bench.fresh()]
+    bundle = str(bench.bundle("true"))
     # The kernel keeps 15 bytes of a name.
     names = {"kata-runtime", "containerd-shim-kata-v2"[:15]}
-    bench.figures.add("host CPU of one run", milliseconds_of(names, *command))
+    ours = [*bench.kata, "run", "--bundle", bundle, bench.fresh()]
+    bench.figures.add("host CPU of one run", milliseconds_of(names, *ours))
+    peer = [*bench.runc, "run", "--bundle", bundle, bench.fresh()]
+    bench.figures.add("runc: host CPU of one run", milliseconds_of({"runc"}, *peer))
 
 
 def exec_true(bench: Bench) -> None:
     bench.figures.add("exec true", bench.run(*bench.kata, "exec", KEEPER, "true"))
-    bench.figures.add("runc exec true", bench.run(*bench.runc, "exec", KEEPER, "true"))
+    bench.figures.add("runc: exec true", bench.run(*bench.runc, "exec", KEEPER, "true"))
 
 
-def _stdout(bench: Bench, block: int, blocks: int) -> float:
-    """MB/s out of the keeper, of a program that writes blocks of that size. Only the stream is timed: a first byte
+def _stdout(runtime: list[str], block: int, blocks: int) -> float:
+    """MB/s out of the keeper of that runtime, of a program that writes blocks of that size. Only the stream is timed: a first byte
     says that the process runs."""
     script = f"echo; exec dd if=/dev/zero bs={block} count={blocks} 2>/dev/null"
-    with subprocess.Popen([*bench.kata, "exec", KEEPER, "sh", "-c", script], stdin=subprocess.DEVNULL,
+    with subprocess.Popen([*runtime, "exec", KEEPER, "sh", "-c", script], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, bufsize=0) as out:
         assert out.stdout
         out.stdout.read(1)
@@ -233,10 +242,10 @@ def _stdout(bench: Bench, block: int, blocks: int) -> float:
     return got / 1e6 / took
 
 
-def _stdin(bench: Bench, block: int, total: int) -> float:
-    """MB/s into the keeper, to a program that reads blocks of that size. dd says on its standard error what arrived."""
+def _stdin(runtime: list[str], block: int, total: int) -> float:
+    """MB/s into the keeper of that runtime, to a program that reads blocks of that size. dd says on its standard error what arrived."""
     script = f"echo; exec dd of=/dev/null bs={block} iflag=fullblock 2>&1"
-    with subprocess.Popen([*bench.kata, "exec", KEEPER, "sh", "-c", script], stdin=subprocess.PIPE,
+    with subprocess.Popen([*runtime, "exec", KEEPER, "sh", "-c", script], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE, bufsize=0) as into:
         assert into.stdin and into.stdout
         into.stdout.read(1)
@@ -254,10 +263,11 @@ def _stdin(bench: Bench, block: int, total: int) -> float:
 
 
 def streams(bench: Bench) -> None:
-    bench.figures.add("stdout", _stdout(bench, 1 << 20, STREAM_BYTES >> 20))
-    bench.figures.add("stdout, blocks of 1 KiB", _stdout(bench, 1 << 10, STREAM_BYTES >> 12))
-    bench.figures.add("stdin", _stdin(bench, 1 << 20, STREAM_BYTES))
-    bench.figures.add("stdin, blocks of 1 KiB", _stdin(bench, 1 << 10, STREAM_BYTES >> 2))
+    for prefix, runtime in ("", bench.kata), ("runc: ", bench.runc):
+        bench.figures.add(f"{prefix}stdout", _stdout(runtime, 1 << 20, STREAM_BYTES >> 20))
+        bench.figures.add(f"{prefix}stdout, blocks of 1 KiB", _stdout(runtime, 1 << 10, STREAM_BYTES >> 12))
+        bench.figures.add(f"{prefix}stdin", _stdin(runtime, 1 << 20, STREAM_BYTES))
+        bench.figures.add(f"{prefix}stdin, blocks of 1 KiB", _stdin(runtime, 1 << 10, STREAM_BYTES >> 2))
 
 
 def _terminal(command: list[str]) -> float:
@@ -279,14 +289,14 @@ def _terminal(command: list[str]) -> float:
 
 def terminal_lines(bench: Bench) -> None:
     bench.figures.add("line on a terminal", _terminal([*bench.kata, "exec", "-t", KEEPER]))
-    bench.figures.add("runc line on a terminal", _terminal([*bench.runc, "exec", "-t", KEEPER]))
+    bench.figures.add("runc: line on a terminal", _terminal([*bench.runc, "exec", "-t", KEEPER]))
 
 
 def memory(bench: Bench) -> None:
     server = _keeper_server(bench)
     bench.figures.add("sandbox server PSS", pss_kib(server))
     virtiofsd = 0
-    for pid in _descendants(server):
+    for pid in descendants(server):
         name = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
         if name.startswith("qemu-system"):
             bench.figures.add("QEMU PSS", pss_kib(pid))

@@ -123,7 +123,7 @@ check-programs: guest $(UNIT_BIN) $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(B)/tests/repl
 ## make bench           measure beside peers; writes build/bench.json and docs/performance.md
 .PHONY: bench
 bench: all
-	tests/bench/run --rounds $(or $(ROUNDS),10)
+	tools/room --like-host tests/bench/run --rounds $(or $(ROUNDS),10)
 
 ## make kvm-host        a KVM host in a virtual machine: build it, for tests/kvm-host/kvm-host run and shell
 .PHONY: kvm-host
