@@ -11,7 +11,7 @@ import subprocess
 import time
 
 from cpu import milliseconds_of
-from engine import Engine
+from engine import OwnEngine
 from figures import Figures
 
 STREAM_BYTES = 128 << 20
@@ -29,7 +29,7 @@ class Bench:
         self.runc = ["runc", "--root", str(scratch / "runc")]
         self.serial = 0
         self._make_rootfs()
-        self.engine = Engine(scratch / "containerd")
+        self.engine = OwnEngine(scratch / "containerd")
         self.run(*self.kata, "run", "-d", "--bundle", str(self._open_bundle("sleep", "100000")), KEEPER)
         self.run(*self.runc, "run", "-d", "--bundle", str(self.bundle("sleep", "100000")), KEEPER)
 

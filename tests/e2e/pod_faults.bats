@@ -3,35 +3,21 @@
 
 bats_require_minimum_version 1.5.0
 load lib/common
+load lib/pod
 
 setup_file() {
 	common_setup
 	export WORK ROOT ROOTFS FENCE OUTSIDE mounts_before cgroups_before shares_before
-	mkdir "$WORK/fifos"
-	bundle pod '.linux.resources = {}' sleep 10000 >/dev/null
-	# Not a lone container's server: as containerd starts one.
-	SOCKET=$(cd "$WORK/pod" && TTRPC_ADDRESS='' KATA_CONF_FILE=$TREE/build/configuration.toml "$TREE/build/containerd-shim-kata-v2" \
-		-namespace faults -address "$WORK/none.sock" -publish-binary true -id pod start </dev/null 2>"$WORK/start.err" 3>&-)
-	SOCKET=${SOCKET#unix://}
-	export SOCKET
-	clients begin "$WORK/pod"
+	pod_begin
 }
 
 teardown_file() {
-	clients end
-	wait_for 60 [ ! -e "$SOCKET" ]
-	rmdir /run/containerd/s /run/containerd 2>/dev/null || true
+	pod_end
 	common_teardown
 }
 
 setup() {
 	fence_enter
-}
-
-# clients CASE [ARG]...: see lib/pod_client.py.
-clients() {
-	PYTHONDONTWRITEBYTECODE=1 timeout --foreground 900 /usr/bin/python3 "$BATS_TEST_DIRNAME/lib/pod_client.py" "$SOCKET" "$WORK/fifos" "$@" >"$WORK/figures"
-	sed 's/^/# /' "$WORK/figures" >&3
 }
 
 @test "fifty clients at once: each call for ids that nobody has, in wrong states, and twice" {

@@ -108,6 +108,12 @@ check-engines: all
 check-containerd: all
 	tests/engines/containerd-versions
 
+## make check-scale     many pods, many execs and much data, in minutes; on a machine that does nothing else
+.PHONY: check-scale
+check-scale: all
+	@mkdir -p build/results
+	tools/room --like-host tools/run-bats build/results/scale.list -- tests/scale/*.bats
+
 ## make check-corpus    replay the fuzzing corpora
 .PHONY: check-corpus
 check-corpus: $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(B)/tests/replay_%)
