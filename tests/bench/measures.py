@@ -31,7 +31,9 @@ class Bench:
         self._make_rootfs()
         self.engine = OwnEngine(scratch / "containerd")
         self.run(*self.kata, "run", "-d", "--bundle", str(self._open_bundle("sleep", "100000")), KEEPER)
-        self.run(*self.runc, "run", "-d", "--bundle", str(self.bundle("sleep", "100000")), KEEPER)
+        # Without a name of its own it would be that of the other keeper.
+        peer = self.bundle("sleep", "100000", cgroup="/bench-peer")
+        self.run(*self.runc, "run", "-d", "--bundle", str(peer), KEEPER)
 
     def close(self) -> None:
         for runtime in (self.kata, self.runc):
@@ -45,7 +47,7 @@ class Bench:
         for applet in ("sh", "true", "sleep", "cat", "dd", "head", "wc", "grep", "seq"):
             (self.rootfs / "bin" / applet).symlink_to("busybox")
 
-    def bundle(self, *args: str) -> pathlib.Path:
+    def bundle(self, *args: str, cgroup: str = "") -> pathlib.Path:
         """A new bundle that runs @args, with what both runtimes can do on any host."""
         self.serial += 1
         folder = self.scratch / f"bundle-{self.serial}"
@@ -54,8 +56,8 @@ class Bench:
         config = json.loads((folder / "config.json").read_text())
         config["process"].update(terminal=False, args=list(args))
         config["root"].update(path=str(self.rootfs), readonly=False)
-        # One that is named after the container would be that of both keepers.
-        config["linux"]["cgroupsPath"] = f"/{folder.name}"
+        if cgroup:
+            config["linux"]["cgroupsPath"] = cgroup
         (folder / "config.json").write_text(json.dumps(config))
         return folder
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # What watches and cleans up sandboxes: the management socket, kata-runtime metrics, list and cleanup.
 
+bats_require_minimum_version 1.5.0
 load lib/common
 load lib/containerd
 
@@ -272,4 +273,46 @@ page_is_complete() {
 	kata --debug --log "$WORK/log" --log-format json run --bundle "$(bundle "b-$id" . true)" "$id"
 	jq -es --arg id "$id" 'map(select(.msg | startswith("guest: "))) | length > 0 and all(.[]; .sandbox == $id)' "$WORK/log"
 	jq -es 'map(select(.msg | startswith("step: "))) | length > 0 and all(.[]; .sandbox)' "$WORK/log"
+}
+
+overhead_folders() {
+	ls -d /tmp/kata-overhead-* 2>/dev/null || true
+}
+
+@test "check --overhead: what a pod takes of the host, as a RuntimeClass says it" {
+	run --separate-stderr kata check --overhead
+	echo "$output" "$stderr"
+	[ "$status" -eq 0 ]
+	[ -z "$stderr" ]
+	local name together memory
+	for name in containerd-shim virtiofsd qemu-system kata-container; do
+		grep -qE "^#   $name[^ ]* +[0-9]+\.[0-9] MiB$" <<<"$output"
+	done
+	together=$(sed -n 's/^# together \([0-9]*\) MiB; their control group has [1-9][0-9]* MiB$/\1/p' <<<"$output")
+	memory=$(sed -n 's/^    memory: "\([0-9]*\)Mi"$/\1/p' <<<"$output")
+	[ "$together" -gt 20 ]
+	[ "$memory" -ge "$together" ]
+	[ "$(grep -v '^#' <<<"$output" | sed 's/"[0-9]*\(Mi\|m\)"/N/')" = $'overhead:\n  podFixed:\n    memory: N\n    cpu: N' ]
+	[ -z "$(overhead_folders)" ]
+}
+
+machine_is_there() {
+	local pid
+	for pid in $(leftover_pids); do
+		[[ $(cat "/proc/$pid/comm" 2>/dev/null) != qemu-system* ]] || return 0
+	done
+	return 1
+}
+
+@test "check --overhead that is ended by a signal leaves nothing" {
+	local code=0 pid
+	"$TREE/build/kata-runtime" --root "$ROOT" check --overhead >"$WORK/out" 2>&1 3>&- &
+	pid=$!
+	wait_for 60 machine_is_there
+	kill -TERM "$pid"
+	wait "$pid" || code=$?
+	cat "$WORK/out"
+	[ "$code" -ne 0 ]
+	wait_for 60 nothing_runs
+	[ -z "$(overhead_folders)" ]
 }

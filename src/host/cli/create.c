@@ -248,6 +248,7 @@ int create_container(const struct cli *cli, const struct create_values *v, const
 	interrupt_unwatch(&m.interrupt);
 	session_fini(&m.session);
 	oci_spec_free(m.spec);
-	interrupt_die(&m.interrupt);
+	if (!v->outlives)
+		interrupt_die(&m.interrupt);
 	return r;
 }

@@ -12,8 +12,10 @@ struct create_values {
 	const char *pid_file;
 	const char *console_socket;
 	uint64_t preserve_fds;
-	bool detach; /* run only */
-	bool keep;   /* run only */
+	bool detach;   /* run only */
+	bool keep;     /* run only */
+	bool outlives; /* no option: a signal that ends create is -EINTR, because the caller has
+			 * something to remove; else this process dies of it */
 };
 
 #define CREATE_FIELD(kind, member) OPTION_FIELD(kind, struct create_values, member)

@@ -9,6 +9,7 @@
 #include "base/array.h"
 #include "base/auto.h"
 #include "base/file.h"
+#include "host/cli/overhead.h"
 #include "host/cli/verb.h"
 #include "host/config/config.h"
 #include "host/hypervisor/hypervisor.h"
@@ -164,13 +165,23 @@ static void check_root(struct report *r)
 		    "the sandbox server needs root for namespaces and mounts", NULL);
 }
 
+struct check_values {
+	bool overhead;
+};
+
+static const struct option check_options[] = {
+	{"overhead", 0, OPTION_FLAG, offsetof(struct check_values, overhead), NULL,
+	 "measure a pod, and print what a RuntimeClass of Kubernetes says of it", false},
+};
+
 static int check_run(struct cli *cli, const void *values, int argc, char **argv, struct err *e)
 {
+	const struct check_values *v = values;
 	auto_ptr(config_free) struct config *config = NULL;
-	int r = config_load(cli->config, &config, e);
+	int r = v->overhead ? overhead_measure(cli, e) : config_load(cli->config, &config, e);
 
-	(void) values, (void) argc, (void) argv;
-	if (r < 0)
+	(void) argc, (void) argv;
+	if (r < 0 || v->overhead)
 		return r;
 
 	struct report report = {.config = config};
@@ -194,6 +205,9 @@ const struct verb verb_check = {
 	.name = "check",
 	.arguments = "",
 	.help = "can this host run containers, and what is missing?",
+	.options = check_options,
+	.n_options = ARRAY_LEN(check_options),
+	.values_bytes = sizeof(struct check_values),
 	.max_args = 0,
 	.run = check_run,
 };
