@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "host/cgroup/cgroup_priv.h"
+#include "oci/pod_limits.h"
 
 /* What a machine takes beside its guest's memory: the VMM and virtiofsd under load, the server, and
  * room for files in the host's cache. */
@@ -27,16 +28,6 @@
 /* Shares are 2 to 262144, and weights of cgroup v2 1 to 10000 (kernel, cgroup-v2.rst). */
 #define SHARES_MIN 2
 #define SHARES_MAX 262144
-
-static uint64_t annotation(Grpc__Spec__AnnotationsEntry *const *list, size_t n, const char *key)
-{
-	int64_t value = 0;
-
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(list[i]->key, key) == 0 && num_parse_i64(list[i]->value, &value) < 0)
-			log_warn("ignoring annotation %s: '%s' is no number", key, list[i]->value);
-	return value > 0 ? (uint64_t) value : 0; /* -1 is no limit */
-}
 
 /* A limit of the specification: 0 says nothing, and -1 that there is none. */
 static uint64_t limit_of(int64_t limit)
@@ -65,13 +56,12 @@ static void take_resources(struct host_limits *l, const Grpc__LinuxResources *fr
 
 static void take_annotations(struct host_limits *l, const struct host_wants *w)
 {
-#define OF_SANDBOX(what) \
-	annotation(w->annotations, w->n_annotations, "io.kubernetes.cri.sandbox-" what)
-	l->memory_bytes = OF_SANDBOX("memory");
-	l->cpu_shares = OF_SANDBOX("cpu-shares");
-	l->cpu_period_us = OF_SANDBOX("cpu-period");
-	l->cpu_quota_us = OF_SANDBOX("cpu-quota");
-#undef OF_SANDBOX
+	const struct pod_limits pod = pod_limits_read(w->annotations, w->n_annotations);
+
+	l->memory_bytes = pod.memory_bytes;
+	l->cpu_shares = pod.cpu_shares;
+	l->cpu_period_us = pod.cpu_period_us;
+	l->cpu_quota_us = pod.cpu_quota_us;
 }
 
 struct host_limits host_limits_of(const struct host_wants *w)

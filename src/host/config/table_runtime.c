@@ -51,9 +51,11 @@ static const struct key keys[] = {
 	 .access = POD_IF_NAMED,
 	 .to = KEY_TO(runtime.static_sandbox_resource_mgmt),
 	 .preset = "false",
-	 .help = "A pod's machine keeps the size that it boots with; else it grows with the limits "
-		 "of its containers, and gives memory back when they go. A machine of one container "
-		 "keeps its size in any case."},
+	 .help = "A pod's machine keeps the size that it boots with, which has room for what the "
+		 "annotations `io.kubernetes.cri.sandbox-memory`, `-cpu-quota` and `-cpu-period` "
+		 "say of all its containers; else it grows with the limits of its containers, and "
+		 "gives memory back when they go. A machine of one container keeps its size in any "
+		 "case."},
 	{.name = "sandbox_cgroup_only",
 	 .kind = KEY_BOOL,
 	 .access = POD_IF_NAMED,

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
 #include "host/config/config.h"
 #include "oci.pb-c.h"
+#include "oci/pod_limits.h"
 
 /*
  * What a machine gets of the host: how many CPUs and how much memory, from the configuration and
@@ -35,6 +37,10 @@ struct machine_need {
 
 /* What one container needs; @resources may be NULL. */
 struct machine_need machine_need(const Grpc__LinuxResources *resources);
+
+/* What the containers of a pod will need, by what is said of all of them before there is one. False
+ * when nothing is. */
+bool machine_need_of_pod(const struct pod_limits *limits, struct machine_need *ret);
 
 /* What is needed after an update, which changes only what it names. */
 struct machine_need machine_need_updated(const struct machine_need *need,

@@ -14,6 +14,8 @@
 
 /* The period of a quota when the spec gives none (runtime specification, CPU). */
 #define CPU_PERIOD_DEFAULT_US 100000
+/* The longest that the kernel takes (sched-bwc.rst). */
+#define CPU_PERIOD_MOST_US 1000000
 
 struct host_size host_size(void)
 {
@@ -60,11 +62,12 @@ static uint64_t at_least(uint64_t n, uint64_t least)
 	return n > least ? n : least;
 }
 
-static uint64_t quota_milli(const Grpc__LinuxCPU *cpu)
+/* @period of 0: the usual one. */
+static uint64_t quota_milli(uint64_t quota, uint64_t period)
 {
-	uint64_t period = cpu->has_period && cpu->period ? cpu->period : CPU_PERIOD_DEFAULT_US;
-	uint64_t quota = (uint64_t) cpu->quota;
-	uint64_t part = quota % period * 1000; /* periods are at most a second, in microseconds */
+	period = period ? at_most(period, CPU_PERIOD_MOST_US) : CPU_PERIOD_DEFAULT_US;
+
+	uint64_t part = quota % period * 1000;
 	uint64_t milli = at_most(quota / period, CPU_MILLI_MOST / 1000) * 1000;
 
 	return milli + part / period + (part % period != 0);
@@ -85,7 +88,9 @@ struct machine_need machine_need_updated(const struct machine_need *need,
 	struct machine_need n = *need;
 
 	if (cpu && cpu->has_quota)
-		n.cpu_milli = cpu->quota > 0 ? quota_milli(cpu) : 0;
+		n.cpu_milli = cpu->quota > 0 ? quota_milli((uint64_t) cpu->quota,
+							   cpu->has_period ? cpu->period : 0)
+					     : 0;
 	if (cpu && cpu->cpus && cpu->cpus[0])
 		n.cpus_named = cpus_in_list(cpu->cpus);
 	if (memory && memory->has_limit) {
@@ -95,6 +100,18 @@ struct machine_need machine_need_updated(const struct machine_need *need,
 					 : at_most((uint64_t) memory->limit, MEMORY_BYTES_MOST);
 	}
 	return n;
+}
+
+bool machine_need_of_pod(const struct pod_limits *limits, struct machine_need *ret)
+{
+	if (!limits->cpu_quota_us && !limits->memory_bytes)
+		return false;
+	*ret = (struct machine_need){
+		.cpu_milli = quota_milli(limits->cpu_quota_us, limits->cpu_period_us),
+		.memory_bytes = at_most(limits->memory_bytes, MEMORY_BYTES_MOST),
+		.n_unlimited = limits->memory_bytes == 0,
+	};
+	return true;
 }
 
 void machine_need_add(struct machine_need *sum, const struct machine_need *one)

@@ -177,12 +177,24 @@ static const char *agent_params(const struct machine *m, char buf[AGENT_PARAMS_B
 	return set(buf);
 }
 
+/* What the machine needs at its start. One that cannot grow must have room for all containers that
+ * will come. */
+static struct machine_need first_need(const struct sandbox *sb, const struct sandbox_spec *spec)
+{
+	const struct pod_limits pod = pod_limits_read(spec->annotations, spec->n_annotations);
+	struct machine_need need;
+
+	if (!sb->options.lone && !sb->machine.may_grow && machine_need_of_pod(&pod, &need))
+		return need;
+	return machine_need(spec->resources);
+}
+
 static void describe_machine(struct sandbox *sb, const struct sandbox_spec *spec,
 			     struct vm_spec *vm)
 {
 	const struct config_hypervisor *c = &sb->machine.config->hypervisor;
 	struct host_size host = host_size();
-	struct machine_need need = machine_need(spec->resources);
+	struct machine_need need = first_need(sb, spec);
 	struct machine_size size = machine_size(c, &need, &host);
 	struct machine_size most = machine_size_most(c, &host);
 	bool grows = sb->machine.may_grow;

@@ -54,6 +54,35 @@ TEST(a_quota_gets_as_many_cpus_as_it_can_use)
 	CHECK_EQ(size().vcpus, 2);
 }
 
+static struct machine_size size_of_pod(struct pod_limits limits)
+{
+	struct machine_need need;
+
+	CHECK(machine_need_of_pod(&limits, &need));
+	return machine_size(&config, &need, &host);
+}
+
+TEST(a_pod_has_room_for_all_of_its_containers)
+{
+	struct machine_need need;
+
+	CHECK(!machine_need_of_pod(&(struct pod_limits){.cpu_shares = 2}, &need));
+	CHECK_EQ(size_of_pod((struct pod_limits){.cpu_quota_us = 250000}).vcpus, 3);
+	CHECK_EQ(size_of_pod((struct pod_limits){.cpu_quota_us = 250000}).memory_bytes, 256 * MIB);
+	CHECK_EQ(size_of_pod((struct pod_limits){.memory_bytes = 640 * MIB}).memory_bytes,
+		 (640 + 10 + 64) * MIB);
+	CHECK_EQ(size_of_pod((struct pod_limits){.memory_bytes = 640 * MIB}).vcpus, 1);
+	/* Nobody has checked the author's numbers. */
+	const struct pod_limits most = {
+		.memory_bytes = INT64_MAX,
+		.cpu_quota_us = INT64_MAX,
+		.cpu_period_us = INT64_MAX,
+	};
+
+	CHECK_EQ(size_of_pod(most).vcpus, 8);
+	CHECK_EQ(size_of_pod(most).memory_bytes, host.memory_bytes);
+}
+
 TEST(a_set_of_cpus_exists_in_the_guest)
 {
 	cpu.cpus = "0-1,3";

@@ -100,9 +100,8 @@ TEST(a_container_that_the_machine_has_no_room_for_is_refused_and_the_others_stay
 	down();
 }
 
-TEST(a_machine_that_is_sized_once_keeps_its_size)
+static void size_once(void)
 {
-	up();
 	auto_free char *path = str_printf("%s/configuration.toml", here.folder);
 	auto_free char *text = NULL;
 
@@ -112,6 +111,12 @@ TEST(a_machine_that_is_sized_once_keeps_its_size)
 		str_printf("%s[runtime]\nstatic_sandbox_resource_mgmt = true\n", text);
 
 	write_text(here.folder, "configuration.toml", more);
+}
+
+TEST(a_machine_that_is_sized_once_keeps_its_size)
+{
+	up();
+	size_once();
 	CHECK_EQ(create("c1", NO_STREAMS), 0);
 	write_limits(256, 200000);
 	CHECK_EQ(create("c2", NO_STREAMS), 0);
@@ -121,5 +126,45 @@ TEST(a_machine_that_is_sized_once_keeps_its_size)
 	CHECK_EQ(here.agent.updates, 1);
 	end("c1");
 	end("c2");
+	down();
+}
+
+/* What CRI says of a pod whose containers may have 256 MiB and two CPUs together. */
+static void write_pod_limits(void)
+{
+	write_text(here.bundle, "config.json",
+		   "{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"rootfs\"},"
+		   "\"process\":{\"cwd\":\"/\",\"args\":[\"stay\"],\"user\":{\"uid\":0,\"gid\":0}},"
+		   "\"annotations\":{\"io.kubernetes.cri.sandbox-memory\":\"268435456\","
+		   "\"io.kubernetes.cri.sandbox-cpu-quota\":\"150000\","
+		   "\"io.kubernetes.cri.sandbox-cpu-period\":\"100000\"},"
+		   "\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"mount\"}]}}");
+}
+
+TEST(a_machine_that_is_sized_once_has_room_for_the_containers_of_its_pod)
+{
+	up();
+	size_once();
+	write_pod_limits();
+	CHECK_EQ(create("c1", NO_STREAMS), 0);
+	CHECK_EQ(here.hv->memory_bytes, room_for(256));
+	CHECK_EQ(here.hv->vcpus, 2);
+	write_limits(256, 150000);
+	CHECK_EQ(create("c2", NO_STREAMS), 0);
+	CHECK_EQ(here.hv->memory_bytes, room_for(256));
+	CHECK_EQ(here.agent.onlined, 0);
+	end("c2");
+	end("c1");
+	down();
+}
+
+TEST(a_machine_that_grows_boots_as_small_as_its_configuration_says)
+{
+	up();
+	write_pod_limits();
+	CHECK_EQ(create("c1", NO_STREAMS), 0);
+	CHECK_EQ(here.hv->memory_bytes, room_for(0));
+	CHECK_EQ(here.hv->vcpus, 1);
+	end("c1");
 	down();
 }
