@@ -51,14 +51,18 @@ static void make_pod0(struct vm *vm)
 	MUST(ask(vm, &w, NULL, &why));
 }
 
-/* What a container sees; the caller frees it. */
+/* What a container says that may change the network; the caller frees it. */
 static char *see(struct vm *vm, const char *command)
 {
+	static const char may[] = ", \"capabilities\": {\"bounding\": [\"CAP_NET_ADMIN\"],"
+				  "\"permitted\": [\"CAP_NET_ADMIN\"],"
+				  "\"effective\": [\"CAP_NET_ADMIN\"]}";
+	struct box_options o = {.process_extra = may};
 	struct run r;
 	int code;
 
 	box_prepare(vm);
-	code = box_run(vm, "look", command, NULL, &r);
+	code = box_run(vm, "look", command, &o, &r);
 	if (code != 0)
 		FAIL("'%s' ended with %d: %s", command, code, run_err(&r));
 
@@ -167,4 +171,329 @@ CASE(routes_are_set_whatever_their_order)
 		   "10.7.0.0/24 dev pod0 scope link  src 10.7.0.2 \n"
 		   "10.8.0.0/16 via 10.7.0.1 dev pod0  src 10.7.0.2 \n"
 		   "10.9.0.1 dev pod0 scope link \n");
+}
+
+/* Which of the routes with that destination, or NULL. */
+static Types__Route *find_route(Grpc__Routes *all, const char *dest)
+{
+	for (size_t i = 0; i < all->n_routes; i++)
+		if (strcmp(all->routes[i]->dest, dest) == 0)
+			return all->routes[i];
+	return NULL;
+}
+
+static Grpc__Routes *list_routes(struct vm *vm)
+{
+	Grpc__ListRoutesRequest req = GRPC__LIST_ROUTES_REQUEST__INIT;
+	Grpc__Routes *all = NULL;
+
+	MUST(vm_call(vm, "ListRoutes", &req, &all, &why));
+	return all;
+}
+
+static bool has_route(struct vm *vm, const char *dest)
+{
+	Grpc__Routes *all = list_routes(vm);
+	bool found = find_route(all, dest);
+
+	ttrpc_message_free(&all->base);
+	return found;
+}
+
+CASE(the_same_interface_again_changes_nothing_and_other_addresses_replace_its_own)
+{
+	Types__Route more = route("10.8.0.0/16", "10.7.0.1", "pod0");
+	struct wish w = {0};
+
+	make_pod0(vm);
+	MUST(set_routes(vm, &more, 1, NULL, &why));
+	make_pod0(vm);
+	/* It was not taken down: its route is still there. */
+	CHECK(has_route(vm, "10.8.0.0/16"));
+
+	wish_init(&w, "pod0", VM_NIC_MAC);
+	wish_address(&w, "10.7.0.3", "24");
+	wish_address(&w, "10.7.0.4", "24");
+	wish_address(&w, "fd00:7::3", "64");
+	MUST(ask(vm, &w, NULL, &why));
+	check_seen(vm, ADDRESSES("pod0"),
+		   "pod0    inet 10.7.0.3/24 brd 10.7.0.255 scope global pod0\n"
+		   "pod0    inet 10.7.0.4/24 brd 10.7.0.255 scope global secondary pod0\n"
+		   "pod0    inet6 fd00:7::3/64 scope global flags 02\n");
+	/* The second without the first, which the kernel would remove together. */
+	wish_init(&w, "pod0", VM_NIC_MAC);
+	wish_address(&w, "10.7.0.4", "24");
+	MUST(ask(vm, &w, NULL, &why));
+	check_seen(vm, ADDRESSES("pod0"),
+		   "pod0    inet 10.7.0.4/24 brd 10.7.0.255 scope global pod0\n");
+}
+
+CASE(an_interface_without_arp_and_its_address_on_one_host_only)
+{
+	struct wish w = {0};
+	Types__Interface *now = NULL;
+
+	wish_init(&w, "pod0", VM_NIC_MAC);
+	w.interface.raw_flags = 0x80; /* IFF_NOARP */
+	wish_address(&w, "10.7.0.2", "32");
+	MUST(ask(vm, &w, &now, &why));
+	CHECK_EQ(now->raw_flags, 0x80);
+	ttrpc_message_free(&now->base);
+	check_seen(vm, ADDRESSES("pod0"), "pod0    inet 10.7.0.2/32 scope global pod0\n");
+	check_seen(vm, "ip -o link show dev pod0 | grep -o 'NOARP\\|,UP'", "NOARP\n,UP\n");
+	make_pod0(vm);
+	check_seen(vm, "ip -o link show dev pod0 | grep -o 'NOARP\\|,UP'", ",UP\n");
+}
+
+CASE(routes_that_an_earlier_call_has_set_go_and_all_others_stay)
+{
+	Types__Route list[] = {
+		route("10.8.0.0/16", "10.7.0.1", "pod0"),
+		route("10.9.0.0/16", "10.7.0.1", "pod0"),
+		route("fd00:8::/64", "fd00:7::1", "pod0"),
+		route("fd00:9::/64", "fd00:7::1", "pod0"),
+	};
+	Types__Route other = route("127.5.0.0/16", "", "lo");
+
+	make_pod0(vm);
+	MUST(set_routes(vm, list, ARRAY_LEN(list), NULL, &why));
+	/* One that a container has set, and two calls that say the same. */
+	auto_free char *out = see(vm, "ip route add 10.10.0.0/16 via 10.7.0.1");
+
+	MUST(set_routes(vm, &list[1], 2, NULL, &why));
+	MUST(set_routes(vm, &list[1], 2, NULL, &why));
+	/* It names another interface only. */
+	MUST(set_routes(vm, &other, 1, NULL, &why));
+	MUST(set_routes(vm, NULL, 0, NULL, &why));
+	CHECK(!has_route(vm, "10.8.0.0/16"));
+	CHECK(!has_route(vm, "fd00:9::/64"));
+	CHECK(has_route(vm, "10.9.0.0/16"));
+	CHECK(has_route(vm, "10.10.0.0/16"));
+	CHECK(has_route(vm, "10.7.0.0/24"));
+	CHECK(has_route(vm, "fd00:8::/64"));
+	CHECK(has_route(vm, "fd00:7::/64"));
+	CHECK(has_route(vm, "127.5.0.0/16"));
+}
+
+CASE(a_default_route_onlink_and_one_with_a_metric_stand_beside_each_other)
+{
+	Types__Route list[] = {
+		route("", "169.254.1.1", "pod0"),
+		route("", "10.7.0.1", "pod0"),
+	};
+	Grpc__Routes *now = NULL;
+	unsigned defaults = 0;
+
+	make_pod0(vm);
+	list[0].flags = 4 | 16; /* RTNH_F_ONLINK, and RTNH_F_LINKDOWN of the host's */
+	list[1].metric = 100;
+	MUST(set_routes(vm, list, ARRAY_LEN(list), &now, &why));
+	for (size_t i = 0; i < now->n_routes; i++) {
+		Types__Route *r = now->routes[i];
+
+		if (strcmp(r->dest, "0.0.0.0/0") != 0)
+			continue;
+		defaults++;
+		CHECK_STR(r->gateway, r->metric == 0 ? "169.254.1.1" : "10.7.0.1");
+		CHECK_EQ(r->flags & 4, r->metric == 0 ? 4 : 0);
+	}
+	CHECK_EQ(defaults, 2);
+	ttrpc_message_free(&now->base);
+}
+
+CASE(a_route_that_the_kernel_refuses_is_named_and_those_before_it_stay)
+{
+	Types__Route list[] = {
+		route("10.11.0.0/16", "10.7.0.1", "pod0"),
+		route("10.12.0.0/16", "10.99.0.1", "pod0"),
+	};
+	struct err e = {0};
+
+	make_pod0(vm);
+	CHECK(set_routes(vm, list, ARRAY_LEN(list), NULL, &e) < 0);
+	if (!strstr(e.text, "10.12.0.0/16 by 10.99.0.1 on 'pod0', after 1 of 2"))
+		FAIL("it says '%s'", e.text);
+	CHECK(has_route(vm, "10.11.0.0/16"));
+	/* It is still known, so that it goes when it is not wanted. */
+	list[1] = route("10.12.0.0/16", "10.7.0.1", "pod0");
+	MUST(set_routes(vm, &list[1], 1, NULL, &why));
+	CHECK(!has_route(vm, "10.11.0.0/16"));
+}
+
+CASE(ten_thousand_routes_are_set_and_removed)
+{
+	enum { N = 10000 };
+	Types__Route *list = calloc(N, sizeof *list),
+		     one = route("10.8.0.0/16", "10.7.0.1", "pod0");
+	char(*dests)[32] = calloc(N, sizeof *dests);
+	Grpc__Routes *now = NULL;
+
+	CHECK(list && dests);
+	make_pod0(vm);
+	for (int i = 0; i < N; i++) {
+		(void) snprintf(dests[i], sizeof dests[i], "100.%d.%d.0/24", i / 256, i % 256);
+		list[i] = route(dests[i], "10.7.0.1", "pod0");
+	}
+	MUST(set_routes(vm, list, N, &now, &why));
+	CHECK(now->n_routes >= N);
+	CHECK(find_route(now, "100.39.15.0/24"));
+	ttrpc_message_free(&now->base);
+	MUST(set_routes(vm, &one, 1, &now, &why));
+	CHECK(now->n_routes < 50);
+	ttrpc_message_free(&now->base);
+	free(list);
+	free(dests);
+}
+
+static bool has_interface(struct vm *vm, const char *name, const char *mac)
+{
+	Grpc__ListInterfacesRequest req = GRPC__LIST_INTERFACES_REQUEST__INIT;
+	Grpc__Interfaces *all = NULL;
+	bool found = false;
+
+	MUST(vm_call(vm, "ListInterfaces", &req, &all, &why));
+	for (size_t i = 0; i < all->n_interfaces; i++)
+		if (strcmp(all->interfaces[i]->name, name) == 0 &&
+		    strcmp(all->interfaces[i]->hwaddr, mac) == 0)
+			found = true;
+	ttrpc_message_free(&all->base);
+	return found;
+}
+
+CASE(the_loopback_is_listed_and_up)
+{
+	CHECK(has_interface(vm, "lo", "00:00:00:00:00:00"));
+	check_seen(vm, "ip -o addr show dev lo | grep -o 'inet [0-9./]*'", "inet 127.0.0.1/8\n");
+}
+
+CASE(an_interface_that_is_plugged_in_is_found_by_its_place_and_names_are_swapped)
+{
+	struct wish w = {0};
+	Types__Interface *now = NULL;
+
+	make_pod0(vm);
+	for (int i = 0; i < 3; i++) {
+		MUST(vm_plug_nic(vm, &why));
+		/* The name is the other one's; the address is set, too. */
+		wish_init(&w, "pod0", "52:54:00:00:00:0a");
+		w.interface.devicepath = (char *) VM_PLUG_NIC_PCI_PATH;
+		w.interface.device = (char *) "veth1";
+		wish_address(&w, "10.20.0.2", "24");
+		MUST(ask(vm, &w, &now, &why));
+		CHECK_STR(now->hwaddr, "52:54:00:00:00:0a");
+		CHECK_STR(now->device, "veth1");
+		CHECK_STR(now->devicepath, VM_PLUG_NIC_PCI_PATH);
+		ttrpc_message_free(&now->base);
+		CHECK(has_interface(vm, "pod0", "52:54:00:00:00:0a"));
+		CHECK(!has_interface(vm, "pod0", VM_NIC_MAC));
+		MUST(vm_unplug_nic(vm, &why));
+		CHECK(!has_interface(vm, "pod0", "52:54:00:00:00:0a"));
+		make_pod0(vm);
+	}
+	CHECK(has_interface(vm, "pod0", VM_NIC_MAC));
+}
+
+/* The two requests meet the interface before it is there, or half of it. */
+CASE(an_interface_is_waited_for_by_its_address_or_its_place)
+{
+	struct wish w = {0};
+	Types__Interface *now = NULL;
+
+	MUST(vm_plug_nic(vm, &why));
+	wish_init(&w, "pod1", VM_PLUG_NIC_MAC);
+	wish_address(&w, "fe80::77", "64");
+	MUST(ask(vm, &w, &now, &why));
+	CHECK_STR(now->name, "pod1");
+	ttrpc_message_free(&now->base);
+	MUST(vm_unplug_nic(vm, &why));
+	MUST(vm_plug_nic(vm, &why));
+	w.interface.hwaddr = (char *) "";
+	w.interface.devicepath = (char *) VM_PLUG_NIC_PCI_PATH;
+	MUST(ask(vm, &w, &now, &why));
+	CHECK_STR(now->hwaddr, VM_PLUG_NIC_MAC);
+	ttrpc_message_free(&now->base);
+	MUST(vm_unplug_nic(vm, &why));
+}
+
+/* Link-local addresses of IPv6 become valid by themselves. */
+#define STATE "ip -o link; ip -o addr | grep -v fe80; ip route"
+
+CASE(what_makes_no_sense_is_refused_and_changes_nothing)
+{
+	static const struct {
+		const char *name, *mac, *path, *address, *mask;
+		uint64_t mtu;
+		const char *says;
+	} bad[] = {
+		{"", VM_NIC_MAC, "", "10.0.0.1", "8", 1500, "the name of an interface is missing"},
+		{"sixteen-letters.", VM_NIC_MAC, "", "10.0.0.1", "8", 1500, "longer than 15 bytes"},
+		{"a/b", VM_NIC_MAC, "", "10.0.0.1", "8", 1500, "no name of an interface"},
+		{"eth%d", VM_NIC_MAC, "", "10.0.0.1", "8", 1500, "no name of an interface"},
+		{"lo", VM_NIC_MAC, "", "10.0.0.1", "8", 1500, "the loopback's name"},
+		{"pod0", "", "", "10.0.0.1", "8", 1500, "neither hwAddr nor devicePath"},
+		{"pod0", "00:00:00:00:00:00", "", "10.0.0.1", "8", 1500, "of one interface"},
+		{"pod0", "ff:ff:ff:ff:ff:ff", "", "10.0.0.1", "8", 1500, "of one interface"},
+		{"pod0", "52:54", "", "10.0.0.1", "8", 1500, "no hardware address"},
+		{"pod0", VM_NIC_MAC, "zz", "10.0.0.1", "8", 1500, "not the place of a device"},
+		{"pod0", VM_NIC_MAC, "", "10.0.0.256", "8", 1500, "no IP address"},
+		{"pod0", VM_NIC_MAC, "", "10.0.0.1", "33", 1500, "from 0 to 32"},
+		{"pod0", VM_NIC_MAC, "", "fd00::1", "129", 1500, "from 0 to 128"},
+		{"pod0", VM_NIC_MAC, "", "10.0.0.1", "", 1500, "no number of bits"},
+		{"pod0", VM_NIC_MAC, "", "10.0.0.1", "8", 5000000000, "is too large"},
+		{"pod0", VM_NIC_MAC, "", "10.0.0.1", "8", 70000, "set the MTU 70000"},
+		{"pod9", "52:54:00:00:00:99", "", "10.0.0.1", "8", 1500, "not appeared in time"},
+		{"pod9", "", "1e/00", "10.0.0.1", "8", 1500, "not appeared in time"},
+	};
+
+	make_pod0(vm);
+	auto_free char *before = see(vm, STATE);
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct wish w = {0};
+		struct err e = {0};
+
+		wish_init(&w, bad[i].name, bad[i].mac);
+		w.interface.devicepath = (char *) bad[i].path;
+		w.interface.mtu = bad[i].mtu;
+		wish_address(&w, bad[i].address, bad[i].mask);
+		CHECK(ask(vm, &w, NULL, &e) < 0);
+		if (!strstr(e.text, bad[i].says))
+			FAIL("case %zu says '%s'", i, e.text);
+	}
+	auto_free char *after = see(vm, STATE);
+
+	CHECK_STR(after, before);
+}
+
+CASE(a_neighbour_is_known_for_good)
+{
+	Grpc__AddARPNeighborsRequest req = GRPC__ADD_ARPNEIGHBORS_REQUEST__INIT;
+	Grpc__ARPNeighbors neighbours = GRPC__ARPNEIGHBORS__INIT;
+	Types__ARPNeighbor n[2] = {TYPES__ARPNEIGHBOR__INIT, TYPES__ARPNEIGHBOR__INIT};
+	Types__ARPNeighbor *list[] = {&n[0], &n[1]};
+	Types__IPAddress a[2] = {TYPES__IPADDRESS__INIT, TYPES__IPADDRESS__INIT};
+	struct err e = {0};
+
+	make_pod0(vm);
+	a[0].address = (char *) "10.7.0.1";
+	a[1].address = (char *) "fd00:7::1";
+	for (size_t i = 0; i < ARRAY_LEN(n); i++) {
+		n[i].toipaddress = &a[i];
+		n[i].device = (char *) "pod0";
+		n[i].lladdr = (char *) "52:54:00:AA:bb:cc";
+	}
+	n[1].state = 0x80; /* NUD_PERMANENT, which 0 means, too */
+	n[1].flags = 0x80; /* NTF_ROUTER */
+	neighbours.arpneighbors = list;
+	neighbours.n_arpneighbors = ARRAY_LEN(n);
+	req.neighbors = &neighbours;
+	MUST(vm_call(vm, "AddARPNeighbors", &req, NULL, &why));
+	MUST(vm_call(vm, "AddARPNeighbors", &req, NULL, &why));
+	check_seen(vm, "ip neigh show dev pod0 | grep PERMANENT | sed 's/ used.*//' | sort",
+		   "10.7.0.1 lladdr 52:54:00:aa:bb:cc\n"
+		   "fd00:7::1 lladdr 52:54:00:aa:bb:cc router\n");
+	n[1].device = (char *) "pod9";
+	CHECK(vm_call(vm, "AddARPNeighbors", &req, NULL, &e) < 0);
+	if (!strstr(e.text, "'fd00:7::1'") || !strstr(e.text, "'pod9'"))
+		FAIL("it says '%s'", e.text);
 }

@@ -76,7 +76,7 @@ static int start_qemu(struct vm *vm, unsigned mb, struct err *e)
 		"-device",
 		"pcie-root-port,id=nics,chassis=2,addr=0x12",
 		"-netdev",
-		"user,id=nic,restrict=on",
+		"user,id=nic,restrict=on,ipv6=off",
 		"-device",
 		"virtio-net-pci,netdev=nic,romfile=,mac=" VM_NIC_MAC ",addr=0x" VM_NIC_PCI_PATH,
 		"-blockdev",
@@ -254,7 +254,7 @@ int vm_plug_nic(struct vm *vm, struct err *e)
 {
 	const char *const list[] = {
 		"{\"execute\":\"netdev_add\",\"arguments\":{\"type\":\"user\","
-		"\"id\":\"more\",\"restrict\":true}}",
+		"\"id\":\"more\",\"restrict\":true,\"ipv6\":false}}",
 		"{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"virtio-net-pci\","
 		"\"id\":\"pluggednic\",\"netdev\":\"more\",\"bus\":\"nics\",\"romfile\":\"\","
 		"\"mac\":\"" VM_PLUG_NIC_MAC "\"}}",

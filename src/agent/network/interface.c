@@ -125,8 +125,6 @@ static int swap_names(int fd, const struct link *l, const struct link *other, st
 	struct link down = *other;
 	int r;
 
-	if (other->flags & IFF_LOOPBACK)
-		return err_say(e, EINVAL, "'%s' is the loopback's name", other->name);
 	r = set_flags(fd, other, 0, IFF_UP, e);
 	if (r == 0)
 		r = rename_link(fd, other, "swap%d", e);
@@ -296,6 +294,19 @@ static int answer(int fd, int index, struct links *links, const Types__Interface
 	return r;
 }
 
+/* Of what the kernel would refuse halfway, what can be foreseen. */
+static int foresee(const struct links *links, const struct link *l, const struct plan *p,
+		   const char *mac, struct err *e)
+{
+	const struct link *other = links_by_name(links, p->name);
+
+	if (!l)
+		return err_say(e, ENODEV, "there is no interface with hardware address '%s'", mac);
+	if (other && (other->flags & IFF_LOOPBACK))
+		return err_say(e, EINVAL, "'%s' is the loopback's name", other->name);
+	return 0;
+}
+
 static int set(int fd, const Types__Interface *want, const char *at, Types__Interface **ret,
 	       struct err *e)
 {
@@ -309,9 +320,8 @@ static int set(int fd, const Types__Interface *want, const char *at, Types__Inte
 		r = links_read(fd, &links, e);
 	if (r == 0)
 		l = pick(&links, &plan, at);
-	if (r == 0 && !l)
-		r = err_say(e, ENODEV, "there is no interface with hardware address '%s'",
-			    want->hwaddr);
+	if (r == 0)
+		r = foresee(&links, l, &plan, want->hwaddr, e);
 	if (r == 0) {
 		index = l->index;
 		r = carry_out(fd, &links, l, &plan, e);
