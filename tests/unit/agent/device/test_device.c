@@ -130,6 +130,31 @@ TEST(a_disk_without_a_node_is_not_there_yet)
 	fake_close(&f);
 }
 
+TEST(a_network_interface_is_found_at_its_pci_path_and_by_its_address)
+{
+	struct fake f;
+	char name[DEVICE_PATH_MAX];
+	struct err e = {0};
+
+	fake_open(&f);
+	put(&f, "sys/devices/pci0000:00/0000:00:03.0/virtio5/net/eth5/x", "");
+	put(&f, "sys/devices/pci0000:00/0000:00:04.0/net/eth6/x", "");
+	put(&f, "sys/devices/pci0000:00/0000:00:05.0/virtio3/block/null/size", "1");
+	CHECK_EQ(device_find(f.devices, DEVICE_NIC, "03", name, NULL), 0);
+	CHECK_STR(name, "eth5");
+	/* One that is not virtio's. */
+	CHECK_EQ(device_find(f.devices, DEVICE_NIC, "04", name, NULL), 0);
+	CHECK_STR(name, "eth6");
+	CHECK_EQ(device_find(f.devices, DEVICE_NIC, "05", name, &e), -ENODEV);
+	CHECK_STR(e.text, "there is no network interface at PCI path '05'");
+	CHECK_EQ(device_find(f.devices, DEVICE_NIC, "04/", name, NULL), -EINVAL);
+	CHECK_EQ(device_find(f.devices, DEVICE_MAC, "52:54:00:00:00:01", name, NULL), -ENODEV);
+	put(&f, "sys/class/net/eth6/address", "52:54:00:00:00:01\n");
+	CHECK_EQ(device_find(f.devices, DEVICE_MAC, "52:54:00:00:00:01", name, NULL), 0);
+	CHECK_STR(name, "eth6");
+	fake_close(&f);
+}
+
 TEST(what_is_no_pci_path_is_refused)
 {
 	static const char *const bad[] = {

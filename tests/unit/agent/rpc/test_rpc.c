@@ -237,6 +237,52 @@ TEST(fields_that_cannot_be_honoured_are_named)
 	fake_close(&f);
 }
 
+static void want_nic(Grpc__UpdateInterfaceRequest *req, Types__Interface *nic)
+{
+	grpc__update_interface_request__init(req);
+	types__interface__init(nic);
+	nic->name = (char *) "none0";
+	/* Nobody has this one, so nothing of this machine is touched. */
+	nic->hwaddr = (char *) "02:00:5E:00:53:01";
+	req->interface = nic;
+}
+
+TEST(an_interface_that_does_not_come_is_waited_for_and_named)
+{
+	struct fake f;
+	Grpc__UpdateInterfaceRequest req;
+	Types__Interface nic;
+	struct err e = {0};
+
+	fake_open(&f);
+	want_nic(&req, &nic);
+	CHECK_EQ(call(&f, "UpdateInterface", &req, NULL, &e), -ETIMEDOUT);
+	CHECK(strstr(e.text, "'none0'") && strstr(e.text, "'02:00:5e:00:53:01' has not appeared"));
+	err_clear(&e);
+	nic.devicepath = (char *) "1f.7/1f.7";
+	CHECK_EQ(call(&f, "UpdateInterface", &req, NULL, &e), -ETIMEDOUT);
+	CHECK(strstr(e.text, "'none0'") && strstr(e.text, "'1f.7/1f.7' has not appeared"));
+	err_clear(&e);
+	nic.devicepath = (char *) "/dev";
+	CHECK_EQ(call(&f, "UpdateInterface", &req, NULL, &e), -EINVAL);
+	CHECK(strstr(e.text, "'/dev' is not the place of a device"));
+	fake_close(&f);
+}
+
+TEST(network_calls_without_what_they_are_about_are_refused)
+{
+	struct fake f;
+	Grpc__UpdateInterfaceRequest nic = GRPC__UPDATE_INTERFACE_REQUEST__INIT;
+	Grpc__UpdateRoutesRequest routes = GRPC__UPDATE_ROUTES_REQUEST__INIT;
+	Grpc__AddARPNeighborsRequest neighbours = GRPC__ADD_ARPNEIGHBORS_REQUEST__INIT;
+
+	fake_open(&f);
+	CHECK_EQ(call(&f, "UpdateInterface", &nic, NULL, NULL), -EINVAL);
+	CHECK_EQ(call(&f, "UpdateRoutes", &routes, NULL, NULL), -EINVAL);
+	CHECK_EQ(call(&f, "AddARPNeighbors", &neighbours, NULL, NULL), -EINVAL);
+	fake_close(&f);
+}
+
 TEST(destroy_is_answered_before_it_is_over)
 {
 	struct fake f;
@@ -276,5 +322,32 @@ TEST(who_waits_for_ever_is_answered_at_the_end)
 	while (r == 1)
 		CHECK_EQ(loop_step(f.loop, clock_deadline(10000), NULL), 1);
 	CHECK(r == -ECANCELED || r == -ECONNRESET);
+	fake_close(&f);
+}
+
+TEST(an_interface_that_is_waited_for_at_the_end_is_let_go)
+{
+	struct fake f;
+	Grpc__UpdateInterfaceRequest req;
+	Types__Interface nic;
+	struct ttrpc_request request = {
+		.service = &grpc__agent_service__descriptor,
+		.method = "UpdateInterface",
+		.message = &req.base,
+		.deadline = CLOCK_NEVER,
+	};
+	int r = 1;
+
+	fake_open(&f);
+	want_nic(&req, &nic);
+	CHECK_EQ(ttrpc_call(f.client, &request, told, &r, NULL, NULL), 0);
+	/* Sent, and heard. */
+	for (int i = 0; r == 1 && i < 2; i++)
+		CHECK(loop_step(f.loop, clock_deadline(20), NULL) >= 0);
+	rpc_free(take_ptr(f.rpc));
+	while (r == 1)
+		CHECK_EQ(loop_step(f.loop, clock_deadline(60000), NULL), 1);
+	/* Or its time was over before. */
+	CHECK(r == -ECANCELED || r == -ECONNRESET || r == -ETIMEDOUT);
 	fake_close(&f);
 }

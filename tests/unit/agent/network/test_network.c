@@ -1,0 +1,191 @@
+/* Against the kernel that this runs on, in a network namespace of the test's own. */
+#include "agent/network/network.h"
+
+#include <errno.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <sched.h>
+
+#include "base/netlink.h"
+
+#include "tests/test.h"
+
+#define MANY 64
+
+static void mac_of(int i, char to[18])
+{
+	(void) snprintf(to, 18, "02:00:5e:00:53:%02x", i);
+}
+
+/* A pair of interfaces that ends in nothing, @i of many, with the address of mac_of(). */
+static void make_link(int i)
+{
+	auto_close int fd = nl_open(NETLINK_ROUTE, NULL);
+	struct ifinfomsg info = {.ifi_family = AF_UNSPEC};
+	uint8_t mac[] = {0x02, 0x00, 0x5e, 0x00, 0x53, (uint8_t) i};
+	struct nl_request q;
+
+	nl_begin(&q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof info);
+	nl_put(&q, IFLA_ADDRESS, mac, sizeof mac);
+
+	size_t about = nl_nest(&q, IFLA_LINKINFO);
+
+	nl_put_string(&q, IFLA_INFO_KIND, "veth");
+	nl_nest_end(&q, about);
+
+	int r = nl_ask(fd, &q, NULL);
+
+	if (r == -EOPNOTSUPP || r == -EPERM)
+		exit(TEST_SKIP);
+	CHECK_EQ(r, 0);
+}
+
+static void enter_room(void)
+{
+	if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+		exit(TEST_SKIP);
+}
+
+static void want(Types__Interface *w, const char *name, const char *mac)
+{
+	types__interface__init(w);
+	w->name = (char *) name;
+	w->hwaddr = (char *) mac;
+}
+
+static int set(struct network *n, Types__Interface *w)
+{
+	Types__Interface *now = NULL;
+	struct err e = {0};
+	char shown[640];
+	int r = network_set_interface(n, w, NULL, &now, &e);
+
+	if (r < 0)
+		printf("# %s\n", err_show(&e, shown, sizeof shown));
+	if (now)
+		types__interface__free_unpacked(now, NULL);
+	return r;
+}
+
+TEST(many_interfaces_exchange_their_names)
+{
+	auto_ptr(network_free) struct network *n = NULL;
+	Types__Interface w, **list = NULL;
+	size_t count = 0;
+	unsigned found = 0;
+	char name[IFNAMSIZ], mac[18];
+
+	enter_room();
+	CHECK_EQ(network_new(&n, NULL), 0);
+	for (int i = 0; i < MANY; i++)
+		make_link(i);
+	/* Each takes a name that another one may have. */
+	for (int i = 0; i < MANY; i++) {
+		(void) snprintf(name, sizeof name, "veth%d", (i * 37 + 5) % MANY);
+		mac_of(i, mac);
+		want(&w, name, mac);
+		CHECK_EQ(set(n, &w), 0);
+	}
+	CHECK_EQ(network_list_interfaces(n, &list, &count, NULL), 0);
+	CHECK(count >= 2 * MANY + 1);
+	for (size_t k = 0; k < count; k++)
+		for (int i = 0; i < MANY; i++) {
+			(void) snprintf(name, sizeof name, "veth%d", (i * 37 + 5) % MANY);
+			mac_of(i, mac);
+			found += strcmp(list[k]->name, name) == 0 &&
+				 strcmp(list[k]->hwaddr, mac) == 0;
+		}
+	CHECK_EQ(found, MANY);
+	network_free_interfaces(list, count);
+}
+
+TEST(an_interface_is_found_by_its_name_when_nobody_has_the_address)
+{
+	auto_ptr(network_free) struct network *n = NULL;
+	Types__Interface w;
+
+	enter_room();
+	CHECK_EQ(network_new(&n, NULL), 0);
+	make_link(1);
+	want(&w, "pod0", "02:00:5e:00:53:01");
+	CHECK_EQ(set(n, &w), 0);
+	want(&w, "pod0", "02:00:5e:00:53:99");
+	CHECK_EQ(network_has_interface(n, &w, NULL), 0);
+	CHECK_EQ(set(n, &w), 0);
+	want(&w, "pod1", "02:00:5e:00:53:01");
+	CHECK_EQ(network_has_interface(n, &w, NULL), -ENODEV);
+	CHECK_EQ(set(n, &w), -ENODEV);
+	want(&w, "lo", "02:00:5e:00:53:01");
+	CHECK_EQ(set(n, &w), -ENODEV);
+	want(&w, "lo", "02:00:5e:00:53:99");
+	CHECK_EQ(set(n, &w), -EINVAL);
+}
+
+TEST(more_than_the_limits_is_refused_before_anything_is_done)
+{
+	auto_ptr(network_free) struct network *n = NULL;
+	Types__Route route = TYPES__ROUTE__INIT, **routes;
+	Types__ARPNeighbor **none;
+	Types__IPAddress address = TYPES__IPADDRESS__INIT, **addresses;
+	Types__Interface w;
+
+	enter_room();
+	CHECK_EQ(network_new(&n, NULL), 0);
+	routes = calloc(NETWORK_ROUTES_MAX + 1, sizeof(*routes));
+	none = calloc(NETWORK_NEIGHBOURS_MAX + 1, sizeof(*none));
+	addresses = calloc(NETWORK_ADDRESSES_MAX + 1, sizeof(*addresses));
+	CHECK(routes && none && addresses);
+	for (int i = 0; i <= NETWORK_ROUTES_MAX; i++)
+		routes[i] = &route;
+	for (int i = 0; i <= NETWORK_ADDRESSES_MAX; i++)
+		addresses[i] = &address;
+	CHECK_EQ(network_set_routes(n, routes, NETWORK_ROUTES_MAX + 1, NULL), -EINVAL);
+	CHECK_EQ(network_add_neighbours(n, none, NETWORK_NEIGHBOURS_MAX + 1, NULL), -EINVAL);
+	want(&w, "pod0", "02:00:5e:00:53:01");
+	w.ipaddresses = addresses;
+	w.n_ipaddresses = NETWORK_ADDRESSES_MAX + 1;
+	CHECK_EQ(set(n, &w), -EINVAL);
+	free(routes);
+	free(none);
+	free(addresses);
+}
+
+TEST(routes_of_an_interface_that_is_gone_are_forgotten)
+{
+	auto_ptr(network_free) struct network *n = NULL;
+	Types__Route a = TYPES__ROUTE__INIT, b = TYPES__ROUTE__INIT, *list[] = {&a};
+	Types__Route *other[] = {&b}, **all = NULL;
+	Types__Interface w;
+	size_t count = 0;
+
+	enter_room();
+	CHECK_EQ(network_new(&n, NULL), 0);
+	make_link(1);
+	make_link(2);
+	want(&w, "pod0", "02:00:5e:00:53:01");
+	CHECK_EQ(set(n, &w), 0);
+	want(&w, "pod1", "02:00:5e:00:53:02");
+	CHECK_EQ(set(n, &w), 0);
+	a.dest = (char *) "10.1.0.0/16";
+	a.device = (char *) "pod0";
+	a.scope = RT_SCOPE_LINK;
+	b.dest = (char *) "10.2.0.0/16";
+	b.device = (char *) "pod1";
+	b.scope = RT_SCOPE_LINK;
+	CHECK_EQ(network_set_routes(n, list, 1, NULL), 0);
+	CHECK_EQ(network_set_routes(n, other, 1, NULL), 0);
+	CHECK_EQ(network_list_routes(n, &all, &count, NULL), 0);
+	CHECK(count >= 2);
+	network_free_routes(all, count);
+
+	auto_close int fd = nl_open(NETLINK_ROUTE, NULL);
+	struct ifinfomsg info = {.ifi_index = (int) if_nametoindex("pod0")};
+	struct nl_request q;
+
+	nl_begin(&q, RTM_DELLINK, 0, &info, sizeof info);
+	CHECK_EQ(nl_ask(fd, &q, NULL), 0);
+	/* It is named no more, and its route went with it. */
+	CHECK_EQ(network_set_routes(n, list, 1, NULL), -ENODEV);
+	CHECK_EQ(network_set_routes(n, other, 1, NULL), 0);
+}
