@@ -57,7 +57,20 @@ static int copy_busybox(struct vm *vm, struct err *e)
 static int make_sandbox(struct vm *vm, struct err *e)
 {
 	Grpc__CreateSandboxRequest req = GRPC__CREATE_SANDBOX_REQUEST__INIT;
-	char *dns[] = {(char *) "nameserver 192.0.2.1"};
+	char *dns[] = {(char *) "nameserver 192.0.2.1", (char *) "search pod.example"};
+	/* Those that containerd gives every pod (enable_unprivileged_icmp and _ports). */
+	Grpc__CreateSandboxRequest__SysctlEntry sysctls[] = {
+		GRPC__CREATE_SANDBOX_REQUEST__SYSCTL_ENTRY__INIT,
+		GRPC__CREATE_SANDBOX_REQUEST__SYSCTL_ENTRY__INIT,
+	};
+	Grpc__CreateSandboxRequest__SysctlEntry *list[] = {&sysctls[0], &sysctls[1]};
+
+	sysctls[0].key = (char *) "net.ipv4.ping_group_range";
+	sysctls[0].value = (char *) "0 2147483647";
+	sysctls[1].key = (char *) "net.ipv4.ip_unprivileged_port_start";
+	sysctls[1].value = (char *) "0";
+	req.sysctl = list;
+	req.n_sysctl = ARRAY_LEN(list);
 
 	req.hostname = (char *) "box";
 	req.sandbox_id = (char *) "sandbox-1";

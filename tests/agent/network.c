@@ -51,13 +51,17 @@ static void make_pod0(struct vm *vm)
 	MUST(ask(vm, &w, NULL, &why));
 }
 
-/* What a container says that may change the network; the caller frees it. */
+/* What a container says that may change the network and has the guest's resolv.conf; the caller
+ * frees it. */
 static char *see(struct vm *vm, const char *command)
 {
 	static const char may[] = ", \"capabilities\": {\"bounding\": [\"CAP_NET_ADMIN\"],"
 				  "\"permitted\": [\"CAP_NET_ADMIN\"],"
 				  "\"effective\": [\"CAP_NET_ADMIN\"]}";
-	struct box_options o = {.process_extra = may};
+	static const char mounts[] =
+		", {\"destination\": \"/dev/names\", \"type\": \"bind\","
+		" \"source\": \"/etc/resolv.conf\", \"options\": [\"bind\", \"ro\"]}";
+	struct box_options o = {.process_extra = may, .mounts_extra = mounts};
 	struct run r;
 	int code;
 
@@ -494,4 +498,12 @@ CASE(a_neighbour_is_known_for_good)
 	CHECK(vm_call(vm, "AddARPNeighbors", &req, NULL, &e) < 0);
 	if (!strstr(e.text, "'fd00:7::1'") || !strstr(e.text, "'pod9'"))
 		FAIL("it says '%s'", e.text);
+}
+
+CASE(names_are_resolved_as_the_sandbox_says_and_its_sysctls_are_the_network_s)
+{
+	box_prepare(vm);
+	check_seen(vm, "cat /dev/names", "nameserver 192.0.2.1\nsearch pod.example\n");
+	check_seen(vm, "cd /proc/sys/net/ipv4; cat ping_group_range ip_unprivileged_port_start",
+		   "0\t2147483647\n0\n");
 }

@@ -19,7 +19,7 @@
 
 #define APPEND                                                                               \
 	"console=ttyS0 quiet panic=-1 agent.server_addr=serial://agent.channel.0 agent.log=" \
-	"warn agent.hotplug_timeout=60"
+	"warn agent.hotplug_timeout=10"
 
 int vm_make_disk(const char *path, struct err *e)
 {
