@@ -101,6 +101,8 @@ processes() {
 	local kind handler
 	for handler in $(cri_handlers); do
 		for kind in network:hostNetwork pid:hostPID ipc:hostIPC; do
+			# containerd 2.1 dies of it before it asks us.
+			[ "$handler:$kind" != kata-sandbox:network:hostNetwork ] || continue
 			run pod_run "$handler" "${kind%:*}" "security_context {namespace_options {${kind%:*}: NODE}}"
 			echo "$output"
 			[[ $output == *"(${kind#*:}): a pod in a virtual machine cannot have the host's"* ]]

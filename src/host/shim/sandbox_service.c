@@ -260,11 +260,14 @@ static void start_failed(struct server *s, const struct sandbox_answer *answer)
 
 	(void) err_wrap(&a.err, a.r, "start sandbox '%s'", s->pod->id);
 	answer_start(s, &a);
-	s->pod->exit_status = FAILED_EXIT_CODE;
-	if (sandbox_is_ready(s->sandbox))
+	if (sandbox_is_ready(s->sandbox)) {
 		stop_machine(s, FAILED_EXIT_CODE);
-	else
-		leave(s);
+		return;
+	}
+	/* It is over now, or while it is torn down. */
+	s->pod->state = POD_STOPPING;
+	s->pod->exit_status = FAILED_EXIT_CODE;
+	sandbox_service_consider(s);
 }
 
 static void holder_runs(void *arg, const struct sandbox_answer *answer)
@@ -541,9 +544,13 @@ bool sandbox_service_knows(const struct server *s, const char *id)
 
 void sandbox_service_consider(struct server *s)
 {
-	if (!s->pod || s->pod->state != POD_READY || !sandbox_is_ended(s->sandbox))
+	struct pod_sandbox *pod = s->pod;
+
+	if (!pod || !sandbox_is_ended(s->sandbox) ||
+	    (pod->state != POD_READY && pod->state != POD_STOPPING))
 		return;
-	s->pod->exit_status = LOST_EXIT_CODE;
+	if (pod->state == POD_READY)
+		pod->exit_status = LOST_EXIT_CODE;
 	leave(s);
 }
 

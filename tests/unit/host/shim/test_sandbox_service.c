@@ -300,6 +300,29 @@ TEST(a_pod_that_was_stopped_before_it_was_started_never_runs)
 	down();
 }
 
+TEST(a_pod_that_is_stopped_while_it_is_started_has_failed)
+{
+	S(StartSandboxRequest) q = CONTAINERD__RUNTIME__SANDBOX__V1__START_SANDBOX_REQUEST__INIT;
+	const struct ttrpc_request request = {
+		.service = &containerd__runtime__sandbox__v1__sandbox__descriptor,
+		.method = "StartSandbox",
+		.message = &q.base,
+		.deadline = CLOCK_NEVER,
+	};
+
+	up(0);
+	here.agent.deaf = true;
+	dial();
+	q.sandbox_id = (char *) "s1";
+	CHECK_EQ(create_sandbox("s1"), 0);
+	send_only(here.client, &request);
+	CHECK_EQ(about("StopSandbox", "s1", NULL), 0);
+	check_state("SANDBOX_NOTREADY", false);
+	CHECK_EQ(wait_sandbox(), 1);
+	CHECK_EQ(about("ShutdownSandbox", "s1", NULL), 0);
+	down();
+}
+
 TEST(a_pod_that_nobody_started_goes_with_who_made_it)
 {
 	up(0);
