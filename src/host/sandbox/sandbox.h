@@ -195,8 +195,8 @@ void sandbox_update(struct sandbox *sb, const char *id, Grpc__LinuxResources *ta
 		    sandbox_done_fn done, void *arg);
 
 /* @data of the answer: Grpc__StatsContainerResponse. What a container uses of its guest, and for
- * the container that stands for the pod what all of the pod uses of the host; @done is called before
- * this returns then. */
+ * the container that stands for the pod what all of the pod uses of the host; @done is then called
+ * before this returns. */
 void sandbox_stats(struct sandbox *sb, const char *id, sandbox_done_fn done, void *arg);
 
 /* Whether the sandbox has a cgroup of its own on the host; without one nobody counts what all of it

@@ -108,8 +108,8 @@ static void nobody_hangs_up(void *arg)
 	server_end(s);
 }
 
-/* Whether those who were told of the end have heard it. ttRPC's client in Go may report a connection
- * that breaks right behind an answer instead of the answer, and containerd then fails to remove the
+/* Whether those who were told of the end have heard it. ttRPC's client in Go may report the end of
+ * a connection instead of the answer right before it, and containerd then fails to remove the
  * pod. */
 static bool is_heard(struct server *s)
 {

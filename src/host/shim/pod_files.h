@@ -7,11 +7,11 @@
  * What the containers of a pod share beside namespaces: /etc/hostname, /etc/hosts, /etc/resolv.conf
  * and /dev/shm. Private to host/shim.
  *
- * An engine that makes the pod's own container has these in a folder of its own and lists them among
- * the mounts of each container. One that leaves pods to their sandbox server lists none, so the
- * server makes them, in the folder of the sandbox, which its engine removes. /dev/shm is a tmpfs in
- * the server's mount namespace and goes with that; it tells which mount is the pod's, and what is
- * written there is in the guest (struct volume_shm of host/storage/volumes.h).
+ * An engine that makes the pod's own container has these in a folder of its own and lists them
+ * among the mounts of each container. One that leaves pods to their sandbox server lists none, so
+ * the server makes them, in the folder of the sandbox, which its engine removes. /dev/shm is a
+ * tmpfs in the server's mount namespace and goes with that; it tells which mount is the pod's, and
+ * what is written there is in the guest (struct volume_shm of host/storage/volumes.h).
  *
  * Source: containerd, linuxContainerMounts() in internal/cri/server.
  */

@@ -131,8 +131,8 @@ static void stopped(void *arg, const struct sandbox_answer *answer)
 	server_consider(s);
 }
 
-/* The machine is gone, or was never there. The engine takes the pod's network apart when it hears of
- * the end, so nothing may hold its namespace any more then. */
+/* The machine is gone, or was never there. The engine takes the pod's network apart when it hears
+ * of the end, so nothing may hold its namespace any more then. */
 static void leave(struct server *s)
 {
 	if (s->pod->state >= POD_LEAVING)
