@@ -319,10 +319,10 @@ HANDLER(start_sandbox, StartSandboxRequest)
 	struct sandbox_container holder = {
 		.id = pod->id,
 		.bundle = pod->bundle,
-		.take_spec = take_ptr(pod->config.spec),
 		.stdio = {.in = "", .out = "", .err = "", .fds = {-1, -1, -1}},
 	};
 
+	holder.take_spec = take_ptr(pod->config.spec);
 	sandbox_service_complete(s, &holder); /* its /dev/shm is the pod's */
 	pod_create(s->sandbox, &holder, pod->config.config_path, holder_created, s);
 }

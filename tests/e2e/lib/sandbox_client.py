@@ -80,7 +80,7 @@ class Container:
         config["annotations"] = {"io.kubernetes.cri.container-type": "container", "io.kubernetes.cri.sandbox-id": "pod"}
         (bundle / "config.json").write_text(json.dumps(config))
         assert call(self.client, SANDBOX, "Platform", {1: "pod"})[1]
-        self.do("Create", {2: str(bundle), 6: f"file://{bundle}/out", 7: f"file://{bundle}/out"})
+        self.do("Create", {2: str(bundle), 6: f"file://{bundle}/out", 7: f"file://{bundle}/err"})
         assert int(self.do("Connect")[2]) > 0
         self.do("Start")
 
