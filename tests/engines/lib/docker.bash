@@ -33,8 +33,8 @@ discard() {
 
 engine_begin() {
 	case ${DOCKER_RUNTIME-} in
-	shim) jq -n --arg type "$TREE/build/containerd-shim-kata-v2" '{runtimes: {kata: {runtimeType: $type}}}' ;;
-	*) jq -n --arg path "$TREE/build/kata-runtime" '{runtimes: {kata: {path: $path}}}' ;;
+	shim) jq -n --arg type "$TREE/build/containerd-shim-kata-v2" '{"default-runtime": "kata", runtimes: {kata: {runtimeType: $type}}}' ;;
+	*) jq -n --arg path "$TREE/build/kata-runtime" '{"default-runtime": "kata", runtimes: {kata: {path: $path}}}' ;;
 	esac >"$WORK/daemon.json"
 	setsid dockerd --config-file "$WORK/daemon.json" --data-root "$WORK/docker" --exec-root "$WORK/exec" --pidfile "$WORK/docker.pid" \
 		--host "unix://$WORK/docker.sock" --storage-driver overlay2 --iptables=false --ip6tables=false --bridge=none \

@@ -16,8 +16,8 @@ is_unhealthy() {
 
 # In the foreground, because a terminal stops who is not.
 engine() {
-	CONTAINERS_CONF=$WORK/containers.conf timeout --foreground 120 podman --root "$WORK/podman/root" --runroot "$WORK/podman/run" \
-		--tmpdir "$WORK/podman/tmp" --cgroup-manager cgroupfs --storage-driver overlay "$@"
+	CONTAINERS_CONF=$WORK/containers.conf PODMAN_IGNORE_CGROUPSV1_WARNING=1 timeout --foreground 120 \
+		podman --root "$WORK/podman/root" --runroot "$WORK/podman/run" --tmpdir "$WORK/podman/tmp" --cgroup-manager cgroupfs --storage-driver overlay "$@"
 }
 
 under() {
