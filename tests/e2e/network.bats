@@ -36,44 +36,59 @@ pod_network() {
 	ip -n "$GATEWAY" addr add 10.77.0.1/24 dev gw0
 	ip -n "$POD" addr add 10.77.0.2/24 dev eth0
 	ip -n "$POD" route add default via 10.77.0.1
+	remember
+}
+
+# What is at the interfaces of a namespace: we leave it as it was at the last remember.
+remember() {
 	before=$(interfaces "$POD")
 }
 
-# What is at the interfaces of a namespace: we leave it as it was.
 interfaces() {
 	ip -n "$1" -o link | sed -E 's/^[0-9]+: ([^:@]+).*/\1/'
 	tc -n "$1" qdisc
 }
 
+# The host's programs, because busybox has neither datagrams nor all of a route.
 in_pod='.process.capabilities |= map_values(. + ["CAP_NET_RAW"])
+	| .mounts += [{"destination": "/host", "type": "bind", "source": "/usr", "options": ["rbind", "ro"]}]
 	| .linux.namespaces |= map(if .type == "network" then .path = "/run/netns/\($ENV.POD)" else . end)'
+
+# on_host PROGRAM ARG...: its command line in a container, where /usr is /host.
+on_host() {
+	local loader
+	loader=$(realpath "$(ldd "/usr/bin/$1" | grep -o '/[^ ]*/ld-linux[^ ]*')")
+	echo "/host${loader#/usr} --library-path /host${loader%/*} /host/bin/$*" | sed 's,path /host/usr,path /host,'
+}
 
 # pod ID ARG...: a container in the namespace, which goes on.
 pod() {
 	local id=$1
 	shift
 	export POD
-	kata run -d --bundle "$(bundle "b-$id" "$in_pod" "$@")" "$id"
+	kata run -d --bundle "$(bundle "b-$id" "$in_pod" "$@")" "$id" </dev/null >"$WORK/$id.out" 2>&1
 }
 
-# What a container has, without what a virtual Ethernet and a virtio card call differently.
-# shellcheck disable=SC2016 # of the container
-SHOW='for n in /sys/class/net/*; do
-		echo "${n##*/} $(cat $n/mtu) $(cat $n/address)"
-		ip -o addr show dev ${n##*/} | sed -E "s/^.* (inet6? [^ ]+).*/\1/" | sort
-	done
-	ip route | sed "s/ *$//" | sort
-	ip -6 route | sed -E "s/ *(error|pref|mtu|users).*//" | sort'
+# What is the same for a virtual Ethernet and a virtio card.
+same_facts() {
+	jq -S '[.[] | if .ifname then {ifname, mtu, address, flags: (.flags | sort),
+			addr_info: ([.addr_info[] | {family, local, prefixlen, scope}] | sort)}
+		else del(.pref) end] | sort'
+}
 
-# same_as_runc: the same bundle with both.
-same_as_runc() {
-	local dir
+# as_runc ID: the same bundle with both.
+as_runc() {
+	local dir ip part
 	export POD
-	dir=$(bundle "b-$1" "$in_pod" sh -c "$SHOW")
+	ip=$(on_host ip)
+	dir=$(bundle "b-$1" "$in_pod" sh -c "$ip -j addr; echo; $ip -j route; echo; $ip -6 -j route")
 	runc --root "$WORK/runc" run --bundle "$dir" "$1" >"$WORK/runc.out" </dev/null
 	kata run --bundle "$dir" "$1" >"$WORK/kata.out" </dev/null
-	diff "$WORK/runc.out" "$WORK/kata.out"
-	cat "$WORK/kata.out"
+	for part in runc kata; do
+		same_facts <"$WORK/$part.out" >"$WORK/$part.facts"
+	done
+	diff "$WORK/runc.facts" "$WORK/kata.facts"
+	cat "$WORK/kata.facts"
 }
 
 @test "addresses, routes and sizes are those of the namespace, as under runc" {
@@ -89,21 +104,34 @@ same_as_runc() {
 	ip -n "$POD" route add 10.82.0.0/16 dev eth0 src 10.77.0.3
 	ip -n "$POD" route add default via 192.168.7.1 metric 500
 	ip -n "$POD" -6 route add default via fd77::1
-	before=$(interfaces "$POD")
-	run -0 same_as_runc c1
-	grep -q "^$name 1400 " <<<"$output"
-	grep -q '^default via 192.168.7.1 .*metric 500' <<<"$output"
-	grep -q '^inet6 fd77::5/64' <<<"$output"
+	remember
+	run -0 as_runc c1
+	grep -qF "\"ifname\": \"$name\"" <<<"$output"
+	grep -q '"metric": 500' <<<"$output"
+	grep -q '"onlink"' <<<"$output"
+	grep -q '"local": "fd77::5"' <<<"$output"
 	same interfaces "$before" "$(interfaces "$POD")"
 }
 
-# ask NAMESPACE HOST PORT: what is answered there.
+# ask NAMESPACE ADDRESS: what is answered there.
 ask() {
-	ip netns exec "$1" /bin/busybox nc -w 60 "$2" "$3" </dev/null
+	ip netns exec "$1" timeout 20 socat -u "$2" - </dev/null
 }
 
 answers() {
 	[ "$(ask "$@" 2>/dev/null)" = answered ]
+}
+
+# ask_from ID ADDRESS: the same in a container.
+ask_from() {
+	# shellcheck disable=SC2046 # words
+	kata exec "$1" timeout 60 $(on_host socat -u "$2" -) </dev/null
+}
+
+# serve ADDRESS TARGET: in the gateway's namespace.
+serve() {
+	ip netns exec "$GATEWAY" socat -U "$1" "$2" 3>&- &
+	SERVER=$!
 }
 
 @test "a pod reaches its gateway and another pod, and is reached by both" {
@@ -118,22 +146,23 @@ answers() {
 	ip -n "$GATEWAY" link set gw1 master br0
 	ip -n "$POD" addr add 10.77.0.2/24 dev eth0
 	ip -n "$MORE" addr add 10.77.0.3/24 dev eth0
-	before=$(interfaces "$POD")
-	pod c1 nc -lk -p 80 -e echo answered
-	POD=$MORE pod c2 nc -lk -p 80 -e echo answered
-	ip netns exec "$GATEWAY" /bin/busybox nc -lk -p 80 -e echo answered 3>&- &
-	server=$!
-	wait_for 60 answers "$GATEWAY" 10.77.0.1 80
-	wait_for 60 answers "$GATEWAY" 10.77.0.2 80
-	wait_for 60 answers "$GATEWAY" 10.77.0.3 80
-	[ "$(kata exec c1 nc -w 60 10.77.0.1 80 </dev/null)" = answered ]
-	[ "$(kata exec c1 nc -w 60 10.77.0.3 80 </dev/null)" = answered ]
-	[ "$(kata exec c2 nc -w 60 10.77.0.2 80 </dev/null)" = answered ]
+	remember
+	# shellcheck disable=SC2046 # words
+	pod c1 $(on_host socat -U TCP-LISTEN:80,fork,reuseaddr 'EXEC:echo answered')
+	# shellcheck disable=SC2046 # words
+	POD=$MORE pod c2 $(on_host socat -U TCP-LISTEN:80,fork,reuseaddr 'EXEC:echo answered')
+	serve TCP-LISTEN:80,fork,reuseaddr 'EXEC:echo answered'
+	wait_for 60 answers "$GATEWAY" TCP:10.77.0.1:80
+	wait_for 60 answers "$GATEWAY" TCP:10.77.0.2:80
+	wait_for 60 answers "$GATEWAY" TCP:10.77.0.3:80
+	[ "$(ask_from c1 TCP:10.77.0.1:80)" = answered ]
+	[ "$(ask_from c1 TCP:10.77.0.3:80)" = answered ]
+	[ "$(ask_from c2 TCP:10.77.0.2:80)" = answered ]
 	# As large as the interface takes at once, and in pieces.
 	kata exec c1 ping -c 1 -W 60 -s 1472 10.77.0.3
 	kata exec c1 ping -c 1 -W 60 -s 20000 10.77.0.1
 	kata exec c2 ping -c 1 -W 60 10.77.0.2
-	kill "$server"
+	kill "$SERVER"
 	kata delete --force c1
 	kata delete --force c2
 	same interfaces "$before" "$(interfaces "${POD%-2}")"
@@ -142,28 +171,26 @@ answers() {
 @test "datagrams and streams arrive whole, however large" {
 	local sum
 	pod_network
-	head -c 3000000 /dev/urandom >"$WORK/rootfs/data"
-	sum=$(sha256sum <"$WORK/rootfs/data")
-	pod c1 sh -c 'nc -lu -p 53 >/tmp/datagram & exec nc -lk -p 80 -e cat /data'
-	wait_for 60 reached
-	[ "$(ask "$GATEWAY" 10.77.0.2 80 | sha256sum)" = "$sum" ]
-	ip netns exec "$GATEWAY" /bin/busybox nc -lk -p 80 -e cat "$WORK/rootfs/data" 3>&- &
-	server=$!
-	wait_for 60 ip netns exec "$GATEWAY" /bin/busybox nc -z 10.77.0.1 80
-	[ "$(kata exec c1 nc -w 60 10.77.0.1 80 </dev/null | sha256sum)" = "$sum" ]
-	kill "$server"
+	head -c 3000000 /dev/urandom >"$ROOTFS/data"
+	sum=$(sha256sum <"$ROOTFS/data")
+	pod c1 sh -c "$(on_host socat -u UDP-RECV:53 CREATE:/tmp/datagram) & exec $(on_host socat -U TCP-LISTEN:80,fork,reuseaddr OPEN:/data,rdonly)"
+	wait_for 60 stream_arrives "$sum" "$GATEWAY" TCP:10.77.0.2:80
+	serve TCP-LISTEN:80,fork,reuseaddr "OPEN:$ROOTFS/data,rdonly"
+	wait_for 60 stream_arrives "$sum" "$GATEWAY" TCP:10.77.0.1:80
+	[ "$(ask_from c1 TCP:10.77.0.1:80 | sha256sum)" = "$sum" ]
+	kill "$SERVER"
 	wait_for 60 datagram_arrives
 	kata delete --force c1
 	same interfaces "$before" "$(interfaces "$POD")"
 }
 
-reached() {
-	ip netns exec "$GATEWAY" /bin/busybox nc -z 10.77.0.2 80
+stream_arrives() {
+	[ "$(ask "$2" "$3" 2>/dev/null | sha256sum)" = "$1" ]
 }
 
 datagram_arrives() {
-	echo a datagram | timeout 1 ip netns exec "$GATEWAY" /bin/busybox nc -u -w 1 10.77.0.2 53 || true
-	kata exec c1 grep -q 'a datagram' /tmp/datagram
+	echo a datagram | ip netns exec "$GATEWAY" socat -u - UDP:10.77.0.2:53
+	grep -q 'a datagram' <(kata exec c1 cat /tmp/datagram </dev/null)
 }
 
 @test "without a path there is a loopback and nothing else" {
@@ -192,7 +219,7 @@ datagram_arrives() {
 @test "what comes between create and start is there at the start" {
 	pod_network
 	export POD
-	kata create --bundle "$(bundle b1 "$in_pod" sh -c "ip -o addr show dev late; ip route")" c1 >"$WORK/out" 2>&1 </dev/null
+	kata create --bundle "$(bundle b1 "$in_pod" sh -c "ip -o addr show dev late; ip route; sleep 1000")" c1 >"$WORK/out" 2>&1 </dev/null
 	link "$POD" late gw1
 	ip -n "$POD" addr add 10.78.0.2/24 dev late
 	ip -n "$POD" route add 10.79.0.0/16 via 10.78.0.1
@@ -200,7 +227,6 @@ datagram_arrives() {
 	wait_for 60 grep -q '^10.79.0.0/16 via 10.78.0.1 dev late' "$WORK/out"
 	grep -q 'inet 10.78.0.2/24' "$WORK/out"
 	kata delete --force c1
-	same interfaces "$before late" "$(interfaces "$POD" | paste -sd' ' | sed 's/ late//') late" || true
 	run ! grep -q kata <(ip -n "$POD" link)
 	run ! grep -q ingress <(tc -n "$POD" qdisc)
 }
@@ -241,7 +267,7 @@ is_stopped() {
 @test "an interface whose frames go elsewhere already is refused by its name" {
 	pod_network
 	tc -n "$POD" qdisc add dev eth0 ingress
-	before=$(interfaces "$POD")
+	remember
 	run ! pod c1 true
 	[[ $output == *"interface 'eth0'"*"redirect its frames"* ]]
 	same interfaces "$before" "$(interfaces "$POD")"

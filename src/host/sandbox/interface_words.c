@@ -141,6 +141,7 @@ static bool put_route(Grpc__Routes *all, const struct network_route *r,
 	w->scope = r->scope;
 	w->flags = r->flags & RTNH_F_ONLINK;
 	w->mtu = r->mtu;
+	w->metric = r->metric;
 	/* An empty destination is the default route's. */
 	return (r->to.bits == 0 || put_ip(&w->dest, &r->to, true)) &&
 	       put_ip(&w->gateway, &r->via, false) && put_ip(&w->source, &r->source, false) &&
