@@ -6,8 +6,9 @@ load lib/common
 
 setup() {
 	common_setup
-	POD=$(basename "$WORK")-pod
-	GATEWAY=$(basename "$WORK")-gw
+	POD=net-${WORK##*-}-pod
+	GATEWAY=net-${WORK##*-}-gw
+	echo answered >"$ROOTFS/answer"
 	ip netns add "$POD"
 	ip netns add "$GATEWAY"
 	ip -n "$POD" link set lo up
@@ -16,6 +17,7 @@ setup() {
 
 teardown() {
 	local ns
+	[ -z "${SERVER:-}" ] || kill "$SERVER" 2>/dev/null || true
 	common_teardown || ns=failed
 	for ns in "$POD" "$GATEWAY" ${MORE:-}; do
 		ip netns delete "$ns" 2>/dev/null || true
@@ -130,7 +132,7 @@ ask_from() {
 
 # serve ADDRESS TARGET: in the gateway's namespace.
 serve() {
-	ip netns exec "$GATEWAY" socat -U "$1" "$2" 3>&- &
+	ip netns exec "$GATEWAY" socat -U "$1" "$2" >"$WORK/server.out" 2>&1 </dev/null 3>&- &
 	SERVER=$!
 }
 
@@ -148,10 +150,10 @@ serve() {
 	ip -n "$MORE" addr add 10.77.0.3/24 dev eth0
 	remember
 	# shellcheck disable=SC2046 # words
-	pod c1 $(on_host socat -U TCP-LISTEN:80,fork,reuseaddr 'EXEC:echo answered')
+	pod c1 $(on_host socat -U TCP-LISTEN:80,fork,reuseaddr OPEN:/answer,rdonly)
 	# shellcheck disable=SC2046 # words
-	POD=$MORE pod c2 $(on_host socat -U TCP-LISTEN:80,fork,reuseaddr 'EXEC:echo answered')
-	serve TCP-LISTEN:80,fork,reuseaddr 'EXEC:echo answered'
+	POD=$MORE pod c2 $(on_host socat -U TCP-LISTEN:80,fork,reuseaddr OPEN:/answer,rdonly)
+	serve TCP-LISTEN:80,fork,reuseaddr "OPEN:$ROOTFS/answer,rdonly"
 	wait_for 60 answers "$GATEWAY" TCP:10.77.0.1:80
 	wait_for 60 answers "$GATEWAY" TCP:10.77.0.2:80
 	wait_for 60 answers "$GATEWAY" TCP:10.77.0.3:80

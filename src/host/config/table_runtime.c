@@ -39,8 +39,8 @@ static const struct key keys[] = {
 	 .access = POD_IF_NAMED,
 	 .to = KEY_TO(runtime.network),
 	 .preset = "\"tcfilter\"",
-	 .help = "How the guest is connected to the pod's network. Networks come later: both words "
-		 "leave the guest with its loopback."},
+	 .help = "How the guest is connected to the pod's network namespace. `none`: it is not, and has "
+		 "its loopback only. See docs/networking.md."},
 	{.name = "disable_guest_seccomp",
 	 .kind = KEY_BOOL,
 	 .to = KEY_TO(runtime.disable_guest_seccomp),
