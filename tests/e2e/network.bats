@@ -277,7 +277,7 @@ is_stopped() {
 
 @test "with the model none the guest has no interface, and the namespace is left alone" {
 	pod_network
-	sed '/^\[runtime\]/a internetworking_model = "none"' "$TREE/build/configuration.toml" >"$WORK/none.toml"
+	sed 's/^internetworking_model = .*/internetworking_model = "none"/' "$TREE/build/configuration.toml" >"$WORK/none.toml"
 	export POD
 	run -0 kata --config "$WORK/none.toml" run --bundle "$(bundle b1 "$in_pod" ls /sys/class/net)" c1
 	[ "$output" = lo ]
