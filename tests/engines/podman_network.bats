@@ -8,6 +8,7 @@ load lib/podman
 load lib/cases_network
 
 setup_file() {
+	network_setup_file
 	engines_setup_file
 }
 

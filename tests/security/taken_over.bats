@@ -11,7 +11,13 @@ load lib/attack
 
 setup_file() {
 	attack_setup_file
-	machine_start c1
+	# c1 has an interface, so that its QEMU has a tap.
+	export NETNS=net-${WORK##*-}
+	ip netns add "$NETNS"
+	ip -n "$NETNS" link add eth0 type veth peer name gw0
+	ip -n "$NETNS" link set gw0 up
+	ip -n "$NETNS" link set eth0 up
+	machine_start c1 '.linux.namespaces |= map(if .type == "network" then .path = "/run/netns/\($ENV.NETNS)" else . end)'
 	machine_start c2
 }
 
@@ -21,6 +27,7 @@ setup() {
 
 teardown_file() {
 	attack_teardown_file
+	[ -z "${NETNS:-}" ] || ip netns delete "$NETNS"
 }
 
 # What root itself is not given on this machine can be no test of us here; by name, so that nothing else hides in it.
@@ -68,6 +75,24 @@ open_to_root() {
 
 @test "QEMU: by what it has open" {
 	refused "$(process_of c1 qemu-system)" < <(attacks_by_descriptors "$(process_of c1 qemu-system)")
+}
+
+@test "QEMU: by its tap" {
+	local pid fd taps=0
+	pid=$(process_of c1 qemu-system)
+	for fd in /proc/"$pid"/fd/*; do
+		[ "$(readlink "$fd")" = /dev/net/tun ] || continue
+		taps=$((taps + 1))
+		fd=${fd##*/}
+		# TUNGETDEVNETNS and SIOCGSKNS: the namespace that it is in.
+		refused "$pid" <<-END
+			its namespace by $fd: ioctl $fd 0x54e3 0
+			its socket's namespace by $fd: ioctl $fd 0x894c 0
+			another by $fd: open @/proc/self/fd/$fd O_RDWR
+			another: open @/dev/net/tun O_RDWR
+		END
+	done
+	[ "$taps" -ge 1 ]
 }
 
 @test "virtiofsd: the kernel" {

@@ -43,8 +43,8 @@ void container_job_queue(struct container_job *j, worker_run_fn run, worker_done
 /* prestart, createRuntime, createContainer; the first that fails is the failure. */
 int hooks_before(struct guest_container *c, struct err *e);
 
-/* poststart and poststop; failures are logged. */
-void hooks_started(struct guest_container *c);
+/* poststart and poststop; failures are logged. @pid: what is told for the container's. */
+void hooks_started(struct guest_container *c, pid_t pid);
 void hooks_stopped(struct guest_container *c);
 
 /* ---- container.c, delete.c, loop ---- */

@@ -125,13 +125,13 @@ int hooks_before(struct guest_container *c, struct err *e)
 	return r;
 }
 
-void hooks_started(struct guest_container *c)
+void hooks_started(struct guest_container *c, pid_t pid)
 {
 	static const struct hook_kind poststart = {"poststart", OCI_RUNNING, false};
 
 	if (c->hooks)
-		(void) run_hooks(c, &poststart, (pid_t) guest_container_pid(c), c->hooks->poststart,
-				 c->hooks->n_poststart, false, NULL);
+		(void) run_hooks(c, &poststart, pid, c->hooks->poststart, c->hooks->n_poststart,
+				 false, NULL);
 }
 
 void hooks_stopped(struct guest_container *c)
