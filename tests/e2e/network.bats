@@ -271,7 +271,7 @@ is_stopped() {
 	tc -n "$POD" qdisc add dev eth0 ingress
 	remember
 	run ! pod c1 true
-	[[ $output == *"interface 'eth0'"*"redirect its frames"* ]]
+	[[ $(cat "$WORK/c1.out") == *"interface 'eth0'"*"redirect its frames"* ]]
 	same interfaces "$before" "$(interfaces "$POD")"
 }
 

@@ -5,6 +5,7 @@
 bats_require_minimum_version 1.5.0
 load lib/engines
 load lib/podman
+load lib/cases_processes
 load lib/cases_network
 
 setup_file() {

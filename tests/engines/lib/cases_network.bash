@@ -25,10 +25,6 @@ network_remove() {
 	engine network rm pods >/dev/null
 }
 
-engine_does() {
-	engine "$@" >/dev/null
-}
-
 address_of() {
 	field "$1" '(index .NetworkSettings.Networks "pods").IPAddress'
 }
@@ -53,7 +49,7 @@ containers_of_a_network_reach_each_other() {
 # After a stop the engine may give another address, by an interface made anew.
 a_network_survives_a_restart() {
 	network_make
-	both engine_does restart --time 0 @-net
+	both engine_quiet restart --time 0 @-net
 	wait_for 60 fetch runc-net kata-net
 	wait_for 60 fetch kata-net runc-net
 	network_remove
@@ -63,8 +59,8 @@ a_container_is_in_two_networks() {
 	engine network create pods >/dev/null
 	engine network create others >/dev/null
 	pair_make create --network pods --name @-net "$IMAGE" nc -ll -p 80 -e cat /etc/origin
-	both engine_does network connect others @-net
-	both engine_does start @-net
+	both engine_quiet network connect others @-net
+	both engine_quiet start @-net
 	alike exec @-net sh -c 'cd /sys/class/net && echo eth*'
 	[ "$output" = "eth0 eth1" ]
 	wait_for 60 fetch runc-net kata-net
