@@ -42,6 +42,7 @@ static struct {
 	enum log_level level;
 	const char *sandbox; /* may be NULL */
 	unsigned lost;       /* lines since the last one that was written */
+	log_sink_fn other;   /* NULL: lines go to the descriptor */
 } sink = {.fd = STDERR_FILENO, .format = LOG_TEXT, .level = LOG_INFO};
 
 void log_open(int fd, enum log_format format, enum log_level level)
@@ -67,6 +68,11 @@ static void escape(char *out, size_t out_bytes, const char *text)
 void log_set_sandbox(const char *id)
 {
 	sink.sandbox = id;
+}
+
+void log_divert(log_sink_fn to)
+{
+	sink.other = to;
 }
 
 void log_set_level(enum log_level level)
@@ -109,14 +115,14 @@ static bool emit(enum log_level level, const char *text)
 
 void log_write(enum log_level level, const char *fmt, ...)
 {
-	if (level > sink.level || sink.fd < 0)
+	if (level > sink.level || (sink.fd < 0 && !sink.other))
 		return;
 
 	int saved = errno;
 	char text[LOG_LINE_MAX];
 	va_list ap;
 
-	if (sink.lost) {
+	if (sink.lost && sink.fd >= 0) {
 		(void) snprintf(text, sizeof text, "%u lines of the log are lost", sink.lost);
 		if (emit(LOG_WARN, text))
 			sink.lost = 0;
@@ -124,7 +130,8 @@ void log_write(enum log_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void) vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	if (sink.fd >= 0 && !emit(level, text))
+	if (!(sink.other && sink.other(level, sink.sandbox, text)) && sink.fd >= 0 &&
+	    !emit(level, text))
 		sink.lost++;
 	errno = saved;
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 /*
@@ -35,6 +37,11 @@ void log_set_level(enum log_level level);
 /* From now on each line has a field "sandbox" with this id behind the level, by which the lines of
  * many servers in one log are told apart. Borrowed; NULL: no such field. */
 void log_set_sandbox(const char *id);
+
+/* Lines go to @to from now on; one for which it returns false is written to the descriptor. @sandbox
+ * may be NULL. NULL: to the descriptor again. */
+typedef bool (*log_sink_fn)(enum log_level level, const char *sandbox, const char *text);
+void log_divert(log_sink_fn to);
 
 void log_write(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -12,6 +12,7 @@ setup() {
 
 teardown() {
 	[ -z "${CONTAINERD:-}" ] || containerd_end
+	journal_end
 	common_teardown
 	same "folders in $PODS" "$pods_before" "$(pods)"
 }
@@ -315,4 +316,51 @@ machine_is_there() {
 	[ "$code" -ne 0 ]
 	wait_for 60 nothing_runs
 	[ -z "$(overhead_folders)" ]
+}
+
+# A journald that is none: what comes to its socket, a record a file.
+journal_start() {
+	mkdir -p /run/systemd/journal "$WORK/records"
+	[ ! -e /run/systemd/journal/socket ] || skip "this host has a journald, which the test must not disturb"
+	python3 - "$WORK/records" 3>&- <<-'EOF' &
+		import itertools, pathlib, socket, sys
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+		s.bind("/run/systemd/journal/socket")
+		for n in itertools.count():
+		    pathlib.Path(sys.argv[1], str(n)).write_bytes(s.recv(1 << 16))
+	EOF
+	JOURNAL=$!
+	wait_for 60 test -S /run/systemd/journal/socket
+}
+
+journal_end() {
+	[ -n "${JOURNAL:-}" ] || return 0
+	kill "$JOURNAL"
+	wait "$JOURNAL" || true
+	rm /run/systemd/journal/socket
+	rmdir /run/systemd/journal
+	rmdir /run/systemd 2>/dev/null || true
+	JOURNAL=
+}
+
+# journal_has TEXT: in a record that names the sandbox.
+journal_has() {
+	grep -laF -- "$1" "$WORK"/records/* | xargs -r grep -qa -A1 '^KATA_SANDBOX$'
+}
+
+@test "log_to_journald: lines of the server and of its guest have the sandbox's id, and a journald that is gone loses none" {
+	local id=adm-$RANDOM
+	sed -e 's/^log_to_journald = false/log_to_journald = true/' -e 's/^enable_debug = false/enable_debug = true/' \
+		"$TREE/build/configuration.toml" >"$WORK/configuration.toml"
+	journal_start
+	kata --config "$WORK/configuration.toml" --log "$WORK/log" run --detach --bundle "$(bundle "b-$id" . sleep 1000)" "$id" \
+		</dev/null >/dev/null 2>&1
+	wait_for 60 journal_has 'step: start the machine'
+	wait_for 60 journal_has 'guest: '
+	grep -qa "$id" "$WORK"/records/*
+	grep -qa '^SYSLOG_IDENTIFIER=kata-runtime$' "$WORK"/records/0
+	run ! grep -q 'step: start the machine' "$WORK/log"
+	journal_end
+	kata delete --force "$id"
+	grep -q 'step: stop the machine' "$WORK/log"
 }

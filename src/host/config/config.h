@@ -101,6 +101,7 @@ struct config_agent {
 /* [runtime] */
 struct config_runtime {
 	bool enable_debug;
+	bool log_to_journald;
 	uint32_t network; /* enum config_network */
 	bool disable_guest_seccomp;
 	bool static_sandbox_resource_mgmt; /* a machine keeps the size that it boots with */

@@ -26,6 +26,14 @@ static const struct key keys[] = {
 	 .to = KEY_TO(runtime.enable_debug),
 	 .preset = "false",
 	 .help = "The sandbox server logs what it does."},
+	{.name = "log_to_journald",
+	 .kind = KEY_BOOL,
+	 .access = POD_NEVER,
+	 .to = KEY_TO(runtime.log_to_journald),
+	 .preset = "false",
+	 .help = "The sandbox server logs to systemd's journal by its own protocol, each line with "
+		 "the field `KATA_SANDBOX`, and not where its engine keeps its log. Not "
+		 "upstream's."},
 	{.name = "hypervisor_name",
 	 .kind = KEY_STRING,
 	 .words = hypervisors,

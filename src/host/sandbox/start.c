@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/journal.h"
 #include "base/log.h"
 #include "host/sandbox/cgroups.h"
 #include "host/sandbox/container.h"
@@ -12,6 +13,15 @@
 #include "host/sandbox/process.h"
 #include "host/sandbox/registry.h"
 #include "host/state/run_dir.h"
+
+/* A host without journald still gets its log. */
+static void log_to_journal(void)
+{
+	struct err e = {0};
+
+	if (journal_open(JOURNAL_SOCKET, &e) < 0)
+		log_err(LOG_WARN, &e, "ignoring log_to_journald");
+}
 
 static int read_config(struct sandbox *sb, const struct sandbox_spec *spec, struct err *e)
 {
@@ -36,6 +46,8 @@ static int read_config(struct sandbox *sb, const struct sandbox_spec *spec, stru
 	if (sb->machine.config->runtime.enable_debug ||
 	    sb->machine.config->hypervisor.enable_debug || sb->machine.config->agent.enable_debug)
 		log_set_level(LOG_DEBUG);
+	if (sb->machine.config->runtime.log_to_journald)
+		log_to_journal();
 	for (size_t i = 0; i < sb->machine.config->warnings.n; i++)
 		log_warn("%s", sb->machine.config->warnings.items[i]);
 	return 0;

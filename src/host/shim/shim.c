@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/journal.h"
 #include "base/log.h"
 #include "base/version.h"
 #include "host/shim/info.h"
@@ -117,7 +118,10 @@ static int serve(const struct shim_options *o, uint64_t began_us, struct err *e)
 	if (r < 0)
 		return r;
 	(void) take_fd(&listen_fd);
-	return server_run(server, e);
+	r = server_run(server, e);
+	/* The sandbox may have opened it. */
+	journal_close();
+	return r;
 }
 
 static int act(const struct shim_options *o, uint64_t began_us, struct err *e)
