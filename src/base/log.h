@@ -38,8 +38,8 @@ void log_set_level(enum log_level level);
  * many servers in one log are told apart. Borrowed; NULL: no such field. */
 void log_set_sandbox(const char *id);
 
-/* Lines go to @to from now on; one for which it returns false is written to the descriptor. @sandbox
- * may be NULL. NULL: to the descriptor again. */
+/* Lines go to @to from now on; one for which it returns false is written to the descriptor. NULL:
+ * to the descriptor again. @sandbox may be NULL. */
 typedef bool (*log_sink_fn)(enum log_level level, const char *sandbox, const char *text);
 void log_divert(log_sink_fn to);
 

@@ -105,4 +105,3 @@ TEST(where_nobody_listens_the_log_stays_where_it_is)
 	CHECK(read(rd, text, sizeof text - 1) > 0);
 	CHECK(strstr(text, "msg=\"here\""));
 }
-
