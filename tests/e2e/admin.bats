@@ -349,17 +349,20 @@ journal_has() {
 }
 
 @test "log_to_journald: lines of the server and of its guest have the sandbox's id, and a journald that is gone loses none" {
-	local id=adm-$RANDOM
+	local id=adm-$RANDOM step
 	sed -e 's/^log_to_journald = false/log_to_journald = true/' -e 's/^enable_debug = false/enable_debug = true/' \
 		"$TREE/build/configuration.toml" >"$WORK/configuration.toml"
 	journal_start
 	kata --config "$WORK/configuration.toml" --log "$WORK/log" run --detach --bundle "$(bundle "b-$id" . sleep 1000)" "$id" \
 		</dev/null >/dev/null 2>&1
-	wait_for 60 journal_has 'step: start the machine'
+	wait_for 60 journal_has 'step: '
 	wait_for 60 journal_has 'guest: '
+	# A socket takes few records at a time, so on a busy machine some lines go to the other place; none goes to both.
+	step=$(grep -hao 'step: .*' "$WORK"/records/* | head -n 1)
+	[ -n "$step" ]
+	run ! grep -qF "msg=\"$step\"" "$WORK/log"
 	grep -qa "$id" "$WORK"/records/*
 	grep -qa '^SYSLOG_IDENTIFIER=kata-runtime$' "$WORK"/records/0
-	run ! grep -q 'step: start the machine' "$WORK/log"
 	journal_end
 	kata delete --force "$id"
 	grep -q 'step: stop the machine' "$WORK/log"
