@@ -9,7 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/auto.h"
 #include "base/file.h"
@@ -42,8 +42,8 @@ static const char config_json[] =
 /* What the processes of the pod use. */
 struct usage {
 	uint64_t pss_kib;
-	uint64_t cgroup_bytes;
-	uint64_t cpu_ns; /* since the start */
+	uint64_t cpu_ticks;    /* since their start */
+	uint64_t cgroup_bytes; /* 0: they have no cgroup of their own */
 };
 
 static int make_bundle(const char *folder, struct err *e)
@@ -95,8 +95,23 @@ static void print_process(const char *pid, uint64_t kib)
 		       (double) kib / KIB_PER_MIB);
 }
 
-/* All that descends from the server or from the stand-in @standin, which is a child of ours. */
-static int add_processes(pid_t server, pid_t standin, struct usage *u, struct err *e)
+static void add_process(const char *pid, pid_t number, bool print, struct usage *u)
+{
+	uint64_t kib = pss_kib(pid), times[2] = {0};
+
+	(void) proc_stat_read(number, PROC_STAT_USER_TIME, times, 2);
+	u->pss_kib += kib;
+	u->cpu_ticks += times[0] + times[1];
+	if (print)
+		print_process(pid, kib);
+}
+
+/* The pod's server, and its stand-in, which is a child of this process. */
+struct pod {
+	pid_t server, standin;
+};
+
+static int add_processes(const struct pod *pod, bool print, struct usage *u, struct err *e)
 {
 	DIR *dir = opendir("/proc");
 	const struct dirent *entry;
@@ -106,14 +121,9 @@ static int add_processes(pid_t server, pid_t standin, struct usage *u, struct er
 	while ((entry = readdir(dir))) {
 		uint64_t pid;
 
-		if (num_parse_u64(entry->d_name, &pid) < 0 ||
-		    !(descends((pid_t) pid, server) || descends((pid_t) pid, standin)))
-			continue;
-
-		uint64_t kib = pss_kib(entry->d_name);
-
-		print_process(entry->d_name, kib);
-		u->pss_kib += kib;
+		if (num_parse_u64(entry->d_name, &pid) == 0 &&
+		    (descends((pid_t) pid, pod->server) || descends((pid_t) pid, pod->standin)))
+			add_process(entry->d_name, (pid_t) pid, print, u);
 	}
 	(void) closedir(dir);
 	return 0;
@@ -147,7 +157,6 @@ static int read_cgroup(struct shim_client *s, struct usage *u, struct err *e)
 	if (!all)
 		return err_say(e, EPROTO, "the sandbox server has no statistics");
 	u->cgroup_bytes = number_at(all, "memory", "usage", "usage");
-	u->cpu_ns = number_at(all, "cpu", "usage", "total");
 	json_decref(all);
 	return 0;
 }
@@ -175,48 +184,62 @@ static void print_overhead(const struct usage *before, const struct usage *after
 {
 	uint64_t pss_mib = round_up(after->pss_kib, KIB_PER_MIB) / KIB_PER_MIB;
 	uint64_t cgroup_mib = round_up(after->cgroup_bytes, 1 << 20) >> 20;
-	uint64_t milli = (after->cpu_ns - before->cpu_ns) / (UINT64_C(1000000) * IDLE_SECONDS);
+	uint64_t milli = (after->cpu_ticks - before->cpu_ticks) * 1000 / IDLE_SECONDS /
+			 (uint64_t) sysconf(_SC_CLK_TCK);
 	uint64_t mib = pss_mib > cgroup_mib ? pss_mib : cgroup_mib;
 
-	printf("# together %llu MiB; their control group has %llu MiB\n"
-	       "# processors, while idle: %llu m\n"
+	printf("# together %llu MiB", (unsigned long long) pss_mib);
+	if (cgroup_mib)
+		printf("; their control group has %llu MiB", (unsigned long long) cgroup_mib);
+	printf("\n# processors, while idle: %llu m\n"
 	       "overhead:\n"
 	       "  podFixed:\n"
 	       "    memory: \"%lluMi\"\n"
 	       "    cpu: \"%llum\"\n",
-	       (unsigned long long) pss_mib, (unsigned long long) cgroup_mib,
 	       (unsigned long long) milli, (unsigned long long) round_up(mib + 1, MEMORY_STEP_MIB),
 	       (unsigned long long) round_up(milli + 1, CPU_STEP_MILLI));
 }
 
-static int measure(const struct state_dir *dir, struct err *e)
+static int find_pod(const struct state_dir *dir, struct shim_client *s, struct pod *ret,
+		    struct err *e)
 {
 	Containerd__Task__V2__ConnectRequest q = CONTAINERD__TASK__V2__CONNECT_REQUEST__INIT;
-	auto_shim_client struct shim_client s = SHIM_CLIENT_NONE;
 	auto_ptr(ttrpc_message_free) ProtobufCMessage *m = NULL;
 	auto_record struct record record = {0};
-	struct usage before = {0}, after = {0};
 	int r = record_read(dir, &record, e);
 
 	q.id = (char *) ID;
 	if (r == 0)
-		r = shim_client_connect(dir, &s, e);
-	if (r == 0)
-		r = shim_client_task(&s, "Connect", &q.base, clock_deadline(SERVER_TIMEOUT_MS), &m,
+		r = shim_client_task(s, "Connect", &q.base, clock_deadline(SERVER_TIMEOUT_MS), &m,
 				     e);
+	if (r < 0)
+		return r;
+
+	const Containerd__Task__V2__ConnectResponse *who = (void *) m;
+
+	*ret = (struct pod){.server = (pid_t) who->shim_pid, .standin = record.pid};
+	return 0;
+}
+
+static int measure(const struct state_dir *dir, struct err *e)
+{
+	auto_shim_client struct shim_client s = SHIM_CLIENT_NONE;
+	struct usage before = {0}, after = {0};
+	struct pod pod;
+	int r = shim_client_connect(dir, &s, e);
+
 	if (r == 0)
-		r = read_cgroup(&s, &before, e);
+		r = find_pod(dir, &s, &pod, e);
+	if (r == 0)
+		r = add_processes(&pod, false, &before, e);
 	if (r == 0)
 		r = be_idle(e);
 	if (r == 0)
 		r = read_cgroup(&s, &after, e);
 	if (r < 0)
 		return r;
-
-	const Containerd__Task__V2__ConnectResponse *who = (void *) m;
-
 	printf("# a pod without containers on this host, PSS of its processes\n");
-	r = add_processes((pid_t) who->shim_pid, record.pid, &after, e);
+	r = add_processes(&pod, true, &after, e);
 	if (r == 0)
 		print_overhead(&before, &after);
 	return r;
