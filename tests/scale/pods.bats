@@ -5,8 +5,16 @@ load ../e2e/lib/common
 load ../e2e/lib/containerd
 load ../e2e/lib/cri
 
+# A crowd of machines on few processors boots for longer than one machine may.
+patience() {
+	CONFIGURATION=$WORK/patience.toml
+	sed 's/^reconnect_timeout_ms = .*/reconnect_timeout_ms = 600000/' "$TREE/build/configuration.toml" >"$CONFIGURATION"
+	grep -q '^reconnect_timeout_ms = 600000$' "$CONFIGURATION"
+}
+
 setup() {
 	common_setup
+	patience
 	cri_begin
 }
 

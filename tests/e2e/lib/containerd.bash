@@ -26,7 +26,7 @@ containerd_begin() {
 
 containerd_start() {
 	# Descriptors of bats would keep it from ending.
-	PATH=$TREE/build:$PATH KATA_CONF_FILE=$TREE/build/configuration.toml \
+	PATH=$TREE/build:$PATH KATA_CONF_FILE=${CONFIGURATION:-$TREE/build/configuration.toml} \
 		containerd --config "$WORK/containerd.toml" >>"$WORK/containerd.log" 2>&1 </dev/null 3>&- &
 	CONTAINERD=$!
 	wait_for 60 containerd_answers || {

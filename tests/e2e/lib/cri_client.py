@@ -11,7 +11,7 @@ from task_client import decode, encode
 
 RUNTIMES = {"kata": "io.containerd.kata.v2", "runc": "io.containerd.runc.v2"}
 SHIMS = {"kata": "containerd-shim-kata-v2", "runc": "containerd-shim-runc-v2"}
-FIRST_BYTE_SECONDS = 120
+FIRST_BYTE_SECONDS = 600
 
 
 class Engine:
@@ -38,7 +38,7 @@ class Engine:
         """A request of gRPC is a message behind a byte for its compression and four of length. One curl a call: HTTP/2 is
         its business, and costs either runtime the same."""
         answer = self.folder / f"answer-{self.fresh()}"
-        command = ["curl", "--silent", "--show-error", "--fail", "--http2-prior-knowledge", "--max-time", "300",
+        command = ["curl", "--silent", "--show-error", "--fail", "--http2-prior-knowledge", "--max-time", "900",
                    "--unix-socket", str(self.folder / "containerd.sock"), "-H", "content-type: application/grpc",
                    "-H", "te: trailers", "--data-binary", "@-", "-D", f"{answer}.headers", "-o", str(answer),
                    f"http://localhost/runtime.v1.RuntimeService/{method}"]
@@ -72,7 +72,7 @@ class Engine:
 
     def execute(self, container: str, *program: str) -> tuple[int, bytes]:
         """The code and the output of a program that it runs to its end."""
-        request = encode({1: container, 3: 120}) + b"".join(encode({2: word}) for word in program)
+        request = encode({1: container, 3: 600}) + b"".join(encode({2: word}) for word in program)
         answer = self.call("ExecSync", request)
         return int(answer.get(3, 0)), bytes(answer.get(1, b""))
 
