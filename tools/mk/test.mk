@@ -114,6 +114,11 @@ check-scale: all
 	@mkdir -p build/results
 	tools/room --like-host tools/run-bats build/results/scale.list -- tests/scale/*.bats
 
+## make check-cri       containerd's and Kubernetes' tests of a CRI and nerdctl, beside runc; built by Go
+.PHONY: check-cri
+check-cri: all
+	tests/cri/check
+
 ## make check-corpus    replay the fuzzing corpora
 .PHONY: check-corpus
 check-corpus: $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(B)/tests/replay_%)

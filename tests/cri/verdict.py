@@ -1,0 +1,91 @@
+#!/usr/bin/python3
+"""What other projects' tests of a CRI say of our handler beside runc.
+
+verdict.py junit FILE: the tests of a JUnit report, one a line: the name, a tab, what became of it.
+verdict.py compare SUITE OURS THEIRS KNOWN: compares two such lists as TAP; KNOWN is the page with the
+table of differences. A difference that is not in the table fails, and so does a row that is none any more.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import xml.etree.ElementTree
+from pathlib import Path
+
+HEADER = "| suite | test | reason |"
+
+
+def junit(path: str) -> None:
+    """Prints the tests of a report."""
+    for case in xml.etree.ElementTree.parse(path).getroot().iter("testcase"):
+        name = case.get("name", "")
+        if not name.startswith("[It]"):
+            continue
+        status = case.get("status", "")
+        word = status if status in ("passed", "skipped", "pending") else "failed"
+        # Tests that a choice leaves out are in the report, and without a reason.
+        left_out = case.find("skipped")
+        if word == "skipped" and left_out is not None and "message" not in left_out.attrib:
+            continue
+        print(f"{re.sub(r'[|]', '/', name.removeprefix('[It] '))}\t{word}")
+
+
+def read(path: str) -> dict[str, str]:
+    """A list of tests."""
+    return dict(line.split("\t", 1) for line in Path(path).read_text().splitlines())
+
+
+def table(path: str, suite: str) -> dict[str, str]:
+    """The reasons of a suite's rows in the table of known differences, by test."""
+    rows: dict[str, str] = {}
+    inside = False
+    for number, line in enumerate(Path(path).read_text().splitlines(), 1):
+        inside = line == HEADER or (inside and line.startswith("|"))
+        if not inside or line == HEADER or set(line) <= set("|- "):
+            continue
+        cells = [cell.strip().strip("`") for cell in line.strip().strip("|").split("|")]
+        if len(cells) != 3:
+            raise SystemExit(f"{path}:{number}: a row has three cells: {HEADER}")
+        if cells[0] == suite:
+            rows[cells[1]] = cells[2]
+    return rows
+
+
+def judge(ours: str, theirs: str, reason: str | None) -> tuple[str, str]:
+    """What a test's line in TAP begins and ends with."""
+    if ours == theirs:
+        if reason is not None:
+            return "not ok", f"# it is listed as a difference and is none: both {ours}"
+        if ours == "failed":
+            return "ok", "# skip it fails with runc as well"
+        return "ok", "# skip with runc as well" if ours == "skipped" else ""
+    if theirs == "failed":
+        return "ok", "# skip it fails with runc only" if reason is None else "# skip listed, fails with runc"
+    if reason is not None:
+        return "ok", f"# skip {reason}"
+    return "not ok", f"# runc: {theirs}, ours: {ours}"
+
+
+def compare(suite: str, ours_path: str, theirs_path: str, known_path: str) -> int:
+    """Prints TAP with the sum; returns the exit code."""
+    ours, theirs, known = read(ours_path), read(theirs_path), table(known_path, suite)
+    passed = failed = skipped = 0
+    for number, name in enumerate(sorted(ours.keys() | theirs.keys()), 1):
+        verdict, comment = judge(ours.get(name, "absent"), theirs.get(name, "absent"), known.get(name))
+        print(f"{verdict} {number} {suite}: {name} {comment}".rstrip())
+        if verdict == "not ok":
+            failed += 1
+        elif comment:
+            skipped += 1
+        else:
+            passed += 1
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "junit":
+        junit(sys.argv[2])
+    else:
+        sys.exit(compare(*sys.argv[2:6]))
