@@ -119,6 +119,11 @@ check-scale: all
 check-cri: all
 	tests/cri/check
 
+## make check-kubernetes  a cluster of one node with our RuntimeClass, whose programs it builds (half an hour, once)
+.PHONY: check-kubernetes
+check-kubernetes: all
+	tests/kubernetes/run
+
 ## make check-corpus    replay the fuzzing corpora
 .PHONY: check-corpus
 check-corpus: $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(B)/tests/replay_%)

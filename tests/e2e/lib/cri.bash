@@ -12,6 +12,10 @@ cri_begin() {
 	cri_network
 	cri_configure
 	containerd_start
+	cri_image
+}
+
+cri_image() {
 	wait_for 60 cri_answers
 	mkdir "$WORK/image"
 	cp -al "$ROOTFS/." "$WORK/image"
@@ -36,7 +40,7 @@ cri_configure() {
 		  restrict_oom_score_adj = true
 		  stream_server_address = "127.0.0.1"
 		  [plugins."io.containerd.grpc.v1.cri".cni]
-		    bin_dir = "$WORK/cni-bin"
+		    bin_dir = "${CNI_BIN:-$WORK/cni-bin}"
 		    conf_dir = "$WORK/cni"
 		  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
 		    runtime_type = "io.containerd.runc.v2"
