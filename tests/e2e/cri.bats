@@ -188,3 +188,34 @@ host_pids() {
 		host_pids "$handler"
 	done
 }
+
+# quota POD: of the cgroup of its machine, in microseconds.
+quota() {
+	local found
+	found=$(find /sys/fs/cgroup/cpu /sys/fs/cgroup -maxdepth 4 -type d -name "kata_$1" 2>/dev/null | head -1)
+	cut -d' ' -f1 "$found/cpu.cfs_quota_us" 2>/dev/null || cut -d' ' -f1 "$found/cpu.max"
+}
+
+# cpu_update CONTAINER QUOTA
+cpu_update() {
+	cri UpdateContainerResources <<<"container_id: '$1' linux {cpu_period: 100000 cpu_quota: $2}"
+}
+
+@test "a pod whose containers may use more, or less, than at first may do so on the host" {
+	local pod a b
+	pod=$(pod_run kata resized "cgroup_parent: '$(sed -n 's/^[0-9]*:cpu://p' /proc/self/cgroup)/pod' resources {cpu_period: 100000 cpu_quota: 50000}")
+	a=$(CONTAINER_FIELDS='resources {cpu_period: 100000 cpu_quota: 20000}' container_make "$pod" a '' sleep 1000)
+	b=$(CONTAINER_FIELDS='resources {cpu_period: 100000 cpu_quota: 30000}' container_make "$pod" b '' sleep 1000)
+	# A quarter of a CPU is the machine's.
+	[ "$(quota "$pod")" = 75000 ]
+	cpu_update "$a" 60000
+	[ "$(quota "$pod")" = 115000 ]
+	[ "$(container_exec "$a" cut -d' ' -f1 /sys/fs/cgroup/cpu.max)" = 60000 ]
+	cpu_update "$b" 10000
+	[ "$(quota "$pod")" = 95000 ]
+	cpu_update "$a" -1
+	[[ "$(quota "$pod")" =~ ^(-1|max)$ ]]
+	cpu_update "$a" 10000
+	[ "$(quota "$pod")" = 45000 ]
+	pod_remove "$pod"
+}

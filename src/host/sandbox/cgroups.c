@@ -120,6 +120,7 @@ int cgroups_limit(struct sandbox *sb, const struct sandbox_spec *spec, struct er
 	int r = host_cgroup_limit(m->cgroup, &l, e);
 
 	m->cpu_period_us = l.cpu_period_us;
+	m->has_cpu_quota = l.cpu_quota_us && l.cpu_quota_us != HOST_UNLIMITED;
 	if (r == 0)
 		compare_memory(m->cgroup, info.memory_bytes);
 	return r;
@@ -147,6 +148,25 @@ int cgroups_update(struct sandbox *sb, const Grpc__LinuxResources *resources, st
 	if (r == 0)
 		m->cpu_period_us = l.cpu_period_us;
 	return r;
+}
+
+/* A pod that began without a quota has none of its own: the cgroup above may have one. */
+int cgroups_update_pod(struct sandbox *sb, uint64_t cpu_milli, struct err *e)
+{
+	const struct machine *m = &sb->machine;
+	Grpc__LinuxResources resources = GRPC__LINUX_RESOURCES__INIT;
+	Grpc__LinuxCPU cpu = GRPC__LINUX_CPU__INIT;
+
+	if (sb->options.lone || !m->cgroup || !m->has_cpu_quota)
+		return 0;
+	cpu.has_quota = true;
+	cpu.quota = cpu_milli ? (int64_t) (cpu_milli * m->cpu_period_us / 1000) : -1;
+	resources.cpu = &cpu;
+
+	const struct host_wants w = {.resources = &resources, .cpu_period_us = m->cpu_period_us};
+	const struct host_limits l = host_limits_of(&w);
+
+	return host_cgroup_limit(m->cgroup, &l, e);
 }
 
 int cgroups_open_vmm(struct sandbox *sb, int *ret_fds, size_t *ret_n, struct err *e)

@@ -25,6 +25,10 @@ int cgroups_limit(struct sandbox *sb, const struct sandbox_spec *spec, struct er
 /* Changes the limits of a lone container. Loop. */
 int cgroups_update(struct sandbox *sb, const Grpc__LinuxResources *resources, struct err *e);
 
+/* Changes the quota of a pod that has one to @cpu_milli, what its containers may use in all, in
+ * thousandths of a CPU; 0: one of them has no limit. Loop. */
+int cgroups_update_pod(struct sandbox *sb, uint64_t cpu_milli, struct err *e);
+
 /* Adds to @why, which says that a process of the sandbox has ended, that the kernel has killed it
  * for want of memory; false if it has not. */
 bool cgroups_explain(struct sandbox *sb, struct err *why);

@@ -199,6 +199,33 @@ static void updated(void *arg, const struct sandbox_answer *answer)
 	end_update(arg, answer);
 }
 
+/* What the containers of a pod may use once @updated has @updated_milli; see cgroups_update_pod(). */
+static uint64_t pod_cpu_milli(const struct sandbox *sb, const struct guest_container *updated,
+			      uint64_t updated_milli)
+{
+	uint64_t sum = 0;
+
+	list_for_each (pos, &sb->containers) {
+		const struct guest_container *c = container_of(pos, struct guest_container, link);
+		uint64_t milli = c == updated ? updated_milli : c->need.cpu_milli;
+
+		if (!c->counts || c->holds_pod)
+			continue;
+		if (!milli)
+			return 0;
+		sum += milli;
+	}
+	return sum;
+}
+
+/* The host's limits come first: if one cannot be set, nothing has changed in the guest. */
+static void update_host(struct update *u, const struct guest_container *c, struct err *e)
+{
+	(void) cgroups_update(u->sb, u->resources, e);
+	if (!e->code)
+		(void) cgroups_update_pod(u->sb, pod_cpu_milli(u->sb, c, u->after.cpu_milli), e);
+}
+
 static void grown(void *arg, const struct sandbox_answer *answer)
 {
 	struct update *u = arg;
@@ -222,19 +249,21 @@ void sandbox_update(struct sandbox *sb, const char *id, Grpc__LinuxResources *ta
 
 	if (c && (!u || !(u->id = strdup(id))))
 		(void) err_sys(&e, ENOMEM, "update container '%s'", id);
-	/* The host's limits come first: if one cannot be set, nothing has changed in the guest. */
-	if (!e.code)
-		(void) cgroups_update(sb, take_resources, &e);
+	if (u)
+		u->resources = take_resources;
+	else
+		oci_resources_free(take_resources);
+	if (!e.code) {
+		u->sb = sb;
+		u->before = c->need;
+		u->after = machine_need_updated(&c->need, take_resources);
+		update_host(u, c, &e);
+	}
 	if (e.code) {
 		update_free(u);
-		oci_resources_free(take_resources);
 		sandbox_refuse(done, arg, &e);
 		return;
 	}
-	u->sb = sb;
-	u->resources = take_resources;
-	u->before = c->need;
-	u->after = machine_need_updated(&c->need, take_resources);
 	u->done = done;
 	u->arg = arg;
 	c->need = machine_need_most(&u->before, &u->after);

@@ -127,6 +127,7 @@ struct machine {
 	struct host_cgroup *cgroup;   /* NULL: where the caller is; freed on the loop */
 	struct host_cgroup *overhead; /* where this process is instead; NULL: in cgroup */
 	uint64_t cpu_period_us;       /* of the quota of cgroup */
+	bool has_cpu_quota;           /* cgroup has begun with one */
 	bool booted;                  /* the guest has made its sandbox */
 };
 
