@@ -95,7 +95,7 @@ processes_are_shared() {
 			{name: b, image: "$IMAGE", command: [sleep, "2002"]}]
 	EOF
 	until_ready "shared-$1"
-	k exec "shared-$1" -c b -- sh -c 'ps -o args | grep "^sleep 200"; test -z "$(pidof sleep | grep -w 1)" && echo not the first'
+	k exec "shared-$1" -c b -- sh -c 'ps -o args | grep "^sleep 200"; test $$ -ne 1 && echo not the first'
 }
 
 debug_container() {
@@ -117,7 +117,7 @@ security() {
 		securityContext: {runAsUser: 1234, runAsGroup: 2345, fsGroup: 3456, supplementalGroups: [4567], seccompProfile: {type: RuntimeDefault}},
 		volumes: [{name: v, emptyDir: {}}],
 		containers: [{name: a, image: "$IMAGE", volumeMounts: [{name: v, mountPath: /v}],
-			command: [sh, -c, "id -u; id -g; id -G; touch /x; touch /v/x; stat -c '%u %g %a' /v/x /v;
+			command: [sh, -c, "exec 2>&1; id -u; id -g; id -G; touch /x; touch /v/x; stat -c '%u %g %a' /v/x /v;
 				grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status; unshare -U true; cat /proc/self/oom_score_adj"],
 			securityContext: {readOnlyRootFilesystem: true, allowPrivilegeEscalation: false,
 				capabilities: {drop: [ALL], add: [NET_BIND_SERVICE]}}},

@@ -24,10 +24,10 @@ volumes() {
 				volumeMounts: [{name: disk, mountPath: /disk}, {name: memory, mountPath: /memory, readOnly: true}]}]
 	EOF
 	until_ready "volumes-$1"
-	in_pod "volumes-$1" sh -c 'cd /config; ls; cat colour shape /one; stat -Lc %a colour /secret/word; cat /secret/word; echo; cat /down/*; echo
+	in_pod "volumes-$1" sh -c 'exec 2>&1; cd /config; ls; cat colour shape /one; stat -Lc %a colour /secret/word; cat /secret/word; echo; cat /down/*; echo
 		echo $NODE $CPU $COLOUR $WORD; touch /config/new; stat -c %a /disk /memory'
 	in_pod "volumes-$1" sh -c 'echo on disk > /disk/file; echo in memory > /memory/file; dd if=/dev/zero of=/memory/large bs=1M count=4 2>&1 | grep -o "No space.*"'
-	k exec "volumes-$1" -c b -- sh -c 'cat /disk/file /memory/file; touch /memory/other; df /memory | tail -1 | tr -s " " | cut -d " " -f 2'
+	k exec "volumes-$1" -c b -- sh -c 'exec 2>&1; cat /disk/file /memory/file; touch /memory/other; df /memory | tail -1 | tr -s " " | cut -d " " -f 2'
 	k patch configmap "config-$1" --patch '{"data": {"colour": "blue"}}' >/dev/null
 	k patch secret "secret-$1" --patch '{"stringData": {"word": "changed"}}' >/dev/null
 	k label pod "volumes-$1" late=label >/dev/null
