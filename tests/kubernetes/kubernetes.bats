@@ -92,3 +92,15 @@ teardown() {
 @test "a deployment is rolled out and back" {
 	alike deployment
 }
+
+@test "the overhead of the RuntimeClass is in the kubelet's cgroup of the pod" {
+	overhead
+}
+
+@test "hostNetwork, hostPID and hostIPC are refused with a sentence in the pod's events" {
+	refusals
+}
+
+@test "kubelet and containerd are killed and started again beside running pods" {
+	restarts_of_the_node
+}

@@ -55,3 +55,61 @@ deployment() {
 	k rollout undo "deployment/d-$1"
 	k rollout status "deployment/d-$1" --timeout "${PATIENCE}s" | tail -1
 }
+
+# has_event POD WORDS
+has_event() {
+	k get events --field-selector "involvedObject.name=$1" -o 'jsonpath={.items[*].message}' | grep -qF "$2"
+}
+
+# The host's namespaces are what no program under another kernel can be in.
+refusals() {
+	local field name
+	for field in hostNetwork hostPID hostIPC; do
+		name=${field,,}
+		pod_make kata "$name" <<-EOF
+			$field: true, containers: [{name: a, image: "$IMAGE", command: [sleep, "1000"]}]
+		EOF
+		wait_for "$PATIENCE" has_event "$name-kata" "($field): a pod in a virtual machine cannot have the host's"
+		k delete pod "$name-kata" --grace-period 0 --force 2>/dev/null
+	done
+}
+
+# The kubelet's cgroup of a pod has room for the machine, as the RuntimeClass says.
+overhead() {
+	local most
+	pod_make kata large <<-EOF
+		containers: [{name: a, image: "$IMAGE", command: [sleep, "100000"], resources: {limits: {cpu: 200m, memory: 64Mi}}}]
+	EOF
+	until_ready large-kata
+	diff <(of large-kata .spec.overhead) <(k get runtimeclass kata -o 'jsonpath={.overhead.podFixed}{"\n"}')
+	most=$(host_file large-kata memory memory.limit_in_bytes 2>/dev/null || host_file large-kata . memory.max)
+	[ "$most" = $(((64 + 384) << 20)) ]
+	# The machine has been up for as long as its boot; what it uses is far below.
+	echo "an idle pod uses $(host_file large-kata memory memory.usage_in_bytes 2>/dev/null || host_file large-kata . memory.current) of $most" >&2
+}
+
+still_there() {
+	until_ready "steady-$1"
+	wait_for "$PATIENCE" says kept "steady-$1" cat /tmp/file
+	of "steady-$1" '.status.containerStatuses[0].restartCount'
+	in_pod "steady-$1" sh -c 'kill -TERM 1'
+	until_is "steady-$1" .status.phase Succeeded
+	k logs "steady-$1"
+}
+
+restarts_of_the_node() {
+	local handler
+	for handler in runc kata; do
+		pod_make "$handler" steady <<-EOF
+			restartPolicy: OnFailure,
+			containers: [{name: a, image: "$IMAGE", command: [sh, -c, "trap 'echo asked; exit 0' TERM; echo kept > /tmp/file; while :; do sleep 1; done"]}]
+		EOF
+		until_ready "steady-$handler"
+		wait_for "$PATIENCE" says kept "steady-$handler" cat /tmp/file
+	done
+	background_end kubelet -KILL
+	background_end containerd -KILL
+	node_containerd_start
+	kubelet_start
+	alike still_there
+}
