@@ -233,6 +233,30 @@ datagram_arrives() {
 	run ! grep -q ingress <(tc -n "$POD" qdisc)
 }
 
+@test "what comes, changes and goes while a container runs is followed" {
+	pod_network
+	pod c1 sleep 1000
+	link "$POD" late gw1
+	ip -n "$POD" addr add 10.78.0.2/24 dev late
+	wait_for 60 has_line c1 'inet 10.78.0.2/24' addr show dev late
+	ip -n "$POD" route add 10.79.0.0/16 via 10.78.0.1
+	wait_for 60 has_line c1 '10.79.0.0/16 via 10.78.0.1 dev late' route
+	ip -n "$POD" link delete late
+	wait_for 60 has_no late
+	kata delete --force c1
+	same interfaces "$before" "$(interfaces "$POD")"
+}
+
+has_line() {
+	local id=$1 text=$2
+	shift 2
+	kata exec "$id" ip "$@" </dev/null 2>&1 | grep -qF "$text"
+}
+
+has_no() {
+	! kata exec c1 test -e "/sys/class/net/$1" </dev/null
+}
+
 @test "whatever is killed, the interfaces are as they were" {
 	local vmm server
 	pod_network
@@ -272,6 +296,24 @@ is_stopped() {
 	remember
 	run ! pod c1 true
 	[[ $(cat "$WORK/c1.out") == *"interface 'eth0'"*"redirect its frames"* ]]
+	same interfaces "$before" "$(interfaces "$POD")"
+}
+
+@test "microvm takes what is there before it starts, and says that it takes no more" {
+	pod_network
+	sed 's/^#* *machine_type *=.*/machine_type = "microvm"/' "$TREE/build/configuration.toml" >"$WORK/microvm.toml"
+	grep -q '^machine_type = "microvm"' "$WORK/microvm.toml"
+	export POD
+	kata --config "$WORK/microvm.toml" create --bundle "$(bundle b1 "$in_pod" sleep 1000)" c1 >"$WORK/out" 2>&1 </dev/null
+	kata start c1
+	wait_for 60 has_line c1 'inet 10.77.0.2/24' addr show dev eth0
+	kata delete --force c1
+	kata --config "$WORK/microvm.toml" create --bundle "$(bundle b2 "$in_pod" sleep 1000)" c2 >"$WORK/out" 2>&1 </dev/null
+	link "$POD" late gw1
+	run ! kata start c2
+	[[ $output == *"interface 'late'"*"a machine of type 'microvm' keeps the devices"* ]]
+	kata delete --force c2
+	ip -n "$POD" link delete late
 	same interfaces "$before" "$(interfaces "$POD")"
 }
 

@@ -3,6 +3,7 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "base/array.h"
 #include "host/network/facts.h"
@@ -43,6 +44,40 @@ void network_close(struct network *n)
 	fd_close(n->sock);
 	fd_close(n->ns_fd);
 	free(n);
+}
+
+static int open_watch(void *arg, struct err *e)
+{
+	const struct sockaddr_nl all = {
+		.nl_family = AF_NETLINK,
+		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE |
+			     RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE,
+	};
+	auto_close int fd =
+		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	int *ret_fd = arg;
+
+	if (fd < 0 || bind(fd, (const struct sockaddr *) &all, sizeof all) < 0)
+		return err_sys(e, errno, "watch the network namespace");
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+int network_watch(struct network *n, struct err *e)
+{
+	int fd = -1;
+	int r = namespace_visit(n->ns_fd, open_watch, &fd, e);
+
+	return r < 0 ? r : fd;
+}
+
+/* ENOBUFS: more has happened than there was room for. */
+void network_watch_drain(int fd)
+{
+	char some[64];
+
+	while (recv(fd, some, sizeof some, 0) >= 0 || errno == ENOBUFS || errno == EINTR)
+		;
 }
 
 /* The largest of the heads below. */

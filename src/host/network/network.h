@@ -123,6 +123,13 @@ AUTO_PTR(struct network, network_close)
  * Returns 0, -E2BIG (more than the maxima above), -EPROTO, or -errno. */
 int network_scan(struct network *n, struct network_facts *ret, struct err *e);
 
+/* A socket that becomes readable when interfaces, addresses or routes of the namespace change; the
+ * caller's. Returns a descriptor, which does not block, or -errno. */
+int network_watch(struct network *n, struct err *e);
+
+/* Takes what the socket has to tell; it is only that something changed. */
+void network_watch_drain(int fd);
+
 /* ---- plan.c ---- */
 
 /* Whether a machine gets @link. If not, *@ret_why is a reason that the user should know, or NULL

@@ -50,7 +50,7 @@ static void interface_free(struct interfaces *all, struct interface *i)
 
 void interfaces_init(struct interfaces *all)
 {
-	*all = (struct interfaces){.ns_fd = -1};
+	*all = (struct interfaces){.ns_fd = -1, .watch_fd = -1};
 	(void) pthread_mutex_init(&all->lock, NULL);
 	list_init(&all->list);
 }

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include "base/list.h"
+#include "base/loop.h"
 #include "host/config/config.h"
 #include "host/hypervisor/hypervisor.h"
 #include "host/network/network.h"
@@ -16,8 +17,8 @@
  *	       └── looked for before the machine starts, after the hooks of a container, and
  *	           before a container starts, because engines also fill the namespace then
  *
- * Threads: the worker of whoever looks; one at a time, by the lock. The loop reads ns_fd only,
- * which is set before the machine starts.
+ * Threads: the worker of whoever looks; one at a time, by the lock. The loop reads ns_fd and network
+ * only, which are set before the machine starts; watching is the loop's.
  */
 struct sandbox;
 struct worker;
@@ -36,9 +37,15 @@ struct interfaces {
 	struct list list;           /* struct interface */
 	struct told routes, neighbours;
 	unsigned long last_id;
+
+	/* The loop's. */
+	int watch_fd; /* -1: not watched */
+	struct loop_watch *watch;
+	struct loop_timer *settles; /* until it is looked again */
 };
 
 void interfaces_init(struct interfaces *all);
+/* Is not watched any more. */
 void interfaces_fini(struct interfaces *all);
 
 /* The namespace is the one of @ns_fd, of which a duplicate is kept, or if that is -1 a new one.
@@ -61,6 +68,13 @@ uint64_t interfaces_inode(const struct interfaces *all);
 /* Removes what a server that is dead has made in the namespace @path, if that has @inode and so is
  * the one that it was. Returns 0 also if there is none any more. */
 int interfaces_clean(const char *path, uint64_t inode, struct err *e);
+
+/* ---- interface_watch.c ---- */
+
+/* From now on looks again whenever the namespace changes, until the machine ends or cannot follow,
+ * which is logged. Loop; no-op for a machine without interfaces of the host. */
+void interfaces_watch(struct sandbox *sb);
+void interfaces_unwatch(struct interfaces *all);
 
 /* The machine is gone: removes from the namespace what was made there. */
 void interfaces_end(struct interfaces *all);

@@ -156,10 +156,12 @@ static void start_done(struct worker_job *job, int r, struct err *e)
 
 	sb->state = r < 0 ? SANDBOX_ENDED : SANDBOX_READY;
 	sb->start_failed = *e;
-	if (r == 0)
+	if (r == 0) {
 		oom_listen(sb);
-	else
+		interfaces_watch(sb);
+	} else {
 		guest_container_free(j->first);
+	}
 	j->done(j->arg, &answer);
 	free(j);
 	list_for_each (pos, &sb->containers)

@@ -28,6 +28,7 @@ static int free_machine(void *arg, struct err *e)
 	struct machine *m = arg;
 
 	(void) e;
+	interfaces_unwatch(&m->interfaces);
 	hv_free(take_ptr(m->hv));
 	virtiofsd_free(take_ptr(m->virtiofsd));
 	return 0;
