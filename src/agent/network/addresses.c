@@ -8,14 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/network/grow.h"
 #include "agent/network/links.h"
 #include "base/auto.h"
 #include "base/log.h"
 #include "base/netlink.h"
 
+struct present_address {
+	struct ip ip;
+	bool dynamic; /* a router has announced it: it comes and goes by itself */
+};
+
 struct present {
-	struct ip *list;
-	bool *dynamic; /* a router has announced it: it comes and goes by itself */
+	struct present_address *list;
 	size_t n;
 	int index; /* of the interface */
 };
@@ -25,34 +30,6 @@ static void present_drop(void *arg)
 	struct present *p = arg;
 
 	p->n = 0;
-}
-
-static void present_fini(struct present *p)
-{
-	free(p->list);
-	free(p->dynamic);
-}
-
-/* Room for one more; doubles. */
-static int present_grow(struct present *p)
-{
-	size_t room = p->n ? 2 * p->n : 1;
-
-	if ((p->n & (p->n - 1)) != 0)
-		return 0;
-
-	struct ip *list = realloc(p->list, room * sizeof *list);
-
-	if (!list)
-		return -ENOMEM;
-	p->list = list;
-
-	bool *dynamic = realloc(p->dynamic, room * sizeof *dynamic);
-
-	if (!dynamic)
-		return -ENOMEM;
-	p->dynamic = dynamic;
-	return 0;
 }
 
 static int present_add(void *arg, const struct nl_message *m, struct err *e)
@@ -72,11 +49,13 @@ static int present_add(void *arg, const struct nl_message *m, struct err *e)
 
 	if (ip_set(&ip, info->ifa_family, own->data, own->bytes) < 0)
 		return 0;
-	if (present_grow(p) < 0)
+	if (!list_grow(&p->list, p->n, sizeof *p->list))
 		return err_sys(e, ENOMEM, "list addresses");
 	ip.prefix = info->ifa_prefixlen;
-	p->dynamic[p->n] = !(info->ifa_flags & IFA_F_PERMANENT);
-	p->list[p->n++] = ip;
+	p->list[p->n++] = (struct present_address){
+		.ip = ip,
+		.dynamic = !(info->ifa_flags & IFA_F_PERMANENT),
+	};
 	return 0;
 }
 
@@ -162,9 +141,9 @@ static int remove_others(int fd, const struct present *p, const struct ip *want,
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < p->n; i++) {
-		const struct ip *ip = &p->list[i];
+		const struct ip *ip = &p->list[i].ip;
 
-		if (p->dynamic[i] || ip_is_link_local(ip) || among(want, n, ip))
+		if (p->list[i].dynamic || ip_is_link_local(ip) || among(want, n, ip))
 			continue;
 		r = remove_one(fd, p->index, ip, e);
 	}
@@ -186,7 +165,7 @@ int addresses_replace(int fd, int index, const char *name, const struct ip *want
 		else
 			r = add_one(fd, index, &want[i], e);
 	}
-	present_fini(&p);
+	free(p.list);
 	return r;
 }
 
@@ -215,11 +194,11 @@ int addresses_list(int fd, int index, Types__IPAddress ***ret, size_t *ret_n, st
 	Types__IPAddress **list = r < 0 ? NULL : calloc(p.n + 1, sizeof *list);
 	size_t n = 0;
 
-	while (list && n < p.n && (list[n] = message_of(&p.list[n])))
+	while (list && n < p.n && (list[n] = message_of(&p.list[n].ip)))
 		n++;
 	if (r == 0 && (!list || n < p.n))
 		r = err_sys(e, ENOMEM, "list addresses");
-	present_fini(&p);
+	free(p.list);
 	if (r == 0) {
 		*ret = list;
 		*ret_n = n;

@@ -1,7 +1,6 @@
 /* What an interface is to be: the request is read into a plan, and the plan is carried out. */
 
 #include <errno.h>
-#include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,12 +8,8 @@
 #include "agent/network/addresses.h"
 #include "agent/network/links.h"
 #include "agent/network/network.h"
-#include "base/array.h"
 #include "base/log.h"
 #include "base/netlink.h"
-
-/* IPv6 does not work with less (RFC 8200, 5), but what an MTU may be is the driver's to say. */
-#define MTU_MAX UINT32_MAX
 
 struct plan {
 	const char *name;
@@ -65,7 +60,7 @@ static int plan_read(struct plan *p, const Types__Interface *want, bool found, s
 		return r;
 	if (!*want->hwaddr && !found)
 		return err_say(e, EINVAL, "neither hwAddr nor devicePath say which one it is");
-	if (want->mtu > MTU_MAX)
+	if (want->mtu > UINT32_MAX)
 		return err_say(e, EINVAL, "the MTU %llu is too large",
 			       (unsigned long long) want->mtu);
 	p->name = want->name;
@@ -361,7 +356,7 @@ int network_has_interface(struct network *n, const Types__Interface *want, struc
 		r = err_say(e, ENODEV, "there is no interface with hardware address '%s'",
 			    want->hwaddr);
 	links_fini(&links);
-	return r;
+	return err_wrap(e, r, "set up interface '%.32s'", want->name);
 }
 
 void network_free_interfaces(Types__Interface **list, size_t n)

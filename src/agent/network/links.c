@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/network/grow.h"
 #include "base/file.h"
 #include "base/netlink.h"
 
@@ -23,24 +24,10 @@ void links_fini(struct links *links)
 	*links = (struct links){0};
 }
 
-/* Room for one more; doubles. */
-static struct link *append(struct links *links)
-{
-	if ((links->n & (links->n - 1)) == 0) {
-		size_t room = links->n ? 2 * links->n : 1;
-		struct link *list = realloc(links->list, room * sizeof *list);
-
-		if (!list)
-			return NULL;
-		links->list = list;
-	}
-	links->list[links->n] = (struct link){0};
-	return &links->list[links->n++];
-}
-
 static int add(void *arg, const struct nl_message *m, struct err *e)
 {
 	const struct ifinfomsg *info = m->fixed;
+	struct links *links = arg;
 	struct nl_value a[IFLA_MTU + 1];
 
 	if (m->type != RTM_NEWLINK)
@@ -48,10 +35,12 @@ static int add(void *arg, const struct nl_message *m, struct err *e)
 	if (nl_parse(m->attributes, m->attributes_bytes, a, IFLA_MTU + 1) < 0)
 		return err_say(e, EBADMSG, "the kernel's list of interfaces makes no sense");
 
-	struct link *link = append(arg);
-
-	if (!link)
+	if (!list_grow(&links->list, links->n, sizeof *links->list))
 		return err_sys(e, ENOMEM, "list interfaces");
+
+	struct link *link = &links->list[links->n++];
+
+	*link = (struct link){0};
 	link->index = info->ifi_index;
 	link->flags = info->ifi_flags;
 	link->mtu = nl_u32(&a[IFLA_MTU]);

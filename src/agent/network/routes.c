@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/network/grow.h"
 #include "agent/network/links.h"
 #include "agent/network/network.h"
 #include "agent/network/route_plan.h"
@@ -247,21 +248,6 @@ static void listing_drop(void *arg)
 		types__route__free_unpacked(l->list[--l->n], NULL);
 }
 
-static int listing_grow(struct listing *l)
-{
-	size_t room = l->n ? 2 * l->n : 1;
-
-	if ((l->n & (l->n - 1)) != 0)
-		return 0;
-
-	Types__Route **list = realloc(l->list, room * sizeof(*list));
-
-	if (!list)
-		return -ENOMEM;
-	l->list = list;
-	return 0;
-}
-
 static char *address_text(uint8_t family, const struct nl_value *v)
 {
 	char text[IP_TEXT_MAX];
@@ -347,7 +333,8 @@ static int listing_add(void *arg, const struct nl_message *m, struct err *e)
 		return 0;
 	if (nl_parse(m->attributes, m->attributes_bytes, a, RTA_VIA + 1) < 0)
 		return err_say(e, EBADMSG, "the kernel's list of routes makes no sense");
-	if (listing_grow(l) < 0 || !(l->list[l->n] = message_of(l, info, a)))
+	if (!list_grow(&l->list, l->n, sizeof *l->list) ||
+	    !(l->list[l->n] = message_of(l, info, a)))
 		return err_sys(e, ENOMEM, "list routes");
 	l->n++;
 	return 0;
