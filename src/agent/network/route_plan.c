@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What IPv6 takes for no metric (IP6_RT_PRIO_USER of the kernel's include/uapi/linux/ipv6_route.h). */
+/* What IPv6 takes for no metric: IP6_RT_PRIO_USER of include/uapi/linux/ipv6_route.h. */
 #define IPV6_METRIC 1024
 
 static uint32_t metric_of(const struct route *r)
