@@ -100,6 +100,8 @@ static void started(void *arg, const struct sandbox_answer *answer)
 	if (a.r < 0)
 		(void) err_wrap(&a.err, a.r, "start process '%s' in container '%s'", s->exec_id,
 				s->id);
+	if (a.r < 0 && p)
+		guest_process_close(p);
 	a.pid = p ? guest_container_pid(p->container) : 0;
 	s->done(s->arg, &a);
 	/* A failed start with an early SIGKILL: its client hung up, so nobody will delete it. */
@@ -152,13 +154,16 @@ static void exec_start(struct guest_process *p, sandbox_done_fn done, void *arg)
 	struct starting *s = calloc(1, sizeof *s);
 	struct err e = {0};
 
-	if (p->io || p->busy || p->status != OCI_CREATED)
+	if (p->io || p->busy || p->status != OCI_CREATED) {
 		(void) err_say(&e, EBUSY, "process '%s' was started already", p->exec_id);
-	else if (!s || !(s->id = strdup(p->container->id)) || !(s->exec_id = strdup(p->exec_id)))
+	} else if (!s || !(s->id = strdup(p->container->id)) ||
+		   !(s->exec_id = strdup(p->exec_id))) {
 		(void) err_sys(&e, ENOMEM, "start a process");
-	else if (guest_process_open(p, &e) < 0)
+	} else if (guest_process_open(p, &e) < 0) {
+		guest_process_close(p);
 		(void) err_wrap(&e, 0, "start process '%s' in container '%s'", p->exec_id,
 				p->container->id);
+	}
 	if (e.code) {
 		starting_free(s);
 		sandbox_refuse(done, arg, &e);

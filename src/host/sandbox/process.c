@@ -106,6 +106,13 @@ int guest_process_open(struct guest_process *p, struct err *e)
 	return r;
 }
 
+void guest_process_close(struct guest_process *p)
+{
+	stream_close(take_ptr(p->streams.in));
+	stream_close(take_ptr(p->streams.out));
+	stream_close(take_ptr(p->streams.err));
+}
+
 static char *copy_of(const char *text)
 {
 	return strdup(text ? text : "");
@@ -180,9 +187,7 @@ void guest_process_free(struct guest_process *p)
 	(void) answer_waits(p, &gone);
 	ttrpc_cancel(p->waiting);
 	stdio_free(p->io);
-	stream_close(p->streams.in);
-	stream_close(p->streams.out);
-	stream_close(p->streams.err);
+	guest_process_close(p);
 	if (p->logger)
 		logger_end(p->logger, &p->container->sb->loggers, logger_gone, p->container->sb);
 	oci_process_free(p->spec);

@@ -15,6 +15,10 @@ AUTO_PTR(struct guest_process, guest_process_free)
  * only to an exec that it knows to exist. */
 int guest_process_open(struct guest_process *p, struct err *e);
 
+/* The start has failed: lets go of the streams, because a client that is told so (Docker's) waits
+ * for their end before it says so itself. */
+void guest_process_close(struct guest_process *p);
+
 /* The status for callers: a process that has ended is STOPPED even if nobody reads its output. */
 enum oci_status guest_process_status(const struct guest_process *p);
 

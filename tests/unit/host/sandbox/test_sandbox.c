@@ -159,6 +159,39 @@ TEST(the_fifos_of_an_exec_are_opened_when_it_starts)
 	down();
 }
 
+/* Docker waits for the end of the streams before it says that an exec cannot start. */
+TEST(an_exec_that_does_not_start_lets_go_of_its_fifos)
+{
+	struct sandbox_stdio stdio = NO_STREAMS;
+	auto_free char *fifo = NULL;
+	char byte;
+
+	up();
+	fifo = str_printf("%s/fifo", here.folder);
+	CHECK_EQ(mkfifo(fifo, 0600), 0);
+	CHECK_EQ(create("c1", NO_STREAMS), 0);
+	CHECK_EQ(start("c1", ""), 0);
+
+	auto_close int reader = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	stdio.out = fifo;
+	here.agent.refuse = "ExecProcess";
+	CHECK_EQ(sandbox_exec(here.sb, "c1", "e", process_of("\"stay\""), &stdio, NULL), 0);
+	CHECK(start("c1", "e") < 0);
+	CHECK_EQ(read(reader, &byte, 1), 0);
+	stdio.err = "/missing";
+	CHECK_EQ(sandbox_exec(here.sb, "c1", "f", process_of("\"stay\""), &stdio, NULL), 0);
+	CHECK_EQ(start("c1", "f"), -ENOENT);
+	CHECK_EQ(read(reader, &byte, 1), 0);
+	here.agent.refuse = NULL;
+	CHECK_EQ(delete_it("c1", "e"), 0);
+	CHECK_EQ(delete_it("c1", "f"), 0);
+	CHECK_EQ(kill_it("c1", "", 9), 0);
+	CHECK_EQ(wait_for("c1", ""), 137);
+	CHECK_EQ(delete_it("c1", ""), 0);
+	down();
+}
+
 TEST(an_exec_whose_last_waiter_was_told_is_forgotten)
 {
 	struct sandbox_stdio none = NO_STREAMS;
