@@ -163,3 +163,35 @@ suites() {
 wait_until_gone() {
 	while [ -d "/proc/$1" ] && ! grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; do :; done
 }
+
+verdict() {
+	tests/cri/verdict.py compare s "$T/ours" "$T/theirs" "$T/known"
+}
+
+@test "tests of a CRI: what differs from runc and is not listed fails, and so does what is listed in vain" {
+	printf '%s\tpassed\n' a b c >"$T/theirs"
+	printf 'd\tfailed\ne\tskipped\n' >>"$T/theirs"
+	printf 'a\tpassed\nb\tfailed\ne\tskipped\nc\tpassed\n' >"$T/ours"
+	printf '%s\n' '| suite | test | reason |' '| --- | --- | --- |' '| s | `b` | a wall |' '| other | `c` | a wall |' >"$T/known"
+	run -0 verdict
+	[ "${lines[-1]}" = "2 passed, 0 failed, 3 skipped" ]
+	grep -q '^ok 2 s: b # skip a wall$' <<<"$output"
+	grep -q '^ok 4 s: d # skip it fails with runc' <<<"$output"
+
+	echo '| s | `c` | a wall |' >>"$T/known"
+	run -1 verdict
+	grep -q '^not ok 3 s: c # it is listed as a difference and is none: both passed$' <<<"$output"
+	echo '| s | `nobody` | a wall |' >"$T/known"
+	run -1 verdict
+	grep -q '^not ok 2 s: b # runc: passed, ours: failed$' <<<"$output"
+	sed -i /^b/d "$T/ours"
+	run -1 verdict
+	grep -q '^not ok 2 s: b # runc: passed, ours: absent$' <<<"$output"
+}
+
+@test "tests of a CRI: a row that names no test of its suite fails" {
+	printf 'a\tpassed\n' | tee "$T/ours" >"$T/theirs"
+	printf '%s\n' '| suite | test | reason |' '| --- | --- | --- |' '| s | `nobody` | a wall |' >"$T/known"
+	run -1 verdict
+	[ "${lines[-1]}" = "1 passed, 1 failed, 0 skipped" ]
+}
