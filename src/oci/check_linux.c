@@ -8,6 +8,8 @@
 #include "oci/check.h"
 #include "oci/names.h"
 
+#define ID_MAPPINGS_MAX 340 /* user_namespaces(7), "Defining user and group ID mappings" */
+
 int check_namespaces(const Grpc__Linux *l, unsigned *ret_namespaces, struct err *e)
 {
 	unsigned seen = 0;
@@ -35,11 +37,43 @@ int check_namespaces(const Grpc__Linux *l, unsigned *ret_namespaces, struct err 
 	return 0;
 }
 
+/* What the kernel refuses, by user_namespaces(7), it refuses without a word about the field. */
+static bool overlap(uint32_t a, uint32_t a_size, uint32_t b, uint32_t b_size)
+{
+	return a < (uint64_t) b + b_size && b < (uint64_t) a + a_size;
+}
+
+static int check_id_mapping(const Grpc__LinuxIDMapping *m, const char *field, size_t i,
+			    struct err *e)
+{
+	bool is_inside = (uint64_t) m->containerid + m->size > UINT32_MAX;
+
+	if (!m->has_size || m->size == 0)
+		return refuse(e, EINVAL, "%s[%zu].size: must be more than zero", field, i);
+	if (is_inside || (uint64_t) m->hostid + m->size > UINT32_MAX)
+		return refuse(e, EINVAL, "%s[%zu].size: %u ids from %s %u on go beyond %u", field,
+			      i, m->size, is_inside ? "containerID" : "hostID",
+			      is_inside ? m->containerid : m->hostid, UINT32_MAX - 1);
+	return 0;
+}
+
 int check_id_mappings(Grpc__LinuxIDMapping *const *list, size_t n, const char *field, struct err *e)
 {
-	for (size_t i = 0; i < n; i++)
-		if (!list[i]->has_size || list[i]->size == 0)
-			return refuse(e, EINVAL, "%s[%zu].size: must be more than zero", field, i);
+	if (n > ID_MAPPINGS_MAX)
+		return refuse(e, EINVAL, "%s: there are %zu, but the kernel takes %d", field, n,
+			      ID_MAPPINGS_MAX);
+	for (size_t i = 0; i < n; i++) {
+		const Grpc__LinuxIDMapping *m = list[i];
+		int r = check_id_mapping(m, field, i, e);
+
+		if (r < 0)
+			return r;
+		for (size_t k = 0; k < i; k++)
+			if (overlap(m->containerid, m->size, list[k]->containerid, list[k]->size) ||
+			    overlap(m->hostid, m->size, list[k]->hostid, list[k]->size))
+				return refuse(e, EINVAL, "%s[%zu]: overlaps with %s[%zu]", field, i,
+					      field, k);
+	}
 	return 0;
 }
 

@@ -130,9 +130,10 @@ static int read_personality(struct container *c, const Grpc__Spec *spec, struct 
 	return 0;
 }
 
-static int read_user_namespace(struct container *c, const Grpc__Spec *spec, struct err *e)
+static int read_user_namespace(struct container *c, const struct container_config *config,
+			       struct err *e)
 {
-	const Grpc__Linux *l = spec->linux;
+	const Grpc__Linux *l = config->spec->linux;
 
 	for (size_t i = 0; i < l->n_namespaces; i++) {
 		const Grpc__LinuxNamespace *ns = l->namespaces[i];
@@ -140,7 +141,7 @@ static int read_user_namespace(struct container *c, const Grpc__Spec *spec, stru
 		if (!ns->type || strcmp(ns->type, "user") != 0)
 			continue;
 		c->has_userns = true;
-		if (ns->path && ns->path[0])
+		if ((ns->path && ns->path[0]) || config->user_ns >= 0)
 			continue;
 
 		int r = oci_id_map_print(l->uidmappings, l->n_uidmappings, &c->uid_map, e);
@@ -222,7 +223,7 @@ int container_create(struct container_host *host, const struct container_config 
 
 	if (!c)
 		return err_sys(e, ENOMEM, "make container '%s'", config->id);
-	if ((r = read_user_namespace(c, config->spec, e)) < 0 ||
+	if ((r = read_user_namespace(c, config, e)) < 0 ||
 	    (r = read_personality(c, config->spec, e)) < 0 ||
 	    (r = container_pack(&config->spec->base, &c->spec_fd, e)) < 0 ||
 	    (r = make_cgroup(c, config->spec, e)) < 0 || (r = container_spawn(c, config, e)) < 0)

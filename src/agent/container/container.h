@@ -70,23 +70,33 @@ int container_host_new(struct loop *loop, struct reaper *reaper, struct containe
 void container_host_free(struct container_host *host);
 AUTO_PTR(struct container_host, container_host_free)
 
+/* The maps of a user namespace: lines of /proc/PID/uid_map and gid_map. */
+struct container_user_maps {
+	char *uid_map, *gid_map;
+};
+
 /**
- * container_pids_new() - make a pid namespace that containers can share
- * @ended:	its first process has ended, and with it all in the namespace
+ * container_holder_new() - make namespaces that containers can share
+ * @users:	NULL: a pid namespace only. Else a user namespace with these maps (borrowed), and a
+ *		pid, an ipc and a uts namespace that it owns: root of a user namespace has no rights
+ *		in those of another one
+ * @ended:	the first process has ended, and with it all in the pid namespace
  *
  * The first process does nothing, so the containers may come and go in any order. It has no rights
  * and no files, because a container in the namespace may look at it.
  */
-struct container_pids;
-int container_pids_new(struct container_host *host, void (*ended)(void *arg), void *arg,
-		       struct container_pids **ret, struct err *e);
+struct container_holder;
+int container_holder_new(struct container_host *host, const struct container_user_maps *users,
+			 void (*ended)(void *arg), void *arg, struct container_holder **ret,
+			 struct err *e);
 
-/* For struct container_config; borrowed. */
-int container_pids_fd(const struct container_pids *p);
+/* The namespace of type @flag (CLONE_NEW...), for struct container_config; borrowed. -1 if there is
+ * none. */
+int container_holder_ns(const struct container_holder *h, int flag);
 
-/* Ends whatever is in the namespace. Accepts NULL. */
-void container_pids_free(struct container_pids *p);
-AUTO_PTR(struct container_pids, container_pids_free)
+/* Ends whatever is in the pid namespace. Accepts NULL. */
+void container_holder_free(struct container_holder *h);
+AUTO_PTR(struct container_holder, container_holder_free)
 
 /* A process that the agent made in a container: its init, or an exec. */
 struct container_process;
@@ -115,8 +125,9 @@ struct container_stdio {
  * @bundle:	folder in the guest, for the state that hooks get
  * @spec:	Root.Path is the absolute path in the guest of a folder. Namespaces are taken
  *		literally: those not listed are the agent's, those with a Path are joined
- * @ipc_ns, @uts_ns, @pid_ns: the pod's, to be used where @spec lists such a namespace without
- *		a path; -1 for a new one
+ * @ipc_ns, @uts_ns, @pid_ns, @user_ns: the pod's, to be used where @spec lists such a namespace
+ *		without a path; -1 for a new one. With @user_ns the container can do something with
+ *		the others only if that namespace owns them
  * @stdio:	of the init process
  * @exited:	the init process ended; never called before the done of container_create() said 0
  * @oom:	the kernel killed a process of this container for want of memory; may be NULL
@@ -126,7 +137,7 @@ struct container_config {
 	const char *id;
 	const char *bundle;
 	const Grpc__Spec *spec;
-	int ipc_ns, uts_ns, pid_ns;
+	int ipc_ns, uts_ns, pid_ns, user_ns;
 	struct container_stdio stdio;
 	container_exited_fn exited;
 	void (*oom)(void *arg);

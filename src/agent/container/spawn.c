@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,6 @@
 #include <unistd.h>
 
 #include "agent/container/container_priv.h"
-#include "base/file.h"
 #include "base/log.h"
 
 /* The init process of a container, as the agent drives it. See handshake.h for the steps. */
@@ -32,20 +32,9 @@ static void hooks_before_pivot_done(struct container *c)
 
 static int write_maps(struct container *c, struct err *e)
 {
-	char path[64];
-	int r;
-
 	if (!c->uid_map || !c->gid_map)
 		return err_say(e, EPROTO, "heard of a user namespace that nobody asked for");
-	(void) snprintf(path, sizeof path, "/proc/%d/gid_map", c->init.worker.pid);
-	r = err_wrap(e, file_write(AT_FDCWD, path, c->gid_map, e), "set linux.gidMappings");
-	if (r < 0)
-		return r;
-	(void) snprintf(path, sizeof path, "/proc/%d/uid_map", c->init.worker.pid);
-	r = err_wrap(e, file_write(AT_FDCWD, path, c->uid_map, e), "set linux.uidMappings");
-	if (r < 0)
-		return r;
-	return worker_tell(&c->init.worker, STEP_GO, e);
+	return worker_map_users(&c->init.worker, c->uid_map, c->gid_map, e);
 }
 
 static void created(struct container *c)
@@ -241,7 +230,7 @@ int container_spawn(struct container *c, const struct container_config *config, 
 		.bundle = c->bundle,
 		.number = c->personality,
 		/* A namespace that a new user namespace should own is made by the child itself. */
-		.new_pid_ns = new_pid_ns && !c->has_userns,
+		.new_ns = new_pid_ns && !c->has_userns ? CLONE_NEWPID : 0,
 		.pid_ns = pid_ns,
 		.cgroup_fd = cgroup_fd(c->cgroup),
 	};
@@ -251,5 +240,7 @@ int container_spawn(struct container *c, const struct container_config *config, 
 	worker_spec_add_fd(&spec, c->spec_fd, CHILD_JOB);
 	worker_spec_add_fd(&spec, config->ipc_ns, CHILD_IPC_NS);
 	worker_spec_add_fd(&spec, config->uts_ns, CHILD_UTS_NS);
+	worker_spec_add_fd(&spec, config->user_ns, CHILD_USER_NS);
+	worker_spec_add_fd(&spec, pid_ns, CHILD_PID_NS);
 	return worker_start(&c->init.worker, c->host, &spec, &init_events, c, e);
 }

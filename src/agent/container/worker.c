@@ -1,13 +1,16 @@
 #include "agent/container/worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/file.h"
 
 static void worker_maybe_ended(struct worker *w)
 {
@@ -123,6 +126,24 @@ int worker_start(struct worker *w, struct container_host *host, const struct wor
 int worker_tell(struct worker *w, enum step step, struct err *e)
 {
 	return handshake_tell(w->control, step, 0, -1, NULL, e);
+}
+
+static int write_map(const struct worker *w, const char *file, const char *text, const char *field,
+		     struct err *e)
+{
+	char path[64];
+
+	(void) snprintf(path, sizeof path, "/proc/%d/%s", w->pid, file);
+	return err_wrap(e, file_write(AT_FDCWD, path, text, e), "set %s", field);
+}
+
+int worker_map_users(struct worker *w, const char *uid_map, const char *gid_map, struct err *e)
+{
+	int r = write_map(w, "gid_map", gid_map, "linux.gidMappings", e);
+
+	if (r == 0)
+		r = write_map(w, "uid_map", uid_map, "linux.uidMappings", e);
+	return r < 0 ? r : worker_tell(w, STEP_GO, e);
 }
 
 void worker_kill(struct worker *w)

@@ -51,6 +51,10 @@ int worker_start(struct worker *w, struct container_host *host, const struct wor
 /* Sends @step to the child. */
 int worker_tell(struct worker *w, enum step step, struct err *e);
 
+/* Writes the maps of the user namespace that the child is the first process of, lines of
+ * /proc/PID/uid_map and gid_map, and tells it to go on. */
+int worker_map_users(struct worker *w, const char *uid_map, const char *gid_map, struct err *e);
+
 /* Sends SIGKILL; ended() follows as for any other end. Harmless when the child has ended. */
 void worker_kill(struct worker *w);
 

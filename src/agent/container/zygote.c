@@ -134,7 +134,7 @@ static ssize_t fill(struct zygote_request *req, const struct worker_spec *spec)
 	*req = (struct zygote_request){
 		.kind = spec->kind,
 		.number = spec->number,
-		.new_pid_ns = spec->new_pid_ns,
+		.new_ns = spec->new_ns,
 		.has_pid_ns = spec->pid_ns >= 0,
 		.has_cgroup = spec->cgroup_fd >= 0,
 		.n_fds = (uint32_t) spec->n_fds,

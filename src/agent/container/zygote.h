@@ -37,7 +37,7 @@ struct zygote {
 /**
  * struct worker_spec - how to make a child; all borrowed
  * @kind:	with @id, @bundle and @number what the child gets, see child.h
- * @new_pid_ns:	clone into a pid namespace of its own
+ * @new_ns:	CLONE_NEW... of the namespaces that it is cloned into
  * @pid_ns:	namespace or pidfd whose pid namespace the child is made in; -1: the agent's
  * @cgroup_fd:	-1: the agent's
  * @fds:	CHILD_JOB ... and 0, 1, 2 for those not /dev/null; -1 entries are skipped
@@ -46,7 +46,7 @@ struct worker_spec {
 	enum child_kind kind;
 	const char *id, *bundle;
 	uint32_t number;
-	bool new_pid_ns;
+	uint32_t new_ns;
 	int pid_ns;
 	int cgroup_fd;
 	struct child_fd fds[CHILD_FD_MAX];
@@ -76,7 +76,8 @@ int zygote_make(struct zygote *z, const struct worker_spec *spec, int control, p
 struct zygote_request {
 	uint32_t kind; /* enum child_kind */
 	uint32_t number;
-	bool new_pid_ns, has_pid_ns, has_cgroup;
+	uint32_t new_ns; /* CLONE_NEW... */
+	bool has_pid_ns, has_cgroup;
 	uint32_t n_fds;
 	int32_t as[CHILD_FD_MAX]; /* their numbers in the child */
 	char text[ZYGOTE_TEXT_MAX];

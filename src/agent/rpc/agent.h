@@ -1,6 +1,7 @@
 #pragma once
 
 #include "agent.pb-c.h"
+#include "agent/container/container.h"
 #include "agent/rpc/rpc.h"
 #include "base/auto.h"
 #include "base/err.h"
@@ -19,6 +20,11 @@ enum phase {
 	PHASE_ANY = PHASE_EMPTY | PHASE_READY | PHASE_ENDING,
 };
 
+/* A sysctl of the pod's namespaces. */
+struct shared_sysctl {
+	char *key, *value;
+};
+
 struct rpc {
 	struct rpc_config config;
 	enum phase phase;
@@ -28,9 +34,13 @@ struct rpc {
 	struct storages *storages;
 	struct storage_hold *hold; /* of the sandbox */
 	struct network *network;
-	int ipc_ns, uts_ns;          /* of the pod; -1 if there is none yet */
-	struct container_pids *pids; /* of the pod; NULL until a container wants them */
-	bool shares_pid_ns;          /* all containers do */
+	int ipc_ns, uts_ns;        /* of the pod; -1 if there is none yet */
+	/* shared.c, of the pod; NULL until a container wants them. */
+	struct container_holder *pids, *users;
+	struct container_user_maps user_maps; /* of the user namespace of @users */
+	struct shared_sysctl *sysctls;        /* that CreateSandbox has set */
+	size_t n_sysctls;
+	bool shares_pid_ns; /* all containers do */
 	struct list oom_events, oom_calls;
 	uint64_t scrapes; /* GetMetrics so far */
 
@@ -48,6 +58,24 @@ struct rpc {
 
 /* Answers one call, now or later. @request is of the type that the call's name says. */
 typedef void (*answer_fn)(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+
+/* shared.c: descriptors that it returns are the caller's. */
+
+/* The pid namespace of the pod, made with its first use. Returns it or -errno. */
+int shared_pids(struct rpc *rpc, struct err *e);
+
+/* Makes the user namespace of the pod, with the mappings of @l, or if it is there compares them. */
+int shared_users_open(struct rpc *rpc, const Grpc__Linux *l, struct err *e);
+
+/* That user namespace, or the pid, ipc or uts namespace of the pod that it owns (CLONE_NEW...).
+ * Returns it or -errno. */
+int shared_users(const struct rpc *rpc, int flag, struct err *e);
+
+/* Sets the sysctls of the pod, now and when it gets a user namespace. */
+int shared_set_sysctls(struct rpc *rpc, const Grpc__CreateSandboxRequest *req, struct err *e);
+
+/* Ends what it has made. Containers must have gone before. */
+void shared_free(struct rpc *rpc);
 
 /* health.c */
 void health_check(struct rpc *rpc, struct ttrpc_call *call, const void *request);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #include "agent/rpc/member.h"
 #include "base/array.h"
 #include "base/file.h"
-#include "base/log.h"
+#include "oci/names.h"
 #include "oci/oci.h"
 
 /*
@@ -67,23 +68,10 @@ static void on_oom(void *arg)
 	oom_happened(m->rpc, m->id);
 }
 
-static void pids_ended(void *arg)
+/* The pid namespace that @m shares with the pod. */
+static int open_pod_pids(const struct member *m, struct err *e)
 {
-	struct rpc *rpc = arg;
-
-	log_error("the first process of the pod's pid namespace has ended");
-	container_pids_free(take_ptr(rpc->pids));
-}
-
-/* The pid namespace of the pod. Returns a descriptor that is the caller's, or -errno. */
-static int open_pod_pids(struct rpc *rpc, struct err *e)
-{
-	int r = rpc->pids ? 0 : container_pids_new(rpc->host, pids_ended, rpc, &rpc->pids, e);
-
-	if (r < 0)
-		return r;
-	r = fcntl(container_pids_fd(rpc->pids), F_DUPFD_CLOEXEC, 0);
-	return r < 0 ? err_sys(e, errno, "use the pod's pid namespace") : r;
+	return m->shares_users ? shared_users(m->rpc, CLONE_NEWPID, e) : shared_pids(m->rpc, e);
 }
 
 /* The namespace of a container's first process; @file is its name in /proc/PID/ns. */
@@ -107,30 +95,70 @@ static int open_pids_of(struct rpc *rpc, const char *id, struct err *e)
 
 	if (r < 0)
 		return r;
-	return of->shares_pid_ns ? open_pod_pids(rpc, e) : open_of(of, "pid", e);
+	return of->shares_pid_ns ? open_pod_pids(of, e) : open_of(of, "pid", e);
 }
 
-/* Which ipc or uts namespace the container is to have: that of container @of, a new one if that is
- * itself, else the pod's, @pods. *@ret is the caller's, -1: a new one. */
-static int choose_shared(const struct creation *c, const char *of, int pods, const char *file,
+/* The pod's namespace of type @flag for a container that names nobody else's. Those of the agent's
+ * own user namespace are of no use in another one: not even a message queue could be mounted there.
+ * Returns a descriptor that is the caller's, -ENOENT for a new namespace, or -errno. */
+static int open_pods(const struct creation *c, int flag, bool has_users, struct err *e)
+{
+	const struct member *m = c->member;
+	int pods = flag == CLONE_NEWIPC ? m->rpc->ipc_ns : m->rpc->uts_ns;
+
+	if (m->shares_users)
+		return shared_users(m->rpc, flag, e);
+	if (has_users || pods < 0)
+		return -ENOENT;
+
+	int fd = fcntl(pods, F_DUPFD_CLOEXEC, 0);
+
+	return fd < 0 ? err_sys(e, errno, "use the pod's %s namespace", oci_namespace_type(flag))
+		      : fd;
+}
+
+/* Which ipc or uts namespace (@flag) the container is to have: that of container @of, a new one if
+ * that is itself, else the pod's. *@ret is the caller's, -1: a new one. */
+static int choose_shared(const struct creation *c, const char *of, int flag, bool has_users,
 			 int *ret, struct err *e)
 {
 	struct member *m = c->member, *other = NULL;
-	int fd = -1;
+	int fd = -ENOENT;
 
-	if (strcmp(of, m->id) == 0 || (!*of && pods < 0))
-		return 0;
 	if (!*of) {
-		fd = fcntl(pods, F_DUPFD_CLOEXEC, 0);
-		if (fd < 0)
-			return err_sys(e, errno, "use the pod's %s namespace", file);
-	} else {
+		fd = open_pods(c, flag, has_users, e);
+	} else if (strcmp(of, m->id) != 0) {
 		int r = member_find_made(m->rpc, of, &other, e);
 
-		fd = r < 0 ? r : open_of(other, file, e);
+		fd = r < 0 ? r : open_of(other, oci_namespace_file(flag), e);
 		if (fd < 0)
 			return fd;
 	}
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	*ret = fd;
+	return 0;
+}
+
+/* Which user namespace the container is to have, if its specification lists one; *@ret is the
+ * caller's, -1: a new one. */
+static int choose_users(const struct creation *c, int *ret, struct err *e)
+{
+	struct member *m = c->member, *of = NULL;
+	int r = 0, fd;
+
+	if (c->req->sandbox_userns)
+		r = shared_users_open(m->rpc, c->req->oci->linux, e);
+	else if (*c->req->userns_of)
+		r = member_find_made(m->rpc, c->req->userns_of, &of, e);
+	else
+		return 0;
+	if (r < 0)
+		return r;
+	m->shares_users = !of || of->shares_users;
+	fd = m->shares_users ? shared_users(m->rpc, CLONE_NEWUSER, e) : open_of(of, "user", e);
+	if (fd < 0)
+		return fd;
 	*ret = fd;
 	return 0;
 }
@@ -142,7 +170,7 @@ static int choose_pids(const struct creation *c, int *ret, struct err *e)
 	int fd = -1;
 
 	if (m->shares_pid_ns)
-		fd = open_pod_pids(m->rpc, e);
+		fd = open_pod_pids(m, e);
 	else if (*c->req->pidns_of)
 		fd = open_pids_of(m->rpc, c->req->pidns_of, e);
 	else
@@ -196,9 +224,7 @@ static int make(struct creation *c, struct err *e)
 	struct member *m = c->member;
 	struct rpc *rpc = m->rpc;
 	const Grpc__Process *process = c->req->oci->process;
-	/* The pod's namespaces belong to the agent's user namespace: a container with its own could
-	 * not even mount a message queue in them, so it gets new ones. */
-	bool own_users = has_namespace(c->req->oci, "user");
+	bool has_users = has_namespace(c->req->oci, "user");
 	auto_free char *bundle = NULL;
 	struct container_config config = {
 		.id = m->id,
@@ -206,6 +232,7 @@ static int make(struct creation *c, struct err *e)
 		.ipc_ns = -1,
 		.uts_ns = -1,
 		.pid_ns = -1,
+		.user_ns = -1,
 		.stdio = {.fds = {-1, -1, -1}},
 		.exited = init_exited,
 		.oom = on_oom,
@@ -214,14 +241,15 @@ static int make(struct creation *c, struct err *e)
 	auto_close int pids = -1;
 	auto_close int ipc = -1;
 	auto_close int uts = -1;
-	int r = choose_pids(c, &pids, e);
+	auto_close int users = -1;
+	int r = has_users ? choose_users(c, &users, e) : 0;
 
 	if (r == 0)
-		r = choose_shared(c, c->req->ipcns_of, own_users ? -1 : rpc->ipc_ns, "ipc", &ipc,
-				  e);
+		r = choose_pids(c, &pids, e);
 	if (r == 0)
-		r = choose_shared(c, c->req->utsns_of, own_users ? -1 : rpc->uts_ns, "uts", &uts,
-				  e);
+		r = choose_shared(c, c->req->ipcns_of, CLONE_NEWIPC, has_users, &ipc, e);
+	if (r == 0)
+		r = choose_shared(c, c->req->utsns_of, CLONE_NEWUTS, has_users, &uts, e);
 	if (r == 0)
 		r = make_bundle(m, &bundle, e);
 	if (r == 0)
@@ -232,6 +260,7 @@ static int make(struct creation *c, struct err *e)
 	config.pid_ns = pids;
 	config.ipc_ns = ipc;
 	config.uts_ns = uts;
+	config.user_ns = users;
 	r = container_create(rpc->host, &config, on_created, m, &m->container, e);
 	for (size_t i = 0; i < ARRAY_LEN(config.stdio.fds); i++)
 		fd_close(config.stdio.fds[i]);

@@ -39,8 +39,9 @@ struct member {
 	struct task init;
 	struct list execs;
 	unsigned n_execs;
-	bool shares_pid_ns;          /* with the other containers of the pod */
-	struct ttrpc_call *removal;  /* the RemoveContainer that waits, or NULL */
+	bool shares_pid_ns;         /* with the other containers of the pod */
+	bool shares_users;          /* the same; then a shared pid namespace is that of the users */
+	struct ttrpc_call *removal; /* the RemoveContainer that waits, or NULL */
 	struct loop_timer *patience; /* of that call */
 	bool removing;
 };

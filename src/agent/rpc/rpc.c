@@ -216,7 +216,7 @@ void rpc_free(struct rpc *rpc)
 	storage_hold_free(rpc->hold);
 	storages_free(rpc->storages);
 	network_free(rpc->network);
-	container_pids_free(rpc->pids);
+	shared_free(rpc);
 	container_host_free(rpc->host);
 	fd_close(rpc->ipc_ns);
 	fd_close(rpc->uts_ns);

@@ -94,15 +94,6 @@ static int open_namespaces(struct rpc *rpc, struct err *e)
 	return 0;
 }
 
-static int set_sysctls(const Grpc__CreateSandboxRequest *req, struct err *e)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < req->n_sysctl; i++)
-		r = container_pod_sysctl(req->sysctl[i]->key, req->sysctl[i]->value, e);
-	return r;
-}
-
 static int prepare(struct rpc *rpc, const Grpc__CreateSandboxRequest *req, struct err *e)
 {
 	int r = 0;
@@ -120,7 +111,7 @@ static int prepare(struct rpc *rpc, const Grpc__CreateSandboxRequest *req, struc
 	if (r == 0)
 		r = load_modules(rpc, req, e);
 	if (r == 0)
-		r = set_sysctls(req, e);
+		r = shared_set_sysctls(rpc, req, e);
 	return r;
 }
 

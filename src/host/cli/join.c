@@ -15,7 +15,8 @@
 
 /* The namespaces that a container can share with another; of others the server says what is wrong
  * with the path. */
-static const int shared_types[] = {CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWPID, CLONE_NEWNET};
+static const int shared_types[] = {CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWPID, CLONE_NEWNET,
+				   CLONE_NEWUSER};
 
 #define SHARED_TYPES ARRAY_LEN(shared_types)
 

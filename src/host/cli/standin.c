@@ -154,6 +154,12 @@ static int choose_session(const struct standin *s, struct err *e)
 	return 0;
 }
 
+/* A container without a user namespace has one less. */
+static bool is_view(size_t n)
+{
+	return n == VIEW_NAMESPACES || n == VIEW_USER;
+}
+
 /* The descriptors come over a separate socket, because a ttRPC answer cannot carry any. */
 static int ask_for_room(struct shim_client *server, const char *id, struct view *ret, struct err *e)
 {
@@ -186,7 +192,7 @@ static int ask_for_room(struct shim_client *server, const char *id, struct view 
 
 	ssize_t n = fd_recv(ours, &byte, 1, fds, &n_fds);
 
-	for (size_t i = 0; n == 1 && n_fds == VIEW_NAMESPACES && i < n_fds; i++)
+	for (size_t i = 0; n == 1 && is_view(n_fds) && i < n_fds; i++)
 		ret->fds[i] = fds[i];
 	for (size_t i = 0; ret->fds[0] < 0 && i < n_fds; i++)
 		(void) fd_close(fds[i]);

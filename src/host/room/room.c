@@ -19,7 +19,7 @@
 
 static int join(const struct view *view, struct err *e)
 {
-	for (size_t i = 0; i < VIEW_NAMESPACES; i++)
+	for (size_t i = 0; i < VIEW_USER; i++)
 		if (setns(view->fds[i], view_namespace_types[i]) < 0)
 			return err_sys(e, errno, "join a namespace of the container");
 	/* The namespace of cgroups begins where the server has moved this process. */
@@ -28,11 +28,28 @@ static int join(const struct view *view, struct err *e)
 	return 0;
 }
 
+/* Comes last, because the other namespaces are not this user namespace's. Root of the container is
+ * who the process is on the host under runc, too. */
+static int become_users(int user_fd, struct err *e)
+{
+	if (setns(user_fd, CLONE_NEWUSER) < 0)
+		return err_sys(e, errno, "join the user namespace of the container");
+	/* Not by the C library, which would wait for the threads of the process that this one is a
+	 * clone of. */
+	if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0)
+		return err_sys(e, errno, "become group 0 of linux.gidMappings");
+	if (syscall(SYS_setresuid, 0, 0, 0) < 0)
+		return err_sys(e, errno, "become user 0 of linux.uidMappings");
+	return 0;
+}
+
 int room_enter(const struct view *view, struct err *e)
 {
 	int r = join(view, e);
 
-	return r < 0 ? r : room_mount_proc(e);
+	if (r == 0)
+		r = room_mount_proc(e);
+	return r < 0 || view->fds[VIEW_USER] < 0 ? r : become_users(view->fds[VIEW_USER], e);
 }
 
 /* The system calls left to a stand-in: to wait, read signals, use its open connection, and exit. It

@@ -66,6 +66,7 @@ static void learn(void *arg, struct ttrpc_answer *answer)
 	sb->agent.promises.end_at_once = agent_details_have(d, "end-at-once");
 	sb->agent.knows_oci_1_2 = agent_details_have(d, "oci-1.2");
 	sb->agent.knows_pods = agent_details_have(d, "pods");
+	sb->agent.knows_users = agent_details_have(d, "users");
 	sb->agent.lists_processes = agent_details_have(d, "list-processes");
 	log_debug("guest: agent %s", d ? d->version : "without details");
 }

@@ -147,6 +147,33 @@ static bool needs_no_annotations(const Grpc__Spec *spec)
 	       grpc__spec__get_packed_size(spec) > GUEST_SPEC_BYTES;
 }
 
+static bool is_holder(const struct guest_container *c, const char *id)
+{
+	const struct guest_sibling *holder = c->siblings->holder;
+
+	return holder && strcmp(holder->id, id) == 0;
+}
+
+/* Whose user namespace the container is to have: the pod's, or that of one container of it. */
+static int share_users(struct guest_container *c, Grpc__CreateContainerRequest *create,
+		       struct err *e)
+{
+	char *of = c->joined.user_of;
+
+	if (!of)
+		return 0;
+	if (!c->sb->agent.knows_users)
+		return err_say(e, ENOTSUP,
+			       "the agent in the guest cannot give it the user namespace of "
+			       "container '%s'",
+			       of);
+	if (is_holder(c, of))
+		create->sandbox_userns = true;
+	else
+		create->userns_of = of;
+	return 0;
+}
+
 /* Whose process ids the container is to see: the pod's, or those of one container of it. */
 static int share_pids(struct guest_container *c, Grpc__CreateContainerRequest *create,
 		      struct err *e)
@@ -155,7 +182,7 @@ static int share_pids(struct guest_container *c, Grpc__CreateContainerRequest *c
 
 	if (!of)
 		return 0;
-	if (c->siblings->holder && strcmp(c->siblings->holder->id, of) == 0) {
+	if (is_holder(c, of)) {
 		create->sandbox_pidns = true;
 		return 0;
 	}
@@ -220,8 +247,10 @@ static int create_in_guest(struct guest_container *c, struct err *e)
 	create.container_id = c->id;
 	create.oci = needs_no_annotations(c->spec) ? &without : c->spec;
 
-	int r = share_pids(c, &create, e);
+	int r = share_users(c, &create, e);
 
+	if (r == 0)
+		r = share_pids(c, &create, e);
 	if (r == 0)
 		r = share_others(c, &create, e);
 	if (r == 0)

@@ -138,7 +138,7 @@ struct agent {
 	bool is_known;                /* it has told what it can: */
 	struct stdio_promises promises;
 	bool knows_oci_1_2;
-	bool knows_pods;
+	bool knows_pods, knows_users;
 	bool lists_processes;
 };
 

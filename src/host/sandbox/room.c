@@ -72,7 +72,10 @@ static int make(struct guest_container *c, struct view_mount *mounts, struct err
 	view.root_fd = root_fd;
 	view.mounts = mounts;
 	view.n_mounts = c->holds_pod ? 0 : c->spec->n_mounts;
-	return view_make(&view, &c->view, e);
+	r = view_make(&view, &c->view, e);
+	if (r == 0)
+		c->view.fds[VIEW_USER] = take_fd(&c->joined.user_ns);
+	return r;
 }
 
 int room_make(struct guest_container *c, struct err *e)
@@ -131,6 +134,6 @@ int sandbox_room(struct sandbox *sb, const char *id, pid_t standin, const int **
 	if (r < 0)
 		return r;
 	*ret_fds = c->view.fds;
-	*ret_n = VIEW_NAMESPACES;
+	*ret_n = view_count(&c->view);
 	return 0;
 }

@@ -51,6 +51,7 @@ int siblings_note(struct guest_container *c, struct err *e)
 			.ipc = identify(other->view.fds[VIEW_IPC]),
 			.uts = identify(other->view.fds[VIEW_UTS]),
 			.pid = identify(other->standin.pid_ns),
+			.user = identify(other->view.fds[VIEW_USER]),
 		};
 		if (other->holds_pod)
 			s->holder = &s->list[s->n - 1];

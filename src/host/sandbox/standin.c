@@ -76,7 +76,12 @@ static void drop_heap(uint64_t begin)
 static _Noreturn void stand_in(const struct guest_standin_form *form, int line)
 {
 	struct view view = *form->view;
-	const int keep[] = {line, view.fds[0], view.fds[1], view.fds[2], view.fds[3]};
+	const int keep[] = {line,
+			    view.fds[VIEW_NET],
+			    view.fds[VIEW_IPC],
+			    view.fds[VIEW_UTS],
+			    view.fds[VIEW_MNT],
+			    view.fds[VIEW_USER]};
 	struct err e = {0};
 	int signals = -1;
 
@@ -94,6 +99,9 @@ static _Noreturn void stand_in(const struct guest_standin_form *form, int line)
 	if (r == 0)
 		r = room_enter(&view, &e);
 	view_close(&view);
+	/* Again, because a change of the user clears it. If the server has gone between the two,
+	 * the line tells. */
+	(void) prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (r == 0)
 		r = room_lock(&form->filter, &e);
 	drop_heap(form->heap);

@@ -55,6 +55,8 @@ static const struct guest_ns *of_type(const struct guest_sibling *sibling, int t
 		return &sibling->uts;
 	case CLONE_NEWPID:
 		return &sibling->pid;
+	case CLONE_NEWUSER:
+		return &sibling->user;
 	default:
 		return NULL;
 	}
@@ -74,6 +76,16 @@ static const struct guest_sibling *whose(const struct guest_rules *rules, int fd
 			return &rules->siblings[i];
 	}
 	return NULL;
+}
+
+int guest_namespace_open(const struct guest_rules *rules, const char *path, int type, int *ret_fd,
+			 const struct guest_sibling **ret_sibling, struct err *e)
+{
+	int r = open_path(path, type, ret_fd, e);
+
+	if (r == 0)
+		*ret_sibling = whose(rules, *ret_fd, type);
+	return r;
 }
 
 static char **name_of(struct guest_joined *joined, int type)
@@ -96,8 +108,8 @@ static int judge(const struct guest_rules *rules, const Grpc__LinuxNamespace *ns
 {
 	struct guest_joined *joined = rules->ret_joined;
 	auto_close int fd = -1;
-	int r = open_path(ns->path, type, &fd, e);
-	const struct guest_sibling *sibling = r < 0 ? NULL : whose(rules, fd, type);
+	const struct guest_sibling *sibling = NULL;
+	int r = guest_namespace_open(rules, ns->path, type, &fd, &sibling, e);
 
 	if (r < 0)
 		return r;
@@ -143,7 +155,9 @@ void guest_joined_fini(struct guest_joined *j)
 	j->net_ns = fd_close(j->net_ns);
 	j->ipc_ns = fd_close(j->ipc_ns);
 	j->uts_ns = fd_close(j->uts_ns);
+	j->user_ns = fd_close(j->user_ns);
 	free(take_ptr(j->pid_of));
 	free(take_ptr(j->ipc_of));
 	free(take_ptr(j->uts_of));
+	free(take_ptr(j->user_of));
 }

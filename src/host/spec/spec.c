@@ -127,7 +127,8 @@ int guest_spec_make(const struct guest_rules *rules, Grpc__Spec *spec, Grpc__Hoo
 	if (!spec->linux)
 		return err_say(e, EINVAL, "linux: missing");
 
-	if (rules->lends_shm)
+	r = guest_users_make(rules, spec->linux, e);
+	if (r == 0 && rules->lends_shm)
 		r = find_shm(rules, spec, e);
 	if (r == 0)
 		r = guest_mounts_make(rules, spec, e);
@@ -148,7 +149,9 @@ int guest_holder_make(const struct guest_rules *rules, Grpc__Spec *spec, Grpc__H
 		return err_say(e, EINVAL, "process: missing");
 	if (!spec->linux)
 		return err_say(e, EINVAL, "linux: missing");
-	r = guest_namespaces_make(rules, spec->linux, e);
+	r = guest_users_make(rules, spec->linux, e);
+	if (r == 0)
+		r = guest_namespaces_make(rules, spec->linux, e);
 	if (r == 0)
 		r = find_shm(rules, spec, e);
 	return r < 0 ? r : split_hooks(spec, ret_hooks, e);

@@ -26,7 +26,9 @@
  *	hooks			all but startContainer are taken out: they run here
  *	linux.namespaces	network is taken out: the machine is the network namespace. A path
  *				must be a namespace of its type. Any network can be joined; ipc, uts
- *				and pid if it is that of a container in the same machine
+ *				and pid if it is that of a container in the same machine; of a user
+ *				namespace the mappings count, and that of a container in the same
+ *				machine is shared with it
  *	linux.devices		what is the same in every kernel stays (null, tty, fuse), and
  *				numbers that no device of this host has; the host's devices are
  *				refused, and taken out with a warning when all were asked for
@@ -52,19 +54,22 @@ struct guest_ns {
  * of these means what the container has in the guest. */
 struct guest_sibling {
 	const char *id;
-	struct guest_ns net, ipc, uts, pid;
+	struct guest_ns net, ipc, uts, pid, user;
 };
 
-/* The namespaces that a spec names by path. */
+/* The namespaces that a spec names by path, and its user namespace. */
 struct guest_joined {
 	int net_ns, ipc_ns, uts_ns; /* of this host; -1: none. Closed by guest_joined_fini() */
+	int user_ns;                /* the same; if no path names it, one of its own */
 	char *pid_of; /* the sibling whose process ids the container sees; NULL: its own */
 	char *ipc_of; /* the siblings whose the others are; NULL: nobody's */
 	char *uts_of;
+	char *user_of;
 	bool any; /* at least one is a sibling's */
 };
 
-#define GUEST_JOINED_NONE ((struct guest_joined){.net_ns = -1, .ipc_ns = -1, .uts_ns = -1})
+#define GUEST_JOINED_NONE \
+	((struct guest_joined){.net_ns = -1, .ipc_ns = -1, .uts_ns = -1, .user_ns = -1})
 
 void guest_joined_fini(struct guest_joined *j);
 
@@ -119,6 +124,15 @@ int guest_mounts_make(const struct guest_rules *rules, Grpc__Spec *spec, struct 
 /* Checks the paths of namespaces, takes them out, and takes out the network. The types are
  * valid. */
 int guest_namespaces_make(const struct guest_rules *rules, Grpc__Linux *linux, struct err *e);
+
+/* Opens @path, which must be a namespace of @type. *@ret_fd is the caller's; *@ret_sibling is whose
+ * namespace it is, or NULL: nobody's in this machine. */
+int guest_namespace_open(const struct guest_rules *rules, const char *path, int type, int *ret_fd,
+			 const struct guest_sibling **ret_sibling, struct err *e);
+
+/* Makes or opens the user namespace, takes out its path, and completes or checks the mappings.
+ * Before guest_mounts_make(), because mounts use them. */
+int guest_users_make(const struct guest_rules *rules, Grpc__Linux *linux, struct err *e);
 
 /* Checks the devices; takes out those that only this host has. The types are valid. */
 int guest_devices_make(Grpc__Linux *linux, struct err *e);

@@ -25,11 +25,21 @@
 #define DEPTH_MAX 64
 
 const int view_namespace_types[VIEW_NAMESPACES] = {
-	[VIEW_NET] = CLONE_NEWNET,
-	[VIEW_IPC] = CLONE_NEWIPC,
-	[VIEW_UTS] = CLONE_NEWUTS,
-	[VIEW_MNT] = CLONE_NEWNS,
+	[VIEW_NET] = CLONE_NEWNET, [VIEW_IPC] = CLONE_NEWIPC,   [VIEW_UTS] = CLONE_NEWUTS,
+	[VIEW_MNT] = CLONE_NEWNS,  [VIEW_USER] = CLONE_NEWUSER,
 };
+
+/* Those that view_make() makes. */
+#define MADE VIEW_USER
+
+size_t view_count(const struct view *view)
+{
+	size_t n = 0;
+
+	while (n < VIEW_NAMESPACES && view->fds[n] >= 0)
+		n++;
+	return n;
+}
 
 void view_close(struct view *view)
 {
@@ -64,21 +74,21 @@ static int leave(const struct view_spec *s, struct err *e)
 /* Opens the namespaces while the host's procfs is still mounted. */
 static int open_namespaces(const struct view_spec *s, struct view *ret, struct err *e)
 {
-	static const char *const names[VIEW_NAMESPACES] = {
+	static const char *const names[MADE] = {
 		[VIEW_NET] = "/proc/self/ns/net",
 		[VIEW_IPC] = "/proc/self/ns/ipc",
 		[VIEW_UTS] = "/proc/self/ns/uts",
 		[VIEW_MNT] = "/proc/self/ns/mnt",
 	};
 
-	const int given[VIEW_NAMESPACES] = {
+	const int given[MADE] = {
 		[VIEW_NET] = s->net_fd,
 		[VIEW_IPC] = s->ipc_fd,
 		[VIEW_UTS] = s->uts_fd,
 		[VIEW_MNT] = -1,
 	};
 
-	for (size_t i = 0; i < VIEW_NAMESPACES; i++) {
+	for (size_t i = 0; i < MADE; i++) {
 		if (given[i] >= 0)
 			ret->fds[i] = given[i];
 		else
@@ -259,7 +269,7 @@ static _Noreturn void child(const struct view_spec *s, int sock)
 
 	int r = build(s, &v, &e);
 
-	(void) fd_send(sock, &e, sizeof e, v.fds, r < 0 ? 0 : VIEW_NAMESPACES);
+	(void) fd_send(sock, &e, sizeof e, v.fds, r < 0 ? 0 : MADE);
 	_exit(0);
 }
 
@@ -272,8 +282,8 @@ static int receive(int sock, struct view *ret, struct err *e)
 	struct err story;
 	ssize_t n = fd_recv(sock, &story, sizeof story, fds, &n_fds);
 
-	if (n == sizeof story && story.code == 0 && n_fds == VIEW_NAMESPACES) {
-		memcpy(ret->fds, fds, sizeof ret->fds);
+	if (n == sizeof story && story.code == 0 && n_fds == MADE) {
+		memcpy(ret->fds, fds, MADE * sizeof *fds);
 		return 0;
 	}
 	for (size_t i = 0; i < n_fds; i++)

@@ -15,6 +15,8 @@
  *	net	the one that the spec names, or an empty one
  *	ipc	the same
  *	uts	the same; a new one has the container's host name
+ *	user	one with the container's mappings if it has a user namespace, else none. The others
+ *		belong to the host's: its root has no rights in them
  *
  * No process runs in them: they exist while their descriptors are open. A hostile guest can change
  * its files while the view is made and used: destinations are resolved by descriptor inside the
@@ -26,13 +28,20 @@
  * Threads: any.
  */
 
-enum view_namespace { VIEW_NET, VIEW_IPC, VIEW_UTS, VIEW_MNT, VIEW_NAMESPACES };
-
-struct view {
-	int fds[VIEW_NAMESPACES]; /* in the order in which they are to be joined */
+enum view_namespace {
+	VIEW_NET,
+	VIEW_IPC,
+	VIEW_UTS,
+	VIEW_MNT,
+	VIEW_USER, /* last: whoever is in it has no rights in the others any more */
+	VIEW_NAMESPACES
 };
 
-#define VIEW_NONE ((struct view){{-1, -1, -1, -1}})
+struct view {
+	int fds[VIEW_NAMESPACES]; /* in the order in which they are to be joined; -1: none */
+};
+
+#define VIEW_NONE ((struct view){{-1, -1, -1, -1, -1}})
 
 /* Their CLONE_NEW... words. */
 extern const int view_namespace_types[VIEW_NAMESPACES];
@@ -55,9 +64,12 @@ struct view_spec {
 	int net_fd, ipc_fd, uts_fd; /* namespaces; -1: a new one */
 };
 
-/* Makes the namespaces; *@ret is the caller's and is closed with view_close(). The trees get
+/* Makes the namespaces but VIEW_USER; *@ret is the caller's and is closed with view_close(). The trees get
  * attached and cannot be used again. */
 int view_make(const struct view_spec *spec, struct view *ret, struct err *e);
+
+/* How many of the first of view->fds are there. */
+size_t view_count(const struct view *view);
 
 /* Accepts VIEW_NONE. */
 void view_close(struct view *view);

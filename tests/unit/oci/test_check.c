@@ -227,6 +227,18 @@ TEST(the_linux_section_is_judged)
 		 "linux.uidMappings: needs a user namespace"},
 		{SECTION, "\"gidMappings\":[{\"containerID\":0,\"hostID\":1,\"size\":0}]",
 		 "linux.gidMappings[0].size: must be more than zero"},
+		{SECTION, "\"uidMappings\":[{\"containerID\":4294967295,\"hostID\":1,\"size\":1}]",
+		 "linux.uidMappings[0].size: 1 ids from containerID 4294967295 on go beyond 4294967294"},
+		{SECTION, "\"uidMappings\":[{\"containerID\":0,\"hostID\":2,\"size\":4294967294}]",
+		 "linux.uidMappings[0].size: 4294967294 ids from hostID 2 on go beyond 4294967294"},
+		{SECTION,
+		 "\"uidMappings\":[{\"containerID\":0,\"hostID\":100,\"size\":10},"
+		 "{\"containerID\":9,\"hostID\":200,\"size\":1}]",
+		 "linux.uidMappings[1]: overlaps with linux.uidMappings[0]"},
+		{SECTION,
+		 "\"gidMappings\":[{\"containerID\":0,\"hostID\":100,\"size\":10},"
+		 "{\"containerID\":10,\"hostID\":91,\"size\":10}]",
+		 "linux.gidMappings[1]: overlaps with linux.gidMappings[0]"},
 		{SECTION, "\"devices\":[{\"path\":\"/dev/f\",\"type\":\"p\"}]", NULL},
 		{SECTION,
 		 "\"devices\":[{\"path\":\"/dev/f\",\"type\":\"c\",\"major\":1,\"minor\":3}]",
@@ -431,4 +443,43 @@ TEST(ids_are_names_of_folders)
 		CHECK_EQ(oci_id_check(bad[i], &e), -EINVAL);
 		CHECK(!strchr(e.text, '\n'));
 	}
+}
+
+/* One range of one id each, side by side. */
+static char *many_mappings(size_t n)
+{
+	char *text = NULL;
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
+
+	CHECK(out);
+	(void) fputs("\"namespaces\":[{\"type\":\"user\"}],\"gidMappings\":[{\"containerID\":0,"
+		     "\"hostID\":0,\"size\":1}],\"uidMappings\":[",
+		     out);
+	for (size_t i = 0; i < n; i++)
+		(void) fprintf(out, "%s{\"containerID\":%zu,\"hostID\":%zu,\"size\":1}",
+			       i ? "," : "", i, i + 1000);
+	(void) fputs("]", out);
+	CHECK_EQ(fclose(out), 0);
+	return text;
+}
+
+static int many_checked(size_t n, struct err *e)
+{
+	auto_free char *mappings = many_mappings(n);
+	char *text = str_printf("{\"ociVersion\":\"1.0.2-dev\",\"root\":{\"path\":\"rootfs\"},"
+				"\"process\":{\"args\":[\"sh\"],\"cwd\":\"/\"},\"linux\":{%s}}",
+				mappings);
+
+	CHECK(text);
+	return checked(text, e);
+}
+
+TEST(as_many_mappings_as_the_kernel_takes)
+{
+	struct err e = {0};
+
+	CHECK_EQ(many_checked(340, &e), 0);
+	CHECK(many_checked(341, &e) < 0);
+	CHECK_STR(e.text, "linux.uidMappings: there are 341, but the kernel takes 340");
 }

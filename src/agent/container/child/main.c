@@ -48,11 +48,13 @@ static int run(struct setup *s, struct err *e)
 	(void) fcntl(CHILD_CONTROL, F_SETFD, FD_CLOEXEC);
 	(void) fcntl(CHILD_JOB, F_SETFD, FD_CLOEXEC);
 	(void) fcntl(CHILD_INIT_PIDFD, F_SETFD, FD_CLOEXEC);
-	if (s->kind == CHILD_HOLD_PIDS)
-		return hold_pids(e);
+	if (s->kind == CHILD_HOLD)
+		return hold_namespaces(s, e);
 	s->filter_fd = optional_fd(CHILD_FILTER);
 	s->ipc_ns = optional_fd(CHILD_IPC_NS);
 	s->uts_ns = optional_fd(CHILD_UTS_NS);
+	s->user_ns = optional_fd(CHILD_USER_NS);
+	s->pid_ns = optional_fd(CHILD_PID_NS);
 	r = read_job(s, e);
 
 	if (r < 0)

@@ -77,6 +77,12 @@ static int plan_one(const struct setup *s, const Grpc__LinuxNamespace *ns, struc
 	/* Containers use the VM's network, because a namespace in the VM would have none. */
 	if (flag == CLONE_NEWNET)
 		return 0;
+	if (flag == CLONE_NEWPID && s->pid_ns >= 0)
+		return 0;
+	if (flag == CLONE_NEWUSER && s->user_ns >= 0) {
+		plan->user_fd = s->user_ns;
+		return 0;
+	}
 	if (pod_fd(s, flag) >= 0)
 		return join(pod_fd(s, flag), flag, e);
 	if (flag == CLONE_NEWUSER)
@@ -99,6 +105,13 @@ static int become_root(struct err *e)
 	return 0;
 }
 
+int begin_user_namespace(struct err *e)
+{
+	int r = setup_ask(STEP_USERNS_MADE, 0, -1, e);
+
+	return r < 0 ? r : become_root(e);
+}
+
 static int enter_user(const struct plan *plan, struct err *e)
 {
 	int r;
@@ -111,8 +124,7 @@ static int enter_user(const struct plan *plan, struct err *e)
 		return 0;
 	if (unshare(CLONE_NEWUSER) < 0)
 		return err_sys(e, errno, "make a user namespace");
-	r = setup_ask(STEP_USERNS_MADE, 0, -1, e);
-	return r < 0 ? r : become_root(e);
+	return begin_user_namespace(e);
 }
 
 /* Continues in a new process, also a child of the agent, in a new pid namespace. */

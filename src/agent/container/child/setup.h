@@ -22,10 +22,11 @@
 struct setup {
 	enum child_kind kind;
 	const char *id, *bundle;
-	uint32_t number;               /* see child.h */
-	Grpc__Spec *spec;              /* not for CHILD_EXEC* */
-	Grpc__Process *process;        /* what it becomes */
-	int filter_fd, ipc_ns, uts_ns; /* those of child.h that are there, else -1 */
+	uint32_t number;        /* see child.h */
+	Grpc__Spec *spec;       /* not for CHILD_EXEC* */
+	Grpc__Process *process; /* what it becomes */
+	int filter_fd, ipc_ns, uts_ns, user_ns,
+		pid_ns;      /* those of child.h that are there, else -1 */
 	int proc_fd;         /* the agent's /proc: what the container has there may be hostile */
 	int root_fd;         /* the container's root, until it is "/" */
 	unsigned namespaces; /* CLONE_NEW* that the container does not share with the agent */
@@ -61,9 +62,12 @@ int refuse_unsupported_process(struct setup *s, struct err *e);
 /* namespaces.c */
 int enter_namespaces(struct setup *s, struct err *e);
 int join_container(struct setup *s, struct err *e);
+/* Has the agent write the maps of the user namespace that this process has just got, and becomes
+ * its root, with all capabilities in it. */
+int begin_user_namespace(struct err *e);
 
-/* hold_pids.c: returns only when it fails. */
-int hold_pids(struct err *e);
+/* hold.c: returns only when it fails. */
+int hold_namespaces(struct setup *s, struct err *e);
 
 /* session.c: session and keyring; names of the host; sysctls. */
 int start_session(struct setup *s, struct err *e);

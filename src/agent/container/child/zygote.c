@@ -86,7 +86,7 @@ static _Noreturn void become_child(const struct zygote_request *req, const struc
 static pid_t clone_sibling(const struct zygote_request *req, int cgroup_fd, int *ret_pidfd)
 {
 	struct clone_args args = {
-		.flags = CLONE_PARENT | CLONE_PIDFD | (req->new_pid_ns ? CLONE_NEWPID : 0) |
+		.flags = CLONE_PARENT | CLONE_PIDFD | req->new_ns |
 			 (cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0),
 		.pidfd = (uint64_t) (uintptr_t) ret_pidfd,
 		.cgroup = cgroup_fd >= 0 ? (uint64_t) cgroup_fd : 0,

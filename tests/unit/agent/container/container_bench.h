@@ -252,6 +252,7 @@ __attribute__((unused)) static int create(struct bench *b)
 		.ipc_ns = -1,
 		.uts_ns = -1,
 		.pid_ns = -1,
+		.user_ns = -1,
 		.stdio = {{-1, p[1], p[1]}},
 		.exited = on_exited,
 		.arg = b,

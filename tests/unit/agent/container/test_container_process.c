@@ -421,6 +421,7 @@ TEST(removing_a_container_that_is_being_made_cancels_the_making)
 		.ipc_ns = -1,
 		.uts_ns = -1,
 		.pid_ns = -1,
+		.user_ns = -1,
 		.stdio = {{-1, -1, -1}},
 		.exited = on_exited,
 		.arg = &b,

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/userns.h"
 #include "host/spec/spec.h"
 #include "oci/oci.h"
 
@@ -380,6 +381,82 @@ TEST(a_path_to_what_a_container_of_the_same_machine_has_means_that)
 	siblings[0] = (struct guest_sibling){.id = "pod", .ipc = own_namespace("uts")};
 	CHECK_EQ(rewrite("\"namespaces\":[" BY_PATH("ipc") "]", "", "", &e), -ENOTSUP);
 	n_siblings = 0;
+	down();
+}
+
+/* A user namespace of the host that maps ten ids from 5000 on; its path goes to @path. */
+static int other_users(char *path, size_t room)
+{
+	auto_close int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = -1;
+
+	CHECK_EQ(userns_make("0 5000 10\n", "0 6000 10\n", proc, &fd, NULL), 0);
+	(void) snprintf(path, room, "/proc/self/fd/%d", fd);
+	return fd;
+}
+
+static int rewrite_users(const char *path, const char *mappings, struct err *e)
+{
+	auto_free char *linux =
+		str_printf("\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"user\","
+			   "\"path\":\"%s\"}]%s",
+			   path, mappings);
+
+	return rewrite(linux, "", "", e);
+}
+
+#define ONE_MAPPING(field, id) ",\"" field "\":[{\"containerID\":0,\"hostID\":" id ",\"size\":10}]"
+
+/* Undoes a rewrite(). */
+static void forget(void)
+{
+	guest_joined_fini(&joined);
+	oci_spec_free(take_ptr(spec));
+	CHECK_EQ(volumes_release(&volumes, share, NULL, NULL), 0);
+}
+
+TEST(a_user_namespace_by_path_gives_its_mappings_and_is_a_siblings_if_it_is_that_one)
+{
+	char path[64];
+	struct stat st;
+	struct err e = {0};
+
+	if (geteuid() != 0)
+		exit(TEST_SKIP);
+	up();
+
+	auto_close int fd = other_users(path, sizeof path);
+
+	CHECK_EQ(rewrite_users(path, "", NULL), 0);
+	CHECK_EQ(spec->linux->n_uidmappings, 1);
+	CHECK_EQ(spec->linux->uidmappings[0]->hostid, 5000);
+	CHECK_EQ(spec->linux->gidmappings[0]->hostid, 6000);
+	CHECK_EQ(spec->linux->gidmappings[0]->size, 10);
+	CHECK_STR(spec->linux->namespaces[1]->path, "");
+	CHECK(joined.user_ns >= 0 && !joined.user_of);
+	forget();
+
+	CHECK_EQ(rewrite_users(path, ONE_MAPPING("uidMappings", "5001"), &e), -EINVAL);
+	CHECK(strstr(e.text, "linux.namespaces[1].path: linux.uidMappings: they are not those of"));
+	forget();
+
+	CHECK_EQ(fstat(fd, &st), 0);
+	siblings[0] = (struct guest_sibling){.id = "first", .user = {st.st_dev, st.st_ino}};
+	n_siblings = 1;
+	CHECK_EQ(rewrite_users(path,
+			       ONE_MAPPING("uidMappings", "5000")
+				       ONE_MAPPING("gidMappings", "6000"),
+			       NULL),
+		 0);
+	CHECK_STR(joined.user_of, "first");
+	CHECK_EQ(spec->linux->n_uidmappings, 1);
+	forget();
+	n_siblings = 0;
+
+	e = (struct err){0};
+	CHECK_EQ(rewrite_users("/proc/self/ns/user", "", &e), -ENOTSUP);
+	CHECK(strstr(e.text, "is the host's own user namespace"));
+	guest_joined_fini(&joined);
 	down();
 }
 

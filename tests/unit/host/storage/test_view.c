@@ -84,7 +84,7 @@ static void within(struct view *v, void (*look_around)(void))
 	pid_t pid = fork();
 	int status = -1;
 
-	for (size_t i = 0; pid == 0 && i < VIEW_NAMESPACES; i++)
+	for (size_t i = 0; pid == 0 && i < view_count(v); i++)
 		CHECK_EQ(setns(v->fds[i], view_namespace_types[i]), 0);
 	if (pid == 0) {
 		look_around();

@@ -1,5 +1,6 @@
-/* The first process of a pid namespace that containers share. It stands in for Kubernetes' pause
- * program: it reaps orphans, and the namespace lives as long as it does. */
+/* The first process of a pid namespace that containers share, and of a user namespace if they share
+ * one. It stands in for Kubernetes' pause program: it reaps orphans, and the pid namespace lives as
+ * long as it does. */
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -34,16 +35,17 @@ static int give_up(struct err *e)
 	return r;
 }
 
-int hold_pids(struct err *e)
+int hold_namespaces(struct setup *s, struct err *e)
 {
 	char byte;
-	int r;
+	int r = s->number ? begin_user_namespace(e) : 0;
 
 	(void) setsid();
 	(void) prctl(PR_SET_NAME, "pause");
 	/* Lets the kernel reap orphans. */
 	(void) signal(SIGCHLD, SIG_IGN);
-	r = give_up(e);
+	if (r == 0)
+		r = give_up(e);
 	if (r == 0)
 		r = handshake_tell(CHILD_CONTROL, STEP_READY, 0, -1, NULL, e);
 	if (r < 0)
