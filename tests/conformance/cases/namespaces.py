@@ -122,6 +122,11 @@ USER_NAMESPACES = [
          mapped((0, 100000, 65536), **{"process.capabilities": {
              name: ["CAP_SYS_ADMIN", "CAP_MKNOD"] for name in
              ("bounding", "effective", "permitted")}}), {"rootfs/mine": owned_by(100000)}),
+    Case("userns/overlap", edit=mapped((0, 100000, 10), (9, 200000, 10)), refused=True),
+    Case("userns/beyond_the_last_id", edit=mapped((0, 4294967290, 10)), refused=True),
+    Case("userns/size_zero", edit=mapped((0, 100000, 0)), refused=True),
+    Case("userns/more_ranges_than_the_kernel_takes",
+         edit=mapped(*((i, 100000 + i, 1) for i in range(341))), refused=True),
     Case("userns/mounts", probe("mounts:/proc,/dev,/dev/pts,/dev/shm,/sys"),
          mapped((0, 100000, 65536)), {"rootfs/mine": owned_by(100000)}),
     Case("userns/devices", sh(
