@@ -26,7 +26,8 @@ first() {
 joins() {
 	local pid
 	pid=$(cat "$WORK/$1.pid")
-	echo ".linux.namespaces += [{type: \"user\"}] | .linux.namespaces |= map(if (.type | IN($2)) then .path = \"/proc/$pid/ns/\(.type | sub(\"network\"; \"net\"))\" else . end)"
+	echo ".linux.namespaces += [{type: \"user\"}]
+		| .linux.namespaces |= map(if (.type | IN($2)) then .path = \"/proc/$pid/ns/\(.type | sub(\"network\"; \"net\"))\" else . end)"
 }
 
 # is_in_another PID: whether it has a user namespace of its own.
@@ -45,7 +46,8 @@ words() {
 	is_in_another "$pid"
 	[ "$(words "/proc/$pid/uid_map")" = " 0 100000 65536 " ]
 	[ "$(words "/proc/$pid/gid_map")" = " 0 200000 65536 " ]
-	[ "$(awk '/^[UG]id:/ { print $2, $3, $4, $5 }' "/proc/$pid/status")" = $'100000 100000 100000 100000\n200000 200000 200000 200000' ]
+	[ "$(awk '/^Uid:/ { print $2, $3, $4, $5 }' "/proc/$pid/status")" = '100000 100000 100000 100000' ]
+	[ "$(awk '/^Gid:/ { print $2, $3, $4, $5 }' "/proc/$pid/status")" = '200000 200000 200000 200000' ]
 	# It has no capability even there.
 	[ "$(awk '/^Cap(Prm|Eff|Bnd|Inh|Amb):/ { print $2 }' "/proc/$pid/status" | sort -u)" = 0000000000000000 ]
 	kill -KILL "$pid"
@@ -84,7 +86,8 @@ words() {
 	wait_for 60 is_in_another "$holder"
 	echo 0 100000 1000 >"/proc/$holder/uid_map"
 	echo 0 200000 1000 >"/proc/$holder/gid_map"
-	run kata run --bundle "$(bundle b1 ".linux.namespaces += [{type: \"user\", path: \"/proc/$holder/ns/user\"}]" sh -c 'tr -s " " </proc/self/uid_map')" c1
+	run kata run --bundle "$(bundle b1 ".linux.namespaces += [{type: \"user\", path: \"/proc/$holder/ns/user\"}]" \
+		sh -c 'tr -s " " </proc/self/uid_map')" c1
 	kill "$holder"
 	echo "$output"
 	[ "$output" = " 0 100000 1000" ]

@@ -127,6 +127,20 @@ static int mount_bind(const Grpc__Mount *m, const struct oci_mount_options *o, c
 	return 0;
 }
 
+/* The overlay or what is bound is to have other owners, as containerd's snapshotter asks for where the
+ * host's kernel maps owners. */
+static int refuse_mapping(const Grpc__Mount *m, struct err *e)
+{
+	for (size_t i = 0; i < m->n_options; i++)
+		if (strncmp(m->options[i], "uidmap=", strlen("uidmap=")) == 0 ||
+		    strncmp(m->options[i], "gidmap=", strlen("gidmap=")) == 0)
+			return err_say(e, ENOTSUP,
+				       "option '%s': the owners of a root cannot be mapped yet; "
+				       "the snapshotter can change them",
+				       m->options[i]);
+	return 0;
+}
+
 static int make_one(const Grpc__Mount *m, const char *target, struct err *e)
 {
 	const char *type = m->type ? m->type : "";
@@ -135,7 +149,9 @@ static int make_one(const Grpc__Mount *m, const char *target, struct err *e)
 
 	if (m->destination && m->destination[0])
 		return err_say(e, ENOTSUP, "mounts below the root are not supported yet");
-	r = oci_mount_options_parse(m->options, m->n_options, &o, e);
+	r = refuse_mapping(m, e);
+	if (r == 0)
+		r = oci_mount_options_parse(m->options, m->n_options, &o, e);
 	if (r < 0)
 		return r;
 	if (o.flags & MS_BIND || strcmp(type, TYPE_BIND) == 0)

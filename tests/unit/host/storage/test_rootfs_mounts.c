@@ -183,3 +183,17 @@ TEST(what_cannot_be_made_leaves_nothing_mounted)
 	CHECK(!target_has("source"));
 	end();
 }
+
+TEST(a_root_whose_owners_are_to_be_mapped_is_refused_by_the_option)
+{
+	char *options[] = {(char *) "rbind", (char *) "uidmap=0:100000:65536"};
+	Grpc__Mount m = GRPC__MOUNT__INIT, *list[] = {&m};
+	struct err e = {0};
+
+	m.type = (char *) "bind";
+	m.source = (char *) "/";
+	m.options = options;
+	m.n_options = 2;
+	CHECK_EQ(rootfs_mounts_make(list, 1, "/nowhere", &e), -ENOTSUP);
+	CHECK(strstr(e.text, "option 'uidmap=0:100000:65536'"));
+}
