@@ -43,15 +43,22 @@ job() {
 	k logs -l "batch.kubernetes.io/job-name=job-$1"
 }
 
+# one_pod LABEL
+one_pod() {
+	[ "$(k get pods -l "$1" -o name | wc -l)" -eq 1 ]
+}
+
 deployment() {
 	k create -f - >/dev/null <<-EOF
 		{apiVersion: apps/v1, kind: Deployment, metadata: {name: d-$1}, spec: {replicas: 1, selector: {matchLabels: {d: $1}}, template: {metadata: {labels: {d: $1}}, spec: {
-			runtimeClassName: $1, terminationGracePeriodSeconds: 1, containers: [{name: a, image: "$IMAGE", command: [sleep, "100000"], env: [{name: V, value: one}]}]}}}}
+			runtimeClassName: $1, terminationGracePeriodSeconds: 1, dnsPolicy: Default, containers: [{name: a, image: "$IMAGE", command: [sleep, "100000"], env: [{name: V, value: one}]}]}}}}
 	EOF
 	k rollout status "deployment/d-$1" --timeout "${PATIENCE}s" | tail -1
 	k set env "deployment/d-$1" V=two
 	k rollout status "deployment/d-$1" --timeout "${PATIENCE}s" | tail -1
-	k exec "deployment/d-$1" -- printenv V
+	# The pod of before may still be on its way out.
+	wait_for "$PATIENCE" one_pod "d=$1"
+	in_pod "$(k get pods -l "d=$1" -o name)" sh -c 'echo $V'
 	k rollout undo "deployment/d-$1"
 	k rollout status "deployment/d-$1" --timeout "${PATIENCE}s" | tail -1
 }

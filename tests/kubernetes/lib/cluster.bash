@@ -10,7 +10,7 @@ load ../e2e/lib/cri
 KUBERNETES_LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 NODE_IP=192.0.2.10
 # Seconds. Other suites run beside this one, so they are many: they only pass when a test fails.
-PATIENCE=120
+PATIENCE=300
 
 cluster_setup_file() {
 	in_a_room || {
