@@ -15,11 +15,11 @@ exec_logs_cp() {
 	in_pod "hands-$1" sha256sum /tmp/copied
 	k cp "hands-$1:/tmp/copied" "$WORK/back-$1" >/dev/null
 	cmp "$WORK/cp-$1" "$WORK/back-$1" && echo "came back"
-	# script(1) writes the end of its input as a byte 0, where it comes.
+	# script(1) writes the end of its input as a byte 0, which a terminal shows as ^@ wherever it comes.
 	{
 		script --quiet --return --command "kubectl exec -it hands-$1 -- sh -c 'test -t 0 && echo a terminal; exit 5'" /dev/null </dev/null ||
 			echo "ended with $?"
-	} | tr -d '\0'
+	} | sed 's/\^@//g'
 }
 
 attach() {
