@@ -199,7 +199,8 @@ static void updated(void *arg, const struct sandbox_answer *answer)
 	end_update(arg, answer);
 }
 
-/* What the containers of a pod may use once @updated has @updated_milli; see cgroups_update_pod(). */
+/* What the containers of a pod may use once @updated has @updated_milli, for
+ * cgroups_update_pod(). */
 static uint64_t pod_cpu_milli(const struct sandbox *sb, const struct guest_container *updated,
 			      uint64_t updated_milli)
 {
