@@ -1,6 +1,7 @@
 /*
- * What a kernel could answer when it is asked for the interfaces, addresses, routes and neighbours of
- * a namespace. The first byte chooses the size of the head that was asked for; the rest are messages.
+ * What a kernel could answer when it is asked for the interfaces, addresses, routes and neighbours
+ * of a namespace. The first byte chooses the size of the head that was asked for; the rest are
+ * messages.
  */
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>

@@ -55,11 +55,10 @@ static void put_action(struct nl_request *q, int to)
 
 static int make_filter(struct network *n, int from, int to, struct err *e)
 {
-	/* struct tc_u32_sel ends in the list of its keys. */
-	struct {
-		struct tc_u32_sel sel;
-		struct tc_u32_key key;
-	} all = {.sel = {.flags = TC_U32_TERMINAL, .nkeys = 1}};
+	/* A selector is followed by its keys: here one, of zeroes, which matches everything. */
+	_Alignas(struct tc_u32_sel)
+		uint8_t all[sizeof(struct tc_u32_sel) + sizeof(struct tc_u32_key)] = {0};
+	struct tc_u32_sel *sel = (struct tc_u32_sel *) all;
 	const struct tcmsg tc = {
 		.tcm_ifindex = from,
 		.tcm_parent = INGRESS_HANDLE,
@@ -67,12 +66,14 @@ static int make_filter(struct network *n, int from, int to, struct err *e)
 	};
 	struct nl_request q;
 
+	sel->flags = TC_U32_TERMINAL;
+	sel->nkeys = 1;
 	nl_begin(&q, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, &tc, sizeof tc);
 	nl_put_string(&q, TCA_KIND, "u32");
 
 	size_t options = nl_nest(&q, TCA_OPTIONS);
 
-	nl_put(&q, TCA_U32_SEL, &all, sizeof all);
+	nl_put(&q, TCA_U32_SEL, all, sizeof all);
 	put_action(&q, to);
 	nl_nest_end(&q, options);
 	return nl_ask(n->sock, &q, e);

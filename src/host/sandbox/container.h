@@ -73,8 +73,8 @@ int late_lend(struct guest_container *c, int (*lend)(struct guest_container *c, 
 /* Makes c->view, after CreateContainer, because the agent makes the mount points. Worker. */
 int room_make(struct guest_container *c, struct err *e);
 
-/* The same namespaces without the container's files, before there is anything in the guest. *@ret is
- * closed with view_close(). Worker. */
+/* The same namespaces without the container's files, before there is anything in the guest. *@ret
+ * is closed with view_close(). Worker. */
 int room_make_empty(struct guest_container *c, struct view *ret, struct err *e);
 
 /* Ends the stand-in and closes the room on the loop, and waits until both are gone. Worker. */

@@ -17,8 +17,8 @@
  *	       └── looked for before the machine starts, after the hooks of a container, and
  *	           before a container starts, because engines also fill the namespace then
  *
- * Threads: the worker of whoever looks; one at a time, by the lock. The loop reads ns_fd and network
- * only, which are set before the machine starts; watching is the loop's.
+ * Threads: the worker of whoever looks; one at a time, by the lock. The loop reads ns_fd and
+ * network only, which are set before the machine starts; watching is the loop's.
  */
 struct sandbox;
 struct worker;
