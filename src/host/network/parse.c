@@ -96,15 +96,15 @@ static int get_ip(const struct nl_value *a, uint8_t family, unsigned bits, struc
 /* Room for one more in a list of *@n objects, at most @max. */
 static int grow(void *list, size_t n, size_t max, size_t bytes)
 {
-	void *longer;
+	void *now, *longer;
 
 	if (n >= max)
 		return -E2BIG;
 	/* The size doubles when the count is a power of two. */
 	if (n & (n - 1))
 		return 0;
-	memcpy(&longer, list, sizeof longer);
-	longer = reallocarray(longer, n ? n * 2 : 1, bytes);
+	memcpy(&now, list, sizeof now);
+	longer = reallocarray(now, n ? n * 2 : 1, bytes);
 	if (!longer)
 		return -ENOMEM;
 	memcpy(list, &longer, sizeof longer);

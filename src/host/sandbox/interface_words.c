@@ -16,10 +16,10 @@
 /* Makes room for one more in a list of pointers. */
 static bool reserve(void *list, size_t n)
 {
-	void *longer;
+	void *now, *longer;
 
-	memcpy(&longer, list, sizeof longer);
-	longer = reallocarray(longer, n + 1, sizeof longer);
+	memcpy(&now, list, sizeof now);
+	longer = reallocarray(now, n + 1, sizeof longer);
 	if (!longer)
 		return false;
 	memcpy(list, &longer, sizeof longer);
