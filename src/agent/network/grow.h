@@ -11,13 +11,13 @@
  * without memory: the old one is still there then. */
 static inline void *list_grow(void *slot, size_t n, size_t element_bytes)
 {
-	void *list;
+	void *list, *more;
 
 	memcpy(&list, slot, sizeof list); /* because a type ** must not be read as a void ** */
 	if ((n & (n - 1)) != 0)
 		return list;
-	list = realloc(list, (n ? 2 * n : 1) * element_bytes);
-	if (list)
-		memcpy(slot, &list, sizeof list);
-	return list;
+	more = realloc(list, (n ? 2 * n : 1) * element_bytes);
+	if (more)
+		memcpy(slot, &more, sizeof more);
+	return more;
 }
