@@ -65,4 +65,4 @@ int vm_plug_nic(struct vm *vm, struct err *e);
 int vm_unplug_nic(struct vm *vm, struct err *e);
 
 /* How long anything may take. Emulated machines are slow, and other tests may run beside. */
-#define VM_PATIENCE_MS 60000
+#define VM_PATIENCE_MS 240000
