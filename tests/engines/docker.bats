@@ -9,6 +9,7 @@ load lib/cases_processes
 load lib/cases_container
 load lib/cases_boundary
 load lib/cases_options
+load lib/cases_daily
 
 setup_file() {
 	engines_setup_file
@@ -344,4 +345,36 @@ teardown() {
 
 @test "docker --network container: the same machine" {
 	network_is_shared
+}
+
+@test "docker run --init: the first process" {
+	init_is_the_first_process
+}
+
+@test "docker restart policy always, until it is stopped" {
+	restart_policy_always_ends_with_stop
+}
+
+@test "docker stop signal, rename, start again" {
+	stop_signal_and_name_can_be_chosen
+}
+
+@test "docker update --cpus --pids-limit --cpuset-cpus" {
+	update_of_processors_and_processes
+}
+
+@test "docker cp with a paused container" {
+	cp_with_a_paused_container
+}
+
+@test "docker build: steps in machines" {
+	build_runs_its_steps
+}
+
+@test "docker build: a step that fails" {
+	build_ends_with_the_code_of_its_step
+}
+
+@test "docker compose up, exec, down" {
+	compose_brings_up_and_down
 }

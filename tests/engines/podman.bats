@@ -9,7 +9,9 @@ load lib/cases_processes
 load lib/cases_container
 load lib/cases_boundary
 load lib/cases_options
+load lib/cases_daily
 load lib/cases_pods
+load lib/cases_buildah
 
 setup_file() {
 	engines_setup_file
@@ -367,6 +369,50 @@ teardown() {
 	pod_stops_and_starts
 }
 
+@test "podman play kube: init container, volumes, configuration" {
+	pod_has_what_kubernetes_says
+}
+
 @test "podman generate kube, play kube" {
 	pod_is_generated_and_played
+}
+
+@test "podman run --init: the first process" {
+	init_is_the_first_process
+}
+
+@test "podman restart policy always, until it is stopped" {
+	restart_policy_always_ends_with_stop
+}
+
+@test "podman stop signal, rename, start again" {
+	stop_signal_and_name_can_be_chosen
+}
+
+@test "podman update --cpus --pids-limit --cpuset-cpus" {
+	update_of_processors_and_processes
+}
+
+@test "podman cp with a paused container" {
+	cp_with_a_paused_container
+}
+
+@test "podman build: steps in machines" {
+	build_runs_its_steps
+}
+
+@test "podman build: a step that fails" {
+	build_ends_with_the_code_of_its_step
+}
+
+@test "podman compose up, exec, down" {
+	compose_brings_up_and_down
+}
+
+@test "buildah run: codes, stdin, users, volumes" {
+	buildah_runs_a_step
+}
+
+@test "buildah commit" {
+	buildah_commits_what_ran
 }

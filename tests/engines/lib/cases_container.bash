@@ -86,13 +86,21 @@ events_are_told() {
 	since=$(date +%s)
 	pair_make run --network none --name @-ev "$IMAGE" true
 	both engine_quiet rm @-ev
-	[ -n "$(events_of kata-ev "$since")" ]
-	[ "$(events_of kata-ev "$since")" = "$(events_of runc-ev "$since")" ]
+	wait_for 60 same_events "$since" || {
+		events_of runc-ev "$since"
+		events_of kata-ev "$since"
+		return 1
+	} >&2
 }
 
-# Without Podman's `cleanup`, which is told if its background process comes before `rm` does.
+same_events() {
+	[ -n "$(events_of kata-ev "$1")" ] && [ "$(events_of kata-ev "$1")" = "$(events_of runc-ev "$1")" ]
+}
+
+# Without Podman's `cleanup`, which is told if its background process comes before `rm` does, and once each, because the two
+# may both tell the end.
 events_of() {
-	engine events --since "$2" --until "$(($(date +%s) + 1))" --filter "container=$1" --format "$EVENT" | grep -v ^cleanup | sort
+	engine events --since "$2" --until "$(($(date +%s) + 1))" --filter "container=$1" --format "$EVENT" | grep -v ^cleanup | sort -u
 }
 
 rm_removes_a_running_one() {

@@ -9,6 +9,12 @@ pod() {
 		--infra-command "sleep $LONG" "$@" >/dev/null
 }
 
+# The image of the infra container of a pod that is played (containers.conf).
+pause_image_make() {
+	engine image exists localhost/pause ||
+		engine import --change 'ENV PATH=/bin' --change "CMD [\"sleep\", \"$LONG\"]" "$WORK/image.tar" localhost/pause >/dev/null
+}
+
 pods_remove() {
 	local name
 	for name in runc kata; do
@@ -71,6 +77,7 @@ pod_stops_and_starts() {
 
 pod_is_generated_and_played() {
 	local name
+	pause_image_make
 	for name in runc kata; do
 		pod "$name-pod" "$name"
 		under "$name" run -d --pod "$name-pod" --name "$name-one" "$IMAGE" sh -c 'echo played; exec sleep 1000' >/dev/null
@@ -81,5 +88,51 @@ pod_is_generated_and_played() {
 		engine pod rm --force --time 0 "$name-pod" >/dev/null
 		rm "$WORK/$name.yaml"
 	done
+	groups_remove
+}
+
+# What a manifest of Kubernetes has: an init container before the others, a folder of the pod, one of the host, a ConfigMap as
+# files and as a variable, a user, limits.
+pod_has_what_kubernetes_says() {
+	local name
+	pause_image_make
+	for name in runc kata; do
+		cat >"$WORK/pod.yaml" <<-END
+			apiVersion: v1
+			kind: ConfigMap
+			metadata: {name: settings}
+			data: {colour: blue}
+			---
+			apiVersion: v1
+			kind: Pod
+			metadata: {name: $name-pod}
+			spec:
+			  hostname: played
+			  restartPolicy: Never
+			  initContainers:
+			  - {name: first, image: $IMAGE, command: [sh, -c, "echo of the first >/shared/file"], volumeMounts: [{name: shared, mountPath: /shared}]}
+			  containers:
+			  - name: main
+			    image: $IMAGE
+			    command: [sh, -c, "hostname; cat /shared/file /host/file /settings/colour; echo \$COLOUR; id -u; exec sleep $LONG"]
+			    env: [{name: COLOUR, valueFrom: {configMapKeyRef: {name: settings, key: colour}}}]
+			    securityContext: {runAsUser: 65534, capabilities: {drop: [ALL]}}
+			    resources: {limits: {memory: 64Mi}}
+			    volumeMounts:
+			    - {name: shared, mountPath: /shared}
+			    - {name: host, mountPath: /host, readOnly: true}
+			    - {name: settings, mountPath: /settings}
+			  volumes:
+			  - {name: shared, emptyDir: {}}
+			  - {name: host, hostPath: {path: $WORK/volume, type: Directory}}
+			  - {name: settings, configMap: {name: settings}}
+		END
+		engine --runtime "$name" play kube --network none "$WORK/pod.yaml" >/dev/null
+		wait_for 60 logged "$name-pod-main" 65534
+		[ "$(engine logs "$name-pod-main")" = $'played\nof the first\nin the volume\nblueblue\n65534' ]
+		is_memory_limit "$name-pod-main" $((64 << 20))
+		engine play kube --down "$WORK/pod.yaml" >/dev/null
+	done
+	rm "$WORK/pod.yaml"
 	groups_remove
 }

@@ -55,3 +55,22 @@ engine_end() {
 	kill "$pid"
 	wait_for 60 gone "$pid"
 }
+
+# The daemon's default runtime runs the steps. BuildKit, which Docker 23 and later take where they have it, runs runc.
+build() {
+	DOCKER_BUILDKIT=0 engine build --network none "$@"
+}
+
+has_init() {
+	command -v docker-init >/dev/null
+}
+
+export COMPOSE=docker-compose CONDITION=service_healthy
+
+has_compose() {
+	engine compose version >/dev/null 2>&1
+}
+
+compose() {
+	engine compose --project-name kata-project --file "$WORK/compose.yaml" "$@"
+}

@@ -30,7 +30,7 @@ discard() {
 	engine rm --force --time 0 "$@" >/dev/null || true
 }
 
-# Limits that a root without CAP_SYS_RESOURCE can set, and no journal.
+# Limits that a root without CAP_SYS_RESOURCE can set, no journal, and pods without a pause program, which Debian 12 lacks.
 engine_begin() {
 	cat >"$WORK/containers.conf" <<-END
 		[containers]
@@ -38,6 +38,7 @@ engine_begin() {
 		[engine]
 		cgroup_manager = "cgroupfs"
 		events_logger = "file"
+		infra_image = "localhost/pause"
 		[engine.runtimes]
 		kata = ["$TREE/build/kata-runtime"]
 	END
@@ -45,4 +46,31 @@ engine_begin() {
 
 engine_end() {
 	umount "$WORK/podman/root/overlay" 2>/dev/null || true
+}
+
+build() {
+	engine --runtime kata build --isolation oci --network none "$@"
+}
+
+# Debian's Podman only recommends it.
+has_init() {
+	[ -x /usr/libexec/podman/catatonit ] || command -v catatonit >/dev/null
+}
+
+export COMPOSE=podman-compose CONDITION=service_started
+
+has_compose() {
+	command -v "$COMPOSE" >/dev/null
+}
+
+# It calls a program named podman.
+compose() {
+	mkdir -p "$WORK/compose"
+	{
+		echo '#!/bin/bash'
+		declare -f engine
+		printf 'WORK=%q\nPATH=%q\nengine --runtime kata "$@"\n' "$WORK" "$PATH"
+	} >"$WORK/compose/podman"
+	chmod +x "$WORK/compose/podman"
+	podman-compose --podman-path "$WORK/compose/podman" --project-name kata-project --file "$WORK/compose.yaml" "$@"
 }
