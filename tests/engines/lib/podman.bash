@@ -63,7 +63,7 @@ has_compose() {
 	command -v "$COMPOSE" >/dev/null
 }
 
-# It calls a program named podman.
+# It calls a program named podman. Without a pod, whose groups Podman would leave.
 compose() {
 	mkdir -p "$WORK/compose"
 	{
@@ -72,5 +72,5 @@ compose() {
 		printf 'WORK=%q\nPATH=%q\nengine --runtime kata "$@"\n' "$WORK" "$PATH"
 	} >"$WORK/compose/podman"
 	chmod +x "$WORK/compose/podman"
-	podman-compose --podman-path "$WORK/compose/podman" --project-name kata-project --file "$WORK/compose.yaml" "$@"
+	podman-compose --in-pod false --podman-path "$WORK/compose/podman" --project-name kata-project --file "$WORK/compose.yaml" "$@"
 }
