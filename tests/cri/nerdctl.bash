@@ -57,7 +57,7 @@ suite_nerdctl() {
 		say volume-read-only 1 nerd_new --rm -v "$WORK/nerd-volume:/v:ro" "$image" sh -c 'echo x >/v/no'
 		say tmpfs 0 nerd_new --rm --tmpfs /run:size=1m "$image" sh -c 'echo x >/run/y; cat /run/y'
 		say memory 0 nerd_new --rm --memory 64m --pids-limit 50 "$image" true
-		say init-of-engine 0 nerd_new --rm --ulimit nofile=512:512 "$image" sh -c 'ulimit -n'
+		say ulimit 0 nerd_new --rm --ulimit nofile=512:512 "$image" sh -c 'ulimit -n'
 		say sysctl 0 nerd_new --rm --sysctl kernel.msgmax=4096 "$image" cat /proc/sys/kernel/msgmax
 		say privileged 0 nerd_new --rm --privileged "$image" true
 		say no-program 1 nerd_new --rm "$image" /no/such
@@ -81,7 +81,7 @@ suite_nerdctl() {
 		say stop 0 nerd stop --time 60 "$d"
 		say code-of-stop 0 nerd_field '{{.State.ExitCode}}' "$d"
 		say start 0 nerd start "$d"
-		say kill 0 nerd kill "$d"
+		say kill 0 nerd_quiet nerd kill "$d"
 		say wait 0 nerd wait "$d"
 		say remove 0 nerd rm -f "$d"
 		say none-left 0 nerd ps --all --quiet
