@@ -97,7 +97,8 @@ overhead() {
 
 still_there() {
 	until_ready "steady-$1"
-	wait_for "$PATIENCE" says kept "steady-$1" cat /tmp/file
+	# Until the kubelet answers and knows its pods again.
+	wait_for "$PATIENCE" says kept "steady-$1" cat /tmp/file 2>/dev/null
 	of "steady-$1" '.status.containerStatuses[0].restartCount'
 	in_pod "steady-$1" sh -c 'kill -TERM 1'
 	until_is "steady-$1" .status.phase Succeeded
