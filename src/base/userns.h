@@ -19,9 +19,9 @@ int userns_make(const char *uid_map, const char *gid_map, int proc_fd, int *ret_
  * userns_read_maps() - the mappings of a user namespace
  * @userns_fd:	borrowed; not the one of the caller
  * @proc_fd:	as above
- * @ret_uid_map, @ret_gid_map: as the kernel prints them: lines of "inside outside count" with blanks
- *		before the numbers; outside ids are those that the caller's user namespace has for
- *		them. Freed with free()
+ * @ret_uid_map, @ret_gid_map: as the kernel prints them: lines of "inside outside count" with
+ *		blanks before the numbers; outside ids are those that the caller's user namespace
+ *		has for them. Freed with free()
  *
  * Returns 0, -EINVAL (it is the caller's own), -EPERM, or -errno.
  */

@@ -34,7 +34,7 @@ struct rpc {
 	struct storages *storages;
 	struct storage_hold *hold; /* of the sandbox */
 	struct network *network;
-	int ipc_ns, uts_ns;        /* of the pod; -1 if there is none yet */
+	int ipc_ns, uts_ns; /* of the pod; -1 if there is none yet */
 	/* shared.c, of the pod; NULL until a container wants them. */
 	struct container_holder *pids, *users;
 	struct container_user_maps user_maps; /* of the user namespace of @users */

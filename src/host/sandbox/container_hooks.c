@@ -46,8 +46,9 @@ static int run_hooks(struct guest_container *c, const struct hook_kind *kind, pi
 
 /*
  * Hooks of a container that is being created get the pid of a process in its namespaces of the
- * host, because Docker's fills /proc/PID/ns/net. The container's stand-in is made only after the guest
- * has made the container, so this is another one, which has no file of it and ends with the hooks.
+ * host, because Docker's fills /proc/PID/ns/net. The container's stand-in is made only after the
+ * guest has made the container, so this is another one, which has no file of it and ends with the
+ * hooks.
  */
 struct early {
 	struct view view;

@@ -1,6 +1,6 @@
-/* The user namespace of a container. The guest makes it anew, with the same mappings, because one of
- * the host's kernel is of no use there; the host has one, too, for the process that stands in for the
- * container, by whose /proc/PID/ns/user engines name it. */
+/* The user namespace of a container. The guest makes it anew, with the same mappings, because one
+ * of the host's kernel is of no use there; the host has one, too, for the process that stands in
+ * for the container, by whose /proc/PID/ns/user engines name it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>

@@ -64,8 +64,8 @@ struct view_spec {
 	int net_fd, ipc_fd, uts_fd; /* namespaces; -1: a new one */
 };
 
-/* Makes the namespaces but VIEW_USER; *@ret is the caller's and is closed with view_close(). The trees get
- * attached and cannot be used again. */
+/* Makes the namespaces but VIEW_USER; *@ret is the caller's and is closed with view_close(). The
+ * trees get attached and cannot be used again. */
 int view_make(const struct view_spec *spec, struct view *ret, struct err *e);
 
 /* How many of the first of view->fds are there. */

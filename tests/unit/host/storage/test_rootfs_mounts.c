@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "base/array.h"
 #include "base/auto.h"
 #include "base/file.h"
 #include "host/storage/rootfs_mounts.h"
@@ -184,16 +185,89 @@ TEST(what_cannot_be_made_leaves_nothing_mounted)
 	end();
 }
 
-TEST(a_root_whose_owners_are_to_be_mapped_is_refused_by_the_option)
-{
-	char *options[] = {(char *) "rbind", (char *) "uidmap=0:100000:65536"};
-	Grpc__Mount m = GRPC__MOUNT__INIT, *list[] = {&m};
-	struct err e = {0};
+#define UID_MAP (char *) "uidmap=0:100000:65536,65536:300000:10"
+#define GID_MAP (char *) "gidmap=0:200000:65536"
 
-	m.type = (char *) "bind";
-	m.source = (char *) "/";
-	m.options = options;
-	m.n_options = 2;
-	CHECK_EQ(rootfs_mounts_make(list, 1, "/nowhere", &e), -ENOTSUP);
-	CHECK(strstr(e.text, "option 'uidmap=0:100000:65536'"));
+/* "uid:gid" of a file of the root. */
+static char *owner_of(const char *name)
+{
+	auto_free char *path = str_printf("%s/%s", target, name);
+	struct stat st;
+
+	return lstat(path, &st) < 0 ? NULL : str_printf("%u:%u", st.st_uid, st.st_gid);
+}
+
+static void give(const char *layer_path, const char *name, uid_t uid, gid_t gid)
+{
+	auto_free char *path = str_printf("%s/%s", layer_path, name);
+
+	CHECK_EQ(chown(path, uid, gid), 0);
+}
+
+TEST(the_owners_of_layers_are_mapped_and_those_of_what_is_written_are_not)
+{
+	begin();
+
+	auto_free char *one = layer("one"), *two = layer("two"), *upper = layer("upper");
+	auto_free char *work = layer("work");
+	auto_free char *folders = str_printf("lowerdir=%s:%s", two, one);
+	auto_free char *upperdir = str_printf("upperdir=%s", upper);
+	auto_free char *workdir = str_printf("workdir=%s", work);
+	char *options[] = {folders, UID_MAP, upperdir, GID_MAP, workdir};
+
+	give(two, "two", 65537, 7);
+	give(upper, "upper", 100000, 200000);
+	CHECK_EQ(make("overlay", NULL, options, ARRAY_LEN(options), NULL), 0);
+
+	auto_free char *of_one = owner_of("one"), *of_two = owner_of("two");
+	auto_free char *of_upper = owner_of("upper");
+
+	CHECK_STR(of_one, "100000:200000");
+	CHECK_STR(of_two, "300001:200007");
+	CHECK_STR(of_upper, "100000:200000");
+	CHECK(target_is_writable());
+	/* One mount for one of the list; nothing is below it. */
+	rootfs_mounts_remove(1, target);
+	CHECK(!target_has("one"));
+	end();
+}
+
+TEST(a_root_of_one_folder_has_other_owners_and_can_be_read_only)
+{
+	begin();
+
+	auto_free char *source = layer("source");
+	char *options[] = {(char *) "rbind", (char *) "ro", UID_MAP, GID_MAP};
+
+	CHECK_EQ(make("bind", source, options, ARRAY_LEN(options), NULL), 0);
+
+	auto_free char *owner = owner_of("source");
+
+	CHECK_STR(owner, "100000:200000");
+	CHECK(!target_is_writable());
+	end();
+}
+
+TEST(mappings_that_are_none_leave_nothing_mounted)
+{
+	static const char *const bad[] = {
+		"uidmap=",      "uidmap=0:1",        "uidmap=0:100000:65536,",
+		"uidmap=a:b:c", "uidmap=0:100000:0", "uidmap=0:0:10,5:20:10"};
+
+	begin();
+
+	auto_free char *source = layer("source");
+	char *alone[] = {(char *) "bind", UID_MAP};
+
+	CHECK_EQ(make("bind", source, alone, ARRAY_LEN(alone), NULL), -EINVAL);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		char *options[] = {(char *) "bind", (char *) bad[i], GID_MAP};
+		struct err e = {0};
+		int r = make("bind", source, options, ARRAY_LEN(options), &e);
+
+		CHECK_EQ(r, -EINVAL);
+		CHECK(strstr(e.text, "uidmap"));
+		CHECK(!target_has("source"));
+	}
+	end();
 }
