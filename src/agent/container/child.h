@@ -6,7 +6,8 @@
  * What a child of the agent finds when it begins: the arguments of container_child_run(), of which
  * the number is the personality for CHILD_INIT and CHILD_EXEC*, for hooks the pid of the
  * container's init as the agent sees it, or 0, and for CHILD_HOLD 1 in a new user namespace; and
- * these descriptors, of which the optional ones are closed when they are not used. No other is open.
+ * these descriptors, of which the optional ones are closed when they are not used. No other is
+ * open.
  */
 #define CHILD_CONTROL    3  /* the handshake */
 #define CHILD_JOB        4  /* memfd: a packed Grpc__Spec; for CHILD_EXEC a packed Grpc__Process */

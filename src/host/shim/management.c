@@ -100,7 +100,7 @@ static const struct route {
 	{"/metrics", GET, pod_metrics, NULL},
 	{"/agent-url", GET, agent_url, NULL},
 	{"/containers", GET, containers, NULL},
-	{"/iptables", GET | PUT, NULL, "the guest has no network: there are no iptables"},
+	{"/iptables", GET | PUT, NULL, "the guest has no packet filter: there are no iptables"},
 	{"/ip6tables", GET | PUT, NULL, "the guest has no network: there are no ip6tables"},
 	{"/direct-volume/stats", GET | POST, NULL, "there are no direct volumes"},
 	{"/direct-volume/resize", POST, NULL, "there are no direct volumes"},
