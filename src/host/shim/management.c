@@ -101,7 +101,7 @@ static const struct route {
 	{"/agent-url", GET, agent_url, NULL},
 	{"/containers", GET, containers, NULL},
 	{"/iptables", GET | PUT, NULL, "the guest has no packet filter: there are no iptables"},
-	{"/ip6tables", GET | PUT, NULL, "the guest has no network: there are no ip6tables"},
+	{"/ip6tables", GET | PUT, NULL, "the guest has no packet filter: there are no ip6tables"},
 	{"/direct-volume/stats", GET | POST, NULL, "there are no direct volumes"},
 	{"/direct-volume/resize", POST, NULL, "there are no direct volumes"},
 	{"/policy", PUT, NULL, "the agent has no policy"},
