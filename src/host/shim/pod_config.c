@@ -97,14 +97,43 @@ static void write_namespace(struct draft *d, json_t *list, const char *type, con
 	append(d, list, o);
 }
 
-static json_t *write_namespaces(struct draft *d, const create_request *q,
-				const Runtime__V1__LinuxPodSandboxConfig *from)
+static const Runtime__V1__NamespaceOption *namespace_options(
+	const Runtime__V1__LinuxPodSandboxConfig *from)
 {
 	static const Runtime__V1__NamespaceOption all_new = RUNTIME__V1__NAMESPACE_OPTION__INIT;
 	const Runtime__V1__LinuxSandboxSecurityContext *security =
 		from ? from->security_context : NULL;
-	const Runtime__V1__NamespaceOption *wants =
-		security && security->namespace_options ? security->namespace_options : &all_new;
+
+	return security && security->namespace_options ? security->namespace_options : &all_new;
+}
+
+/* Of a pod with "hostUsers: false"; else NULL. */
+static const Runtime__V1__UserNamespace *users_of(const Runtime__V1__LinuxPodSandboxConfig *from)
+{
+	const Runtime__V1__UserNamespace *users = namespace_options(from)->userns_options;
+
+	return users && users->mode == RUNTIME__V1__NAMESPACE_MODE__POD ? users : NULL;
+}
+
+static json_t *write_mappings(struct draft *d, Runtime__V1__IDMapping *const *maps, size_t n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++) {
+		json_t *o = json_object();
+
+		put(d, o, "containerID", json_integer(maps[i]->container_id));
+		put(d, o, "hostID", json_integer(maps[i]->host_id));
+		put(d, o, "size", json_integer(maps[i]->length));
+		append(d, list, o);
+	}
+	return list;
+}
+
+static json_t *write_namespaces(struct draft *d, const create_request *q,
+				const Runtime__V1__LinuxPodSandboxConfig *from)
+{
+	const Runtime__V1__NamespaceOption *wants = namespace_options(from);
 	json_t *list = json_array();
 
 	write_namespace(d, list, "mount", "", RUNTIME__V1__NAMESPACE_MODE__POD);
@@ -112,6 +141,8 @@ static json_t *write_namespaces(struct draft *d, const create_request *q,
 	write_namespace(d, list, "ipc", "", wants->ipc);
 	write_namespace(d, list, "pid", "", wants->pid);
 	write_namespace(d, list, "network", q->netns_path, wants->network);
+	if (users_of(from))
+		write_namespace(d, list, "user", "", RUNTIME__V1__NAMESPACE_MODE__POD);
 	return list;
 }
 
@@ -130,9 +161,14 @@ static json_t *write_cgroups_path(const char *parent, const char *id)
 static json_t *write_linux(struct draft *d, const create_request *q,
 			   const Runtime__V1__LinuxPodSandboxConfig *from)
 {
+	const Runtime__V1__UserNamespace *users = users_of(from);
 	json_t *linux = json_object(), *sysctl = json_object();
 
 	put(d, linux, "namespaces", write_namespaces(d, q, from));
+	if (users) {
+		put(d, linux, "uidMappings", write_mappings(d, users->uids, users->n_uids));
+		put(d, linux, "gidMappings", write_mappings(d, users->gids, users->n_gids));
+	}
 	put(d, linux, "resources", write_resources(d, from));
 	for (size_t i = 0; from && i < from->n_sysctls; i++)
 		put(d, sysctl, from->sysctls[i]->key, json_string(from->sysctls[i]->value));

@@ -19,6 +19,8 @@
  *	linux.cgroupsPath	the pod's in the folder that the pod names
  *	linux.namespaces	new ones, the network's by its path. What is to be the host's is
  *				missing, as in containerd's own spec
+ *	linux.uidMappings	those of a pod with a user namespace ("hostUsers: false")
+ *	linux.gidMappings
  *
  * Source: cri-api, runtime/v1/api.proto; containerd, internal/cri/server/podsandbox.
  */

@@ -518,6 +518,45 @@ TEST(what_a_pod_wants_of_the_host_is_refused)
 	}
 }
 
+TEST(a_pod_has_a_user_namespace_with_its_mappings_if_it_asks_for_one)
+{
+	Runtime__V1__PodSandboxConfig pod = RUNTIME__V1__POD_SANDBOX_CONFIG__INIT;
+	Runtime__V1__LinuxPodSandboxConfig linux = RUNTIME__V1__LINUX_POD_SANDBOX_CONFIG__INIT;
+	Runtime__V1__LinuxSandboxSecurityContext security =
+		RUNTIME__V1__LINUX_SANDBOX_SECURITY_CONTEXT__INIT;
+	Runtime__V1__NamespaceOption option = RUNTIME__V1__NAMESPACE_OPTION__INIT;
+	Runtime__V1__UserNamespace users = RUNTIME__V1__USER_NAMESPACE__INIT;
+	Runtime__V1__IDMapping uid = RUNTIME__V1__IDMAPPING__INIT, *uids[] = {&uid};
+	Runtime__V1__IDMapping gid = RUNTIME__V1__IDMAPPING__INIT, *gids[] = {&gid};
+	struct pod_config p;
+
+	uid.host_id = 4294900000;
+	gid.host_id = 200000;
+	uid.length = gid.length = 65536;
+	users.uids = uids;
+	users.gids = gids;
+	users.n_uids = users.n_gids = 1;
+	option.userns_options = &users;
+	security.namespace_options = &option;
+	linux.security_context = &security;
+	pod.linux = &linux;
+	read_pod(&pod, &p);
+	CHECK_EQ(oci_spec_check(p.spec, NULL), 0);
+	CHECK_EQ(p.spec->linux->n_uidmappings, 1);
+	CHECK_EQ(p.spec->linux->uidmappings[0]->hostid, 4294900000);
+	CHECK_EQ(p.spec->linux->uidmappings[0]->size, 65536);
+	CHECK_EQ(p.spec->linux->gidmappings[0]->hostid, 200000);
+	CHECK_STR(p.spec->linux->namespaces[5]->type, "user");
+	pod_config_fini(&p);
+
+	/* That of the host. */
+	users.mode = RUNTIME__V1__NAMESPACE_MODE__NODE;
+	read_pod(&pod, &p);
+	CHECK_EQ(p.spec->linux->n_uidmappings, 0);
+	CHECK_EQ(p.spec->linux->n_namespaces, 5);
+	pod_config_fini(&p);
+}
+
 TEST(a_pods_name_service_is_written_as_resolv_conf)
 {
 	Runtime__V1__PodSandboxConfig pod = RUNTIME__V1__POD_SANDBOX_CONFIG__INIT;
