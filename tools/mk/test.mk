@@ -124,6 +124,13 @@ check-cri: all
 check-kubernetes: all
 	tests/kubernetes/run
 
+## make check-kernel    what the lean guest kernel offers to containers (makes it first: make kernel)
+.PHONY: check-kernel
+check-kernel: kernel
+	$(MAKE) all check-programs
+	@mkdir -p build/results
+	tools/room --like-host tools/run-bats build/results/kernel.list -- tests/kernel/*.bats
+
 ## make check-corpus    replay the fuzzing corpora
 .PHONY: check-corpus
 check-corpus: $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(B)/tests/replay_%)
