@@ -37,6 +37,10 @@ teardown() {
 	alike probes
 }
 
+@test "probes over HTTP and TCP, and a pod that reaches another one" {
+	alike dialled
+}
+
 @test "restartPolicy: a container that fails is started again, later each time" {
 	alike restarts
 }

@@ -52,6 +52,27 @@ probes() {
 	in_pod "probes-$1" ls /tmp
 }
 
+# The node and another pod dial the pod's address.
+dialled() {
+	pod_make "$1" dialled <<-EOF
+		containers: [{name: a, image: "$IMAGE",
+			command: [sh, -c, "trap 'exit 3' TERM; mkdir /tmp/www; echo page > /tmp/www/page; httpd -p 8080 -h /tmp/www; while :; do sleep 1; done"],
+			readinessProbe: {httpGet: {path: /page, port: 8080}, periodSeconds: 1, timeoutSeconds: 60},
+			livenessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1, timeoutSeconds: 60, failureThreshold: 60}}]
+	EOF
+	until_ready "dialled-$1"
+	pod_make "$1" asks <<-EOF
+		containers: [{name: a, image: "$IMAGE", command: [sleep, "1000"]}]
+	EOF
+	until_ready "asks-$1"
+	in_pod "asks-$1" wget -qO - "http://$(of "dialled-$1" .status.podIP):8080/page"
+	in_pod "asks-$1" sh -c "ip -o -4 addr show eth0 | grep -c 'inet 203.0.113'; ip route | grep -c '^203.0.113.0/24 dev eth0'"
+	in_pod "dialled-$1" killall httpd
+	until_is "dialled-$1" '.status.containerStatuses[0].restartCount' 1
+	of "dialled-$1" '.status.containerStatuses[0].lastState.terminated.exitCode'
+	until_ready "dialled-$1"
+}
+
 restarts() {
 	pod_make "$1" restarts <<-EOF
 		containers: [{name: a, image: "$IMAGE", command: [sh, -c, "echo said before; exit 9"]}]
