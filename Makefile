@@ -5,10 +5,8 @@ COMMIT := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
 PREFIX ?= /usr/local
 DESTDIR ?=
-# The guest's kernel: the lean one as soon as `make kernel` has made it, Debian's otherwise.
-KERNEL_CACHE := build/cache
-LEAN_KERNEL := $(wildcard $(KERNEL_CACHE)/kata-linux.$(shell uname -m)/package)
-KERNEL_PACKAGE ?= $(if $(LEAN_KERNEL),kata-linux,linux-image-cloud-amd64)
+# The guest's kernel: a package of Debian's, or kata-linux, which `make kernel` makes out of the sources.
+KERNEL_PACKAGE ?= linux-image-cloud-amd64
 KERNEL_SOURCE ?= linux-source-6.1
 CC = gcc
 ASAN ?=

@@ -63,16 +63,15 @@ docs: $(B)/print-configuration-manual
 $(B)/print-configuration-manual: tools/print-configuration-manual.c $(B)/libkata.a
 	$(call say,LD,$@)$(CC) $(CPPFLAGS) $(HOST_CFLAGS) $(HOST_LDFLAGS) $^ $(HOST_LIBS) -o $@
 
-## make kernel          the lean guest kernel out of Debian's sources, and the guest image with it (KERNEL_SOURCE=linux-source-6.1)
+## make kernel          the lean guest kernel out of Debian's sources; make KERNEL_PACKAGE=kata-linux takes it
 .PHONY: kernel
 kernel:
 	tools/install-deps --kernel
-	guest-image/kernel/build $(KERNEL_CACHE) --source $(KERNEL_SOURCE)
-	$(MAKE) guest KERNEL_PACKAGE=kata-linux
+	guest-image/kernel/build build/cache --source $(KERNEL_SOURCE)
 
 guest: $(if $(and $(AGENT),$(wildcard guest-image/build)),$(B)/guest/initrd.img)
 
-$(B)/guest/initrd.img: $(AGENT) $(wildcard guest-image/*) $(B)/kernel-package $(filter %/$(KERNEL_PACKAGE).%,$(LEAN_KERNEL))
+$(B)/guest/initrd.img: $(AGENT) $(wildcard guest-image/*) $(B)/kernel-package $(wildcard build/cache/$(KERNEL_PACKAGE).*/package)
 	guest-image/build --agent $(AGENT) --kernel-package $(KERNEL_PACKAGE) --out $(B)/guest
 
 $(B)/kernel-package: FORCE

@@ -127,7 +127,7 @@ check-kubernetes: all
 ## make check-kernel    what the lean guest kernel offers to containers (makes it first: make kernel)
 .PHONY: check-kernel
 check-kernel: kernel
-	$(MAKE) all check-programs
+	$(MAKE) all check-programs KERNEL_PACKAGE=kata-linux
 	@mkdir -p build/results
 	tools/room --like-host tools/run-bats build/results/kernel.list -- tests/kernel/*.bats
 
