@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/auto.h"
 #include "base/file.h"
 
-#define STAT_MAX_BYTES 4096
+#define STAT_MAX_BYTES  4096
+#define SMAPS_MAX_BYTES 4096
 
 #define FIELD_NAME 2
 
@@ -44,4 +46,17 @@ uint64_t proc_start_time(pid_t pid)
 	if (pid <= 0 || proc_stat_read(pid, PROC_STAT_START_TIME, &ticks, 1) < 0)
 		return 0;
 	return ticks;
+}
+
+uint64_t proc_pss_kib(pid_t pid)
+{
+	char path[48];
+	auto_free char *text = NULL;
+	const char *pss;
+
+	(void) snprintf(path, sizeof path, "/proc/%d/smaps_rollup", pid);
+	if (file_read(AT_FDCWD, path, SMAPS_MAX_BYTES, &text, NULL, NULL) < 0)
+		return 0;
+	pss = strstr(text, "\nPss:");
+	return pss ? strtoull(pss + strlen("\nPss:"), NULL, 10) : 0;
 }

@@ -25,3 +25,7 @@ int proc_stat_read(pid_t pid, int first, uint64_t *ret, size_t n);
 /* When the process was started, in clock ticks after boot, which distinguishes it from a later
  * process with the same pid; 0: there is no such process. */
 uint64_t proc_start_time(pid_t pid);
+
+/* The memory of a process in KiB, in which what it shares with others counts in part (Pss of
+ * proc(5), smaps_rollup). 0 when there is no such process. */
+uint64_t proc_pss_kib(pid_t pid);

@@ -72,19 +72,6 @@ static bool descends(pid_t pid, pid_t from)
 	return false;
 }
 
-/* What a process shares with others counts in part (proc(5), smaps_rollup). */
-static uint64_t pss_kib(const char *pid)
-{
-	auto_free char *path = str_printf("/proc/%s/smaps_rollup", pid);
-	auto_free char *text = NULL;
-	const char *line;
-
-	if (!path || file_read(AT_FDCWD, path, FILE_MAX_BYTES, &text, NULL, NULL) < 0)
-		return 0;
-	line = strstr(text, "\nPss:");
-	return line ? strtoull(line + sizeof "\nPss:" - 1, NULL, 10) : 0;
-}
-
 static void print_process(const char *pid, uint64_t kib)
 {
 	auto_free char *path = str_printf("/proc/%s/comm", pid);
@@ -97,7 +84,7 @@ static void print_process(const char *pid, uint64_t kib)
 
 static void add_process(const char *pid, pid_t number, bool print, struct usage *u)
 {
-	uint64_t kib = pss_kib(pid), times[2] = {0};
+	uint64_t kib = proc_pss_kib(number), times[2] = {0};
 
 	(void) proc_stat_read(number, PROC_STAT_USER_TIME, times, 2);
 	u->pss_kib += kib;

@@ -1,20 +1,12 @@
 #include "host/shim/host_usage.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/array.h"
-#include "base/auto.h"
-#include "base/clock.h"
-#include "base/file.h"
 #include "base/proc_stat.h"
 #include "cgroup_metrics.pb-c.h"
-
-#define SMAPS_MAX_BYTES 4096
 
 struct usage {
 	uint64_t user_us, system_us, memory_bytes, threads;
@@ -23,24 +15,6 @@ struct usage {
 static uint64_t microseconds(uint64_t ticks)
 {
 	return ticks * 1000000 / (uint64_t) sysconf(_SC_CLK_TCK);
-}
-
-/* The share of the process in the memory that it shares: the guest's memory is mapped by the VMM
- * and by virtiofsd, and is to be counted once. 0 when there is no such process. */
-static uint64_t memory_of(pid_t pid)
-{
-	char path[48];
-	auto_free char *text = NULL;
-	const char *pss;
-
-	(void) snprintf(path, sizeof path, "/proc/%d/smaps_rollup", pid);
-
-	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || file_read_fd(fd, path, SMAPS_MAX_BYTES, &text, NULL, NULL) < 0)
-		return 0;
-	pss = strstr(text, "\nPss:");
-	return pss ? strtoull(pss + strlen("\nPss:"), NULL, 10) << 10 : 0;
 }
 
 /* A process that has ended meanwhile takes nothing. */
@@ -54,7 +28,8 @@ static void add(struct usage *u, pid_t pid)
 	u->user_us += microseconds(times[0]);
 	u->system_us += microseconds(times[1]);
 	u->threads += threads;
-	u->memory_bytes += memory_of(pid);
+	/* The guest's memory is mapped by the VMM and by virtiofsd, and is to be counted once. */
+	u->memory_bytes += proc_pss_kib(pid) << 10;
 }
 
 int host_usage_pack(struct sandbox *sb, uint8_t **ret, size_t *ret_bytes, struct err *e)

@@ -47,3 +47,9 @@ TEST(what_is_not_there_is_an_error)
 	CHECK_EQ(proc_stat_read(-1, PROC_STAT_PARENT, v, 1), -ESRCH);
 	CHECK_EQ(proc_stat_read(PROC_SELF, PROC_STAT_ARG_START, v, 64), -EBADMSG);
 }
+
+TEST(memory_of_a_process_is_told_and_nobody_has_none)
+{
+	CHECK(proc_pss_kib(getpid()) > 100);
+	CHECK_EQ(proc_pss_kib(-1), 0);
+}
