@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/network/grow.h"
 #include "agent/network/links.h"
 #include "base/auto.h"
+#include "base/grow.h"
 #include "base/log.h"
 #include "base/netlink.h"
 
@@ -49,7 +49,7 @@ static int present_add(void *arg, const struct nl_message *m, struct err *e)
 
 	if (ip_set(&ip, info->ifa_family, own->data, own->bytes) < 0)
 		return 0;
-	if (!list_grow(&p->list, p->n, sizeof *p->list))
+	if (!array_grow(&p->list, p->n, sizeof *p->list))
 		return err_sys(e, ENOMEM, "list addresses");
 	ip.prefix = info->ifa_prefixlen;
 	p->list[p->n++] = (struct present_address){

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/network/grow.h"
 #include "base/file.h"
+#include "base/grow.h"
 #include "base/netlink.h"
 
 static void drop(void *arg)
@@ -35,7 +35,7 @@ static int add(void *arg, const struct nl_message *m, struct err *e)
 	if (nl_parse(m->attributes, m->attributes_bytes, a, IFLA_MTU + 1) < 0)
 		return err_say(e, EBADMSG, "the kernel's list of interfaces makes no sense");
 
-	if (!list_grow(&links->list, links->n, sizeof *links->list))
+	if (!array_grow(&links->list, links->n, sizeof *links->list))
 		return err_sys(e, ENOMEM, "list interfaces");
 
 	struct link *link = &links->list[links->n++];

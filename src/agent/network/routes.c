@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/network/grow.h"
 #include "agent/network/links.h"
 #include "agent/network/network.h"
 #include "agent/network/route_plan.h"
 #include "agent/network/state.h"
+#include "base/grow.h"
 #include "base/log.h"
 #include "base/netlink.h"
 
@@ -333,7 +333,7 @@ static int listing_add(void *arg, const struct nl_message *m, struct err *e)
 		return 0;
 	if (nl_parse(m->attributes, m->attributes_bytes, a, RTA_VIA + 1) < 0)
 		return err_say(e, EBADMSG, "the kernel's list of routes makes no sense");
-	if (!list_grow(&l->list, l->n, sizeof *l->list) ||
+	if (!array_grow(&l->list, l->n, sizeof *l->list) ||
 	    !(l->list[l->n] = message_of(l, info, a)))
 		return err_sys(e, ENOMEM, "list routes");
 	l->n++;

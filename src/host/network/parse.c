@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "base/array.h"
+#include "base/grow.h"
 #include "host/network/facts.h"
 
 void network_facts_fini(struct network_facts *f)
@@ -93,22 +94,12 @@ static int get_ip(const struct nl_value *a, uint8_t family, unsigned bits, struc
 	return 0;
 }
 
-/* Room for one more in a list of *@n objects, at most @max. */
+/* Room for one more of at most @max. */
 static int grow(void *list, size_t n, size_t max, size_t bytes)
 {
-	void *now, *longer;
-
 	if (n >= max)
 		return -E2BIG;
-	/* The size doubles when the count is a power of two. */
-	if (n & (n - 1))
-		return 0;
-	memcpy(&now, list, sizeof now);
-	longer = reallocarray(now, n ? n * 2 : 1, bytes);
-	if (!longer)
-		return -ENOMEM;
-	memcpy(list, &longer, sizeof longer);
-	return 0;
+	return array_grow(list, n, bytes) ? 0 : -ENOMEM;
 }
 
 #define ADD(f, list, max, value)                                                    \
