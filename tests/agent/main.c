@@ -14,8 +14,18 @@ static bool passes(struct case_entry *c, struct vm *vm)
 	return true;
 }
 
-/* Usage: agent [WORD]: all tests, or those whose name contains the word. */
-int main(int argc, char **argv)
+static bool is_asked_for(const char *name, char *const *words)
+{
+	if (!*words)
+		return true;
+	for (; *words; words++)
+		if (strstr(name, *words))
+			return true;
+	return false;
+}
+
+/* Usage: agent [WORD...]: all tests, or those whose name contains one of the words. */
+int main(int, char **argv)
 {
 	int n = 0, failed = 0;
 	struct err e = {0};
@@ -33,7 +43,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	for (struct case_entry *c = case_first; c; c = c->next) {
-		if (argc > 1 && !strstr(c->name, argv[1]))
+		if (!is_asked_for(c->name, argv + 1))
 			continue;
 
 		uint64_t began = clock_now();

@@ -138,6 +138,15 @@ static int merge(int fd, const struct network *n, const struct outcome *o,
 	return r;
 }
 
+/* Gives back the room in @set that @n routes do not need, because a request for few may follow one
+ * for ten thousand. */
+static struct route *without_spare_room(struct route *set, size_t n)
+{
+	struct route *less = realloc(set, (n + 1) * sizeof *set);
+
+	return less ? less : set;
+}
+
 /* Takes o->set. */
 static int remember(int fd, struct network *n, const struct outcome *o, struct err *e)
 {
@@ -155,7 +164,7 @@ static int remember(int fd, struct network *n, const struct outcome *o, struct e
 	int r = merge(fd, n, o, sorted, named, &count, e);
 
 	free(n->routes);
-	n->routes = o->set;
+	n->routes = without_spare_room(o->set, count);
 	n->n_routes = count;
 	return r;
 }
