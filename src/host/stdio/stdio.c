@@ -34,6 +34,7 @@ void stdio_free(struct stdio *io)
 	if (!io)
 		return;
 	loop_timer_cancel(io->silence_timer);
+	loop_timer_cancel(io->user_timer);
 	loop_timer_cancel(io->hurry_timer);
 	if (io->loop) {
 		inlet_fini(&io->in);

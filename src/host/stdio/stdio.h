@@ -42,6 +42,11 @@
  * for so long counts as the end of a stream. */
 #define STDIO_SILENCE_MS 500
 
+/* A user who has not opened a fifo for output yet when the process has ended is waited for so long,
+ * and looked for so often. */
+#define STDIO_USER_COMES_MS 10000
+#define STDIO_USER_LOOK_MS  20
+
 struct stdio;
 
 /* What the agent in the guest promises (see AgentDetails in agent.proto). */

@@ -124,11 +124,34 @@ static void pour(struct outlet *o)
 static void go_on(struct outlet *o)
 {
 	ask(o);
-	if (o->ended && o->asked == 0 && o->n_chunks == 0) {
+	stdio_moved(o->io);
+}
+
+/* Whether the user has come to read, or was waited for long enough. */
+static bool is_met(struct outlet *o)
+{
+	msec_t now = clock_now();
+
+	if (!o->to || stream_is_met(o->to))
+		return true;
+	if (!o->alone_until)
+		o->alone_until = now + STDIO_USER_COMES_MS;
+	return now >= o->alone_until || !stdio_look_again(o->io);
+}
+
+bool outlet_is_delivered(struct outlet *o)
+{
+	bool is_last = o->ended && o->asked == 0;
+
+	if (o->n_chunks > 0)
+		return false;
+	if ((is_last || o->io->done) && !is_met(o))
+		return false;
+	if (is_last) {
 		stream_close(o->to);
 		o->to = NULL;
 	}
-	stdio_moved(o->io);
+	return true;
 }
 
 /* The user's end takes more. */
@@ -214,8 +237,11 @@ static void ask(struct outlet *o)
 
 void outlet_start(struct outlet *o)
 {
-	if (o->to)
+	if (o->to) {
 		stream_on_ready(o->to, writable, o);
+		/* Most users are there now, and one may be gone for a while when the process ends. */
+		(void) stream_is_met(o->to);
+	}
 	ask(o);
 }
 

@@ -19,6 +19,7 @@ struct outlet {
 	bool gone;  /* the user does not read any more */
 	bool stuck; /* the user's end is full */
 	msec_t heard_at;
+	msec_t alone_until; /* when it is no longer waited for a user who has yet to come; 0: not yet */
 };
 
 void outlet_init(struct outlet *o, struct stdio *io, const char *method, struct stream *take_to);
@@ -31,11 +32,9 @@ void outlet_discard(struct outlet *o);
 /* As if the user had closed its end. */
 void outlet_hang_up(struct outlet *o);
 
-/* All output that has arrived was written. */
-static inline bool outlet_is_empty(const struct outlet *o)
-{
-	return o->n_chunks == 0;
-}
+/* Whether the user has, or can read, all output that has arrived. Closes the user's end when no more
+ * can come. */
+bool outlet_is_delivered(struct outlet *o);
 
 /* The user's end took no more when output was written to it last. */
 bool outlet_is_stuck(const struct outlet *o);
@@ -70,6 +69,7 @@ struct stdio {
 	void (*done)(void *arg); /* set while somebody waits for the end of output */
 	void *done_arg;
 	struct loop_timer *silence_timer;
+	struct loop_timer *user_timer; /* while a user has yet to open a fifo */
 	struct loop_timer *hurry_timer;
 	uint32_t patience_ms;
 	unsigned patiences;               /* left */
@@ -85,6 +85,9 @@ static inline unsigned stdio_depth(const struct stdio *io)
 
 /* stdio_written.c: called after a change of an outlet: calls back if all output is written. */
 void stdio_moved(struct stdio *io);
+
+/* Sees to it that stdio_moved() is called soon. False without memory. */
+bool stdio_look_again(struct stdio *io);
 
 /* For a call whose answer changes nothing. */
 static inline void stdio_ignore(void *arg, struct ttrpc_answer *answer)

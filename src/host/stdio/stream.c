@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,6 +33,8 @@ struct stream {
 	stream_ready_fn ready_fn;
 	void *ready_arg;
 	struct loop_watch *watch; /* only while somebody waits */
+	bool unmet;               /* a fifo for output: nobody else was seen to have it open */
+	bool was_written;
 };
 
 /* Whether epoll knows how to wait for it. */
@@ -44,13 +47,12 @@ static bool can_wait(int fd)
 }
 
 /* The same file once more, with a description of our own; -1 if it cannot be had. */
-static int reopen(int fd, enum stream_direction direction)
+static int reopen(int fd, int access_mode)
 {
 	char path[32];
-	int flags = direction == STREAM_IN ? O_RDONLY : O_WRONLY;
 
 	(void) snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	return open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return open(path, access_mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
 static enum kind classify(int fd, const struct stat *st)
@@ -91,7 +93,7 @@ int stream_open(struct loop *loop, int take_fd, enum stream_direction direction,
 	s->kind = classify(take_fd, &st);
 	s->fd = take_fd;
 	if (s->kind == KIND_OWN) {
-		int fd = reopen(take_fd, direction);
+		int fd = reopen(take_fd, direction == STREAM_IN ? O_RDONLY : O_WRONLY);
 
 		/* Fails for a /dev/tty of another session and a pipe that nobody reads. */
 		if (fd < 0)
@@ -130,6 +132,7 @@ int stream_open_fifo(struct loop *loop, const char *path, enum stream_direction 
 	s->kind = KIND_OWN;
 	s->fd = take_fd(&fd);
 	s->writer_fd = take_fd(&writer);
+	s->unmet = direction == STREAM_OUT;
 	*ret = s;
 	return 0;
 }
@@ -240,11 +243,58 @@ ssize_t stream_write(struct stream *s, const void *data, size_t bytes)
 		n = s->kind == KIND_SOCKET ? send(s->fd, data, bytes, MSG_DONTWAIT | MSG_NOSIGNAL)
 					   : write(s->fd, data, bytes);
 	while (n < 0 && errno == EINTR);
-	if (n >= 0)
+	if (n >= 0) {
+		s->was_written = true;
 		return n;
+	}
 	if (errno == EAGAIN)
 		return wait_for_it(s);
 	return errno == EIO || errno == ECONNRESET ? -EPIPE : -errno;
+}
+
+/* Whether nobody reads what is written to @fd. */
+static bool is_alone(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+
+	return poll(&p, 1, 0) > 0 && p.revents & POLLERR;
+}
+
+/* What was written is not there any more. */
+static bool was_read(const struct stream *s)
+{
+	int left = 0;
+
+	return s->was_written && ioctl(s->fd, FIONREAD, &left) == 0 && left == 0;
+}
+
+/* Looks whether somebody else has the fifo open for reading, for which it must not be open for
+ * reading here. It is open for writing all along, because it would lose what it holds otherwise. */
+static bool somebody_reads(struct stream *s)
+{
+	int writer = reopen(s->fd, O_WRONLY), both;
+
+	if (writer < 0)
+		return true; /* because there is no way to find out */
+	stop_waiting(s);
+	fd_close(s->fd);
+	s->fd = writer;
+
+	bool alone = is_alone(writer);
+
+	both = reopen(writer, O_RDWR);
+	if (both >= 0) {
+		fd_close(writer);
+		s->fd = both;
+	}
+	return !alone;
+}
+
+bool stream_is_met(struct stream *s)
+{
+	if (s->unmet && (was_read(s) || somebody_reads(s)))
+		s->unmet = false;
+	return !s->unmet;
 }
 
 void stream_end(struct stream *s)

@@ -42,7 +42,7 @@ int stream_open(struct loop *loop, int take_fd, enum stream_direction direction,
 
 /* The same with a fifo that containerd has made. A fifo for input is held open for writing too, so
  * that a client that comes back still finds it; stream_end() closes that. A fifo for output is held
- * open for reading too, because output does not end when nobody reads. */
+ * open for reading too, because output does not end when nobody reads; see stream_is_met(). */
 int stream_open_fifo(struct loop *loop, const char *path, enum stream_direction direction,
 		     struct stream **ret, struct err *e);
 
@@ -63,6 +63,11 @@ ssize_t stream_read(struct stream *s, void *data, size_t bytes);
 /* At most @bytes. Returns how many, -EAGAIN (as above), -EPIPE when nobody reads any more, or
  * -errno. */
 ssize_t stream_write(struct stream *s, const void *data, size_t bytes);
+
+/* False for a fifo for output that no client has opened yet. Closing it then would lose what it
+ * holds, and the client would wait in open() for ever, because containerd opens the fifos of a
+ * process in the background, maybe after a short process has ended. */
+bool stream_is_met(struct stream *s);
 
 /* No client will write into this fifo any more: what is left in it is read, then end of file. No-op
  * for other kinds. */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "agent.pb-c.h"
 #include "base/fd.h"
@@ -189,7 +190,7 @@ static size_t drain(int fd)
 	while ((n = read(fd, data, sizeof data)) != 0) {
 		if (n < 0) {
 			CHECK_EQ(errno, EAGAIN);
-			CHECK_EQ(loop_step(guest.loop, clock_deadline(20000), NULL), 1);
+			CHECK(loop_step(guest.loop, clock_deadline(20000), NULL) >= 0);
 			continue;
 		}
 		for (ssize_t i = 0; i < n; i++)
@@ -286,6 +287,93 @@ TEST(the_end_is_told_only_when_the_user_has_all_that_came_before)
 	guest_down(io);
 }
 
+static char fifo[64];
+
+/* A relay whose output goes into a fifo that nobody reads yet. */
+static struct stdio *relay_to_fifo(void)
+{
+	struct stdio_spec spec = {.container_id = "c", .exec_id = "", .promises = ours};
+	char folder[] = "/tmp/kata-test-stdio-XXXXXX";
+	struct stdio *io;
+
+	guest_up();
+	CHECK(mkdtemp(folder));
+	(void) snprintf(fifo, sizeof fifo, "%s/out", folder);
+	CHECK_EQ(mkfifo(fifo, 0600), 0);
+	CHECK_EQ(stream_open_fifo(guest.loop, fifo, STREAM_OUT, &spec.out, NULL), 0);
+	CHECK_EQ(stdio_new(guest.loop, guest.client, &spec, &io, NULL), 0);
+	finished = false;
+	return io;
+}
+
+static void relay_and_fifo_gone(struct stdio *io)
+{
+	guest_down(io);
+	CHECK_EQ(unlink(fifo), 0);
+	*strrchr(fifo, '/') = '\0';
+	CHECK_EQ(rmdir(fifo), 0);
+}
+
+/* The process prints @bytes and has ended before its user opens the fifo. */
+static void user_comes_late(size_t bytes)
+{
+	struct stdio *io = relay_to_fifo();
+
+	guest.say = bytes;
+	stdio_start_output(io);
+	stdio_finish(io, on_finish, NULL);
+	for (int i = 0; i < 20; i++) /* some of which are looks for the user */
+		CHECK(loop_step(guest.loop, clock_deadline(20000), NULL) >= 0);
+	CHECK(!finished);
+
+	/* It would wait here for a writer if the fifo were closed. */
+	auto_close int reader = open(fifo, O_RDONLY | O_CLOEXEC);
+
+	CHECK_EQ(drain(reader), bytes);
+	UNTIL(finished);
+	relay_and_fifo_gone(io);
+}
+
+TEST(a_user_who_opens_a_fifo_late_gets_all_and_then_the_end_is_told)
+{
+	user_comes_late(1000);
+}
+
+TEST(a_user_who_opens_a_fifo_late_finds_the_end_of_no_output)
+{
+	user_comes_late(0);
+}
+
+TEST(a_user_who_came_and_went_is_not_waited_for)
+{
+	struct stdio *io = relay_to_fifo();
+	char text[1000];
+
+	guest.say = sizeof text;
+	stdio_start_output(io);
+
+	int reader = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	UNTIL(guest.said == guest.say);
+	UNTIL(read(reader, text, sizeof text) == sizeof text);
+	fd_close(reader);
+	stdio_finish(io, on_finish, NULL);
+	CHECK(finished);
+	relay_and_fifo_gone(io);
+}
+
+TEST(in_a_hurry_a_user_who_does_not_come_is_left_behind)
+{
+	struct stdio *io = relay_to_fifo();
+
+	guest.say = 1000;
+	stdio_start_output(io);
+	stdio_finish(io, on_finish, NULL);
+	stdio_hurry(io, 50);
+	UNTIL(finished);
+	relay_and_fifo_gone(io);
+}
+
 TEST(in_a_hurry_a_user_who_does_not_read_is_left_behind)
 {
 	int far[3];
@@ -367,7 +455,7 @@ static void feed(struct stdio_promises promises, size_t takes, size_t total)
 		if (n > 0)
 			fed += (size_t) n;
 		else
-			CHECK_EQ(loop_step(guest.loop, clock_deadline(20000), NULL), 1);
+			CHECK(loop_step(guest.loop, clock_deadline(20000), NULL) >= 0);
 	}
 	CHECK(!guest.closed);
 	fd_close(far[0]);
