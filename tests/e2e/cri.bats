@@ -219,32 +219,3 @@ cpu_update() {
 	[ "$(quota "$pod")" = 45000 ]
 	pod_remove "$pod"
 }
-
-# containerd 1.6 does not know user namespaces of pods.
-cri_has_users() {
-	[[ $(containerd --version) != *" 1.6."* ]]
-}
-
-# Prints what containers of a pod with a user namespace are, and who owns their files.
-users() {
-	local handler=$1 pod a b
-	local options="namespace_options {userns_options {mode: POD uids {host_id: 100000 container_id: 0 length: 65536}
-		gids {host_id: 200000 container_id: 0 length: 65536}}}"
-	pod=$(pod_run "$handler" "$handler" "security_context {$options}")
-	a=$(POD_FIELDS="security_context {$options}" container_make "$pod" "a-$handler" "$options" sleep 2003)
-	b=$(POD_FIELDS="security_context {$options}" container_make "$pod" "b-$handler" "$options run_as_user {value: 7}" sleep 2004)
-	container_exec "$a" sh -c 'id -u; cat /proc/self/uid_map /proc/self/gid_map; stat -c "%u:%g %n" /bin /bin/busybox /proc/self'
-	container_exec "$a" sh -c 'touch /made; chown 5:6 /made; stat -c "%u:%g" /made; mount -t tmpfs none /tmp 2>/dev/null || echo no mounts'
-	container_exec "$b" sh -c 'id -u; cat /proc/self/uid_map; touch /made 2>/dev/null || echo not the owner'
-	[ "$(container_exec "$a" readlink /proc/self/ns/user)" = "$(container_exec "$b" readlink /proc/self/ns/user)" ] && echo "one namespace"
-	stat -c '%u:%g on the host' "/proc/$(container_pid "$a")/root/made"
-	awk '{print $1, $2, $3}' "/proc/$(container_pid "$a")/uid_map"
-	pod_remove "$pod"
-}
-
-@test "a pod with a user namespace: hostUsers false" {
-	cri_has_users || skip "this containerd gives no user namespaces to pods"
-	# The container's root is nobody on the host, and must get to its root file system.
-	chmod 711 "$WORK"
-	beside_runc users 12
-}
