@@ -25,13 +25,14 @@ static bool is_asked_for(const char *name, char *const *words)
 }
 
 /* Usage: agent [WORD...]: all tests, or those whose name contains one of the words. */
-int main(int, char **argv)
+int main(int argc, char **argv)
 {
 	int n = 0, failed = 0;
 	struct err e = {0};
 	struct vm vm;
 	char shown[640];
 
+	(void) argc;
 	if (access("build/guest/initrd.img", R_OK) < 0) {
 		printf("0 passed, 0 failed, 1 skipped\n");
 		return 0;
