@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "agent/device/device.h"
+#include "agent/rpc/device_numbers.h"
 #include "agent/rpc/member.h"
 #include "base/array.h"
 #include "base/file.h"
@@ -30,7 +30,8 @@ struct creation {
 	struct ttrpc_call *call;
 	const Grpc__CreateContainerRequest *req;
 	struct storage_job *storages;
-	size_t device; /* the one that is waited for */
+	size_t device;                 /* the one that is waited for */
+	struct device_number *numbers; /* of those before it; NULL: there is none */
 	struct device_wait wait;
 };
 
@@ -42,6 +43,7 @@ static void finish(struct creation *c, int r, const struct err *e)
 	storage_job_cancel(c->storages);
 	device_wait_cancel(&c->wait);
 	ttrpc_answer(c->call, r, e);
+	free(c->numbers);
 	free(c);
 	if (r < 0)
 		member_free(m);
@@ -267,32 +269,6 @@ static int make(struct creation *c, struct err *e)
 	return r;
 }
 
-/* Replaces the host's device numbers in the specification by the guest's. */
-static void correct_numbers(Grpc__Spec *spec, const char *container_path, const struct stat *st)
-{
-	Grpc__Linux *l = spec->linux;
-
-	for (size_t i = 0; l && i < l->n_devices; i++) {
-		Grpc__LinuxDevice *d = l->devices[i];
-		int64_t major = d->major, minor = d->minor;
-
-		if (!d->path || strcmp(d->path, container_path) != 0)
-			continue;
-		d->major = major(st->st_rdev);
-		d->minor = minor(st->st_rdev);
-		d->has_major = d->has_minor = true;
-		for (size_t k = 0; l->resources && k < l->resources->n_devices; k++) {
-			Grpc__LinuxDeviceCgroup *rule = l->resources->devices[k];
-
-			if (!rule->has_major || !rule->has_minor || rule->major != major ||
-			    rule->minor != minor)
-				continue;
-			rule->major = d->major;
-			rule->minor = d->minor;
-		}
-	}
-}
-
 static void go_on(struct creation *c);
 
 static void on_device(struct device_wait *w, int r, const char *path, const struct err *cause)
@@ -309,29 +285,39 @@ static void on_device(struct device_wait *w, int r, const char *path, const stru
 		finish(c, r, &e);
 		return;
 	}
-	correct_numbers(c->req->oci, d->container_path, &st);
-	c->device++;
+	c->numbers[c->device++] = (struct device_number){d->container_path, st.st_rdev};
 	go_on(c);
+}
+
+/* How @d is found: by its PCI path, its node (as upstream's hosts say it for other buses), or its
+ * serial number. */
+static enum device_kind kind_of(const Grpc__Device *d, const char **ret_key)
+{
+	bool by_path = strcmp(d->type, "blk") == 0;
+	bool by_id = by_path ? *d->id : !*d->vm_path;
+
+	*ret_key = by_id ? d->id : d->vm_path;
+	return !by_id ? DEVICE_NODE : by_path ? DEVICE_BLOCK : DEVICE_DISK;
 }
 
 static int wait_for(struct creation *c, const Grpc__Device *d, struct err *e)
 {
 	struct devices *devices = c->member->rpc->config.devices;
-	bool by_path = strcmp(d->type, "blk") == 0;
 
-	if (!by_path && strcmp(d->type, "mmioblk") != 0)
+	if (strcmp(d->type, "blk") != 0 && strcmp(d->type, "mmioblk") != 0)
 		return err_say(e, ENOTSUP, "device '%s': type '%s' is not supported",
 			       d->container_path, d->type);
+	if (!c->numbers)
+		c->numbers = calloc(c->req->n_devices, sizeof *c->numbers);
+	if (!c->numbers)
+		return err_sys(e, ENOMEM, "add device '%s'", d->container_path);
 
 	int r = module_load_if_any(devices, "virtio_blk", e);
 
 	if (r < 0)
 		return r;
-	c->wait = (struct device_wait){
-		.kind = by_path && *d->id ? DEVICE_BLOCK : DEVICE_NODE,
-		.key = by_path && *d->id ? d->id : d->vm_path,
-		.finish = on_device,
-	};
+	c->wait = (struct device_wait){.finish = on_device};
+	c->wait.kind = kind_of(d, &c->wait.key);
 	device_wait(devices, &c->wait, clock_deadline(c->member->rpc->config.hotplug_timeout_ms));
 	return 0;
 }
@@ -342,10 +328,12 @@ static void go_on(struct creation *c)
 	struct err e = {0};
 	int r;
 
-	if (c->device < c->req->n_devices)
+	if (c->device < c->req->n_devices) {
 		r = wait_for(c, c->req->devices[c->device], &e);
-	else
+	} else {
+		device_numbers_correct(c->req->oci, c->numbers, c->device);
 		r = make(c, &e);
+	}
 	if (r < 0)
 		finish(c, r, &e);
 }
