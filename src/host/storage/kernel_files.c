@@ -14,8 +14,7 @@
 #include "base/auto.h"
 #include "base/file.h"
 #include "base/mountinfo.h"
-
-#define UEVENT_MAX_BYTES 4096
+#include "host/storage/device_node.h"
 
 /* Types of file systems and where the guest mounts its own; empty: it has none. tmpfs, ramfs and
  * hugetlbfs are not listed, because they hold files that users wrote. */
@@ -123,20 +122,12 @@ static const char *behind(const char *path, const char *above)
 /* The host's path of a character device; a guest that has the device has it at the same path. */
 static int place_of_device(dev_t rdev, const char *name, char **ret, struct err *e)
 {
-	char path[64], device[128];
-	auto_free char *text = NULL;
+	int r = device_node_path(S_IFCHR, rdev, ret);
 
-	(void) snprintf(path, sizeof path, "/sys/dev/char/%u:%u/uevent", major(rdev), minor(rdev));
-
-	const char *line = file_read(AT_FDCWD, path, UEVENT_MAX_BYTES, &text, NULL, NULL) < 0
-				   ? NULL
-				   : strstr(text, "DEVNAME=");
-
-	if (!line || sscanf(line, "DEVNAME=%127[^\n]", device) != 1)
+	if (r == -ENODEV)
 		return err_say(e, ENOTSUP, "'%s' is a device that a virtual machine does not have",
 			       name);
-	*ret = str_printf("/dev/%s", device);
-	return *ret ? 0 : err_sys(e, ENOMEM, "find a device");
+	return r < 0 ? err_sys(e, -r, "find a device") : 0;
 }
 
 /* The guest's path for the host's @path, which is in a mount with kernel files. */
