@@ -195,27 +195,30 @@ static int share_pids(struct guest_container *c, Grpc__CreateContainerRequest *c
 	return 0;
 }
 
-/* Lists what the agent mounts for the container. *@ret is freed with free(). */
-static int list_storages(struct guest_container *c, Grpc__CreateContainerRequest *create,
-			 Grpc__Storage ***ret, struct err *e)
+/* Lists what the agent mounts for the container, and which disks are nodes in it. Both lists are
+ * freed with free(). */
+static int list_volumes(struct guest_container *c, Grpc__CreateContainerRequest *create,
+			Grpc__Storage ***ret_storages, Grpc__Device ***ret_devices, struct err *e)
 {
-	size_t n = 0;
+	size_t n = 1;
 
 	list_for_each (pos, &c->volumes)
 		n++;
-	*ret = calloc(n + 1, sizeof **ret);
-	if (!*ret)
+	create->storages = *ret_storages = calloc(n, sizeof **ret_storages);
+	create->devices = *ret_devices = calloc(n, sizeof **ret_devices);
+	if (!*ret_storages || !*ret_devices)
 		return err_sys(e, ENOMEM, "list the storages");
 	list_for_each (pos, &c->volumes) {
 		struct volume *v = container_of(pos, struct volume, link);
-		int r = v->disk ? disk_find_in_guest(v->disk, v->storage, e) : 0;
+		int r = v->disk ? disk_find_in_guest(v, e) : 0;
 
 		if (r < 0)
 			return r;
 		if (v->storage)
-			(*ret)[create->n_storages++] = v->storage;
+			create->storages[create->n_storages++] = v->storage;
+		if (v->device)
+			create->devices[create->n_devices++] = v->device;
 	}
-	create->storages = *ret;
 	return 0;
 }
 
@@ -241,6 +244,7 @@ static int create_in_guest(struct guest_container *c, struct err *e)
 	Grpc__CreateContainerRequest create = GRPC__CREATE_CONTAINER_REQUEST__INIT;
 	Grpc__Spec without = *c->spec; /* a shallow copy, which owns nothing */
 	auto_free Grpc__Storage **storages = NULL;
+	auto_free Grpc__Device **devices = NULL;
 	msec_t deadline = clock_deadline(sb->machine.config->agent.create_container_timeout_ms);
 
 	without.n_annotations = 0;
@@ -254,7 +258,7 @@ static int create_in_guest(struct guest_container *c, struct err *e)
 	if (r == 0)
 		r = share_others(c, &create, e);
 	if (r == 0)
-		r = list_storages(c, &create, &storages, e);
+		r = list_volumes(c, &create, &storages, &devices, e);
 	if (r < 0)
 		return r;
 	log_debug("step: create the container");

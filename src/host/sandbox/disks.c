@@ -22,6 +22,7 @@ struct disk {
 	unsigned holders; /* 0: the guest did not let go of it */
 	dev_t dev;        /* of an image; else 0 */
 	ino_t ino;
+	dev_t rdev;               /* of a block device that may be shared; else 0 */
 	struct device_address at; /* once it is attached */
 };
 
@@ -50,22 +51,30 @@ static int attach(struct disks *all, struct disk *d, msec_t deadline, struct err
 	return 0;
 }
 
-/* With the lock: an image that is lent already, if both only read. */
+/* Whether who wants the one can have the other: of an image if both only read. */
+static bool is_same(const struct disk *d, const struct disk *wanted)
+{
+	if (d->rdev)
+		return d->rdev == wanted->rdev && (wanted->readonly || !d->readonly);
+	return d->readonly && wanted->readonly && d->ino && d->dev == wanted->dev &&
+	       d->ino == wanted->ino;
+}
+
+/* With the lock: one that is lent already. */
 static struct disk *find_same(struct disks *all, const struct disk *wanted)
 {
 	list_for_each (pos, &all->list) {
 		struct disk *d = container_of(pos, struct disk, link);
 
-		if (d->holders && d->readonly && wanted->readonly && d->ino &&
-		    d->dev == wanted->dev && d->ino == wanted->ino)
+		if (d->holders && is_same(d, wanted))
 			return d;
 	}
 	return NULL;
 }
 
-static int disk_new(int swallow_fd, bool readonly, struct disk **ret, struct err *e)
+static int disk_new(const struct disk_wanted *wanted, struct disk **ret, struct err *e)
 {
-	auto_close int fd = swallow_fd;
+	auto_close int fd = wanted->swallow_fd;
 	struct disk *d = calloc(1, sizeof *d);
 	struct stat st;
 
@@ -76,8 +85,10 @@ static int disk_new(int swallow_fd, bool readonly, struct disk **ret, struct err
 		return err_sys(e, errno, "inspect a disk");
 	}
 	list_init(&d->link);
-	d->readonly = readonly;
+	d->readonly = wanted->readonly;
 	d->holders = 1;
+	if (wanted->is_shared)
+		d->rdev = st.st_rdev;
 	if (S_ISREG(st.st_mode)) {
 		d->dev = st.st_dev;
 		d->ino = st.st_ino;
@@ -95,11 +106,11 @@ static int enter(struct disks *all, struct disk *d, struct err *e)
 	return all->hv ? attach(all, d, clock_deadline(ATTACH_TIMEOUT_MS), e) : 0;
 }
 
-static int lend(void *arg, int swallow_fd, bool readonly, struct disk **ret, struct err *e)
+static int lend(void *arg, const struct disk_wanted *wanted, struct disk **ret, struct err *e)
 {
 	struct disks *all = arg;
 	struct disk *d = NULL, *same;
-	int r = disk_new(swallow_fd, readonly, &d, e);
+	int r = disk_new(wanted, &d, e);
 
 	if (!d)
 		return r;
@@ -181,16 +192,26 @@ static int set(char **field, const char *text, struct err *e)
 
 	if (!copy)
 		return err_sys(e, ENOMEM, "describe a disk");
-	free(*field);
+	if (*field != protobuf_c_empty_string)
+		free(*field);
 	*field = copy;
 	return 0;
 }
 
-int disk_find_in_guest(const struct disk *disk, Grpc__Storage *s, struct err *e)
+int disk_find_in_guest(const struct volume *v, struct err *e)
 {
+	const struct device_address *at = &v->disk->at;
 	/* The agent finds the disks of a machine without PCI by their serial numbers. */
-	bool is_pci = disk->at.kind == DEVICE_AT_PCI;
-	int r = set(&s->driver, is_pci ? "blk" : "mmioblk", e);
+	const char *kind = at->kind == DEVICE_AT_PCI ? "blk" : "mmioblk";
+	int r = 0;
 
-	return r < 0 ? r : set(&s->source, disk->at.text, e);
+	if (v->storage)
+		r = set(&v->storage->driver, kind, e);
+	if (r == 0 && v->storage)
+		r = set(&v->storage->source, at->text, e);
+	if (r == 0 && v->device)
+		r = set(&v->device->type, kind, e);
+	if (r == 0 && v->device)
+		r = set(&v->device->id, at->text, e);
+	return r;
 }

@@ -12,7 +12,9 @@
  *	lend ──► waits until the machine is made ──disks_attach()──► in the machine ──► taken back
  *	  └───────────────── the machine runs ─────────────────────────┘
  *
- * An image that several containers only read is one disk.
+ * An image that several containers only read is one disk, and a block device that several have as a
+ * node, because what one writes must be there for the others. One that is there for reading only is
+ * lent a second time to who writes.
  *
  * Threads: lending and taking back on the workers of several containers at once, one after the
  * other in the hypervisor; the rest on the machine's worker or, with the machine gone, the loop.
@@ -34,5 +36,6 @@ int disks_attach(struct disks *d, struct hv *hv, msec_t deadline, struct err *e)
 /* The machine is gone, and with it its disks. */
 void disks_forget(struct disks *d);
 
-/* Tells the agent, in @s, where it finds the disk: sets driver and source. */
-int disk_find_in_guest(const struct disk *disk, Grpc__Storage *s, struct err *e);
+/* Tells the agent where it finds the disk of the volume: in its storage driver and source, in its
+ * device type and id. */
+int disk_find_in_guest(const struct volume *v, struct err *e);

@@ -1,7 +1,8 @@
-/* The devices of the spec. Their numbers are those of this host's kernel: a device whose numbers
- * mean another one in the guest, or none, is not passed on. */
+/* The devices of the spec. Their numbers are those of this host's kernel. Disks are lent to the
+ * machine; any other device whose numbers mean another one in the guest, or none, is refused. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -74,28 +75,113 @@ static bool is_privileged(const Grpc__LinuxResources *r)
 	return false;
 }
 
-int guest_devices_make(Grpc__Linux *linux, struct err *e)
+/* Whether rule @r is about @what ('r', 'w' or 'm') of block device @d. As in version 1 of control
+ * groups, a rule without a type is about everything, and without access about all of it. */
+static bool is_about(const Grpc__LinuxDeviceCgroup *r, const Grpc__LinuxDevice *d, char what)
+{
+	if (!r->type || !r->type[0] || strcmp(r->type, "a") == 0)
+		return true;
+	return strcmp(r->type, "b") == 0 &&
+	       (!r->has_major || r->major < 0 || r->major == d->major) &&
+	       (!r->has_minor || r->minor < 0 || r->minor == d->minor) &&
+	       (!r->access || !r->access[0] || strchr(r->access, what));
+}
+
+/* Whether the container may do @what with block device @d: the last rule about it decides. */
+static bool may(const Grpc__LinuxResources *resources, const Grpc__LinuxDevice *d, char what)
+{
+	for (size_t i = resources ? resources->n_devices : 0; i-- > 0;)
+		if (is_about(resources->devices[i], d, what))
+			return resources->devices[i]->allow;
+	return false;
+}
+
+static Grpc__LinuxDeviceCgroup *rule_new(const Grpc__LinuxDevice *d, const char *access)
+{
+	Grpc__LinuxDeviceCgroup *r = malloc(sizeof *r);
+
+	if (!r)
+		return NULL;
+	grpc__linux_device_cgroup__init(r);
+	r->has_allow = r->allow = true;
+	r->has_major = r->has_minor = true;
+	r->major = d->major;
+	r->minor = d->minor;
+	r->type = strdup("b");
+	r->access = strdup(access);
+	if (r->type && r->access)
+		return r;
+	grpc__linux_device_cgroup__free_unpacked(r, NULL);
+	return NULL;
+}
+
+/* Says what the rules allow of this one device in a rule of its own, because the agent gives that
+ * the guest's numbers, and a rule about all of a driver's devices means another driver there. */
+static int add_rule(Grpc__LinuxResources *res, const Grpc__LinuxDevice *d, const char *access,
+		    struct err *e)
+{
+	Grpc__LinuxDeviceCgroup **longer =
+		reallocarray(res->devices, res->n_devices + 1, sizeof *longer);
+	Grpc__LinuxDeviceCgroup *rule = longer ? rule_new(d, access) : NULL;
+
+	if (longer)
+		res->devices = longer;
+	if (!rule)
+		return err_sys(e, ENOMEM, "rewrite the spec");
+	res->devices[res->n_devices++] = rule;
+	return 0;
+}
+
+/* Lends the machine a disk. One that the rules keep the container from is no loss: its node is
+ * made, but cannot be opened. */
+static int lend(const struct guest_rules *rules, Grpc__Linux *linux, const Grpc__LinuxDevice *d,
+		struct err *e)
+{
+	const struct volume_owner owner = guest_volume_owner(rules, linux);
+	bool reads = may(linux->resources, d, 'r'), writes = may(linux->resources, d, 'w');
+	char access[4];
+
+	if (!reads && !writes)
+		return 0;
+	(void) snprintf(access, sizeof access, "%s%s%s", reads ? "r" : "", writes ? "w" : "",
+			may(linux->resources, d, 'm') ? "m" : "");
+
+	int r = volumes_add_device(&owner, d, !writes, e);
+
+	return r < 0 ? r : add_rule(linux->resources, d, access, e);
+}
+
+static int make(const struct guest_rules *rules, Grpc__Linux *linux, const Grpc__LinuxDevice *d,
+		struct err *e)
+{
+	if (d->type[0] == 'b')
+		return err_wrap(e, lend(rules, linux, d, e), "'%s'", d->path);
+	return err_say(e, ENOTSUP,
+		       "'%s' is a device of this host, which a virtual machine does not have",
+		       d->path);
+}
+
+int guest_devices_make(const struct guest_rules *rules, Grpc__Linux *linux, struct err *e)
 {
 	bool privileged = is_privileged(linux->resources);
-	size_t kept = 0;
+	size_t kept = 0, n = linux->n_devices;
+	int r = 0;
 
-	for (size_t i = 0; i < linux->n_devices; i++) {
+	for (size_t i = 0; i < n; i++) {
 		Grpc__LinuxDevice *d = linux->devices[i];
 
-		if (!is_hosts(d))
-			linux->devices[kept++] = d;
-		else if (privileged)
+		if (r == 0 && privileged && is_hosts(d)) {
 			grpc__linux_device__free_unpacked(d, NULL);
-		else
-			return err_say(e, ENOTSUP,
-				       "linux.devices[%zu]: '%s' is a device of this host, which a "
-				       "virtual machine does not have",
-				       i, d->path);
+			continue;
+		}
+		if (r == 0 && is_hosts(d))
+			r = err_wrap(e, make(rules, linux, d, e), "linux.devices[%zu]", i);
+		linux->devices[kept++] = d;
 	}
-	if (kept < linux->n_devices)
+	linux->n_devices = kept;
+	if (kept < n)
 		log_warn("ignoring %zu of linux.devices: devices of this host, and a privileged "
 			 "container is so in its virtual machine",
-			 linux->n_devices - kept);
-	linux->n_devices = kept;
-	return 0;
+			 n - kept);
+	return r;
 }

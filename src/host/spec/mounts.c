@@ -14,18 +14,23 @@ static int make_volumes(const struct volume_owner *owner, Grpc__Spec *spec, stru
 	return r;
 }
 
-int guest_mounts_make(const struct guest_rules *rules, Grpc__Spec *spec, struct err *e)
+struct volume_owner guest_volume_owner(const struct guest_rules *rules, const Grpc__Linux *linux)
 {
-	const struct volume_owner owner = {
+	return (struct volume_owner){
 		.container_id = rules->container_id,
 		.bundle = rules->bundle,
-		.linux = spec->linux,
+		.linux = linux,
 		.share = rules->share,
 		.disks = rules->disks,
 		.no_block_devices = rules->no_block_devices,
 		.volumes = rules->volumes,
 		.shm = rules->shm,
 	};
+}
+
+int guest_mounts_make(const struct guest_rules *rules, Grpc__Spec *spec, struct err *e)
+{
+	const struct volume_owner owner = guest_volume_owner(rules, spec->linux);
 	bool of_disks = rules->n_root_mounts > 0;
 	auto_close int root_fd = of_disks ? -1 : volume_root_open(&owner, spec->root, e);
 	int r = root_fd < 0 && !of_disks ? root_fd : make_volumes(&owner, spec, e);

@@ -74,7 +74,7 @@ static int fix_linux(const struct guest_rules *rules, Grpc__Linux *linux, struct
 	int r = guest_namespaces_make(rules, linux, e);
 
 	if (r == 0)
-		r = guest_devices_make(linux, e);
+		r = guest_devices_make(rules, linux, e);
 	if (r < 0)
 		return r;
 	if (linux->intelrdt)

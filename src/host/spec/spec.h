@@ -30,8 +30,10 @@
  *				namespace the mappings count, and that of a container in the same
  *				machine is shared with it
  *	linux.devices		what is the same in every kernel stays (null, tty, fuse), and
- *				numbers that no device of this host has; the host's devices are
- *				refused, and taken out with a warning when all were asked for
+ *				numbers that no device of this host has; a disk is lent to the
+ *				machine, for reading only if the rules (linux.resources.devices)
+ *				allow no more; other devices of the host are refused. Disks and
+ *				others are taken out with a warning when all were asked for
  *				(privileged)
  *	linux.cgroupsPath	made a plain path (systemd's slice:prefix:name included)
  *	linux.seccomp		taken out if the configuration says so
@@ -134,5 +136,9 @@ int guest_namespace_open(const struct guest_rules *rules, const char *path, int 
  * Before guest_mounts_make(), because mounts use them. */
 int guest_users_make(const struct guest_rules *rules, Grpc__Linux *linux, struct err *e);
 
-/* Checks the devices; takes out those that only this host has. The types are valid. */
-int guest_devices_make(Grpc__Linux *linux, struct err *e);
+/* Lends the machine the disks among the devices, refuses what else only this host has, or takes all
+ * that out if the container is privileged. The types are valid. */
+int guest_devices_make(const struct guest_rules *rules, Grpc__Linux *linux, struct err *e);
+
+/* Whom volumes are made for. */
+struct volume_owner guest_volume_owner(const struct guest_rules *rules, const Grpc__Linux *linux);

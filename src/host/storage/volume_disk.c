@@ -169,7 +169,8 @@ int volume_disk_lend(const struct volume_owner *owner, const char *source, const
 
 	if (fd < 0)
 		return fd;
-	r = owner->disks->lend(owner->disks->arg, fd, readonly, &ret->disk, e);
+	r = owner->disks->lend(owner->disks->arg, &(struct disk_wanted){fd, readonly, false},
+			       &ret->disk, e);
 	if (r < 0)
 		return r;
 	ret->storage = volume_storage_new("", "", fstype, place);

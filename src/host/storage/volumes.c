@@ -113,6 +113,8 @@ static void volume_free(struct volume *v)
 {
 	if (v->storage)
 		grpc__storage__free_unpacked(v->storage, NULL);
+	if (v->device)
+		grpc__device__free_unpacked(v->device, NULL);
 	free(v->guest_path);
 	free(v);
 }

@@ -20,8 +20,8 @@
  * keeps its volumes in a list, and they are released in reverse order.
  *
  * A volume holds a mount in the share, or a disk of the machine with what the agent mounts of it
- * before it makes the container (Storage, in the storages of CreateContainerRequest), or only the
- * latter. A kind that needs something else adds a field to struct volume, and volumes_release()
+ * before it makes the container (Storage, in the storages of CreateContainerRequest) or which node
+ * it makes of it (Device), or only what is mounted. A kind that needs something else adds a field to struct volume, and volumes_release()
  * gives it back.
  *
  * When the server dies, nothing has to be released: what volumes hold lies in the server's mount
@@ -33,14 +33,23 @@
 
 struct disk;
 
+/* A disk that the machine is to have. */
+struct disk_wanted {
+	int swallow_fd; /* an image or a block device; open for writing unless @readonly */
+	bool readonly;
+	/* A block device that others may use meanwhile: of what the machine has of it already it is
+	 * enough if that can be read, and written unless @readonly. Else nobody else writes to it
+	 * meanwhile. */
+	bool is_shared;
+};
+
 /* Gives the machine disks and takes them back: the functions of whoever has the machine. */
 struct volume_disks {
 	/**
-	 * @swallow_fd:	an image or a block device, which nobody else writes to meanwhile; open for
-	 *		writing unless @readonly. Closed when the disk is taken back, or on failure
+	 * @wanted:	its descriptor is closed when the disk is taken back, or on failure
 	 * @ret:	is given back with take_back()
 	 */
-	int (*lend)(void *arg, int swallow_fd, bool readonly, struct disk **ret, struct err *e);
+	int (*lend)(void *arg, const struct disk_wanted *wanted, struct disk **ret, struct err *e);
 	/* A failure is logged: the disk then stays in the machine until that ends. */
 	void (*take_back)(void *arg, struct disk *disk);
 	void *arg;
@@ -55,6 +64,9 @@ struct volume {
 	/* What the agent mounts; NULL: nothing. If there is a disk, driver and source are missing,
 	 * because where the disk is in the guest is known when the machine has it. */
 	Grpc__Storage *storage;
+	/* The disk as a node in the container; NULL: it is none. Type and id are missing, as above.
+	 */
+	Grpc__Device *device;
 };
 
 /* The /dev/shm that the containers of a pod share. On the host it is a tmpfs that the engine has
@@ -88,6 +100,18 @@ struct volume_owner {
  * cannot have that source), or -errno. Errors name the part of the mount, not the mount.
  */
 int volumes_add(const struct volume_owner *owner, Grpc__Mount *mount, struct err *e);
+
+/**
+ * volumes_add_device() - lend the machine a block device that the container gets as a node
+ * @d:		of the spec; its numbers are this host's, and decide which device it is
+ * @readonly:	the container may not write to it; the machine cannot then, unless another container
+ *		of it can
+ *
+ * Returns 0, -EPERM (the administrator forbids it), -ENODEV (there is no such device any more), or
+ * -errno.
+ */
+int volumes_add_device(const struct volume_owner *owner, const Grpc__LinuxDevice *d, bool readonly,
+		       struct err *e);
 
 /* Looks for the pod's /dev/shm among the mounts of the container that holds the pod; *@ret is
  * zeroes if there is none. @owner needs a bundle only. */

@@ -46,6 +46,7 @@ struct fake_agent {
 	char mounts[1024]; /* of the last container: "DESTINATION=SOURCE " each */
 	/* Of the last CreateContainer: driver, source and place of its first storage. */
 	char disk[128];
+	char device[128]; /* and of its last device: type, id and place; "" if it has none */
 	struct ttrpc_call *unanswered;
 	struct ttrpc_call *oom; /* GetOOMEvent, until fake_oom() */
 	unsigned removed, signals_to_all, updates, onlined;
@@ -181,6 +182,13 @@ FAKE_HANDLER(fake_create)
 	if (r->n_storages > 0)
 		(void) snprintf(a->disk, sizeof a->disk, "%s %s %s", r->storages[0]->driver,
 				r->storages[0]->source, r->storages[0]->mount_point);
+	a->device[0] = '\0';
+	if (r->n_devices > 0) {
+		const Grpc__Device *d = r->devices[r->n_devices - 1];
+
+		(void) snprintf(a->device, sizeof a->device, "%s %s %s", d->type, d->id,
+				d->container_path);
+	}
 	a->mounts[0] = '\0';
 	for (size_t i = 0, n = 0; i < r->oci->n_mounts && n < sizeof a->mounts; i++)
 		n += (size_t) snprintf(a->mounts + n, sizeof a->mounts - n, "%s=%s ",

@@ -65,3 +65,64 @@ TEST(an_image_that_containers_only_read_is_one_disk)
 	CHECK_EQ(delete_it("c1", ""), 0);
 	down();
 }
+
+/* Skips where there is no loop device. One needs no file behind it to be opened. */
+static void device_up(void)
+{
+	auto_close int fd = open("/dev/loop0", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 || access("/sys/dev/block/7:0", F_OK) < 0)
+		exit(TEST_SKIP);
+	up();
+}
+
+/* A container that has /dev/loop0 as /dev/disk, with this access. */
+static int create_with(const char *id, const char *access)
+{
+	struct sandbox_container c = {.id = id, .bundle = here.bundle, .stdio = NO_STREAMS};
+	auto_free char *text = str_printf(
+		"{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"rootfs\"},\"hostname\":\"h\","
+		"\"process\":{\"cwd\":\"/\",\"args\":[\"stay\"],\"user\":{\"uid\":0,\"gid\":0}},"
+		"\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"mount\"},{\"type\":\"uts\"}],"
+		"\"devices\":[{\"path\":\"/dev/disk\",\"type\":\"b\",\"major\":7,\"minor\":0}],"
+		"\"resources\":{\"devices\":[{\"allow\":true,\"type\":\"b\",\"major\":7,\"minor\":0,"
+		"\"access\":\"%s\"}]}}}",
+		access);
+
+	write_text(here.bundle, "config.json", text);
+	pod_create(here.sb, &c, NULL, on_done, NULL);
+	return outcome();
+}
+
+TEST(a_device_that_containers_share_is_one_disk_until_the_last_of_them)
+{
+	device_up();
+	CHECK_EQ(create_with("c1", "rwm"), 0);
+	CHECK_STR(here.agent.device, "mmioblk disk1 /dev/disk");
+	/* Another disk would be refused by the fake machine, which runs. */
+	CHECK_EQ(create_with("c2", "rwm"), 0);
+	CHECK_STR(here.agent.device, "mmioblk disk1 /dev/disk");
+	CHECK_EQ(create_with("c3", "r"), 0);
+	CHECK_STR(here.agent.device, "mmioblk disk1 /dev/disk");
+	CHECK_EQ(delete_it("c1", ""), 0);
+	CHECK_EQ(delete_it("c2", ""), 0);
+	CHECK_EQ(create_with("c4", "rwm"), 0);
+	CHECK_STR(here.agent.device, "mmioblk disk1 /dev/disk");
+	CHECK_EQ(delete_it("c4", ""), 0);
+	CHECK_EQ(delete_it("c3", ""), 0);
+	down();
+}
+
+TEST(a_device_that_a_machine_may_only_read_is_lent_again_to_who_writes)
+{
+	device_up();
+	CHECK_EQ(create_with("c1", "r"), 0);
+	CHECK_EQ(create_with("c2", "r"), 0);
+	CHECK_STR(here.agent.device, "mmioblk disk1 /dev/disk");
+	/* The fake machine takes no more. */
+	CHECK_EQ(create_with("c3", "rw"), -EOPNOTSUPP);
+	CHECK(strstr(here.answer.err.text, "linux.devices[0]: '/dev/disk'"));
+	CHECK_EQ(delete_it("c2", ""), 0);
+	CHECK_EQ(delete_it("c1", ""), 0);
+	down();
+}

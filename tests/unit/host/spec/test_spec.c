@@ -1,6 +1,5 @@
 #include "tests/test.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -24,6 +23,30 @@ static struct volume_shm pod_shm;
 static struct guest_sibling siblings[1];
 static size_t n_siblings;
 static struct guest_joined joined = GUEST_JOINED_NONE;
+static bool no_block_devices;
+
+/* A machine that only remembers the last disk it was lent. */
+static struct disk_wanted lent;
+static unsigned n_lent;
+
+static int lend(void *arg, const struct disk_wanted *wanted, struct disk **ret, struct err *e)
+{
+	(void) e;
+	lent = *wanted;
+	n_lent++;
+	CHECK_EQ(fcntl(lent.swallow_fd, F_GETFL) & O_ACCMODE, lent.readonly ? O_RDONLY : O_RDWR);
+	fd_close(lent.swallow_fd);
+	*ret = arg;
+	return 0;
+}
+
+static void take_back(void *arg, struct disk *disk)
+{
+	CHECK(arg == disk);
+	n_lent--;
+}
+
+static const struct volume_disks disks = {.lend = lend, .take_back = take_back, .arg = &lent};
 
 static char *at(const char *name)
 {
@@ -72,7 +95,8 @@ static void down(void)
 	guest_joined_fini(&joined);
 	if (hooks)
 		grpc__hooks__free_unpacked(hooks, NULL);
-	CHECK_EQ(volumes_release(&volumes, share, NULL, NULL), 0);
+	CHECK_EQ(volumes_release(&volumes, share, &disks, NULL), 0);
+	CHECK_EQ(n_lent, 0);
 	CHECK_EQ(share_close(share, NULL), 0);
 	CHECK_EQ(umount2(folder, MNT_DETACH), 0);
 	CHECK_EQ(rmdir(folder), 0);
@@ -109,6 +133,8 @@ static int rewrite(const char *linux, const char *mounts, const char *more, stru
 		.container_id = "c1",
 		.bundle = bundle,
 		.share = share,
+		.disks = &disks,
+		.no_block_devices = no_block_devices,
 		.volumes = &volumes,
 		.terminal = true,
 		.shm = &pod_shm,
@@ -607,17 +633,20 @@ TEST(propagation_from_the_host_is_what_was_asked_for)
 	down();
 }
 
-/* Numbers of a block device of this machine; skips where there is none. */
-static void find_disk(int *ret_major, int *ret_minor)
+/* A loop device of this machine, which needs no file behind it to be opened; skips where there is
+ * none. */
+static int find_disk(void)
 {
-	DIR *list = opendir("/sys/dev/block");
-	const struct dirent *d = NULL;
+	struct stat st;
 
-	while (list && (d = readdir(list)) && sscanf(d->d_name, "%d:%d", ret_major, ret_minor) != 2)
-		;
-	if (!d)
-		exit(TEST_SKIP);
-	closedir(list);
+	for (int i = 0; i < 8; i++) {
+		auto_free char *node = str_printf("/dev/loop%d", i);
+
+		if (stat(node, &st) == 0 && st.st_rdev == makedev(7, (unsigned) i) &&
+		    access("/sys/dev/block/7:0", F_OK) == 0)
+			return i;
+	}
+	exit(TEST_SKIP);
 }
 
 #define USUAL_DEVICES                                                               \
@@ -626,44 +655,111 @@ static void find_disk(int *ret_major, int *ret_minor)
 	"{\"path\":\"/dev/nobodys\",\"type\":\"b\",\"major\":7,\"minor\":1048575}," \
 	"{\"path\":\"/dev/pipe\",\"type\":\"p\"}"
 
+/* With the disk as the last device, and @rules for it. */
+static int rewrite_disk(int minor, const char *rules, struct err *e)
+{
+	auto_free char *linux =
+		str_printf("\"devices\":[" USUAL_DEVICES
+			   ",{\"path\":\"/dev/disk\",\"type\":\"b\",\"major\":7,\"minor\":%d}],"
+			   "\"resources\":{\"devices\":[{\"allow\":false,\"access\":\"rwm\"}%s%s]}",
+			   minor, rules[0] ? "," : "", rules);
+
+	return rewrite(linux, "", "", e);
+}
+
+static void forget_disks(void)
+{
+	oci_spec_free(take_ptr(spec));
+	CHECK_EQ(volumes_release(&volumes, share, &disks, NULL), 0);
+	CHECK_EQ(n_lent, 0);
+}
+
 TEST(devices_that_only_the_host_has_are_refused)
 {
-	auto_free char *linux = NULL;
 	struct err e = {0};
-	int major, minor;
+	struct stat st;
 
 	up();
-	find_disk(&major, &minor);
 	CHECK_EQ(rewrite("\"devices\":[" USUAL_DEVICES "]", "", "", NULL), 0);
 	CHECK_EQ(spec->linux->n_devices, 4);
-	oci_spec_free(take_ptr(spec));
-	CHECK_EQ(volumes_release(&volumes, share, NULL, NULL), 0);
+	forget_disks();
+	if (stat("/dev/loop-control", &st) < 0)
+		exit(TEST_SKIP);
+	CHECK_EQ(rewrite("\"devices\":[" USUAL_DEVICES
+			 ",{\"path\":\"/dev/loop-control\",\"type\":\"c\",\"major\":10,"
+			 "\"minor\":237}]",
+			 "", "", &e),
+		 -ENOTSUP);
+	CHECK_STR(e.text, "linux.devices[4]: '/dev/loop-control' is a device of this host, which a "
+			  "virtual machine does not have");
+	down();
+}
 
-	linux = str_printf(
-		"\"devices\":[" USUAL_DEVICES
-		",{\"path\":\"/dev/disk\",\"type\":\"b\",\"major\":%d,\"minor\":%d}],"
-		"\"resources\":{\"devices\":[{\"allow\":true,\"type\":\"b\",\"major\":%d,"
-		"\"minor\":%d,\"access\":\"rwm\"}]}",
-		major, minor, major, minor);
-	CHECK_EQ(rewrite(linux, "", "", &e), -ENOTSUP);
-	CHECK_STR(e.text, "linux.devices[4]: '/dev/disk' is a device of this host, which a virtual "
-			  "machine does not have");
+TEST(a_disk_is_lent_as_the_rules_allow)
+{
+	int minor;
+	auto_free char *exact = NULL;
+	const Grpc__LinuxDeviceCgroup *rule;
+
+	up();
+	minor = find_disk();
+	exact = str_printf("{\"allow\":true,\"type\":\"b\",\"major\":7,\"minor\":%d,"
+			   "\"access\":\"rwm\"},{\"allow\":false,\"type\":\"b\",\"major\":7,"
+			   "\"minor\":%d,\"access\":\"w\"}",
+			   minor, minor);
+	CHECK_EQ(rewrite_disk(minor, exact, NULL), 0);
+	CHECK_EQ(n_lent, 1);
+	CHECK(lent.readonly && lent.is_shared);
+	CHECK_STR(container_of(volumes.prev, struct volume, link)->device->container_path,
+		  "/dev/disk");
+	forget_disks();
+
+	/* A rule about all devices of the driver means another driver in the guest. */
+	CHECK_EQ(rewrite_disk(minor,
+			      "{\"allow\":true,\"type\":\"b\",\"major\":7,\"access\":\"rw\"}",
+			      NULL),
+		 0);
+	CHECK_EQ(n_lent, 1);
+	CHECK(!lent.readonly);
+	rule = spec->linux->resources->devices[spec->linux->resources->n_devices - 1];
+	CHECK(rule->allow);
+	CHECK_EQ(rule->major, 7);
+	CHECK_EQ(rule->minor, minor);
+	CHECK_STR(rule->access, "rw");
+	forget_disks();
+
+	/* The container could not open it. */
+	CHECK_EQ(rewrite_disk(minor, "", NULL), 0);
+	CHECK_EQ(n_lent, 0);
+	CHECK_EQ(spec->linux->n_devices, 5);
+	down();
+}
+
+TEST(the_administrator_can_keep_block_devices)
+{
+	struct err e = {0};
+	int minor;
+
+	up();
+	minor = find_disk();
+	no_block_devices = true;
+	CHECK_EQ(rewrite_disk(minor, "{\"allow\":true,\"type\":\"b\",\"access\":\"r\"}", &e),
+		 -EPERM);
+	CHECK_STR(e.text, "linux.devices[4]: '/dev/disk': block devices are not passed on (key "
+			  "'disable_block_device_use')");
+	CHECK_EQ(n_lent, 0);
+	no_block_devices = false;
 	down();
 }
 
 TEST(a_privileged_container_has_the_devices_of_its_machine)
 {
-	auto_free char *linux = NULL;
-	int major, minor;
+	int minor;
 
 	up();
-	find_disk(&major, &minor);
-	linux = str_printf("\"devices\":[{\"path\":\"/dev/disk\",\"type\":\"b\",\"major\":%d,"
-			   "\"minor\":%d}," USUAL_DEVICES "],"
-			   "\"resources\":{\"devices\":[{\"allow\":false,\"access\":\"rwm\"},"
-			   "{\"allow\":true,\"access\":\"rwm\"}]}",
-			   major, minor);
-	CHECK_EQ(rewrite(linux, "", "", NULL), 0);
+	minor = find_disk();
+	CHECK_EQ(rewrite_disk(minor, "{\"allow\":true,\"access\":\"rwm\"}", NULL), 0);
+	CHECK_EQ(n_lent, 0);
 	CHECK_EQ(spec->linux->n_devices, 4);
 	CHECK_STR(spec->linux->devices[0]->path, "/dev/null");
 	CHECK_STR(spec->linux->devices[3]->path, "/dev/pipe");

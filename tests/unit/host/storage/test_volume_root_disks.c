@@ -18,13 +18,15 @@ static struct {
 	int lent, writable, taken_back;
 } machine;
 
-static int lend(void *arg, int swallow_fd, bool readonly, struct disk **ret, struct err *e)
+static int lend(void *arg, const struct disk_wanted *wanted, struct disk **ret, struct err *e)
 {
 	(void) e;
 	machine.lent++;
-	machine.writable += !readonly;
-	CHECK_EQ(fcntl(swallow_fd, F_GETFL) & O_ACCMODE, readonly ? O_RDONLY : O_RDWR);
-	fd_close(swallow_fd);
+	machine.writable += !wanted->readonly;
+	CHECK(!wanted->is_shared);
+	CHECK_EQ(fcntl(wanted->swallow_fd, F_GETFL) & O_ACCMODE,
+		 wanted->readonly ? O_RDONLY : O_RDWR);
+	fd_close(wanted->swallow_fd);
 	*ret = arg;
 	return 0;
 }
