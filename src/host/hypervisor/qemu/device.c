@@ -122,16 +122,18 @@ static int open_disk(const struct device *d, struct err *e)
 	return fd;
 }
 
-/* QEMU does not lock the disk, because the caller ensures that nobody else uses it. */
+/* QEMU does not lock the disk, because the caller ensures that nobody uses it who should not. What
+ * the guest discards is given back to the host. */
 static json_t *raw_file(const char *name, const struct device_disk *disk, int set, bool is_device)
 {
 	char file[32];
 
 	(void) snprintf(file, sizeof file, "/dev/fdset/%d", set);
-	return json_pack("{s:s,s:s,s:b,s:{s:b},s:{s:s,s:s,s:s}}", "driver", "raw", "node-name",
-			 name, "read-only", disk->readonly, "cache", "direct", disk->direct, "file",
-			 "driver", is_device ? "host_device" : "file", "filename", file, "locking",
-			 "off");
+	return json_pack("{s:s,s:s,s:b,s:s,s:{s:b},s:{s:s,s:s,s:s,s:s}}", "driver", "raw",
+			 "node-name", name, "read-only", disk->readonly, "discard", "unmap",
+			 "cache", "direct", disk->direct, "file", "driver",
+			 is_device ? "host_device" : "file", "filename", file, "locking", "off",
+			 "discard", "unmap");
 }
 
 /* The size of a block device's sectors, NULL: 512 or not known. QEMU 7.2 does not look at it, and a
@@ -151,13 +153,15 @@ static json_t *block_bytes(int fd)
 	return ioctl(fd, BLKPBSZGET, &bytes) == 0 && bytes > 512 ? json_integer(bytes) : NULL;
 }
 
+/* The guest is told of every error, because QEMU would else stop the machine when the host is out of
+ * space. */
 static json_t *disk_front_end(const struct device *d, const char *name, const struct place *at,
 			      int fd)
 {
-	return json_pack("{s:s,s:s,s:s,s:s*,s:s*,s:o*,s:o*}", "id", name, "drive", name, "serial",
-			 d->id, "bus", at->bus, "addr", at->bus ? at->slot : NULL,
-			 "logical_block_size", sector_bytes(fd), "physical_block_size",
-			 block_bytes(fd));
+	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s*,s:s*,s:o*,s:o*}", "id", name, "drive", name,
+			 "serial", d->id, "werror", "report", "rerror", "report", "bus", at->bus,
+			 "addr", at->bus ? at->slot : NULL, "logical_block_size", sector_bytes(fd),
+			 "physical_block_size", block_bytes(fd));
 }
 
 /* *@ret_set: where QEMU has the disk's file. */
