@@ -219,3 +219,40 @@ cpu_update() {
 	[ "$(quota "$pod")" = 45000 ]
 	pod_remove "$pod"
 }
+
+# Prints what two containers of a pod do with a disk that both have (volumeDevices of Kubernetes).
+raw_volume() {
+	local handler=$1 pod a b c
+	pod=$(pod_run "$handler" "$handler")
+	dd if=/dev/zero of="$DISK" bs=4096 count=4 conv=fsync status=none
+	a=$(CONFIG_FIELDS="devices {container_path: '/dev/raw' host_path: '$DISK' permissions: 'mrw'}" \
+		container_make "$pod" "a-$handler" '' sleep 1000)
+	b=$(CONFIG_FIELDS="devices {container_path: '/dev/same' host_path: '$DISK' permissions: 'mrw'}" \
+		container_make "$pod" "b-$handler" '' sleep 1000)
+	c=$(CONFIG_FIELDS="devices {container_path: '/dev/raw' host_path: '$DISK' permissions: 'r'}" \
+		container_make "$pod" "c-$handler" '' sleep 1000)
+	container_exec "$a" sh -c 'echo from a >/dev/raw; blockdev --getsize64 /dev/raw'
+	container_exec "$b" sh -c 'head -c 6 /dev/same; echo; echo from b >/dev/same; sync'
+	container_exec "$c" sh -c 'head -c 6 /dev/raw; echo; (echo no >/dev/raw) 2>&1 | sed "s/.*: //"'
+	head -c 6 "$DISK"
+	echo
+	container_stop "$a"
+	container_remove "$a"
+	# Who shares it has it still.
+	container_exec "$b" sh -c 'head -c 6 /dev/same; echo'
+	container_stop "$b"
+	container_remove "$b"
+	container_exec "$c" sh -c 'head -c 6 /dev/raw; echo'
+	pod_remove "$pod"
+}
+
+@test "a disk of the host in several containers of a pod: what one writes the others read, until the last is gone" {
+	truncate -s 8M "$WORK/disk"
+	DISK=$(losetup --find --show "$WORK/disk") || skip "this host gives no loop device"
+	beside_runc raw_volume 6 || {
+		losetup -d "$DISK"
+		return 1
+	}
+	losetup -d "$DISK"
+	[ -z "$(losetup -j "$WORK/disk")" ]
+}

@@ -267,6 +267,10 @@ teardown() {
 	devices_are_there
 }
 
+@test "docker run: --device of a disk" {
+	disks_are_lent
+}
+
 @test "docker run: --mount type=tmpfs" {
 	tmpfs_has_mode_and_size
 }

@@ -277,6 +277,10 @@ teardown() {
 	devices_are_there
 }
 
+@test "podman run: --device of a disk" {
+	disks_are_lent
+}
+
 @test "podman run: --mount type=tmpfs" {
 	tmpfs_has_mode_and_size
 }

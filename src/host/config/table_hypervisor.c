@@ -123,8 +123,8 @@ static const struct key disks[] = {
 	 .kind = KEY_BOOL,
 	 .to = KEY_TO(hypervisor.disable_block_device_use),
 	 .preset = "false",
-	 .help = "Refuse containers whose root or mounts are on block devices, which would be passed "
-		 "on; images are files and are taken all the same."},
+	 .help = "Refuse containers whose root, mounts or devices are block devices, which would be "
+		 "passed on; images are files and are taken all the same."},
 };
 
 const struct key_table keys_disks = {SECTION_HYPERVISOR, FOR_ALL, "Block devices", disks,

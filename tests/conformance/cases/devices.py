@@ -36,11 +36,18 @@ MKNOD = {"process.capabilities": {name: ["CAP_MKNOD"] for name in
                                   ("bounding", "effective", "permitted")}}
 
 
+def of_the_host(path: str, kind: str, folder: str, major: str = "") -> dict[str, Any]:
+    """A node for a device that this machine has."""
+    numbers = min(n for n in os.listdir(folder) if n.startswith(major)).split(":")
+    return device(path, kind, *map(int, numbers))
+
 
 def host_disk() -> dict[str, Any]:
-    """A node for a block device that this machine has."""
-    numbers = sorted(os.listdir("/sys/dev/block"))[0].split(":")
-    return device("/dev/disk", "b", *map(int, numbers))
+    return of_the_host("/dev/disk", "b", "/sys/dev/block")
+
+
+def host_hardware() -> dict[str, Any]:
+    return of_the_host("/dev/hardware", "c", "/sys/dev/char", "10:1")
 
 
 NODES = [
@@ -63,7 +70,10 @@ NODES = [
     Case("devices/unbuffered_is_character", probe("stat:/dev/mine"),
          devices(device("/dev/mine", "u", 1, 3))),
     Case("devices/block", probe("stat:/dev/disk"), devices(device("/dev/disk", "b", 7, 200))),
-    Case("devices/of_the_host", edit=devices(host_disk()), refused=True, expect=Expect(exit=1)),
+    Case("devices/disk_without_a_rule", probe("stat:/dev/disk", "open:/dev/disk"),
+         devices(host_disk())),
+    Case("devices/of_the_host", edit=devices(host_hardware()), refused=True,
+         expect=Expect(exit=1)),
     Case("devices/of_the_host_for_a_privileged", probe("stat:/dev/disk,/dev/null"), {
         **devices(host_disk(), device("/dev/null", "c", 1, 3)),
         "linux.resources.devices": [{"allow": True, "access": "rwm"}]},

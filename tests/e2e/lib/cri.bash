@@ -148,13 +148,13 @@ pod_remove() {
 }
 
 # container_make POD NAME FIELDS ARG...: creates and starts one, with FIELDS of LinuxContainerSecurityContext; prints its id.
-# POD_FIELDS are what pod_run was given, CONTAINER_FIELDS are fields of LinuxContainerConfig.
+# POD_FIELDS are what pod_run was given, CONTAINER_FIELDS are fields of LinuxContainerConfig, CONFIG_FIELDS of ContainerConfig.
 container_make() {
 	local pod=$1 name=$2 context=$3 id args=''
 	shift 3
 	for arg; do args+=" command: '${arg//\'/\\\'}'"; done
 	id=$(cri CreateContainer <<<"pod_sandbox_id: '$pod' sandbox_config {$(pod_config pod "${POD_FIELDS:-}")}
-		config {metadata {name: '$name'} image {image: '$IMAGE'} $args log_path: '$name.log' linux {security_context {$context} ${CONTAINER_FIELDS:-}}}" |
+		config {metadata {name: '$name'} image {image: '$IMAGE'} $args log_path: '$name.log' ${CONFIG_FIELDS:-} linux {security_context {$context} ${CONTAINER_FIELDS:-}}}" |
 		fields container_id)
 	[ -n "$id" ]
 	cri StartContainer <<<"container_id: '$id'" || return

@@ -32,6 +32,19 @@ devices_are_there() {
 	[[ $output == "character special file 1 3 "* ]]
 }
 
+disks_are_lent() {
+	local disk
+	truncate -s 8M "$WORK/disk"
+	disk=$(losetup --find --show "$WORK/disk") || skip "this host gives no loop device"
+	succeeds --device "$disk:/dev/xvda" "$IMAGE" sh -c 'blockdev --getsize64 /dev/xvda; echo kept | dd of=/dev/xvda conv=fsync 2>/dev/null; head -c 4 /dev/xvda'
+	[ "$output" = $'8388608\nkept' ]
+	[ "$(head -c 4 "$disk")" = kept ]
+	alike_run --device "$disk:/dev/xvda:r" "$IMAGE" sh -c 'head -c 4 /dev/xvda; echo >/dev/xvda'
+	[ "$status" -ne 0 ]
+	[[ $output == kept* ]]
+	losetup -d "$disk"
+}
+
 tmpfs_has_mode_and_size() {
 	succeeds --mount type=tmpfs,destination=/t,tmpfs-mode=700,tmpfs-size=1000000 "$IMAGE" sh -c 'stat -c %a /t; df /t | awk "{ print \$2 }" | tail -1'
 	[ "$output" = $'700\n980' ]
