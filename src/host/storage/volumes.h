@@ -21,8 +21,8 @@
  *
  * A volume holds a mount in the share, or a disk of the machine with what the agent mounts of it
  * before it makes the container (Storage, in the storages of CreateContainerRequest) or which node
- * it makes of it (Device), or only what is mounted. A kind that needs something else adds a field to struct volume, and volumes_release()
- * gives it back.
+ * it makes of it (Device), or only what is mounted. A kind that needs something else adds a field
+ * to struct volume, and volumes_release() gives it back.
  *
  * When the server dies, nothing has to be released: what volumes hold lies in the server's mount
  * namespace and goes with it, and descriptors of disks close. A kind for which this is not so must

@@ -153,8 +153,8 @@ static json_t *block_bytes(int fd)
 	return ioctl(fd, BLKPBSZGET, &bytes) == 0 && bytes > 512 ? json_integer(bytes) : NULL;
 }
 
-/* The guest is told of every error, because QEMU would else stop the machine when the host is out of
- * space. */
+/* The guest is told of every error, because QEMU would else stop the machine when the host is out
+ * of space. */
 static json_t *disk_front_end(const struct device *d, const char *name, const struct place *at,
 			      int fd)
 {
