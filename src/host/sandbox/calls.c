@@ -118,6 +118,8 @@ void sandbox_stats(struct sandbox *sb, const char *id, sandbox_done_fn done, voi
 	struct guest_container *c = sandbox_find_alive(sb, id, &e);
 
 	if (!c) {
+		/* Engines ask for all that they know, and take only this for no failure. */
+		e.code = ENOENT;
 		sandbox_refuse(done, arg, &e);
 		return;
 	}

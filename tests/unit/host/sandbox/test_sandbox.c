@@ -475,7 +475,7 @@ TEST(if_the_machine_dies_every_process_ends_with_137)
 	CHECK_EQ(wait_for("c1", ""), 137);
 	CHECK_EQ(read(out, &c, 1), 0);
 	sandbox_stats(here.sb, "c1", on_done, NULL);
-	CHECK_EQ(outcome(), -EBUSY);
+	CHECK_EQ(outcome(), -ENOENT);
 	CHECK_EQ(kill_it("c1", "", 9), 0);
 	UNTIL(sandbox_is_idle(here.sb));
 	CHECK_EQ(delete_it("c1", ""), 0);

@@ -35,7 +35,8 @@ static struct {
 	struct ttrpc_client *client;
 	int host_ns;
 	bool lone;
-	bool joined; /* the test has seen the server end */
+	const char *events; /* set before up(): where containerd takes events */
+	bool joined;        /* the test has seen the server end */
 } here;
 
 static inline int make_hv(void *arg, struct loop *loop, struct hv **ret, struct err *e)
@@ -157,6 +158,8 @@ static inline void up(uint32_t first_ms)
 		.share_base = base,
 		.management_base = management,
 		.config_path = config,
+		.events_address = here.events,
+		.namespace = "ns",
 		.make_hv = make_hv,
 		.first_timeout_ms = first_ms,
 	};

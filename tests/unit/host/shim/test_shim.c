@@ -1,6 +1,7 @@
 #include "tests/unit/host/shim/served.h"
 
 #include "cgroup_metrics.pb-c.h"
+#include "events.pb-c.h"
 #include "host/shim/options.h"
 #include "kata.pb-c.h"
 
@@ -292,6 +293,100 @@ TEST(statistics_come_to_containerd_as_metrics_of_a_cgroup)
 	ttrpc_message_free(&a->base);
 	CHECK_EQ(delete_it("c1", ""), 0);
 	down();
+}
+
+TEST(a_container_that_has_ended_or_never_was_has_no_statistics)
+{
+	T(StatsRequest) q = CONTAINERD__TASK__V2__STATS_REQUEST__INIT;
+
+	up(0);
+	dial();
+	CHECK_EQ(create("c1", NULL), 0);
+	CHECK_EQ(start("c1", ""), 0);
+	CHECK_EQ(kill_it("c1", 9), 0);
+	(void) wait_for("c1", "");
+	/* containerd asks for all that it knows, and anything else is a failure to it. */
+	q.id = (char *) "c1";
+	CHECK_EQ(TASK(Stats, q, NULL), -ENOENT);
+	q.id = (char *) "nobody";
+	CHECK_EQ(TASK(Stats, q, NULL), -ENOENT);
+	CHECK_EQ(delete_it("c1", ""), 0);
+	down();
+}
+
+/* A containerd that takes events, in the loop of the client. */
+static unsigned exits;
+
+static void take_event(struct ttrpc_call *call, const ProtobufCMessage *request, void *arg)
+{
+	const Containerd__Services__Events__Ttrpc__V1__ForwardRequest *q = (const void *) request;
+
+	(void) arg;
+	exits += strcmp(q->envelope->topic, "/tasks/exit") == 0;
+	ttrpc_reply(call, NULL);
+}
+
+static const struct ttrpc_method event_methods[] = {{"Forward", take_event}};
+static const struct ttrpc_service event_service = {
+	.descriptor = &containerd__services__events__ttrpc__v1__events__descriptor,
+	.methods = event_methods,
+	.n_methods = 1,
+};
+
+static struct ttrpc_server *take_events(const char *path)
+{
+	static const struct ttrpc_service *const services[] = {&event_service};
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct ttrpc_server *server = NULL;
+
+	(void) snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
+	CHECK_EQ(bind(fd, (struct sockaddr *) &at, sizeof at), 0);
+	CHECK_EQ(listen(fd, 4), 0);
+	CHECK_EQ(ttrpc_server_new(here.loop, services, 1, NULL, &server, NULL), 0);
+	CHECK_EQ(ttrpc_server_listen(server, fd, NULL), 0);
+	return server;
+}
+
+TEST(an_end_is_told_though_who_waits_for_it_does_not_read)
+{
+	T(WaitRequest) wait = CONTAINERD__TASK__V2__WAIT_REQUEST__INIT;
+	const struct ttrpc_request q = {
+		.service = &containerd__task__v2__task__descriptor,
+		.method = "Wait",
+		.message = &wait.base,
+		.deadline = CLOCK_NEVER,
+	};
+	struct ttrpc_client *slow = NULL;
+	struct loop *its = NULL;
+	char path[] = "/tmp/kata-test-exits-XXXXXX";
+
+	fd_close(mkstemp(path));
+	CHECK_EQ(unlink(path), 0);
+	here.events = path;
+	up(0);
+	dial();
+
+	struct ttrpc_server *containerd = take_events(path);
+
+	CHECK_EQ(create("c1", NULL), 0);
+	CHECK_EQ(start("c1", ""), 0);
+	CHECK_EQ(loop_new(&its, NULL), 0);
+	CHECK_EQ(ttrpc_client_new(its, connect_it(), &slow, NULL), 0);
+	wait.id = (char *) "c1";
+	send_only(slow, &q);
+	/* Nobody turns its loop any more. */
+	CHECK_EQ(kill_it("c1", 9), 0);
+	while (exits == 0 && loop_step(here.loop, clock_deadline(60000), NULL) > 0)
+		;
+	CHECK_EQ(exits, 1);
+	CHECK_EQ(delete_it("c1", ""), 0);
+	ttrpc_client_free(slow);
+	loop_free(its);
+	CHECK_EQ(shut_down(false), 0);
+	ttrpc_server_free(containerd);
+	down();
+	CHECK_EQ(unlink(path), 0);
 }
 
 TEST(processes_and_the_machine_are_described)
