@@ -14,6 +14,7 @@
 #include "host/shim/pod_config.h"
 #include "host/shim/pod_files.h"
 #include "host/shim/timestamp.h"
+#include "oci/oci.h"
 #include "sandbox.pb-c.h"
 
 #define M(name) Containerd__Runtime__Sandbox__V1__##name
@@ -29,6 +30,8 @@
 
 /* The machine was lost: 128 + SIGKILL, as for what runs in it. */
 #define LOST_EXIT_CODE 137
+/* How typeurl names JSON of an OCI specification. */
+#define SPEC_TYPE "types.containerd.io/opencontainers/runtime-spec/1/Spec"
 /* It never ran. */
 #define FAILED_EXIT_CODE 1
 
@@ -46,6 +49,7 @@ struct pod_sandbox {
 	char *id;
 	char *bundle; /* has the files of the pod, too */
 	struct pod_config config;
+	char *spec;               /* as JSON, until StartSandbox is answered; or NULL */
 	struct sandbox_wait wait; /* for the end of what holds the pod */
 	struct timespec created_at, exited_at;
 	uint32_t exit_status;
@@ -242,12 +246,18 @@ static void answer_start(struct server *s, const struct sandbox_answer *answer)
 	M(StartSandboxResponse) a = CONTAINERD__RUNTIME__SANDBOX__V1__START_SANDBOX_RESPONSE__INIT;
 	struct ttrpc_call *call = take_ptr(s->pod->starting);
 	Google__Protobuf__Timestamp created_at = timestamp_of(&s->pod->created_at);
+	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
+	auto_free char *spec = take_ptr(s->pod->spec);
 
 	if (!call)
 		return;
 	ttrpc_call_on_gone(call, NULL, NULL);
 	a.pid = answer->pid;
 	a.created_at = &created_at;
+	any.type_url = (char *) SPEC_TYPE;
+	any.value.data = (uint8_t *) spec;
+	any.value.len = spec ? strlen(spec) : 0;
+	a.spec = spec ? &any : NULL;
 	if (answer->r < 0)
 		ttrpc_fail_err(call, &answer->err);
 	else
@@ -305,11 +315,17 @@ static void holder_created(void *arg, const struct sandbox_answer *answer)
 HANDLER(start_sandbox, StartSandboxRequest)
 {
 	struct pod_sandbox *pod = find(s, call, q->sandbox_id);
+	struct err e = {0};
 
 	if (!pod)
 		return;
 	if (pod->state != POD_CREATED) {
 		ttrpc_fail(call, TTRPC_FAILED_PRECONDITION, "the sandbox was started already");
+		return;
+	}
+	/* Told for plugins of containerd, which act on the pod's control group and limits. */
+	if (oci_spec_print(pod->config.spec, &pod->spec, &e) < 0) {
+		ttrpc_fail_err(call, &e);
 		return;
 	}
 	pod->state = POD_STARTING;
@@ -561,6 +577,7 @@ void sandbox_service_free(struct server *s)
 	if (!pod)
 		return;
 	pod_config_fini(&pod->config);
+	free(pod->spec);
 	free(pod->id);
 	free(pod->bundle);
 	free(pod);

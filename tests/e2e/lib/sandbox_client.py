@@ -60,7 +60,12 @@ def begin(parent: str = "") -> int:
     """The pid of the started pod."""
     create(parent=parent)
     assert status()[:2] == ("SANDBOX_NOTREADY", 0)
-    pid = int(sandbox("StartSandbox")[1])
+    answer = sandbox("StartSandbox")
+    pid = int(answer[1])
+    # What containerd 2.3 and later tells its plugins.
+    spec = decode(bytes(answer[3]))
+    assert spec[1] == b"types.containerd.io/opencontainers/runtime-spec/1/Spec", spec[1]
+    assert json.loads(bytes(spec[2]))["hostname"] == "web", spec[2]
     state, told, info = status()
     assert (state, told, info["pid"]) == ("SANDBOX_READY", pid, pid), (state, told, info)
     return pid

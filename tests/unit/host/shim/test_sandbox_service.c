@@ -107,6 +107,19 @@ static uint32_t wait_sandbox(void)
 	return status;
 }
 
+/* What containerd 2.3 gives to its plugins. */
+static void check_spec(const Google__Protobuf__Any *any)
+{
+	Grpc__Spec *spec = NULL;
+
+	CHECK(any);
+	CHECK_STR(any->type_url, "types.containerd.io/opencontainers/runtime-spec/1/Spec");
+	CHECK_EQ(oci_spec_parse((const char *) any->value.data, any->value.len, &spec, NULL), 0);
+	CHECK_EQ(oci_spec_check(spec, NULL), 0);
+	CHECK(pod_spec_is_sandbox(spec));
+	oci_spec_free(spec);
+}
+
 TEST(a_pod_lives_apart_from_its_containers)
 {
 	S(StartSandboxResponse) *started = NULL;
@@ -119,6 +132,7 @@ TEST(a_pod_lives_apart_from_its_containers)
 	CHECK_EQ(about("StartSandbox", "s1", &started), 0);
 	CHECK(started->created_at->seconds > 0);
 	CHECK_EQ(pid_of_pod(), started->pid);
+	check_spec(started->spec);
 	ttrpc_message_free(&started->base);
 	check_state("SANDBOX_READY", true);
 	for (int i = 0; i < 2; i++) {
