@@ -43,8 +43,10 @@ struct http_request {
 
 /* Statuses that this layer or its callers answer with. */
 enum {
+	HTTP_SWITCHING = 101,
 	HTTP_OK = 200,
 	HTTP_BAD_REQUEST = 400,
+	HTTP_FORBIDDEN = 403,
 	HTTP_NOT_FOUND = 404,
 	HTTP_METHOD_NOT_ALLOWED = 405,
 	HTTP_URI_TOO_LONG = 414,
@@ -90,6 +92,15 @@ AUTO_PTR(struct http_server, http_server_free)
 /* Answers the call, which is gone afterwards. */
 void http_reply(struct http_call *call, int status, const char *type, const void *body,
 		size_t bytes);
+
+/**
+ * http_take_over() - answer that from now on another protocol is spoken (RFC 9110, 15.2.2)
+ * @protocol:	its name
+ *
+ * Returns the connection's descriptor, which is the caller's, or -EPIPE: the client is gone. The
+ * call is gone afterwards. A client that sends more before it has the answer loses it.
+ */
+int http_take_over(struct http_call *call, const char *protocol);
 
 /* The same with a sentence. */
 void http_say(struct http_call *call, int status, const char *sentence);

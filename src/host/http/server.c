@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,8 +91,12 @@ static void write_more(struct http_call *c)
 static const char *reason(int status)
 {
 	switch (status) {
+	case HTTP_SWITCHING:
+		return "Switching Protocols";
 	case HTTP_OK:
 		return "OK";
+	case HTTP_FORBIDDEN:
+		return "Forbidden";
 	case HTTP_NOT_FOUND:
 		return "Not Found";
 	case HTTP_METHOD_NOT_ALLOWED:
@@ -133,6 +138,22 @@ void http_reply(struct http_call *c, int status, const char *type, const void *b
 	}
 	buf_fini(&c->in);
 	loop_watch_events(c->watch, EPOLLOUT);
+}
+
+int http_take_over(struct http_call *c, const char *protocol)
+{
+	char head[ANSWER_HEAD_BYTES];
+	int n = snprintf(head, sizeof head,
+			 "HTTP/1.1 %d %s\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n",
+			 HTTP_SWITCHING, reason(HTTP_SWITCHING), protocol);
+	auto_close int fd = c->server ? fcntl(c->fd, F_DUPFD_CLOEXEC, 0) : -1;
+
+	c->answered = true;
+	call_end(c);
+	/* Nothing was sent on this connection before, so there is room. */
+	if (fd < 0 || send(fd, head, (size_t) n, MSG_NOSIGNAL | MSG_DONTWAIT) != n)
+		return -EPIPE;
+	return take_fd(&fd);
 }
 
 void http_say(struct http_call *c, int status, const char *sentence)

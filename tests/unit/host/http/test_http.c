@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "base/fd.h"
 #include "base/file.h"
 #include "host/http/http.h"
 
@@ -102,6 +103,7 @@ static struct {
 	struct http_call *kept;
 	bool admits;
 	unsigned answered;
+	int taken; /* what http_take_over() gave */
 	int r, status;
 	char body[64];
 } here;
@@ -117,6 +119,8 @@ static void handle(void *arg, struct http_call *call, const struct http_request 
 	(void) arg;
 	if (strcmp(q->path, "/later") == 0)
 		here.kept = call;
+	else if (strcmp(q->path, "/taken") == 0)
+		here.taken = http_take_over(call, "another");
 	else
 		http_reply(call, HTTP_OK, HTTP_TEXT, q->path, strlen(q->path));
 }
@@ -319,5 +323,48 @@ TEST(a_server_that_is_silent_endless_or_no_http_is_given_up)
 	/* It was closed before the request was read, which the kernel tells in its own way. */
 	CHECK(here.r == -EBADMSG || here.r == -ECONNRESET);
 	close(fd);
+	down();
+}
+
+TEST(a_connection_that_is_taken_over_is_the_handlers_and_no_other_request_hears_of_it)
+{
+	char got[128] = "";
+	const char *want = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+			   "Upgrade: another\r\n\r\nraw";
+
+	up(true);
+	here.taken = -1;
+
+	auto_close int fd = dial();
+	const char *request = "GET /taken HTTP/1.1\r\n\r\n";
+
+	CHECK_EQ(fd_write_all(fd, request, strlen(request)), 0);
+	while (here.taken < 0)
+		CHECK_EQ(loop_step(here.loop, clock_deadline(60000), NULL), 1);
+	CHECK_EQ(fd_write_all(here.taken, "raw", 3), 0);
+	CHECK_EQ(recv(fd, got, strlen(want), MSG_WAITALL), (ssize_t) strlen(want));
+	CHECK_STR(got, want);
+	CHECK_EQ(fd_write_all(fd, "back", 4), 0);
+	(void) get("/now", 4096, 60000);
+	until_answered(1);
+	CHECK_EQ(here.status, HTTP_OK);
+	CHECK_EQ(recv(here.taken, got, 4, MSG_WAITALL), 4);
+	fd_close(here.taken);
+	down();
+}
+
+TEST(a_client_that_is_gone_leaves_nothing_to_take_over)
+{
+	up(true);
+
+	struct http_get *g = get("/later", 4096, 60000);
+
+	here.kept = NULL;
+	while (!here.kept)
+		CHECK_EQ(loop_step(here.loop, clock_deadline(60000), NULL), 1);
+	http_get_cancel(g);
+	(void) get("/now", 4096, 60000);
+	until_answered(1);
+	CHECK_EQ(http_take_over(here.kept, "another"), -EPIPE);
 	down();
 }
