@@ -96,6 +96,8 @@ struct config_agent {
 	uint32_t reconnect_timeout_ms;     /* how long to go on trying in all */
 	uint32_t create_container_timeout_ms;
 	uint32_t container_pipe_size; /* bytes; 0: the agent's choice */
+	bool debug_console_enabled;
+	char *debug_console_shell; /* a path of the host */
 };
 
 /* [runtime] */

@@ -17,6 +17,20 @@ static const struct key agent[] = {
 	 .preset = "[]",
 	 .help = "Modules to load in the guest: `\"NAME PARAMETER...\"`. An annotation separates "
 		 "them with `;`."},
+	{.name = "debug_console_enabled",
+	 .kind = KEY_BOOL,
+	 .access = POD_NEVER,
+	 .to = KEY_TO(agent.debug_console_enabled),
+	 .preset = "false",
+	 .help = "Allow `kata-runtime console`: a shell in the guest, which sees all containers of "
+		 "the sandbox."},
+	{.name = "debug_console_shell",
+	 .kind = KEY_STRING,
+	 .access = POD_NEVER,
+	 .to = KEY_TO(agent.debug_console_shell),
+	 .preset = "\"/bin/busybox\"",
+	 .help = "The program of this host that is lent to the guest for that: a statically linked "
+		 "BusyBox. Not upstream's."},
 	{.name = "reconnect_timeout_ms",
 	 .kind = KEY_U32,
 	 .access = POD_NEVER,

@@ -216,8 +216,6 @@ static const struct key agent[] = {
 		"How much the agent logs."),
 	 .after = "enable_debug"},
 	{REFUSED("enable_tracing", BOOL, VALUES(false), "OpenTelemetry spans of the agent.")},
-	{REFUSED("debug_console_enabled", BOOL, VALUES(false), "A shell in the guest."),
-	 .after = "kernel_modules", .access = POD_NEVER},
 	{IGNORED("dial_timeout_ms", U32,
 		 "Pause between two tries to reach the agent; it is reached as soon as it listens."),
 	 .access = POD_NEVER, .to = KEY_TO(agent.dial_timeout_ms), .preset = "10", .min = 1,

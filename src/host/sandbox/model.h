@@ -152,6 +152,8 @@ struct sandbox {
 	struct err start_failed; /* why there never was a machine, or nothing */
 	struct list containers;  /* struct guest_container */
 	struct list loggers;     /* of processes that are gone, until they have ended */
+	struct list consoles;    /* struct console */
+	unsigned long last_console;
 	struct jobs jobs;
 	struct machine machine;
 	struct agent agent;

@@ -57,6 +57,7 @@ int sandbox_new(const struct sandbox_options *options, struct sandbox **ret, str
 	sb->cancel_fd = sb->machine.vmm_user_fd = -1;
 	list_init(&sb->containers);
 	list_init(&sb->loggers);
+	list_init(&sb->consoles);
 	(void) pthread_mutex_init(&sb->late_lock, NULL);
 	list_init(&sb->jobs.waiting);
 	list_init(&sb->cause.calls);

@@ -293,6 +293,18 @@ void sandbox_describe(struct sandbox *sb, struct sandbox_description *ret);
 
 uint32_t sandbox_vmm_pid(struct sandbox *sb);
 
+/* A shell in the guest, outside of its containers. */
+struct sandbox_console_form {
+	unsigned columns, rows; /* of its terminal; 0: it has none */
+};
+
+/* Returns 0, -EBUSY (not ready, or too many), or -EPERM: the configuration does not allow it. */
+int sandbox_may_console(struct sandbox *sb, struct err *e);
+
+/* Begins one whose user is at the other end of the socket @swallow_fd, who gets a sentence there if
+ * it fails. It ends with its user, and with the machine. */
+void sandbox_console(struct sandbox *sb, int swallow_fd, const struct sandbox_console_form *form);
+
 /* virtiofsd's; 0 when there is none. */
 uint32_t sandbox_file_server_pid(struct sandbox *sb);
 

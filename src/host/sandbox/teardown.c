@@ -4,6 +4,7 @@
 #include "host/sandbox/agent_call.h"
 #include "host/sandbox/cause.h"
 #include "host/sandbox/cgroups.h"
+#include "host/sandbox/console.h"
 #include "host/sandbox/machine.h"
 #include "host/sandbox/model.h"
 #include "host/sandbox/process.h"
@@ -19,6 +20,7 @@ static int close_line(void *arg, struct err *e)
 
 	(void) e;
 	sandbox_end_processes(sb);
+	consoles_end(sb);
 	agent_client_free(take_ptr(sb->agent.client));
 	return 0;
 }

@@ -85,6 +85,44 @@ static void containers(struct server *s, struct http_call *call)
 	buf_fini(&l.text);
 }
 
+/* Not upstream's: a shell in the guest, for "kata-runtime console". The path may say how large its
+ * terminal is: "/debug-console/80x25"; without that it has none. */
+static void debug_console(struct server *s, struct http_call *call, const char *size)
+{
+	struct sandbox_console_form form = {0};
+	struct err e = {0};
+	char rest;
+
+	if (*size && (sscanf(size, "/%4ux%4u%c", &form.columns, &form.rows, &rest) != 2 ||
+		      !form.columns || !form.rows)) {
+		http_say(call, HTTP_BAD_REQUEST, "this is no size of a terminal");
+		return;
+	}
+
+	int r = sandbox_may_console(s->sandbox, &e);
+
+	if (r < 0) {
+		http_say(call, r == -EPERM ? HTTP_FORBIDDEN : HTTP_UNAVAILABLE, e.text);
+		return;
+	}
+
+	int fd = http_take_over(call, "kata-console");
+
+	if (fd >= 0)
+		sandbox_console(s->sandbox, fd, &form);
+}
+
+#define CONSOLE_PATH "/debug-console"
+
+/* Whether @path is that of a console; *@ret_size is what follows. */
+static bool is_console(const char *path, const char **ret_size)
+{
+	size_t n = strlen(CONSOLE_PATH);
+
+	*ret_size = path + (strncmp(path, CONSOLE_PATH, n) == 0 ? n : 0);
+	return *ret_size != path && (!**ret_size || **ret_size == '/');
+}
+
 #define METHOD(m) (1U << (m))
 #define GET       METHOD(HTTP_GET)
 #define PUT       METHOD(HTTP_PUT)
@@ -109,6 +147,12 @@ static const struct route {
 
 static void handle(void *arg, struct http_call *call, const struct http_request *q)
 {
+	const char *size;
+
+	if (q->method == HTTP_GET && is_console(q->path, &size)) {
+		debug_console(arg, call, size);
+		return;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
 		const struct route *r = &routes[i];
 

@@ -439,6 +439,7 @@ TEST(the_management_socket_tells_of_the_pod_and_believes_no_guest)
 	auto_free char *metrics = NULL;
 	auto_free char *volumes = NULL;
 	auto_free char *list = NULL;
+	auto_free char *console = NULL, *size = NULL;
 
 	up(0);
 	none = ask_management("GET /agent-url HTTP/1.1\r\n\r\n");
@@ -460,6 +461,11 @@ TEST(the_management_socket_tells_of_the_pod_and_believes_no_guest)
 	CHECK(strstr(list, "\"id\":\"s1\",\"status\":\"created\"") != NULL);
 	volumes = ask_management("GET /direct-volume/stats?path=/x HTTP/1.1\r\n\r\n");
 	CHECK(strstr(volumes, "HTTP/1.1 501 ") == volumes);
+	console = ask_management("GET /debug-console/80x25 HTTP/1.1\r\n\r\n");
+	CHECK(strstr(console, "HTTP/1.1 403 ") == console);
+	CHECK(strstr(console, "debug_console_enabled is not set") != NULL);
+	size = ask_management("GET /debug-console/80x25x HTTP/1.1\r\n\r\n");
+	CHECK(strstr(size, "HTTP/1.1 400 ") == size);
 	CHECK_EQ(delete_it("s1", ""), 0);
 	CHECK_EQ(shut_down(false), 0);
 	down();
