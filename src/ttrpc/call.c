@@ -37,7 +37,7 @@ static void detach(struct ttrpc_call *call)
 	}
 }
 
-static void end(struct ttrpc_call *call)
+void call_end(struct ttrpc_call *call)
 {
 	detach(call);
 	call_free(call);
@@ -52,6 +52,12 @@ static void tell_gone(struct ttrpc_call *call)
 		fn(call->on_gone_arg);
 }
 
+void call_gone(struct ttrpc_call *call)
+{
+	detach(call);
+	tell_gone(call);
+}
+
 static void deadline_passed(void *arg)
 {
 	struct ttrpc_call *call = arg;
@@ -59,8 +65,7 @@ static void deadline_passed(void *arg)
 	call->timer = NULL;
 	connection_refuse(call->connection, call->stream, TTRPC_DEADLINE_EXCEEDED,
 			  "the caller's deadline has passed");
-	detach(call);
-	tell_gone(call);
+	call_gone(call);
 }
 
 int call_begin(struct ttrpc_call *call, struct connection *c, struct err *e)
@@ -99,7 +104,7 @@ void ttrpc_reply(struct ttrpc_call *call, const ProtobufCMessage *response)
 {
 	assert(!response || response->descriptor == call->method->output);
 	if (!call->connection) {
-		end(call);
+		call_end(call);
 		return;
 	}
 	if (response_bytes(response) > TTRPC_MESSAGE_MAX) {
@@ -115,7 +120,7 @@ void ttrpc_reply(struct ttrpc_call *call, const ProtobufCMessage *response)
 		return;
 	}
 	wire_send(call->connection->wire, f);
-	end(call);
+	call_end(call);
 }
 
 uint8_t *ttrpc_reply_room(struct ttrpc_call *call, size_t bytes)
@@ -142,7 +147,7 @@ void ttrpc_reply_bytes(struct ttrpc_call *call, size_t bytes)
 	f->end = f->start + bytes;
 	bytes_frame_seal(f, output->fields[0].id, call->stream);
 	wire_send(call->connection->wire, f);
-	end(call);
+	call_end(call);
 }
 
 void ttrpc_fail(struct ttrpc_call *call, enum ttrpc_code code, const char *message)
@@ -150,7 +155,7 @@ void ttrpc_fail(struct ttrpc_call *call, enum ttrpc_code code, const char *messa
 	assert(code > TTRPC_OK && code < TTRPC_CODE_MAX);
 	if (call->connection)
 		connection_refuse(call->connection, call->stream, code, message);
-	end(call);
+	call_end(call);
 }
 
 void ttrpc_fail_err(struct ttrpc_call *call, const struct err *e)

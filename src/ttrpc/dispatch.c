@@ -34,9 +34,6 @@ static const char *refusal(const struct connection *c, const struct frame_header
 		return "the stream number of a request must be odd";
 	if (has_stream(c, h->stream))
 		return "the stream number is in use";
-	*ret = TTRPC_UNIMPLEMENTED;
-	if (h->flags & FRAME_REMOTE_OPEN)
-		return "streams are not supported";
 	*ret = TTRPC_RESOURCE_EXHAUSTED;
 	if (c->n_calls >= TTRPC_CALLS_MAX || c->requests_bytes >= TTRPC_REQUESTS_MAX)
 		return "too many calls wait for their answer";
@@ -102,7 +99,7 @@ static int read_call(struct ttrpc_call *call, struct connection *c, const struct
 
 	if (r == 0)
 		r = take_fds(call, c, e);
-	if (r == 0)
+	if (r == 0 && !call->is_stream)
 		r = unpack_counted(call->method->input, in->payload.data, in->payload.bytes,
 				   &call->request, &call->request_bytes, e);
 	if (in->timeout_ns > 0)
@@ -123,6 +120,14 @@ static void dispatch(struct connection *c, const struct request_in *in,
 		return;
 	}
 
+	bool opens = h->flags & FRAME_REMOTE_OPEN;
+
+	if (service->of_streams != opens) {
+		connection_refuse(c, h->stream, TTRPC_UNIMPLEMENTED,
+				  opens ? "this method is no stream" : "this method is a stream");
+		return;
+	}
+
 	auto_ptr(call_free) struct ttrpc_call *call = calloc(1, sizeof *call);
 	struct err e = {0};
 	char words[640];
@@ -133,6 +138,7 @@ static void dispatch(struct connection *c, const struct request_in *in,
 	}
 	call->stream = h->stream;
 	call->deadline = CLOCK_NEVER;
+	call->is_stream = service->of_streams;
 	call->method =
 		protobuf_c_service_descriptor_get_method_by_name(service->descriptor, method->name);
 	list_init(&call->link);
@@ -158,8 +164,9 @@ void connection_frame(void *connection, const struct frame_header *h, const uint
 	struct request_in in;
 	enum ttrpc_code code;
 
-	/* Ignore data frames, because their streams were refused, and responses, because a server
-	 * makes no calls. */
+	if (h->type == FRAME_DATA)
+		stream_frame(c, h, body);
+	/* Ignore responses, because a server makes no calls. */
 	if (h->type != FRAME_REQUEST)
 		return;
 

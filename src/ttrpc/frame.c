@@ -46,6 +46,11 @@ uint8_t *frame_push(struct frame *f, size_t bytes)
 	return f->bytes + f->start;
 }
 
+void frame_set_flags(struct frame *f, uint8_t flags)
+{
+	f->bytes[f->start + 9] = flags;
+}
+
 void frame_seal(struct frame *f, uint32_t stream, enum frame_type type)
 {
 	size_t body_bytes = frame_len(f);

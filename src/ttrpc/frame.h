@@ -13,7 +13,7 @@
 enum frame_type {
 	FRAME_REQUEST = 1,
 	FRAME_RESPONSE = 2,
-	FRAME_DATA = 3, /* for streams, which are not supported */
+	FRAME_DATA = 3, /* of a stream */
 };
 
 enum frame_flag {
@@ -72,3 +72,6 @@ uint8_t *frame_push(struct frame *f, size_t bytes);
 
 /* Puts the header in front: the frame is complete. */
 void frame_seal(struct frame *f, uint32_t stream, enum frame_type type);
+
+/* Of a frame that is sealed. */
+void frame_set_flags(struct frame *f, uint8_t flags);

@@ -48,16 +48,28 @@ struct ttrpc_call {
 	size_t room_bytes;
 	void (*on_gone)(void *arg);
 	void *on_gone_arg;
+	bool is_stream;
+	ttrpc_message_fn on_message;
+	void *on_message_arg;
 };
 
 /* dispatch.c: a request has come. */
 void connection_frame(void *connection, const struct frame_header *h, const uint8_t *body);
 void connection_too_large(void *connection, const struct frame_header *h);
 
+/* stream.c: something has come for a stream of the connection. */
+void stream_frame(struct connection *c, const struct frame_header *h, const uint8_t *body);
+
+/* call.c: ends a call, whose answer has been sent. */
+void call_end(struct ttrpc_call *call);
+
 /* call.c: puts a call on its connection, sets its timer. Returns 0 or -ENOMEM. */
 int call_begin(struct ttrpc_call *call, struct connection *c, struct err *e);
 void call_free(struct ttrpc_call *call);
 AUTO_PTR(struct ttrpc_call, call_free)
+
+/* call.c: the client has been told that there is no such call any more; tells its owner. */
+void call_gone(struct ttrpc_call *call);
 
 /* call.c: detaches every call of the connection, then calls their on_gone functions. */
 void call_all_gone(struct connection *c);

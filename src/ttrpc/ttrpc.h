@@ -23,7 +23,8 @@
  *	  |<----------------------|	response, stream 1: A answers later
  *
  * The stream is any descriptor on which both read() and write() work and that epoll accepts: a unix
- * or vsock socket, a virtio-serial port, a pty. Only unary calls exist; streaming is refused.
+ * or vsock socket, a virtio-serial port, a pty. A server may have methods that are streams of
+ * messages in both directions; the client makes unary calls only.
  *
  * Threads: none. Every function here is called on the thread of the loop, callbacks come on it too.
  * No callback is called from inside a function of this header unless that function's comment says
@@ -158,6 +159,7 @@ struct ttrpc_service {
 	const struct ttrpc_method *methods;
 	size_t n_methods;
 	const char *name; /* of another version with the same messages; NULL: the descriptor's */
+	bool of_streams;  /* a handler is called when a stream is opened, with NULL as request */
 };
 
 /**
@@ -230,6 +232,27 @@ void ttrpc_reply(struct ttrpc_call *call, const ProtobufCMessage *response);
 #define TTRPC_ROOM_MAX (TTRPC_MESSAGE_MAX - 32)
 uint8_t *ttrpc_reply_room(struct ttrpc_call *call, size_t bytes);
 void ttrpc_reply_bytes(struct ttrpc_call *call, size_t bytes);
+
+/*
+ * A stream, in both directions. Its call lives until the handler's side ends it, with
+ * ttrpc_stream_end(), ttrpc_fail() or ttrpc_drop(), also when the client has said its last. That
+ * the connection is gone is told by on_gone, as for any call.
+ */
+
+/* @message: of the method's input type, valid during this call; NULL: the client sends no more. May
+ * end the call. */
+typedef void (*ttrpc_message_fn)(void *arg, const ProtobufCMessage *message);
+
+/* In the handler, because messages come right after it. */
+void ttrpc_stream_on_message(struct ttrpc_call *call, ttrpc_message_fn fn, void *arg);
+
+/* Sends @message, of the method's output type. Whoever sends much lets the client say how much it
+ * takes, because all that it does not read is kept. Returns 0, -EPIPE (nobody is there any more),
+ * -EMSGSIZE or -ENOMEM. */
+int ttrpc_stream_send(struct ttrpc_call *call, const ProtobufCMessage *message);
+
+/* Ends the stream, and frees the call. */
+void ttrpc_stream_end(struct ttrpc_call *call);
 
 /* Answers with a failure, and frees the call. ttrpc_fail_err() says err_show() of @e under the code
  * of its errno; @e must hold an error. */

@@ -10,6 +10,7 @@
 #include "base/array.h"
 #include "base/auto.h"
 #include "base/loop.h"
+#include "streaming.pb-c.h"
 #include "ttrpc/ttrpc.h"
 
 #define PARKED_MAX 16
@@ -64,7 +65,41 @@ static const struct ttrpc_service service = {
 	.n_methods = ARRAY_LEN(methods),
 };
 
-static const struct ttrpc_service *const services[] = {&service};
+/* A stream that says what it hears. */
+static void echo(void *arg, const ProtobufCMessage *message)
+{
+	struct ttrpc_call *call = arg;
+
+	if (!message)
+		ttrpc_stream_end(call);
+	else if (ttrpc_stream_send(call, message) < 0)
+		ttrpc_drop(call);
+}
+
+static void stream_gone(void *arg)
+{
+	ttrpc_drop(arg);
+}
+
+static void open_stream(struct ttrpc_call *call, const ProtobufCMessage *request, void *arg)
+{
+	(void) arg;
+	if (request)
+		abort();
+	ttrpc_call_on_gone(call, stream_gone, call);
+	ttrpc_stream_on_message(call, echo, call);
+}
+
+static const struct ttrpc_method stream_methods[] = {{"Stream", open_stream}};
+
+static const struct ttrpc_service streams = {
+	.descriptor = &containerd__services__streaming__v1__streaming__descriptor,
+	.methods = stream_methods,
+	.n_methods = ARRAY_LEN(stream_methods),
+	.of_streams = true,
+};
+
+static const struct ttrpc_service *const services[] = {&service, &streams};
 
 static void done(void *arg, struct ttrpc_answer *a)
 {
@@ -127,7 +162,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0 || loop_new(&loop, NULL) < 0)
 		abort();
 	if (data[0] % 2 == 0) {
-		if (ttrpc_server_new(loop, services, 1, &parking, &server, NULL) < 0 ||
+		if (ttrpc_server_new(loop, services, ARRAY_LEN(services), &parking, &server, NULL) < 0 ||
 		    ttrpc_server_serve(server, sv[1], NULL) < 0)
 			abort();
 	} else {
