@@ -76,6 +76,15 @@ client() {
 	client killed
 }
 
+@test "standard streams go over the connection to the shim, both ways and whole, and outlive a connection" {
+	bundle first . sh -c 'echo error >&2; exec tr a-z A-Z' >/dev/null
+	bundle second . sh -c 'trap "" PIPE; while echo y; do :; done 2>/dev/null; exit 0' >/dev/null
+	run client streams
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$output" = "streams went on" ]
+}
+
 @test "of a server that was killed the verb delete leaves nothing" {
 	local pids
 	bundle forever . sleep 100000 >/dev/null

@@ -148,11 +148,12 @@ struct sandbox {
 	struct sandbox_options options; /* strings are copies */
 	int cancel_fd;                  /* an eventfd, readable once the sandbox is given up */
 	enum sandbox_state state;
-	bool for_container;      /* the machine is started because a container is wanted */
-	struct err start_failed; /* why there never was a machine, or nothing */
-	struct list containers;  /* struct guest_container */
-	struct list loggers;     /* of processes that are gone, until they have ended */
-	struct list consoles;    /* struct console */
+	bool for_container;          /* the machine is started because a container is wanted */
+	struct err start_failed;     /* why there never was a machine, or nothing */
+	struct list containers;      /* struct guest_container */
+	struct list loggers;         /* of processes that are gone, until they have ended */
+	struct list consoles;        /* struct console */
+	struct streaming *streaming; /* NULL: nobody has asked for it */
 	unsigned long last_console;
 	struct jobs jobs;
 	struct machine machine;

@@ -55,6 +55,29 @@ static int open_logger(struct guest_process *p, const struct stream_name *name, 
 	return r;
 }
 
+static int need_streaming(struct sandbox *sb, struct err *e)
+{
+	return sb->streaming ? 0 : streaming_new(sb->loop, &sb->streaming, e);
+}
+
+static int open_remote(struct sandbox *sb, const char *id, enum stream_direction direction,
+		       struct stream **ret, struct err *e)
+{
+	int r = need_streaming(sb, e);
+
+	return r < 0 ? r : streaming_open(sb->streaming, id, direction, ret, e);
+}
+
+void sandbox_serve_stream(struct sandbox *sb, struct ttrpc_call *call)
+{
+	struct err e = {0};
+
+	if (need_streaming(sb, &e) < 0)
+		ttrpc_fail_err(call, &e);
+	else
+		streaming_serve(sb->streaming, call);
+}
+
 static int open_named(struct guest_process *p, const char *text, enum stream_direction direction,
 		      bool is_error, struct stream **ret, struct err *e)
 {
@@ -64,6 +87,8 @@ static int open_named(struct guest_process *p, const char *text, enum stream_dir
 
 	if (r < 0)
 		return r;
+	if (name.kind == STREAM_REMOTE)
+		return open_remote(p->container->sb, name.id, direction, ret, e);
 	if (name.kind == STREAM_FIFO)
 		return stream_open_fifo(loop, name.path, direction, ret, e);
 	if (direction == STREAM_IN)

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "host/sandbox/cause.h"
+#include "host/sandbox/console.h"
 #include "host/sandbox/container.h"
 #include "host/sandbox/machine.h"
 #include "host/sandbox/model.h"
@@ -90,10 +91,12 @@ void sandbox_free(struct sandbox *sb)
 	worker_free(sb->machine.sizer);
 	loop_timer_cancel(sb->cause.wait);
 	sandbox_end_processes(sb);
+	consoles_end(sb);
 	loop_timer_cancel(sb->agent.oom_timer);
 	agent_client_free(sb->agent.client);
 	list_for_each (pos, &sb->containers)
 		guest_container_free(container_of(pos, struct guest_container, link));
+	streaming_free(sb->streaming);
 	disks_fini(&sb->machine.disks);
 	loggers_kill(&sb->loggers);
 	hv_free(sb->machine.hv);

@@ -293,6 +293,11 @@ void sandbox_describe(struct sandbox *sb, struct sandbox_description *ret);
 
 uint32_t sandbox_vmm_pid(struct sandbox *sb);
 
+/* A client has opened a stream, which is or will be one of a process: see host/stdio/streaming.h.
+ * Owns @call. */
+struct ttrpc_call;
+void sandbox_serve_stream(struct sandbox *sb, struct ttrpc_call *call);
+
 /* A shell in the guest, outside of its containers. */
 struct sandbox_console_form {
 	unsigned columns, rows; /* of its terminal; 0: it has none */

@@ -136,7 +136,8 @@ int server_new(struct loop *loop, const struct server_options *o, int take_liste
 	       struct server **ret, struct err *e)
 {
 	static const struct ttrpc_service *const services[] = {&task_service, &task_v3_service,
-							       &sandbox_service, &admin_service};
+							       &sandbox_service, &admin_service,
+							       &streaming_service};
 	auto_ptr(server_free) struct server *s = calloc(1, sizeof *s);
 	uint32_t first_ms = o->first_timeout_ms ? o->first_timeout_ms : SERVER_FIRST_TIMEOUT_MS;
 

@@ -80,6 +80,7 @@ AUTO_PTR(struct server, server_free)
 extern const struct ttrpc_service task_service;
 extern const struct ttrpc_service task_v3_service; /* the same calls under the newer name */
 extern const struct ttrpc_service admin_service;
+extern const struct ttrpc_service streaming_service;
 
 /* Statistics of the guest as the JSON that runc prints; freed with free(). */
 int stats_print(const void *packed, size_t bytes, char **ret, struct err *e);

@@ -8,6 +8,7 @@
 #include "host/stdio/logger.h"
 #include "host/stdio/stream.h"
 #include "host/stdio/stream_name.h"
+#include "host/stdio/streaming.h"
 #include "ttrpc/ttrpc.h"
 
 /*

@@ -28,6 +28,7 @@ struct stream {
 	struct loop *loop;
 	int fd;
 	int writer_fd; /* keeps a fifo for input from ending; -1 otherwise */
+	bool is_pair;  /* nobody else has this end */
 	enum kind kind;
 	enum stream_direction direction;
 	stream_ready_fn ready_fn;
@@ -160,6 +161,26 @@ int stream_open_file(struct loop *loop, const char *path, struct stream **ret, s
 	if (r == 0)
 		(void) take_fd(&fd);
 	return r;
+}
+
+int stream_open_pair(struct loop *loop, enum stream_direction direction, struct stream **ret,
+		     int *ret_fd, struct err *e)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+		return err_sys(e, errno, "open a stream");
+
+	int r = stream_open(loop, ends[0], direction, ret, e);
+
+	if (r < 0) {
+		fd_close(ends[0]);
+		fd_close(ends[1]);
+		return r;
+	}
+	(*ret)->is_pair = true;
+	*ret_fd = ends[1];
+	return 0;
 }
 
 static void stop_waiting(struct stream *s)
@@ -300,4 +321,6 @@ bool stream_is_met(struct stream *s)
 void stream_end(struct stream *s)
 {
 	s->writer_fd = fd_close(s->writer_fd);
+	if (s->is_pair)
+		(void) shutdown(s->fd, SHUT_RD);
 }

@@ -49,6 +49,10 @@ int stream_open_fifo(struct loop *loop, const char *path, enum stream_direction 
 /* A file that output is appended to; it and the folders above are made if they are missing. */
 int stream_open_file(struct loop *loop, const char *path, struct stream **ret, struct err *e);
 
+/* A stream whose other end is *@ret_fd, non-blocking and the caller's. */
+int stream_open_pair(struct loop *loop, enum stream_direction direction, struct stream **ret,
+		     int *ret_fd, struct err *e);
+
 /* After it the ready function is not called any more. Accepts NULL. */
 void stream_close(struct stream *s);
 AUTO_PTR(struct stream, stream_close)
@@ -69,6 +73,6 @@ ssize_t stream_write(struct stream *s, const void *data, size_t bytes);
  * process in the background, maybe after a short process has ended. */
 bool stream_is_met(struct stream *s);
 
-/* No client will write into this fifo any more: what is left in it is read, then end of file. No-op
- * for other kinds. */
+/* No client will write into this fifo or pair any more: what is left in it is read, then end of
+ * file. No-op for other kinds. */
 void stream_end(struct stream *s);

@@ -12,10 +12,9 @@ static const struct {
 	const char *prefix;
 	enum stream_kind kind;
 } kinds[] = {
-	{"fifo://", STREAM_FIFO},
-	{"file://", STREAM_FILE},
-	{"binary://", STREAM_BINARY},
-	{"binary-v2://", STREAM_BINARY_V2},
+	{"fifo://", STREAM_FIFO},         {"file://", STREAM_FILE},
+	{"binary://", STREAM_BINARY},     {"binary-v2://", STREAM_BINARY_V2},
+	{"ttrpc+unix://", STREAM_REMOTE},
 };
 
 static int hex_digit(char c)
@@ -87,6 +86,14 @@ static int parse_args(const char *query, struct stream_name *n, struct err *e)
 	return r;
 }
 
+static int find_id(struct stream_name *n, struct err *e)
+{
+	for (size_t i = 0; i + 1 < n->n_args; i += 2)
+		if (strcmp(n->args[i], "streaming_id") == 0)
+			n->id = n->args[i + 1];
+	return n->id && n->id[0] ? 0 : err_say(e, EINVAL, "it has no streaming_id");
+}
+
 static int parse(const char *text, struct stream_name *n, struct err *e)
 {
 	const char *path = NULL;
@@ -99,8 +106,8 @@ static int parse(const char *text, struct stream_name *n, struct err *e)
 	}
 	if (!path && text[0] != '/')
 		return err_say(e, ENOTSUP,
-			       "not supported: a path, fifo://, file://, binary:// and "
-			       "binary-v2:// are");
+			       "not supported: a path, fifo://, file://, binary://, "
+			       "binary-v2:// and ttrpc+unix:// are");
 	/* A bare path is taken as it is. */
 	if (!path) {
 		n->kind = STREAM_FIFO;
@@ -116,7 +123,10 @@ static int parse(const char *text, struct stream_name *n, struct err *e)
 		return err_sys(e, errno, "read its path");
 	if (n->path[0] != '/')
 		return err_say(e, EINVAL, "its path is not absolute");
-	return parse_args(query, n, e);
+
+	int r = parse_args(query, n, e);
+
+	return r == 0 && n->kind == STREAM_REMOTE ? find_id(n, e) : r;
 }
 
 int stream_name_parse(const char *text, struct stream_name *ret, struct err *e)

@@ -8,13 +8,16 @@ were answered as they must be.
 """
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pathlib
 import signal
+import struct
 import sys
+import threading
 
-from task_client import NOT_FOUND, OK, Client, Message, connected, decode, encode
+from task_client import INVALID_ARGUMENT, NOT_FOUND, OK, UNIMPLEMENTED, Client, Message, connected, decode, encode
 
 SOCKET, FOLDER = sys.argv[1], pathlib.Path(sys.argv[2])
 SANDBOX = "containerd.runtime.sandbox.v1.Sandbox"
@@ -74,7 +77,7 @@ def begin(parent: str = "") -> int:
 class Container:
     """One that was started. It has a connection of its own, as containerd opens it."""
 
-    def __init__(self, name: str, pod: int, shares_pids: bool) -> None:
+    def __init__(self, name: str, pod: int, shares_pids: bool, io: Message | None = None) -> None:
         self.name, self.client = name, Client(SOCKET)
         bundle = FOLDER / name
         config = json.loads((bundle / "config.json").read_text())
@@ -85,7 +88,7 @@ class Container:
         config["annotations"] = {"io.kubernetes.cri.container-type": "container", "io.kubernetes.cri.sandbox-id": "pod"}
         (bundle / "config.json").write_text(json.dumps(config))
         assert call(self.client, SANDBOX, "Platform", {1: "pod"})[1]
-        self.do("Create", {2: str(bundle), 6: f"file://{bundle}/out", 7: f"file://{bundle}/err"})
+        self.do("Create", {2: str(bundle), **(io or {6: f"file://{bundle}/out", 7: f"file://{bundle}/err"})})
         assert int(self.do("Connect")[2]) > 0
         self.do("Start")
 
@@ -104,6 +107,77 @@ class Container:
     def print(self) -> None:
         for line in (FOLDER / self.name / "out").read_text().splitlines():
             print(f"{self.name}: {line}")
+
+
+class Stream:
+    """A standard stream that containerd carries over its connection to the shim (io_type = "streaming"): what is sent is
+    input, what is read is output. Whoever reads says how much it takes."""
+
+    WINDOW = 65536
+
+    def __init__(self, name: str, client: Client | None = None) -> None:
+        self.client = client or Client(SOCKET)
+        self.number = self.client.stream
+        self.client.stream += 2
+        self.window = 0  # of what is sent
+        self.left = 0  # of what is read
+        opening = encode({1: "containerd.services.streaming.v1.Streaming", 2: "Stream"})
+        self._frame(1, 2, opening)
+        self.say("containerd.services.streaming.v1.StreamInit", encode({1: name}))
+        assert self.hear()[0] == "google.protobuf.Empty"
+
+    def _frame(self, kind: int, flags: int, body: bytes) -> None:
+        self.client.socket.sendall(struct.pack(">IIBB", len(body), self.number, kind, flags) + body)
+
+    def say(self, kind: str, value: bytes) -> None:
+        self._frame(3, 0, encode({1: kind, 2: value}))
+
+    def hear(self) -> tuple[str, bytes]:
+        """The next message; no type: the stream has ended."""
+        size, number, kind, flags = struct.unpack(">IIBB", self.client._receive(10))
+        body = self.client._receive(size)
+        assert (number, kind) == (self.number, 3), (number, kind, body)
+        if flags & 1:
+            return "", b""
+        answer = decode(body)
+        return bytes(answer[1]).decode(), bytes(answer.get(2, b""))
+
+    def read(self, size: int) -> bytes:
+        """As much as that, or all until the end."""
+        data = b""
+        while len(data) < size:
+            if self.left == 0:
+                self.left = min(self.WINDOW, size - len(data))
+                self.say("containerd.types.transfer.WindowUpdate", encode({1: self.left}))
+            kind, value = self.hear()
+            if not kind:
+                break
+            assert kind == "containerd.types.transfer.Data", kind
+            part = bytes(decode(value)[1])
+            assert len(part) <= min(self.left, 32 << 10), len(part)
+            self.left -= len(part)
+            data += part
+        return data
+
+    def write(self, data: bytes) -> None:
+        while data:
+            while self.window == 0:
+                kind, value = self.hear()
+                assert kind == "containerd.types.transfer.WindowUpdate", kind
+                self.window += int(decode(value)[1])
+            part = data[: min(self.window, 32 << 10)]
+            self.say("containerd.types.transfer.Data", encode({1: part}))
+            self.window -= len(part)
+            data = data[len(part) :]
+
+    def end(self) -> None:
+        """Sends no more."""
+        self._frame(3, 1 | 4, b"")
+
+
+def streamed(name: str, *kinds: str) -> Message:
+    numbers = {"stdin": 5, "stdout": 6, "stderr": 7}
+    return {numbers[kind]: f"ttrpc+unix://{SOCKET}?streaming_id={name}-{kind}" for kind in kinds}
 
 
 def mounts_of_server() -> int:
@@ -176,6 +250,47 @@ def case_killed() -> None:
     assert status()[:2] == ("SANDBOX_NOTREADY", 0)
     container.delete()
     sandbox("ShutdownSandbox")
+
+
+def case_streams() -> None:
+    """Streams of containerd 2 with io_type = "streaming"."""
+    pod = begin()
+    # All there before the container is.
+    stdin, stdout, stderr = (Stream(f"first-{kind}") for kind in ("stdin", "stdout", "stderr"))
+    first = Container("first", pod, False, streamed("first", "stdin", "stdout", "stderr"))
+    stdin.write(b"a line\n")
+    assert stdout.read(7) == b"A LINE\n"
+    assert stderr.read(6) == b"error\n"
+    # More than fits anywhere: nothing is lost, and nobody keeps it all.
+    data = hashlib.shake_128(b"streams").hexdigest(1 << 21).encode()
+    writer = threading.Thread(target=lambda: (stdin.write(data), stdin.end()))
+    writer.start()
+    assert stdout.read(1 << 21) == data[: 1 << 21].upper()
+    # containerd is started again: the same stream goes on.
+    stdout.client.close()
+    stdout = Stream("first-stdout")
+    rest = stdout.read(1 << 30)
+    assert rest == data[1 << 21 :].upper(), len(rest)
+    writer.join()
+    assert stderr.read(1) == b""
+    assert first.wait() == 0
+    first.delete()
+    # A client that closes its end of the output is as one that has closed a pipe.
+    stdout = Stream("second-stdout")
+    second = Container("second", pod, False, streamed("second", "stdout"))
+    assert stdout.read(2) == b"y\n"
+    stdout.end()
+    assert second.wait() == 0
+    second.delete()
+    # More than was asked for, and what is no stream.
+    stdin = Stream("third-stdin")
+    stdin.say("containerd.types.transfer.Data", encode({1: b"too early"}))
+    code = stdin.client.receive()[0]
+    assert code == INVALID_ARGUMENT, code
+    code, words, _ = POD.ask("Stream", {}, "containerd.services.streaming.v1.Streaming")
+    assert code == UNIMPLEMENTED, (code, words)
+    print("streams went on")
+    end()
 
 
 def case_left() -> None:

@@ -60,7 +60,10 @@ TEST(what_is_no_name_is_refused)
 	CHECK_EQ(result("binary:///a%2"), -EINVAL);
 	CHECK_EQ(result("binary:///a%zz"), -EINVAL);
 	CHECK_EQ(result("binary:///a?b=%00"), -EINVAL);
-	CHECK_EQ(result("ttrpc+unix:///s?streaming_id=x"), -ENOTSUP);
+	CHECK_EQ(result("ttrpc+unix:///s?streaming_id=x"), 0);
+	CHECK_EQ(result("ttrpc+unix:///s?streaming_id="), -EINVAL);
+	CHECK_EQ(result("ttrpc+unix:///s?other=x"), -EINVAL);
+	CHECK_EQ(result("grpc+unix:///s?streaming_id=x"), -ENOTSUP);
 	CHECK_EQ(result("relative"), -ENOTSUP);
 	CHECK_EQ(result(""), -ENOTSUP);
 	for (int i = 0; i < 40; i++)
