@@ -162,7 +162,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0 || loop_new(&loop, NULL) < 0)
 		abort();
 	if (data[0] % 2 == 0) {
-		if (ttrpc_server_new(loop, services, ARRAY_LEN(services), &parking, &server, NULL) < 0 ||
+		if (ttrpc_server_new(loop, services, ARRAY_LEN(services), &parking, &server, NULL) <
+			    0 ||
 		    ttrpc_server_serve(server, sv[1], NULL) < 0)
 			abort();
 	} else {

@@ -25,7 +25,7 @@ cri_image() {
 	image_make "$IMAGE" "$WORK/image"
 }
 
-# Without CAP_SYS_RESOURCE runc cannot lower what CRI wants to lower.
+# SANDBOX_KEYS are more keys of the handler kata-sandbox. Without CAP_SYS_RESOURCE runc cannot lower what CRI wants to lower.
 cri_configure() {
 	cat >"$WORK/containerd.toml" <<-EOF
 		version = 2
@@ -48,6 +48,7 @@ cri_configure() {
 		  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.kata-sandbox]
 		    runtime_type = "io.containerd.kata.v2"
 		    sandboxer = "shim"
+		    ${SANDBOX_KEYS:-}
 		    privileged_without_host_devices = true
 	EOF
 }
