@@ -68,7 +68,7 @@ pod() {
 	local id=$1
 	shift
 	export POD
-	kata run -d --bundle "$(bundle "b-$id" "$in_pod" "$@")" "$id" </dev/null >"$WORK/$id.out" 2>&1
+	kata --log "$WORK/log" run -d --bundle "$(bundle "b-$id" "$in_pod" "$@")" "$id" </dev/null >"$WORK/$id.out" 2>&1
 }
 
 # What is the same for a virtual Ethernet and a virtio card.
@@ -247,10 +247,40 @@ datagram_arrives() {
 	same interfaces "$before" "$(interfaces "$POD")"
 }
 
+@test "addresses and routes that are taken away go in the guest, and what is left out is told once" {
+	pod_network
+	ip -n "$POD" link add br0 type bridge
+	ip -n "$POD" link add port0 type veth peer name port1
+	ip -n "$POD" link set port0 up master br0
+	ip -n "$POD" addr add 10.77.1.2/24 dev eth0
+	ip -n "$POD" addr add fd77::2/64 dev eth0 nodad
+	pod c1 sleep 1000
+	has_line c1 'inet 10.77.1.2/24' addr show dev eth0
+	has_line c1 'default via 10.77.0.1' route
+	ip -n "$POD" route del default
+	wait_for 60 has_no_line c1 'default' route
+	ip -n "$POD" addr del 10.77.1.2/24 dev eth0
+	wait_for 60 has_no_line c1 '10.77.1.2' addr show dev eth0
+	ip -n "$POD" addr del fd77::2/64 dev eth0
+	wait_for 60 has_no_line c1 'fd77::2' addr show dev eth0
+	has_line c1 'inet 10.77.0.2/24' addr show dev eth0
+	ip -n "$POD" route add default via 10.77.0.1
+	wait_for 60 has_line c1 'default via 10.77.0.1' route
+	[ "$(grep -c "ignoring interface 'port0'.*belongs to another" "$WORK/log")" = 1 ]
+	kata delete --force c1
+}
+
 has_line() {
 	local id=$1 text=$2
 	shift 2
 	kata exec "$id" ip "$@" </dev/null 2>&1 | grep -qF "$text"
+}
+
+# has_no_line ID TEXT ARG...: ip in the container is answered, without that.
+has_no_line() {
+	local id=$1 text=$2 out
+	shift 2
+	out=$(kata exec "$id" ip "$@" </dev/null) && ! grep -qF "$text" <<<"$out"
 }
 
 has_no() {

@@ -63,13 +63,14 @@ void network_free_interfaces(Types__Interface **list, size_t n);
  *
  * Routes without a gateway are set first, whatever their order in @list, because the gateways of
  * the others are reached by them. One that has the destination and metric of a present one takes
- * its place. Afterwards those routes are removed that an earlier call has set for an interface
- * that @list names, and that @list does not have. All others stay: the kernel's, for addresses;
- * those of other interfaces; those that containers have set.
+ * its place. Afterwards those routes are removed that an earlier call has set and that @list does
+ * not have: all of them if @list is @complete, else those of an interface that it names. All others
+ * stay: the kernel's, for addresses, and those that containers have set.
  *
  * Returns 0, -EINVAL, -ENODEV, or -errno.
  */
-int network_set_routes(struct network *n, Types__Route *const *list, size_t count, struct err *e);
+int network_set_routes(struct network *n, Types__Route *const *list, size_t count, bool complete,
+		       struct err *e);
 
 /* The unicast routes of the main table; freed with network_free_routes(). */
 int network_list_routes(struct network *n, Types__Route ***ret, size_t *ret_n, struct err *e);

@@ -91,7 +91,8 @@ struct outcome {
 	struct route *set; /* those that are set, and room for those of before */
 	size_t n_set;
 	const struct links *links;
-	bool whole;
+	bool whole;    /* it did not fail */
+	bool complete; /* it has all that the host wants */
 };
 
 static bool names_device(const struct outcome *o, int device)
@@ -111,9 +112,15 @@ static bool *devices_named(const struct outcome *o)
 	return named;
 }
 
-/* Goes through the routes of earlier requests: removes from the kernel those of interfaces that
- * this one names, unless it has them; puts those that stay behind the new ones, and their number
- * into @ret_n. When the request has failed, none is removed. */
+/* Whether a route of an earlier request, which @o does not have, is not wanted any more. @l: its
+ * interface. */
+static bool is_obsolete(const struct outcome *o, const struct link *l, const bool *named)
+{
+	return o->whole && (o->complete || (l && named[l - o->links->list]));
+}
+
+/* Goes through the routes of earlier requests: removes from the kernel those that are not wanted
+ * any more; puts those that stay behind the new ones, and their number into @ret_n. */
 static int merge(int fd, const struct network *n, const struct outcome *o,
 		 const struct route *sorted, const bool *named, size_t *ret_n, struct err *e)
 {
@@ -128,7 +135,7 @@ static int merge(int fd, const struct network *n, const struct outcome *o,
 		if (bsearch(old, sorted, o->n_set, sizeof *old, route_compare) ||
 		    (old->device > 0 && !l))
 			continue;
-		if (r == 0 && o->whole && l && named[l - o->links->list]) {
+		if (r == 0 && is_obsolete(o, l, named)) {
 			r = remove_one(fd, old, e);
 			if (r == 0)
 				continue;
@@ -217,7 +224,8 @@ static int plan_all(struct network *n, Types__Route *const *list, size_t count,
 	return 0;
 }
 
-int network_set_routes(struct network *n, Types__Route *const *list, size_t count, struct err *e)
+int network_set_routes(struct network *n, Types__Route *const *list, size_t count, bool complete,
+		       struct err *e)
 {
 	if (count > NETWORK_ROUTES_MAX)
 		return err_say(e, EINVAL, "%zu routes are more than %d", count, NETWORK_ROUTES_MAX);
@@ -225,7 +233,7 @@ int network_set_routes(struct network *n, Types__Route *const *list, size_t coun
 	auto_close int fd = nl_open(NETLINK_ROUTE, e);
 	auto_free size_t *from = NULL;
 	struct links links = {0};
-	struct outcome o = {.links = &links};
+	struct outcome o = {.links = &links, .complete = complete};
 	int r = fd < 0 ? fd : links_read(fd, &links, e);
 
 	if (r == 0)

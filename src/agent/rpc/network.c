@@ -137,7 +137,7 @@ void network_rpc_update_routes(struct rpc *rpc, struct ttrpc_call *call, const v
 		r = err_say(&e, EINVAL, "the routes are missing");
 	else
 		r = network_set_routes(rpc->network, req->routes->routes, req->routes->n_routes,
-				       &e);
+				       req->routes->complete, &e);
 	if (r < 0)
 		ttrpc_answer(call, r, &e);
 	else

@@ -206,7 +206,25 @@ static void remove_gone(struct interfaces *all, struct hv *hv, msec_t deadline)
 	}
 }
 
-static int add_new(struct interfaces *all, struct hv *hv, msec_t deadline, struct err *e)
+/* Once for each interface and reason, not at every look. */
+static void warn_of_link(const struct network_facts *before, const struct network_link *l,
+			 const char *why)
+{
+	const char *then = NULL;
+
+	for (size_t i = 0; i < before->n_links; i++) {
+		const struct network_link *b = &before->links[i];
+
+		if (b->index == l->index && !network_wants(before, b, &then) && then &&
+		    strcmp(then, why) == 0)
+			return;
+	}
+	log_warn("ignoring interface '%s' of the network namespace: %s", l->name, why);
+}
+
+/* @before: the facts of the look before this one. */
+static int add_new(struct interfaces *all, const struct network_facts *before, struct hv *hv,
+		   msec_t deadline, struct err *e)
 {
 	const struct network_facts *f = &all->facts;
 	int r = 0;
@@ -220,8 +238,7 @@ static int add_new(struct interfaces *all, struct hv *hv, msec_t deadline, struc
 		if (network_wants(f, l, &why))
 			r = add_interface(all, l, hv, deadline, e);
 		else if (why)
-			log_warn("ignoring interface '%s' of the network namespace: %s", l->name,
-				 why);
+			warn_of_link(before, l, why);
 		if (r == -ENODEV) { /* it has gone since the look */
 			err_clear(e);
 			r = 0;
@@ -230,19 +247,28 @@ static int add_new(struct interfaces *all, struct hv *hv, msec_t deadline, struc
 	return r;
 }
 
+static int look(struct interfaces *all, struct hv *hv, msec_t deadline, struct err *e)
+{
+	struct network_facts now, before;
+	int r = network_scan(all->network, &now, e);
+
+	if (r < 0)
+		return r;
+	before = all->facts;
+	all->facts = now;
+	remove_gone(all, hv, deadline);
+	r = add_new(all, &before, hv, deadline, e);
+	network_facts_fini(&before);
+	return r;
+}
+
 int interfaces_update(struct interfaces *all, struct hv *hv, msec_t deadline, struct err *e)
 {
 	int r = 0;
 
 	pthread_mutex_lock(&all->lock);
-	if (all->network) {
-		network_facts_fini(&all->facts);
-		r = network_scan(all->network, &all->facts, e);
-	}
-	if (r == 0 && all->network) {
-		remove_gone(all, hv, deadline);
-		r = add_new(all, hv, deadline, e);
-	}
+	if (all->network)
+		r = look(all, hv, deadline, e);
 	pthread_mutex_unlock(&all->lock);
 	return r;
 }
@@ -255,7 +281,7 @@ struct teller {
 	msec_t deadline;
 };
 
-/* Asks unless the agent was asked the same before. */
+/* Asks unless the agent was asked the same before. Returns 1 if it was asked, 0, or -errno. */
 static int tell(const struct teller *t, const char *method, ProtobufCMessage *swallow_message,
 		struct told *told, struct err *e)
 {
@@ -275,9 +301,10 @@ static int tell(const struct teller *t, const char *method, ProtobufCMessage *sw
 		return r;
 	free(told->packed);
 	*told = (struct told){.packed = take_ptr(packed), .bytes = bytes};
-	return 0;
+	return 1;
 }
 
+/* Returns as tell(). */
 static int tell_interface(const struct teller *t, const struct network_facts *f,
 			  struct interface *i, struct err *e)
 {
@@ -286,13 +313,17 @@ static int tell_interface(const struct teller *t, const struct network_facts *f,
 	Grpc__UpdateInterfaceRequest *q = interface_words(f, &i->as, mtu, path);
 	int r = tell(t, "UpdateInterface", q ? &q->base : NULL, &i->told, e);
 
-	return err_wrap(e, r, "set up interface '%s' in the guest", i->as.name);
+	return r < 0 ? err_wrap(e, r, "set up interface '%s' in the guest", i->as.name) : r;
 }
 
 static int tell_rest(const struct teller *t, struct interfaces *all,
 		     const struct network_link *const *links, size_t n, struct err *e)
 {
-	Grpc__UpdateRoutesRequest *routes = route_words(&all->facts, links, n, !all->routes.bytes);
+	Grpc__UpdateRoutesRequest *routes = route_words(&all->facts, links, n, !all->warned);
+
+	all->warned = true;
+	if (routes)
+		routes->routes->complete = t->sb->agent.knows_networks;
 	int r = tell(t, "UpdateRoutes", routes ? &routes->base : NULL, &all->routes, e);
 
 	if (r < 0)
@@ -305,24 +336,31 @@ static int tell_rest(const struct teller *t, struct interfaces *all,
 		return 0;
 	}
 	r = tell(t, "AddARPNeighbors", neighbours ? &neighbours->base : NULL, &all->neighbours, e);
-	return err_wrap(e, r, "set up the guest's neighbours");
+	return r < 0 ? err_wrap(e, r, "set up the guest's neighbours") : 0;
 }
 
 static int tell_all(const struct teller *t, struct interfaces *all, struct err *e)
 {
 	const struct network_link *links[HV_DEVICES_MAX];
+	bool told = false;
 	size_t n = 0;
 	int r = 0;
 
 	list_for_each (pos, &all->list) {
 		struct interface *i = interface_of(pos);
 
-		if (r == 0 && !i->stays && n < HV_DEVICES_MAX) {
+		if (r >= 0 && !i->stays && n < HV_DEVICES_MAX) {
 			links[n++] = &i->as;
 			r = tell_interface(t, &all->facts, i, e);
+			told |= r > 0;
 		}
 	}
-	return r < 0 || n == 0 ? r : tell_rest(t, all, links, n, e);
+	/* With an address that is taken away, or a new name, the guest's kernel removes routes. */
+	if (told)
+		forget(&all->routes);
+	if (r < 0 || (n == 0 && all->routes.bytes == 0))
+		return r < 0 ? r : 0;
+	return tell_rest(t, all, links, n, e);
 }
 
 int interfaces_tell(struct sandbox *sb, struct worker *w, msec_t deadline, struct err *e)

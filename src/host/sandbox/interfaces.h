@@ -36,6 +36,7 @@ struct interfaces {
 	struct network_facts facts; /* of the last look */
 	struct list list;           /* struct interface */
 	struct told routes, neighbours;
+	bool warned; /* of routes that the guest does not get */
 	unsigned long last_id;
 
 	/* The loop's. */

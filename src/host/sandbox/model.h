@@ -140,6 +140,7 @@ struct agent {
 	bool knows_oci_1_2;
 	bool knows_pods, knows_users;
 	bool lists_processes;
+	bool knows_networks; /* more of them than upstream's protocol says */
 };
 
 /* What is no part's is the loop's, or does not change. */

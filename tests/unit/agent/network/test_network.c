@@ -140,7 +140,7 @@ TEST(more_than_the_limits_is_refused_before_anything_is_done)
 		routes[i] = &route;
 	for (int i = 0; i <= NETWORK_ADDRESSES_MAX; i++)
 		addresses[i] = &address;
-	CHECK_EQ(network_set_routes(n, routes, NETWORK_ROUTES_MAX + 1, NULL), -EINVAL);
+	CHECK_EQ(network_set_routes(n, routes, NETWORK_ROUTES_MAX + 1, false, NULL), -EINVAL);
 	CHECK_EQ(network_add_neighbours(n, none, NETWORK_NEIGHBOURS_MAX + 1, NULL), -EINVAL);
 	want(&w, "pod0", "02:00:5e:00:53:01");
 	w.ipaddresses = addresses;
@@ -173,8 +173,8 @@ TEST(routes_of_an_interface_that_is_gone_are_forgotten)
 	b.dest = (char *) "10.2.0.0/16";
 	b.device = (char *) "pod1";
 	b.scope = RT_SCOPE_LINK;
-	CHECK_EQ(network_set_routes(n, list, 1, NULL), 0);
-	CHECK_EQ(network_set_routes(n, other, 1, NULL), 0);
+	CHECK_EQ(network_set_routes(n, list, 1, false, NULL), 0);
+	CHECK_EQ(network_set_routes(n, other, 1, false, NULL), 0);
 	CHECK_EQ(network_list_routes(n, &all, &count, NULL), 0);
 	CHECK(count >= 2);
 	network_free_routes(all, count);
@@ -186,6 +186,50 @@ TEST(routes_of_an_interface_that_is_gone_are_forgotten)
 	nl_begin(&q, RTM_DELLINK, 0, &info, sizeof info);
 	CHECK_EQ(nl_ask(fd, &q, NULL), 0);
 	/* It is named no more, and its route went with it. */
-	CHECK_EQ(network_set_routes(n, list, 1, NULL), -ENODEV);
-	CHECK_EQ(network_set_routes(n, other, 1, NULL), 0);
+	CHECK_EQ(network_set_routes(n, list, 1, false, NULL), -ENODEV);
+	CHECK_EQ(network_set_routes(n, other, 1, false, NULL), 0);
+}
+
+static bool has_route(struct network *n, const char *dest)
+{
+	Types__Route **all = NULL;
+	size_t count = 0;
+	bool found = false;
+
+	CHECK_EQ(network_list_routes(n, &all, &count, NULL), 0);
+	for (size_t i = 0; i < count; i++)
+		found |= strcmp(all[i]->dest, dest) == 0;
+	network_free_routes(all, count);
+	return found;
+}
+
+TEST(a_complete_list_without_an_interface_takes_its_routes_away)
+{
+	auto_ptr(network_free) struct network *n = NULL;
+	Types__Route a = TYPES__ROUTE__INIT, b = TYPES__ROUTE__INIT, *list[] = {&a, &b};
+	Types__Interface w;
+
+	enter_room();
+	CHECK_EQ(network_new(&n, NULL), 0);
+	make_link(1);
+	make_link(2);
+	want(&w, "pod0", "02:00:5e:00:53:01");
+	CHECK_EQ(set(n, &w), 0);
+	want(&w, "pod1", "02:00:5e:00:53:02");
+	CHECK_EQ(set(n, &w), 0);
+	a.dest = (char *) "10.1.0.0/16";
+	a.device = (char *) "pod0";
+	a.scope = RT_SCOPE_LINK;
+	b.dest = (char *) "10.2.0.0/16";
+	b.device = (char *) "pod1";
+	b.scope = RT_SCOPE_LINK;
+	CHECK_EQ(network_set_routes(n, list, 2, true, NULL), 0);
+	/* Hosts that do not say so may tell of one interface at a time. */
+	CHECK_EQ(network_set_routes(n, list, 1, false, NULL), 0);
+	CHECK(has_route(n, "10.2.0.0/16"));
+	CHECK_EQ(network_set_routes(n, list, 1, true, NULL), 0);
+	CHECK(has_route(n, "10.1.0.0/16"));
+	CHECK(!has_route(n, "10.2.0.0/16"));
+	CHECK_EQ(network_set_routes(n, NULL, 0, true, NULL), 0);
+	CHECK(!has_route(n, "10.1.0.0/16"));
 }
