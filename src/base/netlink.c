@@ -74,6 +74,19 @@ size_t nl_nest(struct nl_request *q, uint16_t type)
 	return at;
 }
 
+size_t nl_record(struct nl_request *q, const void *head, size_t bytes)
+{
+	size_t at = NLMSG_ALIGN(q->header.nlmsg_len);
+
+	if (q->overflow || bytes > sizeof q->bytes - at) {
+		q->overflow = true;
+		return at;
+	}
+	memcpy(q->bytes + at, head, bytes);
+	q->header.nlmsg_len = (uint32_t) (at + bytes);
+	return at;
+}
+
 void nl_nest_end(struct nl_request *q, size_t nest)
 {
 	struct nlattr attribute;

@@ -57,6 +57,10 @@ void nl_put_string(struct nl_request *q, uint16_t type, const char *text);
 size_t nl_nest(struct nl_request *q, uint16_t type);
 void nl_nest_end(struct nl_request *q, size_t nest);
 
+/* Adds a record that begins with its length, and holds attributes until nl_nest_end(): a struct
+ * rtnexthop. @head is its fixed part. */
+size_t nl_record(struct nl_request *q, const void *head, size_t bytes);
+
 /* A socket for @protocol, NETLINK_ROUTE for instance, in the caller's network namespace. Returns a
  * descriptor or -errno. */
 int nl_open(int protocol, struct err *e);

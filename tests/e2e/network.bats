@@ -52,7 +52,7 @@ interfaces() {
 }
 
 # The host's programs, because busybox has neither datagrams nor all of a route.
-in_pod='.process.capabilities |= map_values(. + ["CAP_NET_RAW"])
+in_pod='.process.capabilities |= map_values(. + ["CAP_NET_RAW", "CAP_NET_ADMIN"])
 	| .mounts += [{"destination": "/host", "type": "bind", "source": "/usr", "options": ["rbind", "ro"]}]
 	| .linux.namespaces |= map(if .type == "network" then .path = "/run/netns/\($ENV.POD)" else . end)'
 
@@ -74,8 +74,8 @@ pod() {
 # What is the same for a virtual Ethernet and a virtio card.
 same_facts() {
 	jq -S '[.[] | if .ifname then {ifname, mtu, address, flags: (.flags | sort),
-			addr_info: ([.addr_info[] | {family, local, prefixlen, scope}] | sort)}
-		else del(.pref) end] | sort'
+			addr_info: ([.addr_info[] | {family, local, address, prefixlen, scope, broadcast, "label": .label, deprecated}] | sort)}
+		else . end] | sort'
 }
 
 # as_runc ID: the same bundle with both.
@@ -83,13 +83,17 @@ as_runc() {
 	local dir ip part
 	export POD
 	ip=$(on_host ip)
-	dir=$(bundle "b-$1" "$in_pod" sh -c "$ip -j addr; echo; $ip -j route; echo; $ip -6 -j route")
+	# A kernel looks for carriers and for others with its IPv6 addresses when it likes.
+	dir=$(bundle "b-$1" "$in_pod" sh -c "n=0
+		while ip addr | grep -qE 'NO-CARRIER|tentative' && [ \$n -lt 300 ]; do n=\$((n + 1)); sleep 0.2; done
+		$ip -j addr; $ip -d -j route show table all; $ip -d -6 -j route show table all
+		$ip -d -j rule; $ip -d -6 -j rule; $ip -j neigh show nud permanent")
 	runc --root "$WORK/runc" run --bundle "$dir" "$1" >"$WORK/runc.out" </dev/null
 	kata run --bundle "$dir" "$1" >"$WORK/kata.out" </dev/null
 	for part in runc kata; do
-		same_facts <"$WORK/$part.out" >"$WORK/$part.facts"
+		same_facts <"$WORK/$part.out" >"$WORK/$part.facts" || return 1
 	done
-	diff "$WORK/runc.facts" "$WORK/kata.facts"
+	diff "$WORK/runc.facts" "$WORK/kata.facts" || return 1
 	cat "$WORK/kata.facts"
 }
 
@@ -113,6 +117,65 @@ as_runc() {
 	grep -q '"onlink"' <<<"$output"
 	grep -q '"local": "fd77::5"' <<<"$output"
 	same interfaces "$before" "$(interfaces "$POD")"
+}
+
+@test "tables, rules, kinds of routes and several next hops are those of the namespace, as under runc" {
+	pod_network
+	link "$POD" eth1 gw1
+	ip -n "$POD" addr add 10.78.0.2/24 brd + dev eth1
+	ip -n "$POD" addr add fd78::2/64 dev eth1 nodad
+	# As the plugin ptp does, and as a tunnel has it.
+	ip -n "$POD" addr add 10.70.0.2/24 dev eth1
+	ip -n "$POD" route del 10.70.0.0/24 dev eth1
+	ip -n "$POD" addr add 10.71.0.2 peer 10.71.0.1/32 dev eth1
+	ip -n "$POD" addr add 10.72.0.2/24 dev eth1 label eth1:x metric 30
+	ip -n "$POD" addr add fd79::2/64 dev eth1 nodad noprefixroute preferred_lft 0
+	# As the plugin sbr does.
+	ip -n "$POD" rule add from 10.78.0.2 table 100
+	ip -n "$POD" route add default via 10.78.0.1 dev eth1 table 100 proto static
+	ip -n "$POD" -6 rule add from fd78::2/64 table 1000 prio 44
+	ip -n "$POD" -6 route add default via fd78::1 table 1000
+	ip -n "$POD" rule add not fwmark 0x10/0xff iif eth0 lookup main suppress_prefixlength 0 prio 30
+	ip -n "$POD" rule add ipproto tcp sport 100-200 dport 80 uidrange 0-7 oif eth1 prohibit prio 31
+	ip -n "$POD" rule add to 10.90.0.0/16 goto 32766 prio 32
+	ip -n "$POD" rule del prio 32767
+	ip -n "$POD" route add blackhole 10.80.0.0/16
+	ip -n "$POD" route add unreachable 10.81.0.0/16 metric 7
+	ip -n "$POD" route add prohibit 10.82.0.0/16 table 100
+	ip -n "$POD" route add throw 10.83.0.0/16 table 100
+	ip -n "$POD" -6 route add blackhole fd80::/32
+	ip -n "$POD" -6 route add unreachable fd81::/32 metric 9
+	ip -n "$POD" route add 10.84.0.0/16 nexthop via 10.77.0.1 weight 3 nexthop via 10.99.0.1 dev eth1 onlink
+	ip -n "$POD" -6 route add fd84::/32 nexthop via fd78::1 dev eth1 nexthop via fd78::5 dev eth1 weight 2
+	ip -n "$POD" route add 10.85.0.0/16 via inet6 fd78::1 dev eth1
+	ip -n "$POD" route add 10.86.0.0/16 via 10.77.0.1 mtu lock 1300 advmss 1200 initcwnd 12 proto 77
+	ip -n "$POD" route add local 10.87.0.0/16 dev lo table 200
+	ip -n "$POD" neigh add 10.77.0.99 lladdr 02:00:00:00:00:99 dev eth0 nud permanent
+	run -0 as_runc c1
+	grep -q '"table": "1000"' <<<"$output"
+	grep -q '"src": "10.78.0.2"' <<<"$output"
+	grep -q '"type": "prohibit"' <<<"$output"
+	grep -q '"nexthops"' <<<"$output"
+	grep -q '02:00:00:00:00:99' <<<"$output"
+}
+
+@test "rules and routes that change while a container runs are followed" {
+	pod_network
+	ip -n "$POD" rule add from 10.77.0.2 table 100
+	pod c1 sleep 1000
+	has_line c1 'from 10.77.0.2 lookup 100' rule
+	ip -n "$POD" rule add to 10.90.0.0/16 table 101
+	ip -n "$POD" route add unreachable 10.91.0.0/16 table 101
+	wait_for 60 has_line c1 'from all to 10.90.0.0/16 lookup 101' rule
+	wait_for 60 has_line c1 'unreachable 10.91.0.0/16' route show table 101
+	kata exec c1 ip rule add from 10.77.0.77 table 102
+	ip -n "$POD" rule del from 10.77.0.2 table 100
+	ip -n "$POD" route del unreachable 10.91.0.0/16 table 101
+	wait_for 60 has_no_line c1 'lookup 100' rule
+	wait_for 60 has_no_line c1 'unreachable' route show table 101
+	# What a container has made stays.
+	has_line c1 'from 10.77.0.77 lookup 102' rule
+	kata delete --force c1
 }
 
 # ask NAMESPACE ADDRESS: what is answered there.

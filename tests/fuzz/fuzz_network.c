@@ -3,6 +3,7 @@
  * of a namespace. The first byte chooses the size of the head that was asked for; the rest are
  * messages.
  */
+#include <linux/fib_rules.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
@@ -30,12 +31,12 @@ static void say(const struct network_facts *f)
 			links[n++] = &f->links[i];
 	}
 	for (size_t i = 0; i < n; i++) {
-		Grpc__UpdateInterfaceRequest *q = interface_words(f, links[i], 1500, "");
+		Grpc__UpdateInterfaceRequest *q = interface_words(f, links[i], 1500, "", true);
 
 		ttrpc_message_free(q ? &q->base : NULL);
 	}
 
-	Grpc__UpdateRoutesRequest *routes = route_words(f, links, n, false);
+	Grpc__UpdateRoutesRequest *routes = route_words(f, links, n, true, false);
 	Grpc__AddARPNeighborsRequest *neighbours = neighbour_words(f, links, n);
 
 	ttrpc_message_free(routes ? &routes->base : NULL);
@@ -47,7 +48,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	static const size_t heads[] = {sizeof(struct ifinfomsg), sizeof(struct ifaddrmsg),
-				       sizeof(struct rtmsg), sizeof(struct ndmsg)};
+				       sizeof(struct rtmsg), sizeof(struct ndmsg),
+				       sizeof(struct fib_rule_hdr)};
 	struct network_facts f = {0};
 	bool interrupted = false;
 	uint8_t *copy = bytes ? malloc(bytes) : NULL;
@@ -56,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		return 0;
 	/* Aligned as a buffer of netlink is. */
 	memcpy(copy, data + 1, bytes - 1);
-	if (nl_read(copy, bytes - 1, 1, heads[data[0] % 4], add, &f, &interrupted, NULL) >= 0)
+	if (nl_read(copy, bytes - 1, 1, heads[data[0] % 5], add, &f, &interrupted, NULL) >= 0)
 		say(&f);
 	network_facts_fini(&f);
 	free(copy);

@@ -16,7 +16,9 @@
 
 struct present_address {
 	struct ip ip;
-	bool dynamic; /* a router has announced it: it comes and goes by itself */
+	struct ip peer; /* family 0: none */
+	bool no_route;  /* to its network */
+	bool dynamic;   /* a router has announced it: it comes and goes by itself */
 };
 
 struct present {
@@ -30,6 +32,19 @@ static void present_drop(void *arg)
 	struct present *p = arg;
 
 	p->n = 0;
+}
+
+static struct ip peer_of(const struct ifaddrmsg *info, const struct nl_value *a,
+			 const struct ip *own)
+{
+	const struct nl_value *v = &a[IFA_ADDRESS];
+	struct ip peer;
+
+	if (!a[IFA_LOCAL].data || ip_set(&peer, info->ifa_family, v->data, v->bytes) < 0 ||
+	    memcmp(peer.bytes, own->bytes, sizeof peer.bytes) == 0)
+		return (struct ip){0};
+	peer.prefix = info->ifa_prefixlen;
+	return peer;
 }
 
 static int present_add(void *arg, const struct nl_message *m, struct err *e)
@@ -54,6 +69,8 @@ static int present_add(void *arg, const struct nl_message *m, struct err *e)
 	ip.prefix = info->ifa_prefixlen;
 	p->list[p->n++] = (struct present_address){
 		.ip = ip,
+		.peer = peer_of(info, a, &ip),
+		.no_route = nl_u32(&a[IFA_FLAGS]) & IFA_F_NOPREFIXROUTE,
 		.dynamic = !(info->ifa_flags & IFA_F_PERMANENT),
 	};
 	return 0;
@@ -72,49 +89,78 @@ static int present_read(int fd, struct present *p, struct err *e)
 	return err_wrap(e, r, "list addresses");
 }
 
+/* The request about one address; @flags is of the header. */
 static void begin(struct nl_request *q, uint16_t type, uint16_t flags, int index,
-		  const struct ip *ip)
+		  const struct address *a)
 {
+	const struct ip *ip = &a->ip, *peer = a->peer.family ? &a->peer : ip;
+	/* The pod's address was the host's to choose; nobody else has it. */
+	uint32_t kind = (ip->family == AF_INET6 ? IFA_F_NODAD : 0) | a->flags;
+	uint8_t scope =
+		ip->family == AF_INET && ip->bytes[0] == 127 ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
 	struct ifaddrmsg info = {
 		.ifa_family = ip->family,
 		.ifa_prefixlen = ip->prefix,
-		/* The pod's address was the host's to choose; nobody else has it. */
-		.ifa_flags = ip->family == AF_INET6 ? IFA_F_NODAD : 0,
-		.ifa_scope = ip->family == AF_INET && ip->bytes[0] == 127 ? RT_SCOPE_HOST
-									  : RT_SCOPE_UNIVERSE,
+		.ifa_flags = (uint8_t) kind,
+		.ifa_scope = a->is_detailed ? a->scope : scope,
 		.ifa_index = (unsigned) index,
 	};
 
 	nl_begin(q, type, flags, &info, sizeof info);
 	nl_put(q, IFA_LOCAL, ip->bytes, ip_bytes(ip->family));
-	nl_put(q, IFA_ADDRESS, ip->bytes, ip_bytes(ip->family));
+	nl_put(q, IFA_ADDRESS, peer->bytes, ip_bytes(ip->family));
+	/* Eight of them have room in the head. */
+	if (kind > UINT8_MAX)
+		nl_put_u32(q, IFA_FLAGS, kind);
 }
 
-static int add_one(int fd, int index, const struct ip *ip, struct err *e)
+static void put_broadcast(struct nl_request *q, const struct address *a)
+{
+	/* RFC 3021: two hosts need none. */
+	if (!a->is_detailed && a->ip.family == AF_INET && a->ip.prefix <= 30) {
+		uint32_t broadcast = ip_broadcast(&a->ip);
+
+		nl_put(q, IFA_BROADCAST, &broadcast, sizeof broadcast);
+	} else if (a->broadcast.family == AF_INET) {
+		nl_put(q, IFA_BROADCAST, a->broadcast.bytes, ip_bytes(AF_INET));
+	}
+}
+
+/* The kernel takes "deprecated" only as a lifetime. */
+static void put_lifetime(struct nl_request *q, const struct address *a)
+{
+	const struct ifa_cacheinfo life = {.ifa_prefered = 0, .ifa_valid = UINT32_MAX};
+
+	if (a->flags & IFA_F_DEPRECATED)
+		nl_put(q, IFA_CACHEINFO, &life, sizeof life);
+}
+
+static int add_one(int fd, int index, const struct address *a, struct err *e)
 {
 	char text[IP_TEXT_MAX];
 	struct nl_request q;
 
-	begin(&q, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, index, ip);
-	/* RFC 3021: two hosts need none. */
-	if (ip->family == AF_INET && ip->prefix <= 30) {
-		uint32_t broadcast = ip_broadcast(ip);
-
-		nl_put(&q, IFA_BROADCAST, &broadcast, sizeof broadcast);
-	}
+	begin(&q, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, index, a);
+	put_broadcast(&q, a);
+	put_lifetime(&q, a);
+	if (a->label && *a->label && a->ip.family == AF_INET)
+		nl_put_string(&q, IFA_LABEL, a->label);
+	if (a->metric > 0)
+		nl_put_u32(&q, IFA_RT_PRIORITY, a->metric);
 
 	int r = nl_ask(fd, &q, e);
 
-	return err_wrap(e, r, "add the address %s", ip_print_network(ip, text));
+	return err_wrap(e, r, "add the address %s", ip_print_network(&a->ip, text));
 }
 
-static int remove_one(int fd, int index, const struct ip *ip, struct err *e)
+static int remove_one(int fd, int index, const struct present_address *p, struct err *e)
 {
+	const struct address a = {.ip = p->ip, .peer = p->peer};
 	char text[IP_TEXT_MAX];
 	struct nl_request q;
 	struct err cause = {0};
 
-	begin(&q, RTM_DELADDR, 0, index, ip);
+	begin(&q, RTM_DELADDR, 0, index, &a);
 
 	int r = nl_ask(fd, &q, &cause);
 
@@ -123,34 +169,37 @@ static int remove_one(int fd, int index, const struct ip *ip, struct err *e)
 		return 0;
 	if (e)
 		*e = cause;
-	return err_wrap(e, r, "remove the address %s", ip_print_network(ip, text));
+	return err_wrap(e, r, "remove the address %s", ip_print_network(&p->ip, text));
 }
 
-static bool among(const struct ip *list, size_t n, const struct ip *ip)
+/* Whether @p can stay. What it has otherwise than wanted and cannot be changed makes it another. */
+static bool is_wanted(const struct address *list, size_t n, const struct present_address *p)
 {
 	for (size_t i = 0; i < n; i++)
-		if (memcmp(&list[i], ip, sizeof *ip) == 0)
+		if (memcmp(&list[i].ip, &p->ip, sizeof p->ip) == 0 &&
+		    memcmp(&list[i].peer, &p->peer, sizeof p->peer) == 0 &&
+		    !(list[i].flags & IFA_F_NOPREFIXROUTE) == !p->no_route)
 			return true;
 	return false;
 }
 
 /* The first to go, because with the first address of a network its others go. */
-static int remove_others(int fd, const struct present *p, const struct ip *want, size_t n,
+static int remove_others(int fd, const struct present *p, const struct address *want, size_t n,
 			 struct err *e)
 {
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < p->n; i++) {
-		const struct ip *ip = &p->list[i].ip;
+		const struct present_address *a = &p->list[i];
 
-		if (p->list[i].dynamic || ip_is_link_local(ip) || among(want, n, ip))
+		if (a->dynamic || ip_is_link_local(&a->ip) || is_wanted(want, n, a))
 			continue;
-		r = remove_one(fd, p->index, ip, e);
+		r = remove_one(fd, p->index, a, e);
 	}
 	return r;
 }
 
-int addresses_replace(int fd, int index, const char *name, const struct ip *want, size_t n,
+int addresses_replace(int fd, int index, const char *name, const struct address *want, size_t n,
 		      struct err *e)
 {
 	bool no_ipv6 = link_without_ipv6(name);
@@ -160,7 +209,7 @@ int addresses_replace(int fd, int index, const char *name, const struct ip *want
 	if (r == 0)
 		r = remove_others(fd, &p, want, n, e);
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		if (no_ipv6 && want[i].family == AF_INET6)
+		if (no_ipv6 && want[i].ip.family == AF_INET6)
 			log_info("ignoring IPv6 addresses of '%s': it has no IPv6", name);
 		else
 			r = add_one(fd, index, &want[i], e);

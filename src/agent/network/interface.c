@@ -17,7 +17,7 @@ struct plan {
 	bool has_mac;
 	uint32_t mtu; /* 0: as it is */
 	bool noarp;
-	struct ip *addresses;
+	struct address *addresses;
 	size_t n_addresses;
 };
 
@@ -26,11 +26,45 @@ static void plan_fini(struct plan *p)
 	free(p->addresses);
 }
 
-static int plan_address(const Types__IPAddress *from, struct ip *ret, struct err *e)
+/* An address of the family of @a, or none for "". */
+static int plan_other(const struct address *a, const char *text, struct ip *ret, struct err *e)
 {
-	int r = ip_parse(from->address, ret, e);
+	if (!*text)
+		return 0;
 
-	return r < 0 ? r : ip_parse_mask(from->mask, ret, e);
+	int r = ip_parse(text, ret, e);
+
+	if (r == 0 && ret->family != a->ip.family)
+		r = err_say(e, EINVAL, "'%.64s' is of the other family", text);
+	return r;
+}
+
+static int plan_details(const Types__AddressDetails *from, struct address *ret, struct err *e)
+{
+	if (from->scope > UINT8_MAX)
+		return err_say(e, EINVAL, "scope %u is none", from->scope);
+	if (strlen(from->label) >= IFNAMSIZ)
+		return err_say(e, EINVAL, "label '%.64s' is too long", from->label);
+	ret->is_detailed = true;
+	ret->scope = (uint8_t) from->scope;
+	ret->flags = from->flags;
+	ret->metric = from->metric;
+	ret->label = from->label;
+
+	int r = plan_other(ret, from->peer, &ret->peer, e);
+
+	if (r == 0 && ret->peer.family)
+		ret->peer.prefix = ret->ip.prefix;
+	return r < 0 ? r : plan_other(ret, from->broadcast, &ret->broadcast, e);
+}
+
+static int plan_address(const Types__IPAddress *from, struct address *ret, struct err *e)
+{
+	int r = ip_parse(from->address, &ret->ip, e);
+
+	if (r == 0)
+		r = ip_parse_mask(from->mask, &ret->ip, e);
+	return r < 0 || !from->details ? r : plan_details(from->details, ret, e);
 }
 
 static int plan_addresses(struct plan *p, const Types__Interface *want, struct err *e)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "agent/network/rules.h"
 #include "agent/network/state.h"
 
 int network_new(struct network **ret, struct err *e)
@@ -20,5 +21,6 @@ void network_free(struct network *n)
 	if (!n)
 		return;
 	free(n->routes);
+	rules_free(n->rules);
 	free(n);
 }

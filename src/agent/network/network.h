@@ -26,6 +26,9 @@ struct network;
 #define NETWORK_ADDRESSES_MAX  1024
 #define NETWORK_ROUTES_MAX     16384
 #define NETWORK_NEIGHBOURS_MAX 16384
+#define NETWORK_RULES_MAX      1024
+/* Next hops of one route. */
+#define NETWORK_HOPS_MAX 32
 
 int network_new(struct network **ret, struct err *e);
 void network_free(struct network *n);
@@ -59,18 +62,22 @@ int network_list_interfaces(struct network *n, Types__Interface ***ret, size_t *
 void network_free_interfaces(Types__Interface **list, size_t n);
 
 /**
- * network_set_routes() - replace routes of the main table
+ * network_set_routes() - replace routes
  *
  * Routes without a gateway are set first, whatever their order in @list, because the gateways of
- * the others are reached by them. One that has the destination and metric of a present one takes
- * its place. Afterwards those routes are removed that an earlier call has set and that @list does
- * not have: all of them if @list is @complete, else those of an interface that it names. All others
- * stay: the kernel's, for addresses, and those that containers have set.
+ * the others are reached by them. One that has the table, destination and metric of a present one
+ * takes its place. Afterwards those routes are removed that an earlier call has set and that @list
+ * does not have: all of them if @list is @complete, else those of an interface that it names. All
+ * others stay: the kernel's, for addresses, and those that containers have set.
  *
  * Returns 0, -EINVAL, -ENODEV, or -errno.
  */
 int network_set_routes(struct network *n, Types__Route *const *list, size_t count, bool complete,
 		       struct err *e);
+
+/* Makes @list the routing rules: adds what is new to it, and removes what is not in it of those that
+ * an earlier call had, or that the kernel has by itself. Rules that containers have made stay. */
+int network_set_rules(struct network *n, Types__Rule *const *list, size_t count, struct err *e);
 
 /* The unicast routes of the main table; freed with network_free_routes(). */
 int network_list_routes(struct network *n, Types__Route ***ret, size_t *ret_n, struct err *e);

@@ -20,7 +20,11 @@ int route_compare(const void *a, const void *b)
 	uint32_t mx = metric_of(x), my = metric_of(y);
 	int r = memcmp(&x->dest, &y->dest, sizeof x->dest);
 
-	return r ? r : (mx > my) - (mx < my);
+	if (r == 0)
+		r = (mx > my) - (mx < my);
+	if (r == 0)
+		r = (x->table > y->table) - (x->table < y->table);
+	return r ? r : x->tos - y->tos;
 }
 
 const char *route_print(const Types__Route *from, char to[ROUTE_TEXT_MAX])
@@ -68,6 +72,12 @@ static int read_source(const Types__Route *from, const struct route *route, stru
 	return 0;
 }
 
+static bool leads_nowhere(uint8_t type)
+{
+	return type == RTN_BLACKHOLE || type == RTN_UNREACHABLE || type == RTN_PROHIBIT ||
+	       type == RTN_THROW;
+}
+
 static int read_device(const Types__Route *from, const struct links *links, struct route *ret,
 		       struct err *e)
 {
@@ -79,7 +89,9 @@ static int read_device(const Types__Route *from, const struct links *links, stru
 	}
 	if (*from->device)
 		return err_say(e, ENODEV, "there is no such interface");
-	return *from->gateway ? 0 : err_say(e, EINVAL, "neither gateway nor device are given");
+	if (*from->gateway || from->n_next_hops > 0 || leads_nowhere(ret->type))
+		return 0;
+	return err_say(e, EINVAL, "neither gateway nor device are given");
 }
 
 static int read_numbers(const Types__Route *from, struct route *ret, struct err *e)
@@ -87,12 +99,53 @@ static int read_numbers(const Types__Route *from, struct route *ret, struct err 
 	if (from->scope > UINT8_MAX)
 		return err_say(e, EINVAL, "scope %u is none", from->scope);
 	ret->scope = (uint8_t) from->scope;
+	if (from->type > RTN_MAX || from->protocol > UINT8_MAX || from->tos > UINT8_MAX)
+		return err_say(e, EINVAL, "type %u, protocol %u or tos %u is none", from->type,
+			       from->protocol, from->tos);
+	if (from->n_metrics > RTAX_MAX + 1)
+		return err_say(e, EINVAL, "%zu metrics are more than there are", from->n_metrics);
+	ret->type = from->type ? (uint8_t) from->type : RTN_UNICAST;
+	ret->protocol = from->protocol ? (uint8_t) from->protocol : RTPROT_BOOT;
+	ret->tos = (uint8_t) from->tos;
+	ret->table = from->table ? from->table : RT_TABLE_MAIN;
 	/* The others say how the host's kernel found the route (dead, offloaded), not how it is to
 	 * be. */
 	ret->flags = from->flags & RTNH_F_ONLINK;
 	ret->mtu = from->mtu;
 	ret->metric = from->metric;
 	return 0;
+}
+
+int route_read_hop(const Types__Route *from, size_t i, const struct links *links, struct route *ret,
+		   struct err *e)
+{
+	const Types__NextHop *hop = from->next_hops[i];
+	const struct link *l = links_by_name(links, hop->device);
+	int r = 0;
+
+	*ret = (struct route){.flags = hop->flags & RTNH_F_ONLINK};
+	if (*hop->gateway)
+		r = ip_parse(hop->gateway, &ret->gateway, e);
+	if (r == 0 && !l)
+		r = err_say(e, ENODEV, "there is no such interface");
+	if (r == 0 && hop->weight > UINT8_MAX)
+		r = err_say(e, EINVAL, "weight %u is none", hop->weight);
+	if (r == 0)
+		ret->device = l->index;
+	return err_wrap(e, r, "next hop '%.64s' on '%.32s'", hop->gateway, hop->device);
+}
+
+static int check_hops(const Types__Route *from, const struct links *links, struct err *e)
+{
+	struct route hop;
+	int r = 0;
+
+	if (from->n_next_hops > NETWORK_HOPS_MAX)
+		return err_say(e, EINVAL, "%zu next hops are more than %d", from->n_next_hops,
+			       NETWORK_HOPS_MAX);
+	for (size_t i = 0; r == 0 && i < from->n_next_hops; i++)
+		r = route_read_hop(from, i, links, &hop, e);
+	return r;
 }
 
 int route_read(const Types__Route *from, const struct links *links, struct route *ret,
@@ -108,10 +161,17 @@ int route_read(const Types__Route *from, const struct links *links, struct route
 	if (r == 0)
 		r = read_source(from, ret, &ret->source, e);
 	if (r == 0)
+		r = read_numbers(from, ret, e);
+	if (r == 0)
 		r = read_device(from, links, ret, e);
 	if (r == 0)
-		r = read_numbers(from, ret, e);
+		r = check_hops(from, links, e);
 	return err_wrap(e, r, "%s", route_print(from, text));
+}
+
+static int has_gateway(const Types__Route *from)
+{
+	return *from->gateway || from->n_next_hops > 0;
 }
 
 int route_plan(Types__Route *const *list, size_t n, const struct links *links, struct route **ret,
@@ -125,7 +185,7 @@ int route_plan(Types__Route *const *list, size_t n, const struct links *links, s
 		return err_sys(e, ENOMEM, "read routes");
 	for (int gateways = 0; gateways < 2; gateways++) {
 		for (size_t i = 0; i < n; i++) {
-			if ((*list[i]->gateway != '\0') != gateways)
+			if (has_gateway(list[i]) != gateways)
 				continue;
 
 			int r = route_read(list[i], links, &routes[next], e);

@@ -8,11 +8,16 @@
 /* Longest text of route_print(). */
 #define ROUTE_TEXT_MAX 192
 
-/* By what the kernel tells routes apart: destination and metric. For qsort() and bsearch(). */
+/* By what the kernel tells routes apart: table, destination, metric, kind of traffic. For qsort()
+ * and bsearch(). */
 int route_compare(const void *a, const void *b);
 
 /* "route to 10.0.0.0/8 by 10.1.0.1 on 'eth0'", as the host has written it; returns @to. */
 const char *route_print(const Types__Route *from, char to[ROUTE_TEXT_MAX]);
+
+/* Reads the next hop @i of a route into what is used of it: gateway, device and flags. */
+int route_read_hop(const Types__Route *from, size_t i, const struct links *links, struct route *ret,
+		   struct err *e);
 
 /* Reads one route. Returns 0, -EINVAL, or -ENODEV when there is no such interface. */
 int route_read(const Types__Route *from, const struct links *links, struct route *ret,

@@ -18,14 +18,16 @@ static void begin(struct nl_request *q, uint16_t type, uint16_t flags, const str
 	struct rtmsg info = {
 		.rtm_family = r->dest.family,
 		.rtm_dst_len = r->dest.prefix,
-		.rtm_table = RT_TABLE_MAIN,
-		.rtm_protocol = RTPROT_BOOT,
+		.rtm_tos = r->tos,
+		.rtm_table = r->table <= UINT8_MAX ? (uint8_t) r->table : RT_TABLE_UNSPEC,
+		.rtm_protocol = r->protocol,
 		.rtm_scope = r->scope,
-		.rtm_type = RTN_UNICAST,
+		.rtm_type = r->type,
 		.rtm_flags = r->flags,
 	};
 
 	nl_begin(q, type, flags, &info, sizeof info);
+	nl_put_u32(q, RTA_TABLE, r->table);
 	if (r->dest.prefix > 0)
 		nl_put(q, RTA_DST, r->dest.bytes, ip_bytes(r->dest.family));
 	if (r->device > 0)
@@ -34,12 +36,13 @@ static void begin(struct nl_request *q, uint16_t type, uint16_t flags, const str
 		nl_put_u32(q, RTA_PRIORITY, r->metric);
 }
 
-static void put_gateway(struct nl_request *q, const struct route *r)
+/* @family: of the route, which its gateway need not have. */
+static void put_gateway(struct nl_request *q, const struct route *r, uint8_t family)
 {
 	size_t bytes = ip_bytes(r->gateway.family);
 	uint8_t via[sizeof(struct rtvia) + IP_BYTES_MAX];
 
-	if (r->gateway.family == r->dest.family) {
+	if (r->gateway.family == family) {
 		nl_put(q, RTA_GATEWAY, r->gateway.bytes, bytes);
 		return;
 	}
@@ -48,22 +51,78 @@ static void put_gateway(struct nl_request *q, const struct route *r)
 	nl_put(q, RTA_VIA, via, sizeof(struct rtvia) + bytes);
 }
 
-static int set_one(int fd, const struct route *r, struct err *e)
+/* They have been read once, when the request was judged. */
+static int put_hops(struct nl_request *q, const struct route *r, const Types__Route *from,
+		    const struct links *links, struct err *e)
 {
+	size_t all = nl_nest(q, RTA_MULTIPATH);
+
+	for (size_t i = 0; i < from->n_next_hops; i++) {
+		struct route hop;
+		int found = route_read_hop(from, i, links, &hop, e);
+
+		if (found < 0)
+			return found;
+
+		const struct rtnexthop head = {
+			.rtnh_flags = (unsigned char) hop.flags,
+			.rtnh_hops = (unsigned char) from->next_hops[i]->weight,
+			.rtnh_ifindex = hop.device,
+		};
+		size_t start = nl_record(q, &head, sizeof head);
+
+		if (hop.gateway.family)
+			put_gateway(q, &hop, r->dest.family);
+		/* A hop begins with its length, as an attribute does. */
+		nl_nest_end(q, start);
+	}
+	nl_nest_end(q, all);
+	return 0;
+}
+
+static bool has_metrics(const struct route *r, const Types__Route *from)
+{
+	for (size_t i = 1; i < from->n_metrics; i++)
+		if (from->metrics[i] > 0)
+			return true;
+	return from->n_metrics == 0 && r->mtu > 0;
+}
+
+static void put_metrics(struct nl_request *q, const struct route *r, const Types__Route *from)
+{
+	if (!has_metrics(r, from))
+		return;
+
+	size_t nest = nl_nest(q, RTA_METRICS);
+
+	if (from->n_metrics == 0 && r->mtu > 0)
+		nl_put_u32(q, RTAX_MTU, r->mtu);
+	for (size_t i = 1; i < from->n_metrics; i++)
+		if (from->metrics[i] > 0 && i != RTAX_CC_ALGO)
+			nl_put_u32(q, (uint16_t) i, from->metrics[i]);
+	if (from->locked)
+		nl_put_u32(q, RTAX_LOCK, from->locked);
+	nl_nest_end(q, nest);
+}
+
+static int set_one(int fd, const struct route *r, const Types__Route *from,
+		   const struct links *links, struct err *e)
+{
+	const uint8_t preference = (uint8_t) from->preference;
 	struct nl_request q;
 
 	begin(&q, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, r);
 	if (r->gateway.family)
-		put_gateway(&q, r);
+		put_gateway(&q, r, r->dest.family);
 	if (r->source.family)
 		nl_put(&q, RTA_PREFSRC, r->source.bytes, ip_bytes(r->source.family));
-	if (r->mtu > 0) {
-		size_t metrics = nl_nest(&q, RTA_METRICS);
+	if (preference && r->dest.family == AF_INET6)
+		nl_put(&q, RTA_PREF, &preference, sizeof preference);
+	put_metrics(&q, r, from);
 
-		nl_put_u32(&q, RTAX_MTU, r->mtu);
-		nl_nest_end(&q, metrics);
-	}
-	return nl_ask(fd, &q, e);
+	int found = from->n_next_hops > 0 ? put_hops(&q, r, from, links, e) : 0;
+
+	return found < 0 ? found : nl_ask(fd, &q, e);
 }
 
 static int remove_one(int fd, const struct route *r, struct err *e)
@@ -197,7 +256,7 @@ static int set_all(int fd, struct route *plan, const size_t *from, Types__Route 
 			continue;
 		}
 
-		int r = set_one(fd, &plan[i], e);
+		int r = set_one(fd, &plan[i], list[from[i]], links, e);
 
 		if (r < 0)
 			return err_wrap(e, r, "set the %s, after %zu of %zu",

@@ -10,14 +10,18 @@ struct route {
 	struct ip gateway; /* may be of the other family; family 0: none */
 	struct ip source;  /* family 0: the kernel chooses */
 	int device;        /* index of the interface; 0: the one that the gateway is reached by */
-	uint8_t scope;
-	unsigned flags; /* RTNH_F_ONLINK */
-	uint32_t mtu;   /* 0: the interface's */
+	uint8_t scope, type, protocol, tos; /* RT_SCOPE_*, RTN_*, RTPROT_* */
+	unsigned flags;                     /* RTNH_F_ONLINK */
+	uint32_t table;
+	uint32_t mtu; /* 0: the interface's */
 	uint32_t metric;
 };
+
+struct rules;
 
 struct network {
 	/* Those that were set, to be removed when they are not wanted any more. */
 	struct route *routes;
 	size_t n_routes;
+	struct rules *rules; /* NULL: as the kernel has made them */
 };

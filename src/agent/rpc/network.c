@@ -138,6 +138,8 @@ void network_rpc_update_routes(struct rpc *rpc, struct ttrpc_call *call, const v
 	else
 		r = network_set_routes(rpc->network, req->routes->routes, req->routes->n_routes,
 				       req->routes->complete, &e);
+	if (r == 0 && req->routes->complete)
+		r = network_set_rules(rpc->network, req->routes->rules, req->routes->n_rules, &e);
 	if (r < 0)
 		ttrpc_answer(call, r, &e);
 	else

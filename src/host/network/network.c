@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fib_rules.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
@@ -46,12 +47,16 @@ void network_close(struct network *n)
 	free(n);
 }
 
+/* The older names for groups end before it. */
+#define GROUP_IPV6_RULE (1 << (RTNLGRP_IPV6_RULE - 1))
+
 static int open_watch(void *arg, struct err *e)
 {
 	const struct sockaddr_nl all = {
 		.nl_family = AF_NETLINK,
 		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE |
-			     RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE,
+			     RTMGRP_IPV4_RULE | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE |
+			     GROUP_IPV6_RULE,
 	};
 	auto_close int fd =
 		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
@@ -83,7 +88,7 @@ void network_watch_drain(int fd)
 /* The largest of the heads below. */
 #define FIXED_BYTES_MAX sizeof(struct ifinfomsg)
 
-/* One of the four lists. */
+/* One of the lists. */
 struct dump {
 	uint16_t type;
 	size_t fixed_bytes; /* of each message */
@@ -108,6 +113,8 @@ static void again(void *arg)
 	const struct dump *d = arg;
 
 	*d->count = 0;
+	if (d->type == RTM_GETROUTE)
+		d->facts->n_hops = 0;
 }
 
 static int dump(int sock, struct dump *d, struct err *e)
@@ -127,6 +134,7 @@ static int scan(int sock, struct network_facts *f, struct err *e)
 		{RTM_GETADDR, sizeof(struct ifaddrmsg), &f->n_addresses, f},
 		{RTM_GETROUTE, sizeof(struct rtmsg), &f->n_routes, f},
 		{RTM_GETNEIGH, sizeof(struct ndmsg), &f->n_neighbours, f},
+		{RTM_GETRULE, sizeof(struct fib_rule_hdr), &f->n_rules, f},
 	};
 	int r = 0;
 

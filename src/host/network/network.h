@@ -34,12 +34,18 @@
 #define NETWORK_NAME_BYTES 16 /* IFNAMSIZ */
 #define NETWORK_KIND_BYTES 32
 #define NETWORK_MAC_BYTES  6
+/* RTAX_MAX + 1 of Linux 6.1. */
+#define NETWORK_METRICS 18
 
 /* Most of each in a namespace; what is beyond is refused. */
 #define NETWORK_LINKS_MAX      256
 #define NETWORK_ADDRESSES_MAX  1024
 #define NETWORK_ROUTES_MAX     4096
 #define NETWORK_NEIGHBOURS_MAX 4096
+#define NETWORK_RULES_MAX      1024
+/* Of all routes together, and of one. */
+#define NETWORK_HOPS_MAX       4096
+#define NETWORK_ROUTE_HOPS_MAX 32
 
 /* An address of IPv4 (4 bytes) or IPv6 (16), in network order. */
 struct network_ip {
@@ -64,19 +70,53 @@ struct network_link {
 struct network_address {
 	int link;
 	struct network_ip ip;
-	uint8_t scope;  /* RT_SCOPE_* */
-	uint32_t flags; /* IFA_F_* */
+	struct network_ip peer; /* of a point-to-point link */
+	struct network_ip broadcast;
+	uint8_t scope;   /* RT_SCOPE_* */
+	uint32_t flags;  /* IFA_F_* */
+	uint32_t metric; /* of the route to its network; 0: the kernel's */
+	char label[NETWORK_NAME_BYTES];
+};
+
+/* One of several next hops of a route. */
+struct network_hop {
+	int link;
+	struct network_ip via; /* of either family */
+	uint8_t flags;         /* RTNH_F_* */
+	uint8_t weight;        /* less one, as in struct rtnexthop */
 };
 
 struct network_route {
-	int link;             /* 0: none, or several next hops */
-	struct network_ip to; /* bits 0: everything */
-	struct network_ip via, source;
+	int link;              /* 0: none, or several next hops */
+	size_t hop, n_hops;    /* those are hops[hop] and the next ones; 0: none */
+	struct network_ip to;  /* bits 0: everything */
+	struct network_ip via; /* of either family */
+	struct network_ip source;
 	uint8_t type, scope, protocol; /* RTN_*, RT_SCOPE_*, RTPROT_* */
+	uint8_t tos, preference;       /* the latter of IPv6, RFC 4191 */
 	uint32_t table;
 	uint32_t flags;  /* RTNH_F_* of its next hop, and RTM_F_* */
 	uint32_t metric; /* RTA_PRIORITY */
-	uint32_t mtu;    /* 0: the link's */
+	/* At RTAX_MTU and so on; 0: the kernel's. Numbers only, RTAX_CC_ALGO is a text. */
+	uint32_t metrics[NETWORK_METRICS];
+	bool by_source;  /* it is for packets of certain sources only, or */
+	bool is_wrapped; /* wraps them into something */
+};
+
+/* See ip-rule(8); FRA_* of linux/fib_rules.h. */
+struct network_rule {
+	struct network_ip from, to; /* their family is the rule's; bits 0: any */
+	uint8_t tos, action;        /* FR_ACT_* */
+	uint8_t ip_protocol, protocol;
+	bool l3mdev;
+	uint32_t flags; /* FIB_RULE_* */
+	uint32_t table, priority, mark, mask, jump;
+	uint32_t suppress_prefix, suppress_group; /* plus one; 0: none */
+	uint16_t source_ports[2], dest_ports[2];  /* first and last; zeroes: any */
+	uint32_t users[2];
+	bool has_users;
+	bool is_odd; /* it has a selector that this struct has no field for */
+	char iif[NETWORK_NAME_BYTES], oif[NETWORK_NAME_BYTES];
 };
 
 struct network_neighbour {
@@ -95,6 +135,10 @@ struct network_facts {
 	size_t n_addresses;
 	struct network_route *routes;
 	size_t n_routes;
+	struct network_hop *hops;
+	size_t n_hops;
+	struct network_rule *rules;
+	size_t n_rules;
 	struct network_neighbour *neighbours;
 	size_t n_neighbours;
 };
@@ -137,9 +181,16 @@ void network_watch_drain(int fd);
 bool network_wants(const struct network_facts *f, const struct network_link *link,
 		   const char **ret_why);
 
-/* Whether the guest has to be told: main table, not made by the kernel for an address. *@ret_why as
- * above. */
-bool network_wants_route(const struct network_route *r, const char **ret_why);
+/* Whether the guest has to be told: not made by the kernel for an address. *@ret_why as above.
+ * @whole: whether the agent knows more than the unicast routes of the main table with one hop. */
+bool network_wants_route(const struct network_route *r, bool whole, const char **ret_why);
+
+/* Whether the kernel has made the route to the address's network, or makes none for it (a single
+ * address of IPv4). A plugin may have taken it away (ptp does). */
+bool network_has_prefix_route(const struct network_facts *f, const struct network_address *a);
+
+/* Whether a route leads to no interface, or to one that the kernel chooses: RTN_BLACKHOLE, ... */
+bool network_route_leads_nowhere(const struct network_route *r);
 bool network_wants_address(const struct network_address *a);
 bool network_wants_neighbour(const struct network_neighbour *n);
 

@@ -1,11 +1,12 @@
 /*
  * What the kernel's messages say: the only place that reads them. Layouts are those of
- * linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h and linux/neighbour.h.
+ * linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h, linux/neighbour.h and linux/fib_rules.h.
  *
  * base/netlink.h finds the attributes. Each is checked for its size before it is used; one of
  * another size than its kind has, or a name that does not end, makes the message -EPROTO.
  */
 #include <errno.h>
+#include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
@@ -24,6 +25,8 @@ void network_facts_fini(struct network_facts *f)
 	free(f->addresses);
 	free(f->routes);
 	free(f->neighbours);
+	free(f->hops);
+	free(f->rules);
 	*f = (struct network_facts){0};
 }
 
@@ -37,6 +40,16 @@ static int get_u32(const struct nl_value *a, uint32_t *ret)
 	if (a->bytes != sizeof *ret)
 		return -EPROTO;
 	memcpy(ret, a->data, sizeof *ret);
+	return 0;
+}
+
+static int get_u8(const struct nl_value *a, uint8_t *ret)
+{
+	if (!a->data)
+		return 0;
+	if (a->bytes != sizeof *ret)
+		return -EPROTO;
+	*ret = *a->data;
 	return 0;
 }
 
@@ -110,7 +123,7 @@ static int grow(void *list, size_t n, size_t max, size_t bytes)
 		r_;                                                                 \
 	})
 
-/* ---- the four kinds of messages ---- */
+/* ---- the kinds of messages ---- */
 
 static int get_kind(const struct nl_value *info, char *ret)
 {
@@ -152,7 +165,7 @@ static int add_link(const struct nl_message *m, struct network_facts *f)
 static int add_address(const struct nl_message *m, struct network_facts *f)
 {
 	const struct ifaddrmsg *head = m->fixed;
-	struct nl_value a[IFA_FLAGS + 1];
+	struct nl_value a[IFA_RT_PRIORITY + 1];
 	struct network_address new = {0};
 	int r = nl_parse(m->attributes, m->attributes_bytes, a, ARRAY_LEN(a));
 
@@ -170,24 +183,96 @@ static int add_address(const struct nl_message *m, struct network_facts *f)
 	if (r == 0)
 		r = get_ip(&a[a[IFA_LOCAL].data ? IFA_LOCAL : IFA_ADDRESS], head->ifa_family,
 			   head->ifa_prefixlen, &new.ip);
+	if (r == 0 && a[IFA_LOCAL].data)
+		r = get_ip(&a[IFA_ADDRESS], head->ifa_family, head->ifa_prefixlen, &new.peer);
+	if (memcmp(new.peer.bytes, new.ip.bytes, sizeof new.ip.bytes) == 0)
+		new.peer = (struct network_ip){0};
+	if (r == 0)
+		r = get_ip(&a[IFA_BROADCAST], head->ifa_family, 0, &new.broadcast);
+	if (r == 0)
+		r = get_text(&a[IFA_LABEL], new.label, sizeof new.label);
+	if (r == 0)
+		r = get_u32(&a[IFA_RT_PRIORITY], &new.metric);
 	if (r == 0 && !new.ip.family)
 		r = -EPROTO;
 	return r < 0 ? r : ADD(f, addresses, NETWORK_ADDRESSES_MAX, new);
 }
 
-static int get_route_mtu(const struct nl_value *metrics, uint32_t *ret)
+static int get_metrics(const struct nl_value *metrics, uint32_t ret[NETWORK_METRICS])
 {
-	struct nl_value a[RTAX_MTU + 1];
+	struct nl_value a[NETWORK_METRICS];
+	int r = 0;
 
 	if (nl_parse(metrics->data, metrics->bytes, a, ARRAY_LEN(a)) < 0)
 		return -EPROTO;
-	return get_u32(&a[RTAX_MTU], ret);
+	for (size_t i = 1; r == 0 && i < ARRAY_LEN(a); i++)
+		if (i != RTAX_CC_ALGO)
+			r = get_u32(&a[i], &ret[i]);
+	return r;
+}
+
+/* A next hop of either family. */
+static int get_via(const struct nl_value *gateway, const struct nl_value *other, uint8_t family,
+		   struct network_ip *ret)
+{
+	struct rtvia via;
+
+	if (!other->data)
+		return get_ip(gateway, family, 0, ret);
+	if (other->bytes < sizeof via)
+		return -EPROTO;
+	memcpy(&via, other->data, sizeof via);
+
+	const struct nl_value address = {
+		.data = other->data + sizeof via,
+		.bytes = other->bytes - sizeof via,
+	};
+
+	return get_ip(&address, (uint8_t) via.rtvia_family, 0, ret);
+}
+
+static int add_hop(const struct rtnexthop *head, const uint8_t *attributes, size_t bytes,
+		   uint8_t family, struct network_facts *f)
+{
+	struct network_hop new = {
+		.link = head->rtnh_ifindex,
+		.flags = head->rtnh_flags,
+		.weight = head->rtnh_hops,
+	};
+	struct nl_value a[RTA_VIA + 1];
+
+	if (nl_parse(attributes, bytes, a, ARRAY_LEN(a)) < 0)
+		return -EPROTO;
+
+	int r = get_via(&a[RTA_GATEWAY], &a[RTA_VIA], family, &new.via);
+
+	return r < 0 ? r : ADD(f, hops, NETWORK_HOPS_MAX, new);
+}
+
+static int add_hops(const struct nl_value *all, struct network_route *route,
+		    struct network_facts *f)
+{
+	struct rtnexthop head;
+	int r = 0;
+
+	route->hop = f->n_hops;
+	for (size_t at = 0; r == 0 && at < all->bytes; at += NLMSG_ALIGN(head.rtnh_len)) {
+		if (all->bytes - at < sizeof head)
+			return -EPROTO;
+		memcpy(&head, all->data + at, sizeof head);
+		if (head.rtnh_len < sizeof head || head.rtnh_len > all->bytes - at)
+			return -EPROTO;
+		r = add_hop(&head, all->data + at + sizeof head, head.rtnh_len - sizeof head,
+			    route->to.family, f);
+	}
+	route->n_hops = f->n_hops - route->hop;
+	return r;
 }
 
 static int add_route(const struct nl_message *m, struct network_facts *f)
 {
 	const struct rtmsg *head = m->fixed;
-	struct nl_value a[RTA_TABLE + 1];
+	struct nl_value a[RTA_ENCAP + 1];
 	struct network_route new = {0};
 	int r = nl_parse(m->attributes, m->attributes_bytes, a, ARRAY_LEN(a));
 
@@ -201,12 +286,15 @@ static int add_route(const struct nl_message *m, struct network_facts *f)
 	new.protocol = head->rtm_protocol;
 	new.flags = head->rtm_flags;
 	new.table = head->rtm_table;
+	new.tos = head->rtm_tos;
+	new.by_source = head->rtm_src_len > 0;
+	new.is_wrapped = a[RTA_ENCAP].data;
 	new.to.family = head->rtm_family;
 	if (head->rtm_dst_len && !a[RTA_DST].data)
 		return -EPROTO;
 	r = get_ip(&a[RTA_DST], head->rtm_family, head->rtm_dst_len, &new.to);
 	if (r == 0)
-		r = get_ip(&a[RTA_GATEWAY], head->rtm_family, 0, &new.via);
+		r = get_via(&a[RTA_GATEWAY], &a[RTA_VIA], head->rtm_family, &new.via);
 	if (r == 0)
 		r = get_ip(&a[RTA_PREFSRC], head->rtm_family, 0, &new.source);
 	if (r == 0)
@@ -216,7 +304,11 @@ static int add_route(const struct nl_message *m, struct network_facts *f)
 	if (r == 0)
 		r = get_u32(&a[RTA_PRIORITY], &new.metric);
 	if (r == 0)
-		r = get_route_mtu(&a[RTA_METRICS], &new.mtu);
+		r = get_metrics(&a[RTA_METRICS], new.metrics);
+	if (r == 0)
+		r = get_u8(&a[RTA_PREF], &new.preference);
+	if (r == 0)
+		r = add_hops(&a[RTA_MULTIPATH], &new, f);
 	return r < 0 ? r : ADD(f, routes, NETWORK_ROUTES_MAX, new);
 }
 
@@ -241,6 +333,134 @@ static int add_neighbour(const struct nl_message *m, struct network_facts *f)
 	return r < 0 ? r : ADD(f, neighbours, NETWORK_NEIGHBOURS_MAX, new);
 }
 
+/* First and last. */
+static int get_range(const struct nl_value *a, uint16_t ret[2])
+{
+	if (!a->data)
+		return 0;
+	if (a->bytes != sizeof(struct fib_rule_port_range))
+		return -EPROTO;
+	memcpy(ret, a->data, a->bytes);
+	return 0;
+}
+
+static int get_users(const struct nl_value *a, struct network_rule *ret)
+{
+	if (!a->data)
+		return 0;
+	if (a->bytes != sizeof ret->users)
+		return -EPROTO;
+	memcpy(ret->users, a->data, a->bytes);
+	ret->has_users = true;
+	return 0;
+}
+
+static int get_rule_numbers(const struct nl_value *a, struct network_rule *ret)
+{
+	uint32_t no_prefix = UINT32_MAX, no_group = UINT32_MAX;
+	uint8_t l3mdev = 0;
+	const struct {
+		uint16_t type;
+		uint32_t *to;
+	} numbers[] = {
+		{FRA_TABLE, &ret->table},
+		{FRA_PRIORITY, &ret->priority},
+		{FRA_FWMARK, &ret->mark},
+		{FRA_FWMASK, &ret->mask},
+		{FRA_GOTO, &ret->jump},
+		{FRA_SUPPRESS_PREFIXLEN, &no_prefix},
+		{FRA_SUPPRESS_IFGROUP, &no_group},
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(numbers); i++)
+		r = get_u32(&a[numbers[i].type], numbers[i].to);
+	if (r == 0)
+		r = get_u8(&a[FRA_IP_PROTO], &ret->ip_protocol);
+	if (r == 0)
+		r = get_u8(&a[FRA_PROTOCOL], &ret->protocol);
+	if (r == 0)
+		r = get_u8(&a[FRA_L3MDEV], &l3mdev);
+	/* The kernel's word for none is -1. */
+	ret->suppress_prefix = no_prefix + 1;
+	ret->suppress_group = no_group + 1;
+	ret->l3mdev = l3mdev;
+	return r;
+}
+
+/* Those that came with Linux 6.11 to 6.16, which Debian 12's headers do not have. */
+enum {
+	RULE_DSCP = FRA_DPORT_RANGE + 1,
+	RULE_FLOWLABEL,
+	RULE_FLOWLABEL_MASK,
+	RULE_SPORT_MASK,
+	RULE_DPORT_MASK,
+	RULE_DSCP_MASK,
+	RULE_ATTRIBUTES,
+};
+
+/* A mask of all bits is what a rule with a port has. */
+static bool is_partial(const struct nl_value *mask)
+{
+	static const uint8_t all[] = {0xff, 0xff};
+
+	return mask->data &&
+	       (mask->bytes != sizeof all || memcmp(mask->data, all, sizeof all) != 0);
+}
+
+static bool has_other_selectors(const struct nl_value *a)
+{
+	return a[FRA_TUN_ID].data || a[FRA_FLOW].data || a[RULE_DSCP].data ||
+	       a[RULE_FLOWLABEL].data || is_partial(&a[RULE_SPORT_MASK]) ||
+	       is_partial(&a[RULE_DPORT_MASK]);
+}
+
+static int get_rule_selectors(const struct nl_value *a, struct network_rule *ret)
+{
+	int r = get_text(&a[FRA_IIFNAME], ret->iif, sizeof ret->iif);
+
+	if (r == 0)
+		r = get_text(&a[FRA_OIFNAME], ret->oif, sizeof ret->oif);
+	if (r == 0)
+		r = get_range(&a[FRA_SPORT_RANGE], ret->source_ports);
+	if (r == 0)
+		r = get_range(&a[FRA_DPORT_RANGE], ret->dest_ports);
+	if (r == 0)
+		r = get_users(&a[FRA_UID_RANGE], ret);
+	ret->is_odd = has_other_selectors(a);
+	return r;
+}
+
+static int add_rule(const struct nl_message *m, struct network_facts *f)
+{
+	const struct fib_rule_hdr *head = m->fixed;
+	struct nl_value a[RULE_ATTRIBUTES];
+	struct network_rule new = {
+		.tos = head->tos,
+		.action = head->action,
+		/* The others say what has become of it. */
+		.flags = head->flags & FIB_RULE_INVERT,
+		.table = head->table,
+	};
+	int r = nl_parse(m->attributes, m->attributes_bytes, a, ARRAY_LEN(a));
+
+	if (r < 0)
+		return -EPROTO;
+	if (ip_bytes(head->family) == 0)
+		return 0;
+	if ((head->src_len && !a[FRA_SRC].data) || (head->dst_len && !a[FRA_DST].data))
+		return -EPROTO;
+	new.from.family = new.to.family = head->family;
+	r = get_ip(&a[FRA_SRC], head->family, head->src_len, &new.from);
+	if (r == 0)
+		r = get_ip(&a[FRA_DST], head->family, head->dst_len, &new.to);
+	if (r == 0)
+		r = get_rule_numbers(a, &new);
+	if (r == 0)
+		r = get_rule_selectors(a, &new);
+	return r < 0 ? r : ADD(f, rules, NETWORK_RULES_MAX, new);
+}
+
 int network_parse(const struct nl_message *m, struct network_facts *f)
 {
 	switch (m->type) {
@@ -252,6 +472,8 @@ int network_parse(const struct nl_message *m, struct network_facts *f)
 		return add_route(m, f);
 	case RTM_NEWNEIGH:
 		return add_neighbour(m, f);
+	case RTM_NEWRULE:
+		return add_rule(m, f);
 	default:
 		return 0;
 	}

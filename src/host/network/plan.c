@@ -32,20 +32,69 @@ bool network_wants(const struct network_facts *f, const struct network_link *lin
 	return !*ret_why;
 }
 
-bool network_wants_route(const struct network_route *r, const char **ret_why)
+bool network_route_leads_nowhere(const struct network_route *r)
+{
+	return r->type == RTN_BLACKHOLE || r->type == RTN_UNREACHABLE || r->type == RTN_PROHIBIT ||
+	       r->type == RTN_THROW;
+}
+
+/* What cannot be said at all, or not by upstream's words only. */
+static const char *no_words(const struct network_route *r, bool whole)
+{
+	bool nowhere = network_route_leads_nowhere(r);
+
+	if (r->is_wrapped)
+		return "it wraps what it carries";
+	if (r->by_source)
+		return "it is for certain sources only";
+	if (r->n_hops > NETWORK_ROUTE_HOPS_MAX)
+		return "it has too many next hops";
+	if (!whole && r->table != RT_TABLE_MAIN)
+		return "it is not in the main table";
+	if (!whole && r->type != RTN_UNICAST)
+		return "it leads nowhere";
+	if (!whole && r->via.family && r->via.family != r->to.family)
+		return "its next hop is of the other family";
+	if (!nowhere && !r->link && (!whole || r->n_hops == 0))
+		return "it has several next hops";
+	return NULL;
+}
+
+bool network_wants_route(const struct network_route *r, bool whole, const char **ret_why)
 {
 	*ret_why = NULL;
 	/* The guest's kernel makes these by itself, from addresses and routers' advertisements. */
 	if (r->protocol == RTPROT_KERNEL || r->protocol == RTPROT_RA ||
-	    r->protocol == RTPROT_REDIRECT || r->table == RT_TABLE_LOCAL)
+	    r->protocol == RTPROT_REDIRECT || (!whole && r->table == RT_TABLE_LOCAL))
 		return false;
-	if (r->table != RT_TABLE_MAIN)
-		*ret_why = "it is not in the main table";
-	else if (r->type != RTN_UNICAST)
-		*ret_why = "it leads nowhere";
-	else if (!r->link)
-		*ret_why = "it has several next hops, or one of another family";
+	*ret_why = no_words(r, whole);
 	return !*ret_why;
+}
+
+static bool is_in(const struct network_ip *ip, const struct network_ip *net)
+{
+	size_t whole = net->bits / 8U, rest = net->bits % 8U;
+	unsigned mask = 0xff00U >> rest & 0xffU;
+
+	return ip->family == net->family && memcmp(ip->bytes, net->bytes, whole) == 0 &&
+	       (rest == 0 || ((ip->bytes[whole] ^ net->bytes[whole]) & mask) == 0);
+}
+
+bool network_has_prefix_route(const struct network_facts *f, const struct network_address *a)
+{
+	const struct network_ip *to = a->peer.family ? &a->peer : &a->ip;
+
+	if (!a->peer.family && to->family == AF_INET && to->bits == 32)
+		return true; /* the kernel makes none */
+
+	for (size_t i = 0; i < f->n_routes; i++) {
+		const struct network_route *r = &f->routes[i];
+
+		if (r->link == a->link && r->protocol == RTPROT_KERNEL && r->type == RTN_UNICAST &&
+		    r->to.bits == to->bits && is_in(to, &r->to))
+			return true;
+	}
+	return false;
 }
 
 /* The guest makes the others by itself, from routers' advertisements. */

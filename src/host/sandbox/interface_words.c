@@ -1,6 +1,7 @@
 #include "host/sandbox/interface_words.h"
 
 #include <arpa/inet.h>
+#include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -12,6 +13,9 @@
 
 /* Address and prefix, as long as they get. */
 #define IP_TEXT_BYTES (INET6_ADDRSTRLEN + 4)
+
+/* Of an address's flags those that are given; the others are found out. */
+#define ADDRESS_FLAGS (IFA_F_NOPREFIXROUTE | IFA_F_DEPRECATED | IFA_F_HOMEADDRESS)
 
 /* Makes room for one more in a list of pointers. */
 static bool reserve(void *list, size_t n)
@@ -65,6 +69,29 @@ static Types__IPFamily family_of(const struct network_ip *ip)
 	return ip->family == AF_INET6 ? TYPES__IPFAMILY__v6 : TYPES__IPFAMILY__v4;
 }
 
+/* What upstream's agent decides by itself. */
+static Types__AddressDetails *details_of(const struct network_facts *f,
+					 const struct network_link *link,
+					 const struct network_address *a)
+{
+	Types__AddressDetails *d = calloc(1, sizeof *d);
+
+	if (!d)
+		return NULL;
+	types__address_details__init(d);
+	d->scope = a->scope;
+	d->flags = a->flags & ADDRESS_FLAGS;
+	d->metric = a->metric;
+	/* An interface that is down has no routes at all. */
+	if ((link->flags & IFF_UP) && !network_has_prefix_route(f, a))
+		d->flags |= IFA_F_NOPREFIXROUTE;
+	if (put_ip(&d->peer, &a->peer, false) && put_ip(&d->broadcast, &a->broadcast, false) &&
+	    put(&d->label, a->label))
+		return d;
+	types__address_details__free_unpacked(d, NULL);
+	return NULL;
+}
+
 static bool put_address(Types__Interface *i, const struct network_ip *ip)
 {
 	Types__IPAddress *a;
@@ -83,7 +110,7 @@ static bool put_address(Types__Interface *i, const struct network_ip *ip)
 }
 
 static bool fill_interface(Types__Interface *i, const struct network_facts *f,
-			   const struct network_link *link, const char *device_path)
+			   const struct network_link *link, const char *device_path, bool whole)
 {
 	bool ok = put(&i->device, link->name) && put(&i->name, link->name) &&
 		  put(&i->type, link->kind) && put(&i->devicepath, device_path) &&
@@ -91,13 +118,15 @@ static bool fill_interface(Types__Interface *i, const struct network_facts *f,
 
 	for (size_t a = 0; ok && a < f->n_addresses; a++)
 		if (f->addresses[a].link == link->index && network_wants_address(&f->addresses[a]))
-			ok = put_address(i, &f->addresses[a].ip);
+			ok = put_address(i, &f->addresses[a].ip) &&
+			     (!whole || (i->ipaddresses[i->n_ipaddresses - 1]->details =
+						 details_of(f, link, &f->addresses[a])));
 	return ok;
 }
 
 Grpc__UpdateInterfaceRequest *interface_words(const struct network_facts *f,
 					      const struct network_link *link, uint32_t mtu,
-					      const char *device_path)
+					      const char *device_path, bool whole)
 {
 	Grpc__UpdateInterfaceRequest *q = calloc(1, sizeof *q);
 
@@ -110,24 +139,86 @@ Grpc__UpdateInterfaceRequest *interface_words(const struct network_facts *f,
 		q->interface->mtu = mtu;
 		/* Of all flags this is the one that an interface is given, and not in. */
 		q->interface->raw_flags = link->flags & IFF_NOARP;
-		if (fill_interface(q->interface, f, link, device_path))
+		if (fill_interface(q->interface, f, link, device_path, whole))
 			return q;
 	}
 	ttrpc_message_free(&q->base);
 	return NULL;
 }
 
-static const struct network_link *find(const struct network_link *const *links, size_t n, int index)
+/* The interface with that index, if it is one of the @n of the machine, or the loopback, which the
+ * guest has as well. */
+static const struct network_link *find(const struct network_facts *f,
+				       const struct network_link *const *links, size_t n, int index)
 {
 	for (size_t i = 0; i < n; i++)
 		if (links[i]->index == index)
 			return links[i];
+	for (size_t i = 0; i < f->n_links; i++)
+		if (f->links[i].index == index && (f->links[i].flags & IFF_LOOPBACK))
+			return &f->links[i];
 	return NULL;
 }
 
-static bool put_route(Grpc__Routes *all, const struct network_route *r,
+/* What route_words() puts together. */
+struct wording {
+	const struct network_facts *f;
+	const struct network_link *const *links;
+	size_t n;
+	bool whole, warn;
+	Grpc__Routes *to;
+};
+
+static bool put_hop(Types__Route *w, const struct network_hop *hop, const struct network_link *link)
+{
+	Types__NextHop *h;
+
+	if (!reserve(&w->next_hops, w->n_next_hops))
+		return false;
+	h = calloc(1, sizeof *h);
+	if (!h)
+		return false;
+	types__next_hop__init(h);
+	w->next_hops[w->n_next_hops++] = h;
+	h->flags = hop->flags & RTNH_F_ONLINK;
+	h->weight = hop->weight;
+	return put_ip(&h->gateway, &hop->via, false) && put(&h->device, link->name);
+}
+
+static bool put_metrics(Types__Route *w, const struct network_route *r)
+{
+	w->metrics = calloc(NETWORK_METRICS, sizeof *w->metrics);
+	if (!w->metrics)
+		return false;
+	w->n_metrics = NETWORK_METRICS;
+	memcpy(w->metrics, r->metrics, sizeof r->metrics);
+	/* Which of them are locked is no number of its own to tell. */
+	w->locked = r->metrics[RTAX_LOCK];
+	w->metrics[RTAX_LOCK] = 0;
+	return true;
+}
+
+/* What upstream's words cannot say. */
+static bool put_more(Types__Route *w, const struct network_route *r, const struct wording *a)
+{
+	const struct network_hop *hops = a->f->hops;
+
+	for (size_t i = r->hop; i < r->hop + r->n_hops; i++)
+		if (!put_hop(w, &hops[i], find(a->f, a->links, a->n, hops[i].link)))
+			return false;
+	w->type = r->type;
+	w->table = r->table;
+	w->protocol = r->protocol;
+	w->tos = r->tos;
+	w->preference = r->preference;
+	return put_metrics(w, r);
+}
+
+/* @link: NULL for a route that has none. */
+static bool put_route(const struct wording *a, const struct network_route *r,
 		      const struct network_link *link)
 {
+	Grpc__Routes *all = a->to;
 	Types__Route *w;
 
 	if (!reserve(&all->routes, all->n_routes))
@@ -140,12 +231,12 @@ static bool put_route(Grpc__Routes *all, const struct network_route *r,
 	w->family = family_of(&r->to);
 	w->scope = r->scope;
 	w->flags = r->flags & RTNH_F_ONLINK;
-	w->mtu = r->mtu;
+	w->mtu = r->metrics[RTAX_MTU];
 	w->metric = r->metric;
 	/* An empty destination is the default route's. */
 	return (r->to.bits == 0 || put_ip(&w->dest, &r->to, true)) &&
 	       put_ip(&w->gateway, &r->via, false) && put_ip(&w->source, &r->source, false) &&
-	       put(&w->device, link->name);
+	       put(&w->device, link ? link->name : "") && (!a->whole || put_more(w, r, a));
 }
 
 static void warn_of_route(const struct network_route *r, const char *why)
@@ -157,28 +248,120 @@ static void warn_of_route(const struct network_route *r, const char *why)
 			 r->to.bits, why);
 }
 
-Grpc__UpdateRoutesRequest *route_words(const struct network_facts *f,
-				       const struct network_link *const *links, size_t n, bool warn)
+/* Whether all interfaces of a route are the guest's. */
+static bool is_within(const struct wording *a, const struct network_route *r)
 {
-	Grpc__UpdateRoutesRequest *q = calloc(1, sizeof *q);
-	bool ok = q && (grpc__update_routes_request__init(q), true) &&
-		  (q->routes = calloc(1, sizeof *q->routes));
+	if (network_route_leads_nowhere(r))
+		return true;
+	for (size_t i = r->hop; i < r->hop + r->n_hops; i++)
+		if (!find(a->f, a->links, a->n, a->f->hops[i].link))
+			return false;
+	return r->n_hops > 0 || find(a->f, a->links, a->n, r->link);
+}
 
-	if (ok)
-		grpc__routes__init(q->routes);
-	for (size_t i = 0; ok && i < f->n_routes; i++) {
-		const struct network_route *r = &f->routes[i];
-		const struct network_link *link = find(links, n, r->link);
+static bool put_routes(const struct wording *a)
+{
+	for (size_t i = 0; i < a->f->n_routes; i++) {
+		const struct network_route *r = &a->f->routes[i];
 		const char *why;
+		/* For one that leads nowhere IPv6 names the loopback. */
+		const struct network_link *link =
+			network_route_leads_nowhere(r) ? NULL : find(a->f, a->links, a->n, r->link);
 
-		if (network_wants_route(r, &why) && link)
-			ok = put_route(q->routes, r, link);
-		else if (why && warn)
+		if (network_wants_route(r, a->whole, &why) && is_within(a, r)) {
+			if (!put_route(a, r, link))
+				return false;
+		} else if (why && a->warn) {
 			warn_of_route(r, why);
+		}
 	}
-	if (ok)
-		return q;
-	ttrpc_message_free(q ? &q->base : NULL);
+	return true;
+}
+
+static bool put_range(uint32_t **to, size_t *ret_n, uint32_t first, uint32_t last)
+{
+	*to = calloc(2, sizeof **to);
+	if (!*to)
+		return false;
+	*ret_n = 2;
+	(*to)[0] = first;
+	(*to)[1] = last;
+	return true;
+}
+
+static bool put_rule_ranges(Types__Rule *w, const struct network_rule *r)
+{
+	const uint16_t *from = r->source_ports, *to = r->dest_ports;
+
+	return (!from[1] || put_range(&w->source_ports, &w->n_source_ports, from[0], from[1])) &&
+	       (!to[1] || put_range(&w->dest_ports, &w->n_dest_ports, to[0], to[1])) &&
+	       (!r->has_users || put_range(&w->users, &w->n_users, r->users[0], r->users[1]));
+}
+
+static bool put_rule(Grpc__Routes *all, const struct network_rule *r)
+{
+	Types__Rule *w;
+
+	if (!reserve(&all->rules, all->n_rules))
+		return false;
+	w = calloc(1, sizeof *w);
+	if (!w)
+		return false;
+	types__rule__init(w);
+	all->rules[all->n_rules++] = w;
+	w->family = family_of(&r->from);
+	w->tos = r->tos;
+	w->action = r->action;
+	w->table = r->table;
+	w->flags = r->flags;
+	w->priority = r->priority;
+	w->mark = r->mark;
+	w->mask = r->mask;
+	w->goto_priority = r->jump;
+	w->suppress_prefix = r->suppress_prefix;
+	w->suppress_group = r->suppress_group;
+	w->ip_protocol = r->ip_protocol;
+	w->protocol = r->protocol;
+	w->l3mdev = r->l3mdev;
+	return (r->from.bits == 0 || put_ip(&w->source, &r->from, true)) &&
+	       (r->to.bits == 0 || put_ip(&w->dest, &r->to, true)) && put(&w->iif, r->iif) &&
+	       put(&w->oif, r->oif) && put_rule_ranges(w, r);
+}
+
+static bool put_rules(const struct wording *a)
+{
+	for (size_t i = 0; i < a->f->n_rules; i++) {
+		const struct network_rule *r = &a->f->rules[i];
+
+		if (!r->is_odd && !put_rule(a->to, r))
+			return false;
+		if (r->is_odd && a->warn)
+			log_warn("ignoring the rule %u of the network namespace: it selects by "
+				 "what the guest is not told",
+				 r->priority);
+	}
+	return true;
+}
+
+Grpc__UpdateRoutesRequest *route_words(const struct network_facts *f,
+				       const struct network_link *const *links, size_t n,
+				       bool whole, bool warn)
+{
+	struct wording a = {.f = f, .links = links, .n = n, .whole = whole, .warn = warn};
+	Grpc__UpdateRoutesRequest *q = calloc(1, sizeof *q);
+
+	if (!q)
+		return NULL;
+	grpc__update_routes_request__init(q);
+	q->routes = calloc(1, sizeof *q->routes);
+	if (q->routes) {
+		grpc__routes__init(q->routes);
+		q->routes->complete = whole;
+		a.to = q->routes;
+		if (put_routes(&a) && (!whole || put_rules(&a)))
+			return q;
+	}
+	ttrpc_message_free(&q->base);
 	return NULL;
 }
 
@@ -215,7 +398,7 @@ Grpc__AddARPNeighborsRequest *neighbour_words(const struct network_facts *f,
 	if (ok)
 		grpc__arpneighbors__init(q->neighbors);
 	for (size_t i = 0; ok && i < f->n_neighbours; i++) {
-		const struct network_link *link = find(links, n, f->neighbours[i].link);
+		const struct network_link *link = find(f, links, n, f->neighbours[i].link);
 
 		if (link && network_wants_neighbour(&f->neighbours[i]))
 			ok = put_neighbour(q->neighbors, &f->neighbours[i], link);

@@ -310,7 +310,8 @@ static int tell_interface(const struct teller *t, const struct network_facts *f,
 {
 	const char *path = i->at.kind == DEVICE_AT_PCI ? i->at.text : "";
 	uint32_t mtu = i->as.mtu < i->tap.mtu ? i->as.mtu : i->tap.mtu;
-	Grpc__UpdateInterfaceRequest *q = interface_words(f, &i->as, mtu, path);
+	Grpc__UpdateInterfaceRequest *q =
+		interface_words(f, &i->as, mtu, path, t->sb->agent.knows_networks);
 	int r = tell(t, "UpdateInterface", q ? &q->base : NULL, &i->told, e);
 
 	return r < 0 ? err_wrap(e, r, "set up interface '%s' in the guest", i->as.name) : r;
@@ -319,11 +320,11 @@ static int tell_interface(const struct teller *t, const struct network_facts *f,
 static int tell_rest(const struct teller *t, struct interfaces *all,
 		     const struct network_link *const *links, size_t n, struct err *e)
 {
-	Grpc__UpdateRoutesRequest *routes = route_words(&all->facts, links, n, !all->warned);
+	bool whole = t->sb->agent.knows_networks;
+	Grpc__UpdateRoutesRequest *routes = route_words(&all->facts, links, n, whole, !all->warned);
 
 	all->warned = true;
-	if (routes)
-		routes->routes->complete = t->sb->agent.knows_networks;
+
 	int r = tell(t, "UpdateRoutes", routes ? &routes->base : NULL, &all->routes, e);
 
 	if (r < 0)

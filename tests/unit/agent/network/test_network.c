@@ -233,3 +233,66 @@ TEST(a_complete_list_without_an_interface_takes_its_routes_away)
 	CHECK_EQ(network_set_routes(n, NULL, 0, true, NULL), 0);
 	CHECK(!has_route(n, "10.1.0.0/16"));
 }
+
+static Types__Rule rule_of(uint32_t priority, const char *source)
+{
+	Types__Rule r = TYPES__RULE__INIT;
+
+	r.priority = priority;
+	r.source = (char *) source;
+	r.table = 100;
+	r.action = 1; /* FR_ACT_TO_TBL */
+	return r;
+}
+
+static int count_rule(void *arg, const struct nl_message *m, struct err *e)
+{
+	int *n = arg;
+
+	(void) m;
+	(void) e;
+	++*n;
+	return 0;
+}
+
+static void count_again(void *arg)
+{
+	*(int *) arg = 0;
+}
+
+static int count_rules(void)
+{
+	auto_close int fd = nl_open(NETLINK_ROUTE, NULL);
+	const struct rtmsg any = {.rtm_family = AF_INET};
+	struct nl_request q;
+	int n = 0;
+
+	nl_begin(&q, RTM_GETRULE, 0, &any, sizeof any);
+	CHECK_EQ(nl_dump(fd, &q, sizeof any, count_rule, count_again, &n, NULL), 0);
+	return n;
+}
+
+TEST(rules_become_those_of_the_list_and_a_bad_one_changes_nothing)
+{
+	auto_ptr(network_free) struct network *n = NULL;
+	Types__Rule a = rule_of(10, "10.1.0.0/16"), b = rule_of(11, "10.2.0.0/16");
+	Types__Rule bad = rule_of(12, "fd00::/16"), *list[] = {&a, &b, &bad};
+
+	enter_room();
+	CHECK_EQ(network_new(&n, NULL), 0);
+	CHECK_EQ(count_rules(), 3);
+	CHECK_EQ(network_set_rules(n, list, 3, NULL), -EINVAL);
+	CHECK_EQ(count_rules(), 3);
+	/* The kernel's own are among those that go. */
+	CHECK_EQ(network_set_rules(n, list, 2, NULL), 0);
+	CHECK_EQ(count_rules(), 2);
+	CHECK_EQ(network_set_rules(n, list + 1, 1, NULL), 0);
+	CHECK_EQ(count_rules(), 1);
+	b.dest_ports = (uint32_t[]){80};
+	b.n_dest_ports = 1;
+	CHECK_EQ(network_set_rules(n, list, 2, NULL), -EINVAL);
+	b.n_dest_ports = 0;
+	b.iif = (char *) "a/b";
+	CHECK_EQ(network_set_rules(n, list, 2, NULL), -EINVAL);
+	CHECK_EQ(count_rules(), 1);
+}

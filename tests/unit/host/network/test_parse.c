@@ -154,7 +154,7 @@ TEST(a_route_has_its_table_metric_and_mtu)
 	CHECK_EQ(f.routes[0].link, 5);
 	CHECK_EQ(f.routes[0].table, 1000);
 	CHECK_EQ(f.routes[0].metric, 77);
-	CHECK_EQ(f.routes[0].mtu, 1400);
+	CHECK_EQ(f.routes[0].metrics[RTAX_MTU], 1400);
 	CHECK_EQ(f.routes[0].to.bits, 24);
 	CHECK_EQ(f.routes[0].via.bytes[3], 1);
 	CHECK_EQ(f.routes[0].source.bytes[3], 2);
@@ -192,7 +192,9 @@ TEST(other_families_and_messages_are_skipped)
 	CHECK_EQ(parse(&q, sizeof neighbour, &f), 0);
 	nl_begin(&q, RTM_NEWRULE, 0, &route, sizeof route);
 	CHECK_EQ(parse(&q, sizeof route, &f), 0);
-	CHECK_EQ(f.n_links + f.n_addresses + f.n_routes + f.n_neighbours, 0);
+	nl_begin(&q, RTM_NEWNSID, 0, &route, sizeof route);
+	CHECK_EQ(parse(&q, sizeof route, &f), 0);
+	CHECK_EQ(f.n_links + f.n_addresses + f.n_routes + f.n_neighbours + f.n_rules, 0);
 	network_facts_fini(&f);
 }
 
@@ -205,5 +207,98 @@ TEST(there_are_not_more_links_than_the_maximum)
 	CHECK_EQ(add_link(&f, NETWORK_LINKS_MAX + 1, "x"), -E2BIG);
 	CHECK_EQ(f.n_links, NETWORK_LINKS_MAX);
 	CHECK_EQ(f.links[NETWORK_LINKS_MAX - 1].index, NETWORK_LINKS_MAX);
+	network_facts_fini(&f);
+}
+
+static void begin_route(struct nl_request *q)
+{
+	const struct rtmsg head = {.rtm_family = AF_INET, .rtm_type = RTN_UNICAST};
+
+	nl_begin(q, RTM_NEWROUTE, 0, &head, sizeof head);
+}
+
+/* A next hop as the kernel writes it, with a gateway of IPv6. */
+static size_t write_hop(uint8_t *to, uint8_t last)
+{
+	struct rtnexthop head = {.rtnh_hops = last, .rtnh_ifindex = 2};
+	struct rtattr a = {.rta_type = RTA_VIA, .rta_len = sizeof a + sizeof(struct rtvia) + 16};
+	struct rtvia via = {.rtvia_family = AF_INET6};
+	uint8_t address[16] = {0xfe, 0x80, [15] = last};
+
+	head.rtnh_len = (unsigned short) (sizeof head + sizeof a + sizeof via + 16 + 2);
+	memset(to, 0, head.rtnh_len);
+	memcpy(to, &head, sizeof head);
+	memcpy(to + sizeof head, &a, sizeof a);
+	memcpy(to + sizeof head + sizeof a, &via, sizeof via);
+	memcpy(to + sizeof head + sizeof a + sizeof via, address, sizeof address);
+	return head.rtnh_len;
+}
+
+TEST(next_hops_of_a_route_are_kept_in_their_order)
+{
+	struct network_facts f = {0};
+	struct nl_request q;
+	uint8_t hops[256];
+	size_t n = write_hop(hops, 1);
+
+	n += write_hop(hops + n, 7);
+	begin_route(&q);
+	nl_put(&q, RTA_MULTIPATH, hops, n);
+	CHECK_EQ(parse(&q, sizeof(struct rtmsg), &f), 0);
+	CHECK_EQ(parse(&q, sizeof(struct rtmsg), &f), 0);
+	CHECK_EQ(f.routes[1].hop, 2);
+	CHECK_EQ(f.routes[1].n_hops, 2);
+	CHECK_EQ(f.hops[3].weight, 7);
+	CHECK_EQ(f.hops[3].link, 2);
+	CHECK_EQ(f.hops[3].via.family, AF_INET6);
+	CHECK_EQ(f.hops[3].via.bytes[15], 7);
+	begin_route(&q);
+	nl_put(&q, RTA_MULTIPATH, hops, n - 8);
+	CHECK_EQ(parse(&q, sizeof(struct rtmsg), &f), -EPROTO);
+	begin_route(&q);
+	nl_put(&q, RTA_VIA, "\2", 1);
+	CHECK_EQ(parse(&q, sizeof(struct rtmsg), &f), -EPROTO);
+	network_facts_fini(&f);
+}
+
+TEST(a_rule_is_what_its_message_says)
+{
+	const struct fib_rule_hdr head = {.family = AF_INET,
+					  .src_len = 24,
+					  .table = 200,
+					  .action = FR_ACT_TO_TBL,
+					  .flags = FIB_RULE_INVERT | FIB_RULE_UNRESOLVED};
+	const struct fib_rule_port_range ports = {.start = 80, .end = 90};
+	const struct fib_rule_uid_range users = {.start = 0, .end = 5};
+	struct network_facts f = {0};
+	struct nl_request q;
+
+	nl_begin(&q, RTM_NEWRULE, 0, &head, sizeof head);
+	put_ip4(&q, FRA_SRC, "10.1.2.0");
+	nl_put_u32(&q, FRA_PRIORITY, 50);
+	nl_put_u32(&q, FRA_SUPPRESS_PREFIXLEN, 0);
+	nl_put_string(&q, FRA_IIFNAME, "eth0");
+	nl_put(&q, FRA_DPORT_RANGE, &ports, sizeof ports);
+	nl_put(&q, FRA_UID_RANGE, &users, sizeof users);
+	CHECK_EQ(parse(&q, sizeof head, &f), 0);
+	CHECK_EQ(f.n_rules, 1);
+	CHECK_EQ(f.rules[0].from.bits, 24);
+	CHECK_EQ(f.rules[0].to.family, AF_INET);
+	CHECK_EQ(f.rules[0].to.bits, 0);
+	CHECK_EQ(f.rules[0].table, 200);
+	CHECK_EQ(f.rules[0].priority, 50);
+	CHECK_EQ(f.rules[0].flags, FIB_RULE_INVERT);
+	CHECK_EQ(f.rules[0].suppress_prefix, 1);
+	CHECK_EQ(f.rules[0].suppress_group, 0);
+	CHECK_EQ(f.rules[0].dest_ports[1], 90);
+	CHECK_EQ(f.rules[0].users[1], 5);
+	CHECK(f.rules[0].has_users && !f.rules[0].is_odd);
+	CHECK_STR(f.rules[0].iif, "eth0");
+	/* Without this selector it would be another rule. */
+	nl_put(&q, FRA_TUN_ID, "\0\0\0\0\0\0\0\1", 8);
+	CHECK_EQ(parse(&q, sizeof head, &f), 0);
+	CHECK(f.rules[1].is_odd);
+	nl_begin(&q, RTM_NEWRULE, 0, &head, sizeof head);
+	CHECK_EQ(parse(&q, sizeof head, &f), -EPROTO);
 	network_facts_fini(&f);
 }

@@ -110,14 +110,14 @@ TEST(routes_that_the_guests_kernel_makes_by_itself_are_left_out)
 		.link = 2, .type = RTN_UNICAST, .table = RT_TABLE_MAIN, .protocol = RTPROT_BOOT};
 	const char *why;
 
-	CHECK(network_wants_route(&r, &why));
+	CHECK(network_wants_route(&r, false, &why));
 	r.protocol = RTPROT_KERNEL;
-	CHECK(!network_wants_route(&r, &why) && !why);
+	CHECK(!network_wants_route(&r, false, &why) && !why);
 	r.protocol = RTPROT_RA;
-	CHECK(!network_wants_route(&r, &why) && !why);
+	CHECK(!network_wants_route(&r, false, &why) && !why);
 	r.protocol = RTPROT_BOOT;
 	r.table = RT_TABLE_LOCAL;
-	CHECK(!network_wants_route(&r, &why) && !why);
+	CHECK(!network_wants_route(&r, false, &why) && !why);
 }
 
 TEST(routes_that_the_protocol_has_no_words_for_are_told)
@@ -128,13 +128,13 @@ TEST(routes_that_the_protocol_has_no_words_for_are_told)
 	const char *why;
 
 	r.table = 100;
-	CHECK(!network_wants_route(&r, &why) && why);
+	CHECK(!network_wants_route(&r, false, &why) && why);
 	r = good;
 	r.type = RTN_BLACKHOLE;
-	CHECK(!network_wants_route(&r, &why) && why);
+	CHECK(!network_wants_route(&r, false, &why) && why);
 	r = good;
 	r.link = 0;
-	CHECK(!network_wants_route(&r, &why) && why);
+	CHECK(!network_wants_route(&r, false, &why) && why);
 }
 
 TEST(only_neighbours_that_were_put_there_are_wanted)
@@ -159,4 +159,58 @@ TEST(addresses_of_a_routers_advertisement_are_left_to_the_guest)
 	/* A plugin that asks a DHCP server gives its address a lifetime. */
 	a.ip.family = AF_INET;
 	CHECK(network_wants_address(&a));
+}
+
+TEST(an_agent_that_knows_more_words_is_told_more_routes)
+{
+	const struct network_route good = {
+		.link = 2, .type = RTN_UNICAST, .table = 100, .protocol = RTPROT_STATIC};
+	struct network_route r = good;
+	const char *why;
+
+	CHECK(network_wants_route(&r, true, &why));
+	r.type = RTN_PROHIBIT;
+	r.link = 0;
+	CHECK(network_wants_route(&r, true, &why));
+	r.type = RTN_UNICAST;
+	CHECK(!network_wants_route(&r, true, &why) && why);
+	r.n_hops = NETWORK_ROUTE_HOPS_MAX;
+	CHECK(network_wants_route(&r, true, &why));
+	r.n_hops++;
+	CHECK(!network_wants_route(&r, true, &why) && why);
+	r = good;
+	r.is_wrapped = true;
+	CHECK(!network_wants_route(&r, true, &why) && why);
+	r = good;
+	r.by_source = true;
+	CHECK(!network_wants_route(&r, true, &why) && why);
+}
+
+TEST(a_route_to_an_addresses_network_is_found_by_its_bits)
+{
+	struct network_address a = {.link = 2, .ip = {AF_INET, 20, {10, 1, 0x1f, 7}}};
+	struct network_route r = {.link = 2,
+				  .to = {AF_INET, 20, {10, 1, 0x10, 0}},
+				  .type = RTN_UNICAST,
+				  .protocol = RTPROT_KERNEL};
+	const struct network_facts f = {.routes = &r, .n_routes = 1};
+
+	CHECK(network_has_prefix_route(&f, &a));
+	r.to.bytes[2] = 0x20;
+	CHECK(!network_has_prefix_route(&f, &a));
+	r.to.bytes[2] = 0x10;
+	r.to.bits = 21;
+	CHECK(!network_has_prefix_route(&f, &a));
+	r.to.bits = 20;
+	r.protocol = RTPROT_BOOT;
+	CHECK(!network_has_prefix_route(&f, &a));
+	a.ip.bits = 32;
+	CHECK(network_has_prefix_route(&f, &a));
+	a.ip.bits = 20;
+	/* Of a point-to-point link it is the other end's. */
+	r.protocol = RTPROT_KERNEL;
+	a.peer = (struct network_ip){AF_INET, 32, {10, 9, 9, 9}};
+	CHECK(!network_has_prefix_route(&f, &a));
+	r.to = a.peer;
+	CHECK(network_has_prefix_route(&f, &a));
 }
