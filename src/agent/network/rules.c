@@ -67,15 +67,18 @@ static struct rules *rules_of_kernel(void)
 		{TYPES__IPFAMILY__v6, 0, RT_TABLE_LOCAL},
 		{TYPES__IPFAMILY__v6, 0x7ffe, RT_TABLE_MAIN},
 	};
+	uint32_t numbers[ARRAY_LEN(made)][FRA_MAX + 1] = {0};
 	Types__Rule rules[ARRAY_LEN(made)], *list[ARRAY_LEN(made)];
 
 	for (size_t i = 0; i < ARRAY_LEN(made); i++) {
 		types__rule__init(&rules[i]);
 		rules[i].family = made[i].family;
-		rules[i].priority = made[i].priority;
-		rules[i].table = made[i].table;
 		rules[i].action = FR_ACT_TO_TBL;
-		rules[i].protocol = RTPROT_KERNEL;
+		numbers[i][FRA_PRIORITY] = made[i].priority;
+		numbers[i][FRA_TABLE] = made[i].table;
+		numbers[i][FRA_PROTOCOL] = RTPROT_KERNEL;
+		rules[i].numbers = numbers[i];
+		rules[i].n_numbers = FRA_MAX + 1;
 		list[i] = &rules[i];
 	}
 	return rules_pack(list, ARRAY_LEN(made));
@@ -116,23 +119,6 @@ static int put_name(struct nl_request *q, uint16_t type, const char *name, struc
 	return r;
 }
 
-static int put_ports(struct nl_request *q, uint16_t type, const uint32_t *range, size_t n,
-		     struct err *e)
-{
-	if (n == 0)
-		return 0;
-	if (n != 2 || range[0] > UINT16_MAX || range[1] > UINT16_MAX)
-		return err_say(e, EINVAL, "a range of ports is two numbers");
-
-	const struct fib_rule_port_range ports = {
-		.start = (uint16_t) range[0],
-		.end = (uint16_t) range[1],
-	};
-
-	nl_put(q, type, &ports, sizeof ports);
-	return 0;
-}
-
 static int put_users(struct nl_request *q, const Types__Rule *r, struct err *e)
 {
 	if (r->n_users == 0)
@@ -153,30 +139,52 @@ static void put_u8(struct nl_request *q, uint16_t type, uint32_t value)
 	nl_put(q, type, &byte, sizeof byte);
 }
 
-static void put_numbers(struct nl_request *q, const Types__Rule *r)
+static void put_ports(struct nl_request *q, uint16_t type, uint32_t value)
 {
-	const struct {
-		uint16_t type;
-		uint32_t value;
-		bool given;
-	} numbers[] = {
-		{FRA_PRIORITY, r->priority, true},
-		{FRA_TABLE, r->table, !r->l3mdev},
-		{FRA_FWMARK, r->mark, r->mark || r->mask},
-		{FRA_FWMASK, r->mask, r->mark || r->mask},
-		{FRA_GOTO, r->goto_priority, r->action == FR_ACT_GOTO},
-		{FRA_SUPPRESS_PREFIXLEN, r->suppress_prefix - 1, r->suppress_prefix},
-		{FRA_SUPPRESS_IFGROUP, r->suppress_group - 1, r->suppress_group},
+	const struct fib_rule_port_range ports = {
+		.start = (uint16_t) (value >> 16),
+		.end = (uint16_t) value,
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
-		if (numbers[i].given)
-			nl_put_u32(q, numbers[i].type, numbers[i].value);
-	put_u8(q, FRA_PROTOCOL, r->protocol);
-	if (r->ip_protocol)
-		put_u8(q, FRA_IP_PROTO, r->ip_protocol);
-	if (r->l3mdev)
-		put_u8(q, FRA_L3MDEV, 1);
+	nl_put(q, type, &ports, sizeof ports);
+}
+
+static void put_number(struct nl_request *q, uint16_t type, uint32_t value)
+{
+	switch (type) {
+	case FRA_SUPPRESS_PREFIXLEN:
+	case FRA_SUPPRESS_IFGROUP:
+		nl_put_u32(q, type, value - 1);
+		break;
+	case FRA_IP_PROTO:
+	case FRA_PROTOCOL:
+	case FRA_L3MDEV:
+		put_u8(q, type, value);
+		break;
+	case FRA_SPORT_RANGE:
+	case FRA_DPORT_RANGE:
+		put_ports(q, type, value);
+		break;
+	default:
+		nl_put_u32(q, type, value);
+	}
+}
+
+static uint32_t priority_of(const Types__Rule *r)
+{
+	return r->n_numbers > FRA_PRIORITY ? r->numbers[FRA_PRIORITY] : 0;
+}
+
+static int put_numbers(struct nl_request *q, const Types__Rule *r, struct err *e)
+{
+	if (r->n_numbers > FRA_MAX + 1)
+		return err_say(e, EINVAL, "%zu numbers are more than there are", r->n_numbers);
+	for (size_t i = 0; i < r->n_numbers; i++)
+		if (r->numbers[i] && i != FRA_PRIORITY)
+			put_number(q, (uint16_t) i, r->numbers[i]);
+	/* Without one the kernel makes it up. */
+	nl_put_u32(q, FRA_PRIORITY, priority_of(r));
+	return 0;
 }
 
 static int put_selectors(struct nl_request *q, const Types__Rule *r, struct err *e)
@@ -186,9 +194,7 @@ static int put_selectors(struct nl_request *q, const Types__Rule *r, struct err 
 	if (found == 0)
 		found = put_name(q, FRA_OIFNAME, r->oif, e);
 	if (found == 0)
-		found = put_ports(q, FRA_SPORT_RANGE, r->source_ports, r->n_source_ports, e);
-	if (found == 0)
-		found = put_ports(q, FRA_DPORT_RANGE, r->dest_ports, r->n_dest_ports, e);
+		found = put_numbers(q, r, e);
 	return found < 0 ? found : put_users(q, r, e);
 }
 
@@ -198,19 +204,16 @@ static int make(struct nl_request *q, uint16_t type, uint16_t flags, const Types
 	struct fib_rule_hdr head = {
 		.family = r->family == TYPES__IPFAMILY__v6 ? AF_INET6 : AF_INET,
 		.tos = (uint8_t) r->tos,
-		.table = r->table <= UINT8_MAX ? (uint8_t) r->table : RT_TABLE_UNSPEC,
 		.action = (uint8_t) r->action,
-		.flags = r->flags & FIB_RULE_INVERT,
+		.flags = r->inverted ? FIB_RULE_INVERT : 0,
 	};
 	struct ip from, to;
 	int found = read_network(r->source, head.family, &from, e);
 
 	if (found == 0)
 		found = read_network(r->dest, head.family, &to, e);
-	if (found == 0 && (r->tos > UINT8_MAX || r->action > FR_ACT_MAX ||
-			   r->protocol > UINT8_MAX || r->ip_protocol > UINT8_MAX))
-		found = err_say(e, EINVAL, "tos %u, action %u or protocol %u or %u is none", r->tos,
-				r->action, r->protocol, r->ip_protocol);
+	if (found == 0 && (r->tos > UINT8_MAX || r->action > FR_ACT_MAX))
+		found = err_say(e, EINVAL, "tos %u or action %u is none", r->tos, r->action);
 	if (found < 0)
 		return found;
 	head.src_len = from.prefix;
@@ -220,7 +223,6 @@ static int make(struct nl_request *q, uint16_t type, uint16_t flags, const Types
 		nl_put(q, FRA_SRC, from.bytes, ip_bytes(from.family));
 	if (to.prefix > 0)
 		nl_put(q, FRA_DST, to.bytes, ip_bytes(to.family));
-	put_numbers(q, r);
 	return put_selectors(q, r, e);
 }
 
@@ -240,7 +242,7 @@ static int add(int fd, const Types__Rule *rule, struct err *e)
 		return 0;
 	if (e)
 		*e = cause;
-	return err_wrap(e, r, "add the rule %u", rule->priority);
+	return err_wrap(e, r, "add the rule %u", priority_of(rule));
 }
 
 static int remove_one(int fd, const struct packed *old, struct err *e)
@@ -252,7 +254,7 @@ static int remove_one(int fd, const struct packed *old, struct err *e)
 	if (!rule)
 		return err_sys(e, ENOMEM, "remove a rule");
 
-	uint32_t priority = rule->priority;
+	uint32_t priority = priority_of(rule);
 	int r = make(&q, RTM_DELRULE, 0, rule, &cause);
 
 	types__rule__free_unpacked(rule, NULL);
@@ -288,7 +290,8 @@ static int check_all(Types__Rule *const *list, size_t count, struct err *e)
 	if (count > NETWORK_RULES_MAX)
 		return err_say(e, EINVAL, "%zu rules are more than %d", count, NETWORK_RULES_MAX);
 	for (size_t i = 0; r == 0 && i < count; i++)
-		r = err_wrap(e, make(&q, RTM_NEWRULE, 0, list[i], e), "rule %u", list[i]->priority);
+		r = err_wrap(e, make(&q, RTM_NEWRULE, 0, list[i], e), "rule %u",
+			     priority_of(list[i]));
 	return r;
 }
 

@@ -36,6 +36,8 @@
 #define NETWORK_MAC_BYTES  6
 /* RTAX_MAX + 1 of Linux 6.1. */
 #define NETWORK_METRICS 18
+/* FRA_MAX + 1 of Linux 6.1. */
+#define NETWORK_RULE_NUMBERS 25
 
 /* Most of each in a namespace; what is beyond is refused. */
 #define NETWORK_LINKS_MAX      256
@@ -107,15 +109,12 @@ struct network_route {
 struct network_rule {
 	struct network_ip from, to; /* their family is the rule's; bits 0: any */
 	uint8_t tos, action;        /* FR_ACT_* */
-	uint8_t ip_protocol, protocol;
-	bool l3mdev;
-	uint32_t flags; /* FIB_RULE_* */
-	uint32_t table, priority, mark, mask, jump;
-	uint32_t suppress_prefix, suppress_group; /* plus one; 0: none */
-	uint16_t source_ports[2], dest_ports[2];  /* first and last; zeroes: any */
-	uint32_t users[2];
-	bool has_users;
+	bool inverted;
 	bool is_odd; /* it has a selector that this struct has no field for */
+	bool has_users;
+	uint32_t users[2]; /* first and last */
+	/* As Rule.numbers of types.proto. */
+	uint32_t numbers[NETWORK_RULE_NUMBERS];
 	char iif[NETWORK_NAME_BYTES], oif[NETWORK_NAME_BYTES];
 };
 

@@ -333,14 +333,17 @@ static int add_neighbour(const struct nl_message *m, struct network_facts *f)
 	return r < 0 ? r : ADD(f, neighbours, NETWORK_NEIGHBOURS_MAX, new);
 }
 
-/* First and last. */
-static int get_range(const struct nl_value *a, uint16_t ret[2])
+/* First and last in one number. */
+static int get_range(const struct nl_value *a, uint32_t *ret)
 {
+	struct fib_rule_port_range range;
+
 	if (!a->data)
 		return 0;
-	if (a->bytes != sizeof(struct fib_rule_port_range))
+	if (a->bytes != sizeof range)
 		return -EPROTO;
-	memcpy(ret, a->data, a->bytes);
+	memcpy(&range, a->data, sizeof range);
+	*ret = (uint32_t) range.start << 16 | range.end;
 	return 0;
 }
 
@@ -355,36 +358,51 @@ static int get_users(const struct nl_value *a, struct network_rule *ret)
 	return 0;
 }
 
+/* The kernel's word for none is -1. */
+static int get_suppressor(const struct nl_value *a, uint32_t *ret)
+{
+	uint32_t value = UINT32_MAX;
+	int r = get_u32(a, &value);
+
+	*ret = value + 1;
+	return r;
+}
+
+static int get_rule_number(uint16_t type, const struct nl_value *a, uint32_t *ret)
+{
+	uint8_t small = 0;
+	int r;
+
+	switch (type) {
+	case FRA_TABLE:
+	case FRA_PRIORITY:
+	case FRA_FWMARK:
+	case FRA_FWMASK:
+	case FRA_GOTO:
+		return get_u32(a, ret);
+	case FRA_SUPPRESS_PREFIXLEN:
+	case FRA_SUPPRESS_IFGROUP:
+		return get_suppressor(a, ret);
+	case FRA_IP_PROTO:
+	case FRA_PROTOCOL:
+	case FRA_L3MDEV:
+		r = get_u8(a, &small);
+		*ret = small;
+		return r;
+	case FRA_SPORT_RANGE:
+	case FRA_DPORT_RANGE:
+		return get_range(a, ret);
+	default:
+		return 0;
+	}
+}
+
 static int get_rule_numbers(const struct nl_value *a, struct network_rule *ret)
 {
-	uint32_t no_prefix = UINT32_MAX, no_group = UINT32_MAX;
-	uint8_t l3mdev = 0;
-	const struct {
-		uint16_t type;
-		uint32_t *to;
-	} numbers[] = {
-		{FRA_TABLE, &ret->table},
-		{FRA_PRIORITY, &ret->priority},
-		{FRA_FWMARK, &ret->mark},
-		{FRA_FWMASK, &ret->mask},
-		{FRA_GOTO, &ret->jump},
-		{FRA_SUPPRESS_PREFIXLEN, &no_prefix},
-		{FRA_SUPPRESS_IFGROUP, &no_group},
-	};
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < ARRAY_LEN(numbers); i++)
-		r = get_u32(&a[numbers[i].type], numbers[i].to);
-	if (r == 0)
-		r = get_u8(&a[FRA_IP_PROTO], &ret->ip_protocol);
-	if (r == 0)
-		r = get_u8(&a[FRA_PROTOCOL], &ret->protocol);
-	if (r == 0)
-		r = get_u8(&a[FRA_L3MDEV], &l3mdev);
-	/* The kernel's word for none is -1. */
-	ret->suppress_prefix = no_prefix + 1;
-	ret->suppress_group = no_group + 1;
-	ret->l3mdev = l3mdev;
+	for (uint16_t i = 0; r == 0 && i < NETWORK_RULE_NUMBERS; i++)
+		r = get_rule_number(i, &a[i], &ret->numbers[i]);
 	return r;
 }
 
@@ -408,6 +426,8 @@ static bool is_partial(const struct nl_value *mask)
 	       (mask->bytes != sizeof all || memcmp(mask->data, all, sizeof all) != 0);
 }
 
+_Static_assert(RULE_DSCP == NETWORK_RULE_NUMBERS, "the last one of Linux 6.1");
+
 static bool has_other_selectors(const struct nl_value *a)
 {
 	return a[FRA_TUN_ID].data || a[FRA_FLOW].data || a[RULE_DSCP].data ||
@@ -422,10 +442,6 @@ static int get_rule_selectors(const struct nl_value *a, struct network_rule *ret
 	if (r == 0)
 		r = get_text(&a[FRA_OIFNAME], ret->oif, sizeof ret->oif);
 	if (r == 0)
-		r = get_range(&a[FRA_SPORT_RANGE], ret->source_ports);
-	if (r == 0)
-		r = get_range(&a[FRA_DPORT_RANGE], ret->dest_ports);
-	if (r == 0)
 		r = get_users(&a[FRA_UID_RANGE], ret);
 	ret->is_odd = has_other_selectors(a);
 	return r;
@@ -438,9 +454,8 @@ static int add_rule(const struct nl_message *m, struct network_facts *f)
 	struct network_rule new = {
 		.tos = head->tos,
 		.action = head->action,
-		/* The others say what has become of it. */
-		.flags = head->flags & FIB_RULE_INVERT,
-		.table = head->table,
+		/* The other flags say what has become of it. */
+		.inverted = head->flags & FIB_RULE_INVERT,
 	};
 	int r = nl_parse(m->attributes, m->attributes_bytes, a, ARRAY_LEN(a));
 

@@ -1,6 +1,7 @@
 #include "host/sandbox/interface_words.h"
 
 #include <arpa/inet.h>
+#include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -185,13 +186,20 @@ static bool put_hop(Types__Route *w, const struct network_hop *hop, const struct
 	return put_ip(&h->gateway, &hop->via, false) && put(&h->device, link->name);
 }
 
+static bool put_numbers(uint32_t **to, size_t *ret_n, const uint32_t *from, size_t n)
+{
+	*to = calloc(n, sizeof **to);
+	if (!*to)
+		return false;
+	*ret_n = n;
+	memcpy(*to, from, n * sizeof **to);
+	return true;
+}
+
 static bool put_metrics(Types__Route *w, const struct network_route *r)
 {
-	w->metrics = calloc(NETWORK_METRICS, sizeof *w->metrics);
-	if (!w->metrics)
+	if (!put_numbers(&w->metrics, &w->n_metrics, r->metrics, NETWORK_METRICS))
 		return false;
-	w->n_metrics = NETWORK_METRICS;
-	memcpy(w->metrics, r->metrics, sizeof r->metrics);
 	/* Which of them are locked is no number of its own to tell. */
 	w->locked = r->metrics[RTAX_LOCK];
 	w->metrics[RTAX_LOCK] = 0;
@@ -278,26 +286,6 @@ static bool put_routes(const struct wording *a)
 	return true;
 }
 
-static bool put_range(uint32_t **to, size_t *ret_n, uint32_t first, uint32_t last)
-{
-	*to = calloc(2, sizeof **to);
-	if (!*to)
-		return false;
-	*ret_n = 2;
-	(*to)[0] = first;
-	(*to)[1] = last;
-	return true;
-}
-
-static bool put_rule_ranges(Types__Rule *w, const struct network_rule *r)
-{
-	const uint16_t *from = r->source_ports, *to = r->dest_ports;
-
-	return (!from[1] || put_range(&w->source_ports, &w->n_source_ports, from[0], from[1])) &&
-	       (!to[1] || put_range(&w->dest_ports, &w->n_dest_ports, to[0], to[1])) &&
-	       (!r->has_users || put_range(&w->users, &w->n_users, r->users[0], r->users[1]));
-}
-
 static bool put_rule(Grpc__Routes *all, const struct network_rule *r)
 {
 	Types__Rule *w;
@@ -312,20 +300,12 @@ static bool put_rule(Grpc__Routes *all, const struct network_rule *r)
 	w->family = family_of(&r->from);
 	w->tos = r->tos;
 	w->action = r->action;
-	w->table = r->table;
-	w->flags = r->flags;
-	w->priority = r->priority;
-	w->mark = r->mark;
-	w->mask = r->mask;
-	w->goto_priority = r->jump;
-	w->suppress_prefix = r->suppress_prefix;
-	w->suppress_group = r->suppress_group;
-	w->ip_protocol = r->ip_protocol;
-	w->protocol = r->protocol;
-	w->l3mdev = r->l3mdev;
+	w->inverted = r->inverted;
 	return (r->from.bits == 0 || put_ip(&w->source, &r->from, true)) &&
 	       (r->to.bits == 0 || put_ip(&w->dest, &r->to, true)) && put(&w->iif, r->iif) &&
-	       put(&w->oif, r->oif) && put_rule_ranges(w, r);
+	       put(&w->oif, r->oif) &&
+	       put_numbers(&w->numbers, &w->n_numbers, r->numbers, NETWORK_RULE_NUMBERS) &&
+	       (!r->has_users || put_numbers(&w->users, &w->n_users, r->users, 2));
 }
 
 static bool put_rules(const struct wording *a)
@@ -338,7 +318,7 @@ static bool put_rules(const struct wording *a)
 		if (r->is_odd && a->warn)
 			log_warn("ignoring the rule %u of the network namespace: it selects by "
 				 "what the guest is not told",
-				 r->priority);
+				 r->numbers[FRA_PRIORITY]);
 	}
 	return true;
 }

@@ -2,6 +2,7 @@
 #include "agent/network/network.h"
 
 #include <errno.h>
+#include <linux/fib_rules.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -234,14 +235,17 @@ TEST(a_complete_list_without_an_interface_takes_its_routes_away)
 	CHECK(!has_route(n, "10.1.0.0/16"));
 }
 
-static Types__Rule rule_of(uint32_t priority, const char *source)
+/* @numbers: of FRA_MAX + 1, which it uses. */
+static Types__Rule rule_of(uint32_t *numbers, uint32_t priority, const char *source)
 {
 	Types__Rule r = TYPES__RULE__INIT;
 
-	r.priority = priority;
+	numbers[FRA_PRIORITY] = priority;
+	numbers[FRA_TABLE] = 100;
+	r.numbers = numbers;
+	r.n_numbers = FRA_MAX + 1;
 	r.source = (char *) source;
-	r.table = 100;
-	r.action = 1; /* FR_ACT_TO_TBL */
+	r.action = FR_ACT_TO_TBL;
 	return r;
 }
 
@@ -275,8 +279,10 @@ static int count_rules(void)
 TEST(rules_become_those_of_the_list_and_a_bad_one_changes_nothing)
 {
 	auto_ptr(network_free) struct network *n = NULL;
-	Types__Rule a = rule_of(10, "10.1.0.0/16"), b = rule_of(11, "10.2.0.0/16");
-	Types__Rule bad = rule_of(12, "fd00::/16"), *list[] = {&a, &b, &bad};
+	uint32_t numbers[3][FRA_MAX + 2] = {0};
+	Types__Rule a = rule_of(numbers[0], 10, "10.1.0.0/16");
+	Types__Rule b = rule_of(numbers[1], 11, "10.2.0.0/16");
+	Types__Rule bad = rule_of(numbers[2], 12, "fd00::/16"), *list[] = {&a, &b, &bad};
 
 	enter_room();
 	CHECK_EQ(network_new(&n, NULL), 0);
@@ -288,10 +294,9 @@ TEST(rules_become_those_of_the_list_and_a_bad_one_changes_nothing)
 	CHECK_EQ(count_rules(), 2);
 	CHECK_EQ(network_set_rules(n, list + 1, 1, NULL), 0);
 	CHECK_EQ(count_rules(), 1);
-	b.dest_ports = (uint32_t[]){80};
-	b.n_dest_ports = 1;
+	b.n_numbers++;
 	CHECK_EQ(network_set_rules(n, list, 2, NULL), -EINVAL);
-	b.n_dest_ports = 0;
+	b.n_numbers--;
 	b.iif = (char *) "a/b";
 	CHECK_EQ(network_set_rules(n, list, 2, NULL), -EINVAL);
 	CHECK_EQ(count_rules(), 1);

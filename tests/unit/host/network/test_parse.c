@@ -275,6 +275,7 @@ TEST(a_rule_is_what_its_message_says)
 
 	nl_begin(&q, RTM_NEWRULE, 0, &head, sizeof head);
 	put_ip4(&q, FRA_SRC, "10.1.2.0");
+	nl_put_u32(&q, FRA_TABLE, 200);
 	nl_put_u32(&q, FRA_PRIORITY, 50);
 	nl_put_u32(&q, FRA_SUPPRESS_PREFIXLEN, 0);
 	nl_put_string(&q, FRA_IIFNAME, "eth0");
@@ -285,12 +286,12 @@ TEST(a_rule_is_what_its_message_says)
 	CHECK_EQ(f.rules[0].from.bits, 24);
 	CHECK_EQ(f.rules[0].to.family, AF_INET);
 	CHECK_EQ(f.rules[0].to.bits, 0);
-	CHECK_EQ(f.rules[0].table, 200);
-	CHECK_EQ(f.rules[0].priority, 50);
-	CHECK_EQ(f.rules[0].flags, FIB_RULE_INVERT);
-	CHECK_EQ(f.rules[0].suppress_prefix, 1);
-	CHECK_EQ(f.rules[0].suppress_group, 0);
-	CHECK_EQ(f.rules[0].dest_ports[1], 90);
+	CHECK_EQ(f.rules[0].numbers[FRA_TABLE], 200);
+	CHECK_EQ(f.rules[0].numbers[FRA_PRIORITY], 50);
+	CHECK_EQ(f.rules[0].numbers[FRA_SUPPRESS_PREFIXLEN], 1);
+	CHECK_EQ(f.rules[0].numbers[FRA_SUPPRESS_IFGROUP], 0);
+	CHECK_EQ(f.rules[0].numbers[FRA_DPORT_RANGE], 80U << 16 | 90);
+	CHECK(f.rules[0].inverted);
 	CHECK_EQ(f.rules[0].users[1], 5);
 	CHECK(f.rules[0].has_users && !f.rules[0].is_odd);
 	CHECK_STR(f.rules[0].iif, "eth0");
