@@ -3,33 +3,15 @@
 
 bats_require_minimum_version 1.5.0
 load lib/common
+load lib/network
 
 setup() {
 	common_setup
-	POD=net-${WORK##*-}-pod
-	GATEWAY=net-${WORK##*-}-gw
-	echo answered >"$ROOTFS/answer"
-	ip netns add "$POD"
-	ip netns add "$GATEWAY"
-	ip -n "$POD" link set lo up
-	ip -n "$GATEWAY" link set lo up
+	network_setup
 }
 
 teardown() {
-	local ns
-	[ -z "${SERVER:-}" ] || kill "$SERVER" 2>/dev/null || true
-	common_teardown || ns=failed
-	for ns in "$POD" "$GATEWAY" ${MORE:-}; do
-		ip netns delete "$ns" 2>/dev/null || true
-	done
-	[ "$ns" != failed ]
-}
-
-# link POD NAME PEER: an Ethernet between a namespace and the gateway's.
-link() {
-	ip link add "$2" netns "$1" type veth peer name "$3" netns "$GATEWAY"
-	ip -n "$GATEWAY" link set "$3" up
-	ip -n "$1" link set "$2" up
+	network_teardown
 }
 
 # What a plugin leaves behind for a pod.
@@ -39,28 +21,6 @@ pod_network() {
 	ip -n "$POD" addr add 10.77.0.2/24 dev eth0
 	ip -n "$POD" route add default via 10.77.0.1
 	remember
-}
-
-# What is at the interfaces of a namespace: we leave it as it was at the last remember.
-remember() {
-	before=$(interfaces "$POD")
-}
-
-interfaces() {
-	ip -n "$1" -o link | sed -E 's/^[0-9]+: ([^:@]+).*/\1/'
-	tc -n "$1" qdisc
-}
-
-# The host's programs, because busybox has neither datagrams nor all of a route.
-in_pod='.process.capabilities |= map_values(. + ["CAP_NET_RAW", "CAP_NET_ADMIN"])
-	| .mounts += [{"destination": "/host", "type": "bind", "source": "/usr", "options": ["rbind", "ro"]}]
-	| .linux.namespaces |= map(if .type == "network" then .path = "/run/netns/\($ENV.POD)" else . end)'
-
-# on_host PROGRAM ARG...: its command line in a container, where /usr is /host.
-on_host() {
-	local loader
-	loader=$(realpath "$(ldd "/usr/bin/$1" | grep -o '/[^ ]*/ld-linux[^ ]*')")
-	echo "/host${loader#/usr} --library-path /host${loader%/*} /host/bin/$*" | sed 's,path /host/usr,path /host,'
 }
 
 # pod ID ARG...: a container in the namespace, which goes on.
@@ -176,27 +136,6 @@ as_runc() {
 	# What a container has made stays.
 	has_line c1 'from 10.77.0.77 lookup 102' rule
 	kata delete --force c1
-}
-
-# ask NAMESPACE ADDRESS: what is answered there.
-ask() {
-	ip netns exec "$1" timeout 20 socat -u "$2" - </dev/null
-}
-
-answers() {
-	[ "$(ask "$@" 2>/dev/null)" = answered ]
-}
-
-# ask_from ID ADDRESS: the same in a container.
-ask_from() {
-	# shellcheck disable=SC2046 # words
-	kata exec "$1" timeout 60 $(on_host socat -u "$2" -) </dev/null
-}
-
-# serve ADDRESS TARGET: in the gateway's namespace.
-serve() {
-	ip netns exec "$GATEWAY" socat -U "$1" "$2" >"$WORK/server.out" 2>&1 </dev/null 3>&- &
-	SERVER=$!
 }
 
 @test "a pod reaches its gateway and another pod, and is reached by both" {

@@ -49,6 +49,16 @@ static const struct key keys[] = {
 	 .preset = "\"tcfilter\"",
 	 .help = "How the guest is connected to the pod's network namespace. `none`: it is not, and has "
 		 "its loopback only. See docs/networking.md."},
+	{.name = "egress_allow",
+	 .kind = KEY_LIST,
+	 .access = POD_IF_NAMED,
+	 .to = KEY_TO(runtime.egress_allow),
+	 .preset = "[]",
+	 .help = "The only places that a pod may reach, each as `WHERE [PROTOCOL [PORT[-PORT]]]`: an "
+		 "address or a prefix, `tcp`, `udp`, `sctp` or `icmp`, and ports, such as "
+		 "`10.0.0.0/8 tcp 443`; `none` as the only one allows nothing. Without any, "
+		 "everything is allowed. Who speaks to the pod is answered. See docs/networking.md. "
+		 "Not upstream's."},
 	{.name = "disable_guest_seccomp",
 	 .kind = KEY_BOOL,
 	 .to = KEY_TO(runtime.disable_guest_seccomp),

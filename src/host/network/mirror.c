@@ -16,8 +16,9 @@
 #include "host/network/tap.h"
 
 #define INGRESS_HANDLE TC_H_MAKE(0xffffU << 16, 0)
-/* Tells our filter from those of others. */
-#define PRIORITY 0xca7aU
+/* Tell our filters from those of others. */
+#define PRIORITY       0xca7aU
+#define CLAIM_PRIORITY 0xca7bU
 
 static int make_queue(struct network *n, int link, struct err *e)
 {
@@ -53,7 +54,8 @@ static void put_action(struct nl_request *q, int to)
 	nl_nest_end(q, list);
 }
 
-static int make_filter(struct network *n, int from, int to, struct err *e)
+/* @to: 0 lets all pass. */
+static int make_filter(struct network *n, uint32_t priority, int from, int to, struct err *e)
 {
 	/* A selector is followed by its keys: here one, of zeroes, which matches everything. */
 	_Alignas(struct tc_u32_sel)
@@ -62,7 +64,7 @@ static int make_filter(struct network *n, int from, int to, struct err *e)
 	const struct tcmsg tc = {
 		.tcm_ifindex = from,
 		.tcm_parent = INGRESS_HANDLE,
-		.tcm_info = TC_H_MAKE(PRIORITY << 16, htons(ETH_P_ALL)),
+		.tcm_info = TC_H_MAKE(priority << 16, htons(ETH_P_ALL)),
 	};
 	struct nl_request q;
 
@@ -74,17 +76,18 @@ static int make_filter(struct network *n, int from, int to, struct err *e)
 	size_t options = nl_nest(&q, TCA_OPTIONS);
 
 	nl_put(&q, TCA_U32_SEL, all, sizeof all);
-	put_action(&q, to);
+	if (to)
+		put_action(&q, to);
 	nl_nest_end(&q, options);
 	return nl_ask(n->sock, &q, e);
 }
 
-static int remove_filter(struct network *n, int from)
+static int remove_filter(struct network *n, uint32_t priority, int from)
 {
 	const struct tcmsg tc = {
 		.tcm_ifindex = from,
 		.tcm_parent = INGRESS_HANDLE,
-		.tcm_info = TC_H_MAKE(PRIORITY << 16, htons(ETH_P_ALL)),
+		.tcm_info = TC_H_MAKE(priority << 16, htons(ETH_P_ALL)),
 	};
 	struct nl_request q;
 
@@ -105,20 +108,38 @@ static void remove_queue(struct network *n, int from)
 	(void) nl_ask(n->sock, &q, NULL);
 }
 
-int mirror_make(struct network *n, int from, int to, struct err *e)
+static int make(struct network *n, uint32_t priority, int from, int to, struct err *e)
 {
 	int r = make_queue(n, from, e);
 
 	if (r < 0)
 		return r;
-	r = make_filter(n, from, to, e);
+	r = make_filter(n, priority, from, to, e);
 	if (r < 0)
 		remove_queue(n, from);
 	return r;
 }
 
+int mirror_make(struct network *n, int from, int to, struct err *e)
+{
+	return make(n, PRIORITY, from, to, e);
+}
+
 void mirror_remove(struct network *n, int from)
 {
-	if (remove_filter(n, from) == 0)
+	if (remove_filter(n, PRIORITY, from) == 0)
 		remove_queue(n, from);
+}
+
+int mirror_claim(struct network *n, int from, struct err *e)
+{
+	return make(n, CLAIM_PRIORITY, from, 0, e);
+}
+
+bool mirror_release(struct network *n, int from)
+{
+	if (remove_filter(n, CLAIM_PRIORITY, from) < 0)
+		return false;
+	remove_queue(n, from);
+	return true;
 }

@@ -9,15 +9,25 @@
 #include "base/array.h"
 #include "host/network/facts.h"
 
-static int open_socket(void *arg, struct err *e)
-{
-	int *ret_sock = arg;
-	int r = nl_open(NETLINK_ROUTE, e);
+struct opening {
+	int protocol;
+	int sock;
+};
 
-	if (r < 0)
-		return r;
-	*ret_sock = r;
-	return 0;
+static int open_there(void *arg, struct err *e)
+{
+	struct opening *o = arg;
+
+	o->sock = nl_open(o->protocol, e);
+	return o->sock < 0 ? o->sock : 0;
+}
+
+int network_socket(int ns_fd, int protocol, struct err *e)
+{
+	struct opening o = {.protocol = protocol, .sock = -1};
+	int r = namespace_visit(ns_fd, open_there, &o, e);
+
+	return r < 0 ? r : o.sock;
 }
 
 int network_open(int ns_fd, struct network **ret, struct err *e)
@@ -31,17 +41,25 @@ int network_open(int ns_fd, struct network **ret, struct err *e)
 	if (n->ns_fd < 0)
 		return err_sys(e, errno, "open the network namespace");
 
-	int r = namespace_visit(n->ns_fd, open_socket, &n->sock, e);
+	n->sock = network_socket(n->ns_fd, NETLINK_ROUTE, e);
+	if (n->sock < 0)
+		return n->sock;
+	*ret = take_ptr(n);
+	return 0;
+}
 
-	if (r == 0)
-		*ret = take_ptr(n);
-	return r;
+int network_restrict(struct network *n, const struct egress_policy *policy, struct err *e)
+{
+	int sock = network_socket(n->ns_fd, NETLINK_NETFILTER, e);
+
+	return sock < 0 ? sock : egress_open(sock, policy, &n->egress, e);
 }
 
 void network_close(struct network *n)
 {
 	if (!n)
 		return;
+	egress_close(n->egress);
 	fd_close(n->sock);
 	fd_close(n->ns_fd);
 	free(n);
@@ -146,12 +164,10 @@ static int scan(int sock, struct network_facts *f, struct err *e)
 /* Over a socket of its own, because one whose dump failed can only be closed. */
 int network_scan(struct network *n, struct network_facts *ret, struct err *e)
 {
-	auto_close int sock = -1;
+	auto_close int sock = network_socket(n->ns_fd, NETLINK_ROUTE, e);
 	struct network_facts f = {0};
-	int r = namespace_visit(n->ns_fd, open_socket, &sock, e);
+	int r = sock < 0 ? sock : scan(sock, &f, e);
 
-	if (r == 0)
-		r = scan(sock, &f, e);
 	if (r < 0) {
 		network_facts_fini(&f);
 		return err_wrap(e, r, "read the network namespace");

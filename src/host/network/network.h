@@ -162,6 +162,13 @@ int network_open(int ns_fd, struct network **ret, struct err *e);
 void network_close(struct network *n);
 AUTO_PTR(struct network, network_close)
 
+struct egress_policy;
+
+/* From now on only what @policy (borrowed until this returns) allows leaves the taps that are
+ * opened. Once, before the first one. Returns 0, -EEXIST (the namespace has a policy of another
+ * machine), -EOPNOTSUPP or -ENOENT (the kernel has no nf_tables), or -errno. */
+int network_restrict(struct network *n, const struct egress_policy *policy, struct err *e);
+
 /* Reads what is in the namespace; @ret is freed with network_facts_fini() when this returns 0.
  * Returns 0, -E2BIG (more than the maxima above), -EPROTO, or -errno. */
 int network_scan(struct network *n, struct network_facts *ret, struct err *e);

@@ -86,19 +86,56 @@ static int bring_up(struct network *n, const struct network_tap *tap, struct err
 	return err_wrap(e, nl_ask(n->sock, &q, e), "an MTU of %u", tap->mtu);
 }
 
-static int set_up(struct network *n, const struct network_link *link, const struct network_tap *tap,
-		  struct err *e)
+static int redirect(struct network *n, const struct egress_link *l, struct err *e)
 {
+	int r = mirror_make(n, l->tap, l->link, e);
+
+	return r < 0 ? r : mirror_make(n, l->link, l->tap, e);
+}
+
+/* What redirects by tc is not seen by nf_tables, so that does it. */
+static int restrict_frames(struct network *n, const struct egress_link *l, struct err *e)
+{
+	int r = mirror_claim(n, l->link, e);
+
+	if (r < 0)
+		return r;
+	r = egress_connect(n->egress, l, e);
+	if (r < 0)
+		(void) mirror_release(n, l->link);
+	return r;
+}
+
+static int set_up(struct network *n, const struct network_link *link, const struct network_tap *tap,
+		  const char *name, struct err *e)
+{
+	const struct egress_link l = {
+		.tap = tap->index,
+		.link = link->index,
+		.tap_name = name,
+		.link_name = link->name,
+	};
 	int r = keep_silent(n, tap->index, e);
 
+	/* Nothing may pass to the host's kernel before the rules are there. */
+	if (r == 0 && n->egress)
+		r = restrict_frames(n, &l, e);
 	if (r == 0)
 		r = bring_up(n, tap, e);
 	if (r < 0)
 		return err_wrap(e, r, "set up a tap");
-	r = mirror_make(n, tap->index, link->index, e);
-	if (r == 0)
-		r = mirror_make(n, link->index, tap->index, e);
-	return err_wrap(e, r, "redirect its frames");
+	return n->egress ? 0 : err_wrap(e, redirect(n, &l, e), "redirect its frames");
+}
+
+/* What was made at the interface. */
+static void release_link(struct network *n, int link, int tap)
+{
+	if (!n->egress) {
+		mirror_remove(n, link);
+		return;
+	}
+	egress_disconnect(n->egress, tap, link);
+	(void) mirror_release(n, link);
 }
 
 static void remove_tap(struct network *n, int tap)
@@ -123,7 +160,7 @@ int network_tap_open(struct network *n, const struct network_link *link, struct 
 	};
 
 	if (r == 0)
-		r = set_up(n, link, &tap, e);
+		r = set_up(n, link, &tap, m.request.ifr_name, e);
 	if (r < 0) /* the tap, and its queue, go with the descriptor */
 		return err_wrap(e, r, "connect interface '%s'", link->name);
 	(void) take_fd(&fd);
@@ -135,8 +172,9 @@ void network_tap_close(struct network *n, int link, struct network_tap *tap)
 {
 	if (!tap->index)
 		return;
-	mirror_remove(n, link);
+	/* First, because without its rules it would speak to the host's kernel. */
 	remove_tap(n, tap->index);
+	release_link(n, link, tap->index);
 	tap->fd = fd_close(tap->fd);
 	tap->index = 0;
 }
@@ -144,15 +182,23 @@ void network_tap_close(struct network *n, int link, struct network_tap *tap)
 int network_clean(struct network *n, struct err *e)
 {
 	struct network_facts f;
+	bool was_restricted = false;
 	int r = network_scan(n, &f, e);
 
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < f.n_links; i++) {
 		mirror_remove(n, f.links[i].index);
+		was_restricted |= mirror_release(n, f.links[i].index);
 		if (tap_is_ours(&f.links[i]))
 			remove_tap(n, f.links[i].index);
 	}
 	network_facts_fini(&f);
-	return 0;
+	if (was_restricted) {
+		auto_close int sock = network_socket(n->ns_fd, NETLINK_NETFILTER, e);
+
+		r = sock < 0 ? sock : 0;
+		egress_clean(sock);
+	}
+	return r;
 }

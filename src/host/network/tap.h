@@ -13,3 +13,10 @@ int mirror_make(struct network *n, int from, int to, struct err *e);
 
 /* Removes it, if it and the interface are still there. Leaves what others have made. */
 void mirror_remove(struct network *n, int from);
+
+/* Has the ingress queue of @from without redirecting anything, so that nobody else does: what
+ * arrives there goes on to nf_tables. As mirror_make(). */
+int mirror_claim(struct network *n, int from, struct err *e);
+
+/* Gives it back. Returns whether it was claimed. */
+bool mirror_release(struct network *n, int from);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "host/egress/egress.h"
 #include "host/sandbox/agent_call.h"
 #include "host/sandbox/interface_words.h"
 #include "host/sandbox/model.h"
@@ -55,7 +56,18 @@ void interfaces_init(struct interfaces *all)
 	list_init(&all->list);
 }
 
-int interfaces_begin(struct interfaces *all, int ns_fd, uint32_t model, struct err *e)
+static int restrict_egress(struct interfaces *all, const struct config_list *allow, struct err *e)
+{
+	auto_ptr(egress_policy_free) struct egress_policy *policy = NULL;
+	int r = egress_policy_read((const char *const *) allow->items, allow->n, &policy, e);
+
+	if (r < 0)
+		return err_wrap(e, r, "egress_allow");
+	return policy ? network_restrict(all->network, policy, e) : 0;
+}
+
+int interfaces_begin(struct interfaces *all, int ns_fd, const struct config_runtime *config,
+		     struct err *e)
 {
 	int r = 0;
 
@@ -63,8 +75,11 @@ int interfaces_begin(struct interfaces *all, int ns_fd, uint32_t model, struct e
 		r = network_namespace_new(&all->ns_fd, e);
 	else if ((all->ns_fd = fcntl(ns_fd, F_DUPFD_CLOEXEC, 0)) < 0)
 		r = err_sys(e, errno, "keep the network namespace");
-	if (r == 0 && model != CONFIG_NETWORK_NONE)
-		r = network_open(all->ns_fd, &all->network, e);
+	if (r < 0 || config->network == CONFIG_NETWORK_NONE)
+		return r;
+	r = network_open(all->ns_fd, &all->network, e);
+	if (r == 0)
+		r = restrict_egress(all, &config->egress_allow, e);
 	return r;
 }
 

@@ -50,8 +50,9 @@ void interfaces_init(struct interfaces *all);
 void interfaces_fini(struct interfaces *all);
 
 /* The namespace is the one of @ns_fd, of which a duplicate is kept, or if that is -1 a new one.
- * @model: CONFIG_NETWORK_NONE brings no interface into the machine. */
-int interfaces_begin(struct interfaces *all, int ns_fd, uint32_t model, struct err *e);
+ * @config says whether interfaces are brought into the machine, and what may leave them. */
+int interfaces_begin(struct interfaces *all, int ns_fd, const struct config_runtime *config,
+		     struct err *e);
 
 /* Looks into the namespace and gives a machine, which was created or runs, what has come, and takes
  * away what has gone. One that cannot be taken away stays, and is logged. */

@@ -1,0 +1,126 @@
+/*
+ * What arrives for the guest is not judged, but remembered, because the guest may answer whoever
+ * has begun to speak: the part of a connection tracker that a list of allowed places needs.
+ */
+#include <netinet/icmp6.h>
+#include <netinet/tcp.h>
+
+#include "base/array.h"
+#include "host/egress/table.h"
+
+#define MINUTE_MS ((uint64_t) 60 * 1000)
+
+/* A connection that is being made or has just ended; one of TCP that is silent, longer than the two
+ * hours after which a system looks whether its peer is alive (tcp(7), tcp_keepalive_time); a
+ * peer without connections. */
+#define OPENING_MS   (2 * MINUTE_MS)
+#define CLOSED_MS    (1 * MINUTE_MS)
+#define IDLE_MS      (180 * MINUTE_MS)
+#define DATAGRAM_MS  (3 * MINUTE_MS)
+#define PING_MS      (1 * MINUTE_MS)
+#define NEIGHBOUR_MS (60 * MINUTE_MS)
+
+static void begin(struct nft_rule *rule, const struct ip_family *f, uint8_t protocol)
+{
+	nft_rule_begin(rule, TABLE, CHAIN_ARRIVES);
+	rule_family(rule, f);
+	rule_protocol(rule, f, protocol);
+}
+
+/* Of the flags in @mask, those in @are are set and no other; or if @op is NFT_CMP_NEQ not so. */
+static void flags(struct nft_rule *rule, uint8_t mask, uint32_t op, uint8_t are)
+{
+	nft_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, 0);
+	nft_mask(rule, 0, &mask, 1);
+	nft_compare(rule, 0, op, &are, 1);
+}
+
+static void tcp_opens(struct nft_batch *b, const struct ip_family *f)
+{
+	struct nft_rule rule;
+
+	begin(&rule, f, IPPROTO_TCP);
+	flags(&rule, TH_SYN | TH_ACK | TH_RST | TH_FIN, NFT_CMP_EQ, TH_SYN);
+	rule_load_flow(&rule, f, true);
+	nft_remember(&rule, f->in, 0, OPENING_MS);
+	nft_rule_end(&rule, b);
+}
+
+/* The last words of a connection follow, and must not make it live longer. */
+static void tcp_closes(struct nft_batch *b, const struct ip_family *f)
+{
+	struct nft_rule rule;
+
+	begin(&rule, f, IPPROTO_TCP);
+	flags(&rule, TH_RST | TH_FIN, NFT_CMP_NEQ, 0);
+	rule_load_flow(&rule, f, true);
+	nft_lookup(&rule, f->in, 0);
+	nft_remember(&rule, f->closed, 0, CLOSED_MS);
+	nft_remember(&rule, f->in, 0, OPENING_MS);
+	nft_rule_end(&rule, b);
+}
+
+static void tcp_goes_on(struct nft_batch *b, const struct ip_family *f)
+{
+	struct nft_rule rule;
+
+	begin(&rule, f, IPPROTO_TCP);
+	flags(&rule, TH_SYN | TH_RST | TH_FIN, NFT_CMP_EQ, 0);
+	rule_load_flow(&rule, f, true);
+	nft_lookup(&rule, f->in, 0);
+	nft_lookup_not(&rule, f->closed, 0);
+	nft_remember(&rule, f->in, 0, IDLE_MS);
+	nft_rule_end(&rule, b);
+}
+
+static void others(struct nft_batch *b, const struct ip_family *f, uint8_t protocol, uint64_t ms)
+{
+	struct nft_rule rule;
+
+	begin(&rule, f, protocol);
+	rule_load_flow(&rule, f, true);
+	nft_remember(&rule, f->in, 0, ms);
+	nft_rule_end(&rule, b);
+}
+
+static void ping(struct nft_batch *b, const struct ip_family *f)
+{
+	struct nft_rule rule;
+
+	begin(&rule, f, f->icmp);
+	rule_byte(&rule, NFT_PAYLOAD_TRANSPORT_HEADER, 0, f->echo_request);
+	rule_load_ping(&rule, f, true);
+	nft_remember(&rule, f->pinged, 0, PING_MS);
+	nft_rule_end(&rule, b);
+}
+
+/* Who solicits or advertises with a hop limit of 255 is on the link (RFC 4861, 7.1), because every
+ * router takes one away. */
+static void neighbour(struct nft_batch *b, uint8_t type)
+{
+	const struct ip_family *f = &ip_families[1];
+	struct nft_rule rule;
+
+	begin(&rule, f, IPPROTO_ICMPV6);
+	rule_byte(&rule, NFT_PAYLOAD_NETWORK_HEADER, 7, 255);
+	rule_byte(&rule, NFT_PAYLOAD_TRANSPORT_HEADER, 0, type);
+	nft_payload(&rule, NFT_PAYLOAD_NETWORK_HEADER, f->from_at, f->bytes, 0);
+	nft_remember(&rule, NEIGHBOURS, 0, NEIGHBOUR_MS);
+	nft_rule_end(&rule, b);
+}
+
+void arrives_write(struct nft_batch *b)
+{
+	for (size_t i = 0; i < ARRAY_LEN(ip_families); i++) {
+		const struct ip_family *f = &ip_families[i];
+
+		tcp_opens(b, f);
+		tcp_closes(b, f);
+		tcp_goes_on(b, f);
+		others(b, f, IPPROTO_UDP, DATAGRAM_MS);
+		others(b, f, IPPROTO_SCTP, IDLE_MS);
+		ping(b, f);
+	}
+	neighbour(b, ND_NEIGHBOR_SOLICIT);
+	neighbour(b, ND_NEIGHBOR_ADVERT);
+}
