@@ -17,6 +17,7 @@
 
 #include "agent/boot/serial.h"
 #include "agent/boot/steps.h"
+#include "agent/device/device.h"
 #include "agent/rpc/rpc.h"
 #include "base/array.h"
 #include "base/fd.h"
@@ -157,6 +158,21 @@ static bool on_vsock(void *arg, int fd)
 	return false;
 }
 
+/* For a machine from which others go on: what the first request would have to load. */
+static void preload(struct boot *b)
+{
+	char *rest = b->options.preload, *name;
+
+	while (*rest && (name = strsep(&rest, ","))) {
+		struct err e = {0};
+
+		if (module_load_if_any(b->devices, name, &e) < 0)
+			log_err(LOG_WARN, &e, "ignoring");
+		if (!rest)
+			return;
+	}
+}
+
 static int open_channel(struct boot *b, struct err *e)
 {
 	int r = channel_parse(b->options.server_addr, &b->channel, e);
@@ -221,6 +237,8 @@ static int start(struct boot *b, struct err *e)
 		.arg = b,
 	};
 
+	if (b->is_init)
+		preload(b);
 	r = rpc_new(&config, &b->rpc, e);
 	return r < 0 ? r : open_channel(b, e);
 }

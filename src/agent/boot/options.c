@@ -82,6 +82,7 @@ static const struct option {
 	{"privileged_host", set_flag, offsetof(struct boot_options, privileged_host)},
 	{"container_pipe_size", set_bytes, offsetof(struct boot_options, pipe_bytes)},
 	{"shared_files_max", set_bytes, offsetof(struct boot_options, shared_files_max)},
+	{"preload", set_text, offsetof(struct boot_options, preload)},
 	{"server_appends", set_flag, offsetof(struct boot_options, server_appends)},
 };
 

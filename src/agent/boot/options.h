@@ -16,6 +16,7 @@ struct boot_options {
 	bool privileged_host; /* the host's vsock port is below 1024; other peers are refused */
 	uint32_t pipe_bytes;  /* of the pipes of containers; 0: PROCESS_PIPE_BYTES */
 	uint32_t shared_files_max; /* that the file server can have open, or 0 */
+	char preload[OPTION_TEXT_MAX]; /* modules to load before anything is asked for */
 	bool server_appends;       /* the file server appends every write to an O_APPEND file */
 };
 

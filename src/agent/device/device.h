@@ -64,7 +64,8 @@ enum device_kind {
 	DEVICE_DISK,  /* a disk; the key is its serial number */
 	DEVICE_NODE,  /* any device; the key is its path, "/dev/vdb" */
 	DEVICE_NIC,   /* a network interface; the key is a PCI path */
-	DEVICE_MAC,   /* the same; the key is its hardware address as the kernel writes it */
+	DEVICE_VIRTIO, /* any virtio device that has a driver; the key is a PCI path */
+	DEVICE_MAC,   /* the same as DEVICE_NIC; the key is its hardware address as the kernel writes it */
 	DEVICE_KIND_MAX,
 };
 
@@ -81,6 +82,9 @@ struct device_wait {
 	struct list link;
 	enum device_kind kind;
 	const char *key; /* borrowed until finished */
+	/* NULL: device_find(). Else called instead, and returns the same: for what has to be tried
+	 * to know whether it is there. */
+	int (*find)(struct device_wait *w, char ret[DEVICE_PATH_MAX], struct err *e);
 	/* Called once, with what device_find() says, or -ETIMEDOUT; @path and @e only for this
 	 * time. */
 	void (*finish)(struct device_wait *w, int r, const char *path, const struct err *e);

@@ -20,6 +20,7 @@ static int not_there(enum device_kind kind, const char *key, struct err *e)
 		[DEVICE_DISK] = "disk with serial number",
 		[DEVICE_NODE] = "device",
 		[DEVICE_NIC] = "network interface at PCI path",
+		[DEVICE_VIRTIO] = "virtio device at PCI path",
 		[DEVICE_MAC] = "network interface with hardware address",
 	};
 	TABLE_COVERS(names, DEVICE_KIND_MAX);
@@ -240,6 +241,19 @@ static int find_nic(struct devices *d, const char *key, char ret[DEVICE_PATH_MAX
 	return r < 0 ? r : take_name(folder, ret);
 }
 
+/* The folder of the virtio device. */
+static int find_virtio(struct devices *d, const char *key, char ret[DEVICE_PATH_MAX])
+{
+	char function[DEVICE_PATH_MAX], device[DEVICE_PATH_MAX], driver[DEVICE_PATH_MAX];
+	int r = find_pci(d, key, function);
+
+	if (r == 0)
+		r = first_entry(function, "virtio", device);
+	if (r == 0)
+		r = first_entry(device, "driver", driver);
+	return r < 0 ? r : path_print(ret, "%s", device);
+}
+
 static int find_mac(struct devices *d, const char *key, char ret[DEVICE_PATH_MAX])
 {
 	char at[DEVICE_PATH_MAX];
@@ -254,6 +268,7 @@ int device_find(struct devices *d, enum device_kind kind, const char *key,
 	static int (*const finders[])(struct devices *, const char *, char[DEVICE_PATH_MAX]) = {
 		[DEVICE_PORT] = find_port, [DEVICE_BLOCK] = find_block, [DEVICE_DISK] = find_disk,
 		[DEVICE_NODE] = find_node, [DEVICE_NIC] = find_nic,     [DEVICE_MAC] = find_mac,
+		[DEVICE_VIRTIO] = find_virtio,
 	};
 	TABLE_COVERS(finders, DEVICE_KIND_MAX);
 

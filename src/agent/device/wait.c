@@ -49,7 +49,7 @@ static bool look(struct devices *d, struct device_wait *w)
 {
 	char path[DEVICE_PATH_MAX];
 	struct err e = {0};
-	int r = device_find(d, w->kind, w->key, path, &e);
+	int r = w->find ? w->find(w, path, &e) : device_find(d, w->kind, w->key, path, &e);
 
 	if (r == -ENODEV)
 		return false;

@@ -193,6 +193,52 @@ static void on_device(struct device_wait *w, int r, const char *path, const stru
 	}
 }
 
+/* A share that comes while the guest runs: its driver has the device some time before it can be
+ * mounted, and what mount(2) says until then is that there is no such share. */
+static int mount_share(struct device_wait *w, char path[DEVICE_PATH_MAX], struct err *e)
+{
+	struct storage_job *job = container_of(w, struct storage_job, device);
+	int r = device_find(job->storages->config.devices, w->kind, w->key, path, e);
+
+	if (r < 0)
+		return r;
+	r = mount_one(job, current(job)->source, e);
+	return r == -EINVAL || r == -ENOENT ? -ENODEV : r;
+}
+
+static void on_share(struct device_wait *w, int r, const char *path, const struct err *cause)
+{
+	struct storage_job *job = container_of(w, struct storage_job, device);
+	struct err e = *cause;
+
+	(void) path;
+	if (r < 0) {
+		(void) err_wrap(&e, r, "mount storage '%s'", current(job)->mount_point);
+		finish(job, r, &e);
+	} else if (!job->walker) {
+		job->at++;
+		go_on(job);
+	}
+}
+
+/* The PCI path of a share that was plugged in, or NULL. */
+static const char *plugged_at(const struct storage_job *job)
+{
+	const Grpc__Storage *s = current(job);
+
+	for (size_t i = 0; job->driver->is_share && i < s->n_driver_options; i++)
+		if (strncmp(s->driver_options[i], "pci=", 4) == 0)
+			return s->driver_options[i] + 4;
+	return NULL;
+}
+
+static int wait_for_device(struct storage_job *job)
+{
+	device_wait(job->storages->config.devices, &job->device,
+		    clock_deadline(job->storages->config.device_timeout_ms));
+	return 1;
+}
+
 /* Returns as mount_one() does. */
 static int begin_one(struct storage_job *job, struct err *e)
 {
@@ -212,6 +258,15 @@ static int begin_one(struct storage_job *job, struct err *e)
 
 	if (r < 0)
 		return r;
+	if (plugged_at(job)) {
+		job->device = (struct device_wait){
+			.kind = DEVICE_VIRTIO,
+			.key = plugged_at(job),
+			.find = mount_share,
+			.finish = on_share,
+		};
+		return wait_for_device(job);
+	}
 	if (!job->driver->is_disk)
 		return mount_one(job, s->source, e);
 	job->device = (struct device_wait){
@@ -219,9 +274,7 @@ static int begin_one(struct storage_job *job, struct err *e)
 		.key = s->source,
 		.finish = on_device,
 	};
-	device_wait(all->config.devices, &job->device,
-		    clock_deadline(all->config.device_timeout_ms));
-	return 1;
+	return wait_for_device(job);
 }
 
 static void go_on(struct storage_job *job)

@@ -23,6 +23,7 @@ struct storage_driver {
 	const char *modules[3]; /* to load first; one that this guest does not have is built in */
 	bool is_disk;           /* the source is a disk that has to appear: its node, or */
 	enum device_kind by;    /* what this kind of device is found by */
+	bool is_share;          /* it may be plugged in, and then has a driver option "pci=PATH" */
 	bool is_folder;         /* nothing is mounted; at the end the folder is removed */
 };
 

@@ -78,8 +78,8 @@ static int mount_bind(const struct storage_task *t, struct err *e)
 }
 
 static const struct storage_driver drivers[] = {
-	{.name = "virtio-fs", .modules = {"virtiofs"}, .mount = mount_virtiofs},
-	{.name = "9p", .modules = {"9pnet_virtio", "9p"}, .mount = mount_9p},
+	{.name = "virtio-fs", .modules = {"virtiofs"}, .mount = mount_virtiofs, .is_share = true},
+	{.name = "9p", .modules = {"9pnet_virtio", "9p"}, .mount = mount_9p, .is_share = true},
 	{.name = "blk",
 	 .modules = {"virtio_blk"},
 	 .is_disk = true,

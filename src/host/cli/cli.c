@@ -41,10 +41,11 @@ static const struct option global_options[] = {
 };
 
 static const struct verb *const verbs[] = {
-	&verb_create,  &verb_start, &verb_state,    &verb_kill,     &verb_delete,     &verb_run,
-	&verb_exec,    &verb_ps,    &verb_list,     &verb_pause,    &verb_resume,     &verb_update,
-	&verb_events,  &verb_spec,  &verb_features, &verb_describe, &verb_console,    &verb_metrics,
-	&verb_cleanup, &verb_check, &verb_env,      &verb_version,  &verb_completion, NULL,
+	&verb_create,   &verb_start,   &verb_state,   &verb_kill,       &verb_delete,
+	&verb_run,      &verb_exec,    &verb_ps,      &verb_list,       &verb_pause,
+	&verb_resume,   &verb_update,  &verb_events,  &verb_spec,       &verb_features,
+	&verb_describe, &verb_console, &verb_metrics, &verb_cleanup,    &verb_check,
+	&verb_env,      &verb_factory, &verb_version, &verb_completion, NULL,
 };
 
 static void help(const struct cli *cli)

@@ -73,6 +73,8 @@ struct config_hypervisor {
 	bool require_confinement;
 	bool enable_debug;
 	char *entropy_source;
+	bool enable_template;
+	char *template_path;
 
 	uint32_t shared_fs;       /* enum config_shared_fs */
 	char *virtio_fs_daemon;   /* "" searches for it */

@@ -112,7 +112,7 @@ struct key_table {
 
 /* table_hypervisor.c */
 extern const struct key_table keys_machine, keys_processor, keys_share, keys_disks, keys_device,
-	keys_pod;
+	keys_pod, keys_factory;
 /* table_<driver>.c */
 extern const struct key_table keys_qemu;
 /* table_agent.c, table_runtime.c */

@@ -234,3 +234,23 @@ static const struct key pod[] = {
 
 const struct key_table keys_pod = {SECTION_HYPERVISOR, FOR_ALL, "What pods may ask for", pod,
 				   ARRAY_LEN(pod)};
+
+static const struct key factory[] = {
+	{.name = "enable_template",
+	 .kind = KEY_BOOL,
+	 .access = POD_NEVER,
+	 .to = KEY_TO(hypervisor.enable_template),
+	 .preset = "false",
+	 .help = "Start machines from a template, which `kata-runtime factory init` makes, instead of "
+		 "booting each. See docs/templates.md for what machines of one template share."},
+	{.name = "template_path",
+	 .kind = KEY_STRING,
+	 .access = POD_NEVER,
+	 .to = KEY_TO(hypervisor.template_path),
+	 .preset = "\"/run/vc/vm/template\"",
+	 .help = "The folder of templates. It holds memory of machines, is closed to all but its owner, and "
+		 "is fastest where it is memory itself."},
+};
+
+const struct key_table keys_factory = {SECTION_FACTORY, FOR_ALL, "Factory", factory,
+				       ARRAY_LEN(factory)};

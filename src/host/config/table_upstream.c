@@ -202,13 +202,12 @@ const struct key_table upstream_special = {SECTION_HYPERVISOR, FOR_ALL, "Special
 					   ARRAY_LEN(special)};
 
 static const struct key factory[] = {
-	{REFUSED("enable_template", BOOL, VALUES(false), "Clone sandboxes from a running one.")},
-	{QUALIFIES("template_path", STRING, "enable_template")},
-	{REFUSED("vm_cache_number", INTEGER, VALUES(0), "Machines that are kept warm.")},
+	{REFUSED("vm_cache_number", INTEGER, VALUES(0), "Machines that are kept warm."),
+	 .after = "template_path"},
 	{QUALIFIES("vm_cache_endpoint", STRING, "vm_cache_number")},
 };
 
-const struct key_table upstream_factory = {SECTION_FACTORY, FOR_ALL, "Factory", factory,
+const struct key_table upstream_factory = {SECTION_FACTORY, FOR_ALL, NULL, factory,
 					   ARRAY_LEN(factory)};
 
 static const struct key agent[] = {

@@ -10,8 +10,9 @@
 static const struct key_table *const tables[] = {
 	&keys_machine,        &keys_processor, &keys_share,         &keys_disks,
 	&upstream_block,      &keys_device,    &keys_pod,           &upstream_special,
-	&upstream_factory,    &keys_agent,     &upstream_mem_agent, &keys_runtime,
+	&keys_factory,        &keys_agent,     &upstream_mem_agent, &keys_runtime,
 	&upstream_hypervisor, &upstream_agent, &upstream_runtime,   &keys_qemu,
+	&upstream_factory,
 };
 
 /* The names of the sections in "same_as" and in the manual. */

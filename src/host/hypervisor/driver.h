@@ -11,6 +11,16 @@
  * have to write itself stands beside this file: console.h, ending.h, confine.h, kernel_params.h,
  * vsock.h, accel.c.
  *
+ * struct hv_saved_ops - of a driver that can save a machine and go on from it: as hv_key(), hv_load(),
+ * hv_save().
+ */
+struct hv_saved_ops {
+	int (*key)(struct hv *hv, char ret[HV_KEY_BYTES], struct err *e);
+	int (*load)(struct hv *hv, const struct hv_saved *saved, struct err *e);
+	int (*save)(struct hv *hv, msec_t deadline, struct hv_saved *ret, struct err *e);
+};
+
+/*
  * struct hv_ops - one driver. Drivers are const and hold no state. The head of hypervisor.h says
  * which thread calls which method.
  */
@@ -41,6 +51,7 @@ struct hv_ops {
 		      struct hv_size *ret, struct err *e);
 	int (*vcpu_threads)(struct hv *hv, msec_t deadline, pid_t *ret, size_t max, size_t *ret_n,
 			    struct err *e);
+	const struct hv_saved_ops *saved;
 };
 
 struct hv {

@@ -294,6 +294,41 @@ int hv_vcpu_threads(struct hv *hv, msec_t deadline, pid_t *ret, size_t max, size
 	return r < 0 ? err_wrap(e, r, "%s: find the vCPUs", hv->ops->name) : 0;
 }
 
+int hv_key(struct hv *hv, char ret[HV_KEY_BYTES], struct err *e)
+{
+	if (!hv->ops->saved)
+		return cannot(hv, "be saved", e);
+
+	int r = expect(hv, HV_CREATED, "name", e);
+
+	return r < 0 ? r : hv->ops->saved->key(hv, ret, e);
+}
+
+int hv_load(struct hv *hv, const struct hv_saved *saved, struct err *e)
+{
+	if (!hv->ops->saved)
+		return cannot(hv, "go on from what was saved", e);
+
+	int r = expect(hv, HV_CREATED, "load", e);
+
+	return r < 0 ? r : hv->ops->saved->load(hv, saved, e);
+}
+
+int hv_save(struct hv *hv, msec_t deadline, struct hv_saved *ret, struct err *e)
+{
+	if (!hv->ops->saved)
+		return cannot(hv, "be saved", e);
+
+	int r = expect(hv, HV_RUNNING, "save", e);
+
+	if (r == 0)
+		r = hv->ops->saved->save(hv, deadline, ret, e);
+	if (r < 0)
+		return err_wrap(e, r, "%s: save machine", hv->ops->name);
+	hv->state = HV_PAUSED;
+	return 0;
+}
+
 enum hv_state hv_state(const struct hv *hv)
 {
 	return hv->state;

@@ -29,9 +29,9 @@
  * Threads. A machine belongs to a loop and is used by one other thread, the sandbox's worker:
  *
  *	loop thread	hv_new(), hv_on_exit(), hv_on_console(), hv_free(); all callbacks come here
- *	worker thread	hv_create(), hv_start(), hv_dial(), hv_pause(),
- *			hv_resume(), hv_stop(): each may wait until its deadline. The caller makes
- *			only one of them at a time
+ *	worker thread	hv_create(), hv_key(), hv_load(), hv_start(), hv_dial(), hv_pause(),
+ *			hv_resume(), hv_save(), hv_stop(): each may wait until its deadline. The
+ *			caller makes only one of them at a time
  *	any worker	hv_attach(), hv_detach(), hv_resize(), while none of the above runs; from
  *			several threads they run one after the other
  *	any thread	hv_describe(), hv_console_tail(), hv_explain()
@@ -112,6 +112,7 @@ struct vm_spec {
 	bool mem_prealloc;    /* touch all memory before the guest starts */
 	bool debug;           /* the guest kernel's messages go to hv_on_console() */
 	bool hotplug;         /* devices may come and go while it runs, which takes a bus at boot */
+	bool to_be_saved;     /* hv_save() will come: the memory is a file that can be copied */
 
 	uid_t uid; /* the VMM's user; 0 and 0: the caller's own, without capabilities */
 	gid_t gid;
@@ -243,6 +244,34 @@ int hv_resize(struct hv *hv, const struct hv_size *want, msec_t deadline, struct
  * or -errno. */
 int hv_vcpu_threads(struct hv *hv, msec_t deadline, pid_t *ret, size_t max, size_t *ret_n,
 		    struct err *e);
+
+/*
+ * A machine that was saved while it ran, and others that go on from there instead of booting. The
+ * one that is saved has no device but those of its vm_spec. What the others are to have is attached
+ * before their start as usual, and comes into the guest as if it had been plugged in while it ran.
+ */
+struct hv_saved {
+	int memory_fd;        /* its memory, as large as the machine's; mostly holes */
+	uint64_t data_bytes;  /* how much of it is no hole */
+	int state_fd;         /* the rest, in the hypervisor's own format, from its beginning */
+};
+
+/* The name of what makes two machines the same: one can go on from what the other has saved only if
+ * their keys are equal. It depends on the machine's arguments, on the identity of all programs and
+ * files, and on the boot of this host. */
+#define HV_KEY_BYTES 65
+
+/* CREATED. Returns 0 or -EOPNOTSUPP with the reason why such a machine cannot be saved. */
+int hv_key(struct hv *hv, char ret[HV_KEY_BYTES], struct err *e);
+
+/* Of a machine that is CREATED and has nothing attached: its start will go on from what was saved.
+ * The descriptors remain the caller's, and are needed until hv_start() has returned. If that fails,
+ * another machine must be made. */
+int hv_load(struct hv *hv, const struct hv_saved *saved, struct err *e);
+
+/* Stops a machine that runs, has vm_spec.to_be_saved and nothing attached, and saves it. It cannot
+ * go on itself. *@ret: descriptors that the caller closes; the memory is not to be written to. */
+int hv_save(struct hv *hv, msec_t deadline, struct hv_saved *ret, struct err *e);
 
 enum hv_state hv_state(const struct hv *hv);
 void hv_describe(struct hv *hv, struct hv_info *ret);

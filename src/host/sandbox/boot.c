@@ -1,5 +1,7 @@
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
+#include <sys/random.h>
 
 #include "base/log.h"
 #include "host/sandbox/agent_call.h"
@@ -11,6 +13,9 @@
 #include "host/sandbox/phases.h"
 
 /* From nothing to a guest that waits for containers. */
+
+/* More than the kernel's generator holds. */
+#define SEED_BYTES 64
 
 /* While dial() waits for the guest to listen, it looks at cancel_fd this often. */
 #define DIAL_SLICE_MS 500
@@ -111,12 +116,36 @@ static int reach_agent(struct sandbox *sb, msec_t deadline, struct err *e)
 	return r;
 }
 
+/* What a machine must not have in common with others of its template: what its kernel draws from now
+ * on, and the time at which that was saved. First of all, before anything of a user is there. */
+static int renew(struct sandbox *sb, msec_t deadline, struct err *e)
+{
+	Grpc__ReseedRandomDevRequest seed = GRPC__RESEED_RANDOM_DEV_REQUEST__INIT;
+	Grpc__SetGuestDateTimeRequest time = GRPC__SET_GUEST_DATE_TIME_REQUEST__INIT;
+	uint8_t random[SEED_BYTES];
+	struct timespec now;
+	int r;
+
+	if (getrandom(random, sizeof random, 0) != sizeof random)
+		return err_sys(e, errno, "get randomness for the guest");
+	seed.data = (ProtobufCBinaryData){.data = random, .len = sizeof random};
+	r = guest_ask(sb, sb->machine.worker, "ReseedRandomDev", &seed.base, deadline, NULL, e);
+	explicit_bzero(random, sizeof random);
+	if (r < 0)
+		return r;
+	(void) clock_gettime(CLOCK_REALTIME, &now);
+	time.sec = now.tv_sec;
+	time.usec = now.tv_nsec / 1000;
+	return guest_ask(sb, sb->machine.worker, "SetGuestDateTime", &time.base, deadline, NULL, e);
+}
+
 static int greet_agent(struct sandbox *sb, const struct sandbox_spec *spec,
 		       const struct guest_container *first, msec_t deadline, struct err *e)
 {
 	const Grpc__Linux *holder = first && first->holds_pod ? first->spec->linux : NULL;
 	const struct create_sandbox_pod pod = {
 		.hostname = spec->hostname,
+		.share_at = &sb->machine.share_at,
 		.shm = &sb->machine.shm,
 		.sysctl = holder ? holder->sysctl : NULL,
 		.n_sysctl = holder ? holder->n_sysctl : 0,
@@ -207,6 +236,8 @@ int boot(struct sandbox *sb, const struct sandbox_spec *spec, const struct guest
 	notes_update(sb, first);
 	log_debug("step: reach the agent");
 	r = reach_agent(sb, deadline, e);
+	if (r == 0 && sb->machine.from_template)
+		r = renew(sb, deadline, e);
 	if (r == 0)
 		r = greet_agent(sb, spec, first, deadline, e);
 	if (r == 0)

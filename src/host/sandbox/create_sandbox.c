@@ -9,6 +9,18 @@
 #include "base/auto.h"
 #include "host/storage/share.h"
 
+/* A share that comes while the guest runs has to be waited for. Only this project's agent knows the
+ * option, see agent.proto. */
+static void describe_place(struct create_sandbox *g, const struct device_address *at)
+{
+	if (!at || at->kind != DEVICE_AT_PCI)
+		return;
+	(void) snprintf(g->share_place, sizeof g->share_place, "pci=%s", at->text);
+	g->share_driver_options[0] = g->share_place;
+	g->share.driver_options = g->share_driver_options;
+	g->share.n_driver_options = 1;
+}
+
 /* The share is mounted without nodev: as under runc, the container's device rules decide. */
 static void describe_share(struct create_sandbox *g, const struct config_hypervisor *c)
 {
@@ -132,6 +144,7 @@ int create_sandbox_init(struct create_sandbox *g, const struct config *config,
 	if (pod->hostname)
 		g->request.hostname = (char *) pod->hostname;
 	describe_share(g, &config->hypervisor);
+	describe_place(g, pod->share_at);
 	if (pod->shm && pod->shm->ino)
 		describe_shm(g, pod->shm->bytes);
 

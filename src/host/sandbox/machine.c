@@ -15,6 +15,8 @@
 #include "host/sandbox/phases.h"
 #include "host/sandbox/process.h"
 #include "host/state/run_dir.h"
+#include "host/template/machine.h"
+#include "host/template/template.h"
 
 static void helper_is_gone(struct sandbox *sb, enum cause_rank rank, const struct err *why)
 {
@@ -113,7 +115,7 @@ static int attach_share(struct sandbox *sb, int fd, msec_t deadline, struct err 
 			.queue_size = c->virtio_fs_queue_size,
 		};
 	}
-	return hv_attach(sb->machine.hv, &share, deadline, NULL, e);
+	return hv_attach(sb->machine.hv, &share, deadline, &sb->machine.share_at, e);
 }
 
 /* Starts what serves the share's files, if it is not the VMM. *@ret_fd is the caller's, or -1. */
@@ -129,11 +131,6 @@ static int serve_share(struct sandbox *sb, int *ret_fd, struct err *e)
 	default:
 		return start_virtiofsd(sb, ret_fd, e);
 	}
-}
-
-static const char *set(const char *text)
-{
-	return text && text[0] ? text : NULL;
 }
 
 /* Claims a user and group for the VMM that nothing else uses. A server that is not root cannot. */
@@ -155,26 +152,17 @@ static int choose_user(struct machine *m, struct vm_spec *vm, struct err *e)
 	return r < 0 ? err_wrap(e, r, "choose the VMM's user") : 0;
 }
 
-#define AGENT_PARAMS_BYTES 128
-
-/* Kernel parameters for what the agent must know at its start: from [agent.kata], and about its
- * file server, which runs by now. */
-static const char *agent_params(const struct machine *m, char buf[AGENT_PARAMS_BYTES])
+static const char *agent_params(const struct machine *m, char buf[MACHINE_PARAMS_BYTES])
 {
-	const struct config_agent *c = &m->config->agent;
-	struct virtiofsd *server = m->virtiofsd;
-	int n = snprintf(buf, AGENT_PARAMS_BYTES, "%s%s", c->enable_debug ? "agent.log=debug " : "",
-			 server && virtiofsd_appends(server) ? "agent.server_appends=1 " : "");
+	struct machine_server server;
 
-	if (server)
-		n += snprintf(buf + n, AGENT_PARAMS_BYTES - (size_t) n,
-			      "agent.shared_files_max=%u ", virtiofsd_files_max(server));
-	if (c->container_pipe_size)
-		n += snprintf(buf + n, AGENT_PARAMS_BYTES - (size_t) n,
-			      "agent.container_pipe_size=%u ", c->container_pipe_size);
-	if (n > 0)
-		buf[n - 1] = '\0';
-	return set(buf);
+	if (!m->virtiofsd)
+		return machine_agent_params(&m->config->agent, NULL, buf);
+	server = (struct machine_server){
+		.appends = virtiofsd_appends(m->virtiofsd),
+		.files_max = virtiofsd_files_max(m->virtiofsd),
+	};
+	return machine_agent_params(&m->config->agent, &server, buf);
 }
 
 /* What the machine needs at its start. One that cannot grow must have room for all containers that
@@ -197,34 +185,17 @@ static void describe_machine(struct sandbox *sb, const struct sandbox_spec *spec
 	struct machine_need need = first_need(sb, spec);
 	struct machine_size size = machine_size(c, &need, &host);
 	struct machine_size most = machine_size_most(c, &host);
-	bool grows = sb->machine.may_grow;
 
-	*vm = (struct vm_spec){
-		.id = sb->options.id,
-		.vcpus = size.vcpus,
-		.memory_bytes = size.memory_bytes,
-		.max_vcpus = grows ? most.vcpus : 0,
-		.max_memory_bytes = grows ? most.memory_bytes : 0,
-		.kernel_path = c->kernel,
-		.initrd_path = set(c->initrd),
-		.kernel_params = set(c->kernel_params),
-		.options = c,
-		.accel = c->accelerator,
-		.vmm_path = set(c->path),
-		.debug = c->enable_debug,
-		.channel = c->channel,
-		.hugepages = c->enable_hugepages,
-		.mem_prealloc = c->enable_mem_prealloc,
-		.require_confinement = c->require_confinement,
-		.hotplug = true, /* later containers' disks */
-	};
+	machine_describe(sb->machine.config, &size, sb->machine.may_grow ? &most : NULL, vm);
+	vm->id = sb->options.id;
 }
 
-int machine_start(struct sandbox *sb, const struct sandbox_spec *spec, msec_t deadline,
-		  struct err *e)
+/* Makes the VMM of the machine, and the server of its files. *@ret_share is as serve_share() has
+ * it. */
+static int create_machine(struct sandbox *sb, const struct sandbox_spec *spec, int *ret_share,
+			  struct err *e)
 {
-	auto_close int share_fd = -1;
-	char params[AGENT_PARAMS_BYTES];
+	char params[MACHINE_PARAMS_BYTES];
 	int cgroup_fds[VM_CGROUPS_MAX];
 	struct vm_spec vm;
 	int r = worker_on_loop(sb->machine.worker, make_hv, sb, e);
@@ -234,7 +205,7 @@ int machine_start(struct sandbox *sb, const struct sandbox_spec *spec, msec_t de
 	describe_machine(sb, spec, &vm);
 	r = choose_user(&sb->machine, &vm, e);
 	if (r == 0)
-		r = serve_share(sb, &share_fd, e);
+		r = serve_share(sb, ret_share, e);
 	vm.agent_params = agent_params(&sb->machine, params);
 	vm.cgroup_fds = cgroup_fds;
 	if (r == 0)
@@ -243,12 +214,50 @@ int machine_start(struct sandbox *sb, const struct sandbox_spec *spec, msec_t de
 		r = hv_create(sb->machine.hv, &vm, e);
 	for (size_t i = 0; i < vm.n_cgroup_fds; i++)
 		fd_close(cgroup_fds[i]);
+	return r;
+}
+
+/* Has the machine that was created go on from a template, if there is one for it. */
+static void use_template(struct machine *m, struct hv_saved *ret)
+{
+	const char *path = m->config->hypervisor.template_path;
+	char key[HV_KEY_BYTES];
+	struct err e = {0};
+	int r = hv_key(m->hv, key, &e);
+
 	if (r == 0)
-		r = attach_share(sb, share_fd, deadline, e);
+		r = template_open(path, key, ret, &e);
+	if (r == 0)
+		r = hv_load(m->hv, ret, &e);
+	m->from_template = r == 0;
+	if (r < 0) {
+		(void) err_wrap(&e, 0, "the machine boots, and does not start from a template");
+		log_err(LOG_WARN, &e, "ignoring");
+	}
+}
+
+static int attach_all(struct sandbox *sb, int share_fd, msec_t deadline, struct err *e)
+{
+	int r = attach_share(sb, share_fd, deadline, e);
+
 	if (r == 0)
 		r = disks_attach(&sb->machine.disks, sb->machine.hv, deadline, e);
 	if (r == 0)
 		r = interfaces_update(&sb->machine.interfaces, sb->machine.hv, deadline, e);
+	return r;
+}
+
+int machine_start(struct sandbox *sb, const struct sandbox_spec *spec, msec_t deadline,
+		  struct err *e)
+{
+	auto_template struct hv_saved template = TEMPLATE_NONE;
+	auto_close int share_fd = -1;
+	int r = create_machine(sb, spec, &share_fd, e);
+
+	if (r == 0 && sb->machine.config->hypervisor.enable_template)
+		use_template(&sb->machine, &template);
+	if (r == 0)
+		r = attach_all(sb, share_fd, deadline, e);
 	phase_end(&sb->phases, "runtime");
 	if (r == 0) {
 		log_debug("step: start the machine");

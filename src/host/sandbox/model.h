@@ -118,6 +118,8 @@ struct machine {
 	struct config *config;
 	struct share *share;
 	struct hv *hv;                /* made and freed on the loop */
+	bool from_template;           /* it goes on from one, and did not boot */
+	struct device_address share_at; /* where the guest finds the share */
 	struct virtiofsd *virtiofsd;  /* made and freed on the loop */
 	struct disks disks;           /* containers' jobs change it beside each other */
 	struct interfaces interfaces; /* the same */

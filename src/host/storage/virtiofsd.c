@@ -125,6 +125,34 @@ uint32_t virtiofsd_files_max(struct virtiofsd *v)
 	return lim.rlim_cur < VIRTIOFSD_NOFILE ? (uint32_t) lim.rlim_cur : VIRTIOFSD_NOFILE;
 }
 
+/* As confine_enter() sets it. */
+static uint64_t expected_nofile(void)
+{
+	const struct rlimit wanted = {VIRTIOFSD_NOFILE, VIRTIOFSD_NOFILE};
+	struct rlimit had;
+
+	if (getrlimit(RLIMIT_NOFILE, &had) < 0)
+		return 0;
+	if (setrlimit(RLIMIT_NOFILE, &wanted) < 0)
+		return had.rlim_max;
+	(void) setrlimit(RLIMIT_NOFILE, &had);
+	return VIRTIOFSD_NOFILE;
+}
+
+int virtiofsd_expect(const char *program, bool *ret_appends, uint32_t *ret_files_max,
+		     struct err *e)
+{
+	auto_free char *found = virtiofsd_find(program, e);
+	enum virtiofsd_flavour flavour;
+	int r = found ? virtiofsd_flavour(found, &flavour, e) : -ENOENT;
+
+	if (r < 0)
+		return r;
+	*ret_appends = flavour == VIRTIOFSD_C;
+	*ret_files_max = (uint32_t) expected_nofile();
+	return 0;
+}
+
 int virtiofsd_stop(struct virtiofsd *v, msec_t deadline, struct err *e)
 {
 	int r = subprocess_stop(&v->process, deadline, e);

@@ -1,5 +1,6 @@
 #include "host/hypervisor/qemu/command.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -127,6 +128,16 @@ static int in_memory(int fd, const char *what, struct err *e)
 	return take_fd(&copy);
 }
 
+struct qemu_file_id qemu_file_id(const struct stat *st)
+{
+	return (struct qemu_file_id){
+		.dev = st->st_dev,
+		.ino = st->st_ino,
+		.bytes = (uint64_t) st->st_size,
+		.changed_ns = st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec,
+	};
+}
+
 int qemu_give_reopened(struct qemu_command *c, int swallow_fd, const char *what, struct err *e)
 {
 	auto_close int fd = swallow_fd;
@@ -134,6 +145,8 @@ int qemu_give_reopened(struct qemu_command *c, int swallow_fd, const char *what,
 
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, errno, "inspect %s", what);
+	assert(c->n_files < QEMU_FILES_MAX);
+	c->files[c->n_files++] = qemu_file_id(&st);
 
 	bool is_open_to_all = st.st_mode & S_IROTH;
 

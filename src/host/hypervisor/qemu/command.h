@@ -2,6 +2,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
 
 #include "base/child.h"
 
@@ -22,8 +24,15 @@ enum {
 	QEMU_FD_FIRST, /* the first of those that struct qemu_command owns */
 };
 
-#define QEMU_ARGS_MAX 320
-#define QEMU_FDS_MAX  48
+#define QEMU_ARGS_MAX  320
+#define QEMU_FDS_MAX   48
+#define QEMU_FILES_MAX 4
+
+/* What tells a file from another one, or from itself before it was changed. */
+struct qemu_file_id {
+	uint64_t dev, ino, bytes;
+	int64_t changed_ns;
+};
 
 struct qemu_command {
 	char *argv[QEMU_ARGS_MAX + 1]; /* NULL-terminated */
@@ -31,6 +40,8 @@ struct qemu_command {
 	struct child_fd fds[QEMU_FDS_MAX]; /* .fd is owned here, .as is its number in QEMU */
 	bool reopened[QEMU_FDS_MAX]; /* QEMU opens the file behind it again, as its own user */
 	size_t n_fds;
+	struct qemu_file_id files[QEMU_FILES_MAX]; /* of those that QEMU opens again */
+	size_t n_files;
 	int fdsets;
 	int error; /* of the first argument that could not be added, or 0 */
 };
@@ -59,6 +70,8 @@ int qemu_give_fdset(struct qemu_command *c, int take_fd);
 /* For a file that QEMU opens again through /proc/self/fd. If only its owner may read it (some
  * distributions' kernels in /boot), QEMU gets a copy in memory. Returns its number, or -errno. */
 int qemu_give_reopened(struct qemu_command *c, int take_fd, const char *what, struct err *e);
+
+struct qemu_file_id qemu_file_id(const struct stat *st);
 
 /* Replaces the files that QEMU opens again by copies in memory, because with 9p QEMU has
  * capabilities that could change mode, owner and attributes of the originals. */

@@ -107,11 +107,9 @@ static int add_firmware(struct qemu_command *c, const struct qemu_choice *choice
 	return 0;
 }
 
-/*
- * A file in memory of @bytes, for the guest's memory. Its size is sealed, because virtiofsd shares
- * the file and could otherwise truncate it under QEMU.
+/* Its size is sealed, because virtiofsd shares the file and could otherwise truncate it under QEMU.
  */
-static int memory_file(uint64_t bytes, struct err *e)
+int qemu_memory_file(uint64_t bytes, struct err *e)
 {
 	auto_close int fd = memfd_create("guest-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
@@ -127,7 +125,7 @@ static int memory_file(uint64_t bytes, struct err *e)
  * It is as large as the most that can come, and costs what the guest touches. */
 static int add_more_memory(struct qemu_command *c, uint64_t bytes, bool shared, struct err *e)
 {
-	int fd = shared ? memory_file(bytes, e) : 0;
+	int fd = shared ? qemu_memory_file(bytes, e) : 0;
 
 	if (fd < 0)
 		return fd;
@@ -160,7 +158,7 @@ static int add_boot_memory(struct qemu_command *c, const struct qemu_memory *m, 
 	const char *prealloc = m->prealloc ? ",prealloc=on" : "";
 	uint64_t mib = m->bytes / MIB;
 
-	if (!shared && !m->hugepages) {
+	if (!shared && !m->hugepages && m->fd < 0) {
 		if (m->prealloc)
 			qemu_add(c, "-mem-prealloc");
 		return 0;
@@ -173,7 +171,7 @@ static int add_boot_memory(struct qemu_command *c, const struct qemu_memory *m, 
 		return 0;
 	}
 
-	int fd = memory_file(mib * MIB, e);
+	int fd = m->fd >= 0 ? fcntl(m->fd, F_DUPFD_CLOEXEC, 0) : qemu_memory_file(mib * MIB, e);
 
 	if (fd < 0)
 		return fd;

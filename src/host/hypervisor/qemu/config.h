@@ -28,7 +28,12 @@ struct qemu_memory {
 	uint64_t bytes;
 	uint64_t more_bytes; /* that can come while the machine runs; 0: none */
 	bool hugepages, prealloc;
+	int fd; /* of ours, for a machine that is saved or goes on from one; -1: made when needed */
 };
+
+/* A file in memory of @bytes, for the guest's memory, whose size cannot change any more. Returns a
+ * descriptor or -errno. */
+int qemu_memory_file(uint64_t bytes, struct err *e);
 
 struct qemu_devices;
 

@@ -37,6 +37,11 @@ static int put(const struct qemu_sink *s, const struct part *part, json_t *swall
 	auto_ptr(json_decref) json_t *json = swallow_json;
 	auto_free char *text = NULL;
 
+	if (json && s->plugs && part == &front_end) {
+		if (json_array_append(s->plugs, json) < 0)
+			return err_sys(e, ENOMEM, "describe a device");
+		return 0;
+	}
 	if (json && !s->command)
 		return qmp_call(s->qmp, part->command, json_incref(json), s->deadline, NULL, e);
 	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
@@ -199,7 +204,8 @@ static int add_disk(const struct qemu_sink *s, const struct device *d, const str
 	return r;
 }
 
-static int add_virtio_fs(const struct qemu_sink *s, const struct device *d, struct err *e)
+static int add_virtio_fs(const struct qemu_sink *s, const struct device *d, const struct place *at,
+			 struct err *e)
 {
 	const struct device_virtio_fs *fs = &d->virtio_fs;
 	int as = qemu_give_copy(s->command, fs->socket_fd, "virtiofsd", e);
@@ -208,14 +214,16 @@ static int add_virtio_fs(const struct qemu_sink *s, const struct device *d, stru
 		return as;
 	qemu_addf(s->command, "-chardev", "socket,id=" DEVICE_NAME_FORMAT ",fd=%d", d->id, as);
 	return put_device(s, "vhost-user-fs",
-			  json_pack("{s:s+,s:s,s:i}", "chardev", "kata-", d->id, "tag", fs->tag,
-				    "queue-size",
-				    fs->queue_size ? (int) fs->queue_size : FS_QUEUE_DEFAULT),
+			  json_pack("{s:s+,s:s,s:i,s:s*,s:s*}", "chardev", "kata-", d->id, "tag",
+				    fs->tag, "queue-size",
+				    fs->queue_size ? (int) fs->queue_size : FS_QUEUE_DEFAULT, "bus",
+				    at->bus, "addr", at->bus ? at->slot : NULL),
 			  e);
 }
 
 /* *@ret_as: QEMU's number for the folder. */
-static int add_9p(const struct qemu_sink *s, const struct device *d, int *ret_as, struct err *e)
+static int add_9p(const struct qemu_sink *s, const struct device *d, const struct place *at,
+		  int *ret_as, struct err *e)
 {
 	const struct device_9p *p = &d->nine_p;
 	int fd = open(p->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -229,7 +237,9 @@ static int add_9p(const struct qemu_sink *s, const struct device *d, int *ret_as
 		  ",path=/proc/self/fd/%d,security_model=%s,multidevs=remap",
 		  d->id, *ret_as, p->rootless ? "none" : "passthrough");
 	return put_device(s, "virtio-9p",
-			  json_pack("{s:s+,s:s}", "fsdev", "kata-", d->id, "mount_tag", p->tag), e);
+			  json_pack("{s:s+,s:s,s:s*,s:s*}", "fsdev", "kata-", d->id, "mount_tag",
+				    p->tag, "bus", at->bus, "addr", at->bus ? at->slot : NULL),
+			  e);
 }
 
 static int add_vsock(const struct qemu_sink *s, const struct device *d, struct err *e)
@@ -387,36 +397,42 @@ static struct place place_of(const struct qemu *q, size_t i, const struct device
 	return at;
 }
 
-static struct device_address name_of(const char *tag)
+/* A share needs no place, and the guest finds it by its tag; but one that comes after the start has
+ * to go where it can be plugged in. */
+static struct place place_of_share(const struct qemu *q, const struct qemu_sink *s, size_t i,
+				   const struct device *d, const char *tag,
+				   struct device_address *ret)
 {
-	struct device_address at = {.kind = DEVICE_AT_NAME};
-
-	(void) snprintf(at.text, sizeof at.text, "%s", tag);
-	return at;
+	if (s->plugs)
+		return place_of(q, i, d, ret);
+	ret->kind = DEVICE_AT_NAME;
+	(void) snprintf(ret->text, sizeof ret->text, "%s", tag);
+	return (struct place){0};
 }
 
 static int build(struct qemu *q, const struct qemu_sink *s, const struct device *d,
 		 struct qemu_device *entry, struct device_address *ret, struct err *e)
 {
 	struct qemu_devices *all = &q->devices;
+	size_t i = (size_t) (entry - all->table);
 	struct place at;
 
 	switch (d->kind) {
 	case DEVICE_DISK:
 	case DEVICE_NIC:
-		if (!all->has_plug_bus && entry - all->table > ROOT_LAST_SLOT - ROOT_FIRST_SLOT)
+		if (!all->has_plug_bus && i > ROOT_LAST_SLOT - ROOT_FIRST_SLOT)
 			return err_say(e, E2BIG, "the machine's bus is full");
-		at = place_of(q, (size_t) (entry - all->table), d, ret);
+		at = place_of(q, i, d, ret);
 		return d->kind == DEVICE_NIC ? add_nic(s, d, &at, e)
 					     : add_disk(s, d, &at, &entry->fdset, e);
 	case DEVICE_VIRTIO_FS:
 		all->share_memory = true;
-		*ret = name_of(d->virtio_fs.tag);
-		return add_virtio_fs(s, d, e);
+		at = place_of_share(q, s, i, d, d->virtio_fs.tag, ret);
+		return add_virtio_fs(s, d, &at, e);
 	case DEVICE_9P:
 		all->serves_others = !d->nine_p.rootless;
-		*ret = name_of(d->nine_p.tag);
-		return add_9p(s, d, &all->served_fd, e);
+		at = place_of_share(q, s, i, d, d->nine_p.tag, ret);
+		return add_9p(s, d, &at, &all->served_fd, e);
 	default: /* hv_attach() asks struct hv_ops */
 		return -EOPNOTSUPP;
 	}
@@ -446,6 +462,7 @@ int qemu_attach(struct hv *hv, const struct device *d, msec_t deadline, struct d
 		.command = runs ? NULL : &q->command,
 		.qmp = runs ? q->qmp : NULL,
 		.deadline = deadline,
+		.plugs = runs ? NULL : q->saved.plugs,
 	};
 	struct qemu_device *entry = find_device(&q->devices, "");
 	int r = runs ? check_hotplug(q, e) : 0;

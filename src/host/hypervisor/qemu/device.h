@@ -18,6 +18,8 @@ struct qemu_sink {
 	struct qemu_command *command; /* of a QEMU that is not started; NULL: @qmp */
 	struct qmp *qmp;
 	msec_t deadline;
+	json_t *plugs; /* of a QEMU that goes on from a saved machine: where front ends wait for
+			* that, because what was saved knows none of them; else NULL */
 };
 
 /* One that was attached; its place in the table is its slot. */

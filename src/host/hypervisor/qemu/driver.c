@@ -144,7 +144,9 @@ static int qemu_create(struct hv *hv, const struct vm_spec *spec, struct err *e)
 		r = choose_channel(q, spec, e);
 	if (r == 0)
 		r = build_command(q, spec, arch, program, e);
-	if (r == 0)
+	if (r == 0 && spec->to_be_saved)
+		r = q->memory.fd = qemu_memory_file(spec->memory_bytes, e);
+	if (r >= 0)
 		r = confine_cgroups(&q->confine, spec->cgroup_fds, spec->n_cgroup_fds, e);
 	if (r < 0) {
 		forget_spec(q);
@@ -212,6 +214,8 @@ static void qemu_free(struct hv *hv)
 	subprocess_fini(&q->process);
 	qmp_close(q->qmp);
 	forget_spec(q);
+	qemu_saved_fini(q);
+	fd_close(q->memory.fd);
 	fd_close(q->agent_fd);
 	(void) pthread_mutex_destroy(&q->lock);
 	hv_fini(&q->hv);
@@ -225,7 +229,7 @@ static int qemu_new(struct loop *loop, struct hv **ret, struct err *e)
 	if (!q)
 		return err_sys(e, ENOMEM, "make a machine");
 	q->confine = CONFINE_NONE;
-	q->vhost_fd = q->agent_fd = -1;
+	q->vhost_fd = q->agent_fd = q->memory.fd = q->saved.memory_fd = -1;
 	q->info.driver = hv_qemu.name;
 	(void) pthread_mutex_init(&q->lock, NULL);
 	tsc_read(&q->born);
@@ -262,4 +266,5 @@ const struct hv_ops hv_qemu = {
 	.detach = qemu_detach,
 	.resize = qemu_resize,
 	.vcpu_threads = qemu_vcpu_threads,
+	.saved = &qemu_saved_ops,
 };

@@ -143,8 +143,12 @@ int qemu_start(struct hv *hv, msec_t deadline, struct err *e)
 	if (r == 0)
 		r = spawn(q, &far, e);
 	far_ends_close(&far);
+	if (r == 0)
+		r = qemu_fill_memory(q, e);
 	if (r == 0) {
 		r = qmp_greet(q->qmp, deadline, version, sizeof version, e);
+		if (r == 0)
+			r = qemu_load_state(q, deadline, e);
 		if (r == 0)
 			r = set_going(q, deadline, e);
 		if (r < 0 && r != -ETIMEDOUT)
@@ -158,6 +162,7 @@ int qemu_start(struct hv *hv, msec_t deadline, struct err *e)
 	memcpy(q->info.version, version, sizeof version);
 	pthread_mutex_unlock(&q->lock);
 	qemu_command_fini(&q->command);
+	qemu_saved_fini(q);
 	confine_fini(&q->confine);
 	q->vhost_fd = fd_close(q->vhost_fd); /* QEMU has it, and with it the context id */
 	subprocess_watch(&q->process);

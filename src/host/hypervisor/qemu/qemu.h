@@ -24,6 +24,7 @@
  *	kernel_params.c the guest kernel's parameters that QEMU's machines need
  *	confine.c	what the child gives up before it becomes QEMU
  *	syscalls.c	the system calls that QEMU may make
+ *	saved.c		a machine is saved, and others go on from there
  *	tsc.c		how fast the host's time stamp counter runs
  *
  * QEMU gets everything by descriptor: monitor, console, agent channel, kernel, disks. It listens on
@@ -38,6 +39,15 @@ struct qemu_user {
 	bool require_confinement;
 };
 
+/* What a machine goes on from; saved.c. */
+struct qemu_saved {
+	bool loads; /* false: it boots */
+	int memory_fd;
+	uint64_t data_bytes;
+	int state_as;  /* QEMU's number */
+	json_t *plugs; /* the devices that come when the state is there */
+};
+
 struct qemu {
 	struct hv hv;
 	struct subprocess process;
@@ -50,6 +60,7 @@ struct qemu {
 	uint32_t max_vcpus;
 	struct qemu_devices devices;
 	struct qemu_user user;
+	struct qemu_saved saved;
 	struct confine confine;
 	bool is_complete;      /* command and confinement are as QEMU gets them */
 	int vhost_fd;          /* holds the guest's context id until QEMU does */
@@ -79,6 +90,14 @@ static inline struct qemu *qemu_of(struct hv *hv)
 /* process.c. After a failed start QEMU is gone, its console and messages remain. */
 int qemu_start(struct hv *hv, msec_t deadline, struct err *e);
 int qemu_stop(struct hv *hv, msec_t deadline, struct err *e);
+
+/* saved.c: as hv_key(), hv_load(), hv_save(). */
+extern const struct hv_saved_ops qemu_saved_ops;
+void qemu_saved_fini(struct qemu *q);
+
+/* saved.c, for the start of a machine that loads: while QEMU builds the machine, and then. */
+int qemu_fill_memory(struct qemu *q, struct err *e);
+int qemu_load_state(struct qemu *q, msec_t deadline, struct err *e);
 
 /* vcpus.c: as hv_vcpu_threads(). */
 int qemu_vcpu_threads(struct hv *hv, msec_t deadline, pid_t *ret, size_t max, size_t *ret_n,

@@ -24,6 +24,7 @@ void qemu_resize_init(struct qemu *q, const struct vm_spec *spec)
 		.bytes = spec->memory_bytes,
 		.hugepages = spec->hugepages,
 		.prealloc = spec->mem_prealloc,
+		.fd = -1,
 	};
 	q->info.memory_bytes = spec->memory_bytes;
 	if (can && !spec->hugepages && spec->max_memory_bytes > spec->memory_bytes)

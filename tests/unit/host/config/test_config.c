@@ -218,10 +218,10 @@ TEST(what_is_not_supported_yet_is_refused_by_name)
 		":1: hypervisor.qemu.guest_extension_images: not supported yet");
 	refused("[hypervisor.qemu.rootless_user]\nuid = 1", ENOTSUP,
 		":1: hypervisor.qemu.rootless_user: not supported yet");
-	refused("[factory]\nenable_template = true", ENOTSUP,
-		":2: hypervisor.qemu.factory.enable_template: not supported yet");
-	refused("[hypervisor.qemu.factory]\nenable_template = true", ENOTSUP,
-		":2: hypervisor.qemu.factory.enable_template: not supported yet");
+	refused("[factory]\nvm_cache_number = 1", ENOTSUP,
+		":2: hypervisor.qemu.factory.vm_cache_number: not supported yet");
+	refused("[hypervisor.qemu.factory]\nvm_cache_number = 1", ENOTSUP,
+		":2: hypervisor.qemu.factory.vm_cache_number: not supported yet");
 	refused("[agent.kata.mem_agent]\nmem_agent_enable = true", ENOTSUP,
 		":2: agent.kata.mem_agent.mem_agent_enable: not supported yet");
 	refused("[runtime]\nexperimental = [\"force_guest_pull\"]", ENOTSUP,
@@ -617,7 +617,7 @@ TEST(only_one_file_has_keys_that_are_not_honoured)
 {
 	static const struct key_table *const honoured[] = {
 		&keys_machine, &keys_processor, &keys_share, &keys_disks,  &keys_device,
-		&keys_pod,     &keys_qemu,      &keys_agent, &keys_runtime};
+		&keys_pod,     &keys_factory,   &keys_qemu,  &keys_agent, &keys_runtime};
 
 	for (struct key_place p = key_first(FOR_ALL); p.key; p = key_next(p)) {
 		bool apart = true;

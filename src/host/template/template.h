@@ -1,0 +1,66 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "host/hypervisor/hypervisor.h"
+
+/*
+ * Templates: machines that were saved once their agent answered and before they knew a sandbox, and
+ * from which sandboxes go on instead of booting. docs/templates.md says what machines of one
+ * template share.
+ *
+ *	kata-runtime factory init ──► template_make() ──► PATH/KEY/{memory,state,about}
+ *	a sandbox's start ──► template_open(PATH, KEY) ──► hv_load()
+ *
+ * KEY is hv_key() of a machine of this configuration: a machine finds a template or none, so one
+ * that does not fit any more is not found and starts nothing. A template is made under a name that
+ * no key has and renamed when it is complete, so that there is never half of one; the next maker
+ * removes what a killed one has left. Makers take turns by a lock on PATH. A template that is
+ * removed or replaced while machines start from it stays theirs, because they have it open.
+ *
+ * Threads: any; nothing is kept. Distrusts: what lies at PATH. Folder and files must belong to the
+ * caller and be closed to all others, because whoever writes them decides what runs in the
+ * machines, and whoever reads them knows what all of these have in common.
+ */
+
+/* Opens the template of @key in the folder @path. *@ret is closed with template_close(). Returns 0,
+ * -ENOENT (there is none), -EPERM (owner, mode), -EIO (it is not complete), or -errno. */
+int template_open(const char *path, const char *key, struct hv_saved *ret, struct err *e);
+
+#define TEMPLATE_NONE ((struct hv_saved){.memory_fd = -1, .state_fd = -1})
+
+void template_close(struct hv_saved *t);
+static inline void template_slot_close(struct hv_saved *t)
+{
+	template_close(t);
+}
+#define auto_template __attribute__((cleanup(template_slot_close)))
+
+/* A maker's right to change the folder @path, which is made if it is missing. Waits for another
+ * maker. The caller closes *@ret_fd. */
+int template_lock(const char *path, int *ret_fd, struct err *e);
+
+/* With the lock: writes down a machine of @memory_bytes that was saved, in place of what has this
+ * key, and removes what other keys have and killed makers have left. */
+int template_keep(int locked_fd, const char *key, const struct hv_saved *saved,
+		  uint64_t memory_bytes, struct err *e);
+
+/* With the lock: removes all templates. @ret_n: how many there were. */
+int template_remove_all(int locked_fd, unsigned *ret_n, struct err *e);
+
+struct config;
+
+/**
+ * template_make() - boot a machine of this configuration and keep it as a template
+ * @ret_key:	what it is kept as
+ *
+ * Takes as long as a boot. Nothing is shared with the machine, it has no disk and no interface, and
+ * nothing but the guest's kernel and agent has run in it. Returns 0, -EOPNOTSUPP (such a machine
+ * cannot be saved), or -errno; then what was there before is still there.
+ */
+int template_make(const struct config *config, char ret_key[HV_KEY_BYTES], struct err *e);
+
+/* The key of a machine of this configuration now. */
+int template_key(const struct config *config, char ret[HV_KEY_BYTES], struct err *e);
