@@ -225,26 +225,66 @@ static int explain(struct sandbox *sb, int r, struct err *e)
 	return r;
 }
 
-int boot(struct sandbox *sb, const struct sandbox_spec *spec, const struct guest_container *first,
-	 struct err *e)
+/* From a machine that runs to an agent that has made its sandbox. */
+static int begin(struct sandbox *sb, const struct sandbox_spec *spec,
+		 const struct guest_container *first, msec_t deadline, struct err *e)
 {
-	msec_t deadline = clock_deadline(sb->machine.config->agent.reconnect_timeout_ms);
-	int r = machine_start(sb, spec, deadline, e);
-
-	if (r < 0)
-		return explain(sb, r, e);
 	notes_update(sb, first);
 	log_debug("step: reach the agent");
-	r = reach_agent(sb, deadline, e);
+
+	int r = reach_agent(sb, deadline, e);
+
 	if (r == 0 && sb->machine.from_template)
 		r = renew(sb, deadline, e);
 	if (r == 0)
 		r = greet_agent(sb, spec, first, deadline, e);
 	if (r == 0)
 		r = await_details(sb, deadline, e);
+	return r;
+}
+
+/* From nothing to an agent that has made its sandbox. */
+static int bring_up(struct sandbox *sb, const struct sandbox_spec *spec,
+		    const struct guest_container *first, bool may_load, struct err *e)
+{
+	msec_t deadline = clock_deadline(sb->machine.config->agent.reconnect_timeout_ms);
+	struct worker *w = sb->machine.worker;
+	int r;
+
+	if (may_load)
+		cause_begin_trial(sb, w);
+	r = machine_start(sb, spec, may_load, deadline, e);
+	if (r == 0)
+		r = begin(sb, spec, first, deadline, e);
+	if (sb->machine.from_template && !cause_end_trial(sb, w) && r == 0)
+		r = err_say(e, ECONNRESET, "the machine broke");
+	return r;
+}
+
+/* A machine that did not start from its template was not on the way to be the user's yet: nothing
+ * of one has run in it, so it can be replaced by one that boots. */
+static int boot_instead(struct sandbox *sb, const struct sandbox_spec *spec,
+			const struct guest_container *first, struct err *e)
+{
+	(void) err_wrap(e, 0, "the machine boots, because it did not start from its template");
+	log_err(LOG_WARN, e, "ignoring");
+	err_clear(e);
+	machine_drop(sb);
+	return bring_up(sb, spec, first, false, e);
+}
+
+int boot(struct sandbox *sb, const struct sandbox_spec *spec, const struct guest_container *first,
+	 struct err *e)
+{
+	int r = bring_up(sb, spec, first, sb->machine.config->hypervisor.enable_template, e);
+
+	if (r < 0 && sb->machine.from_template && !given_up(sb))
+		r = boot_instead(sb, spec, first, e);
 	if (r == 0)
 		r = check_holder(sb, first, e);
 	if (r == 0)
-		r = interfaces_tell(sb, sb->machine.worker, deadline, e);
+		r = interfaces_tell(
+			sb, sb->machine.worker,
+			clock_deadline(sb->machine.config->agent.reconnect_timeout_ms), e);
 	return r < 0 ? explain(sb, r, e) : 0;
 }

@@ -1,5 +1,7 @@
 #include "host/sandbox/cause.h"
 
+#include <errno.h>
+
 #include "base/log.h"
 #include "host/sandbox/model.h"
 
@@ -45,6 +47,10 @@ void cause_report(struct sandbox *sb, enum cause_rank rank, const struct err *e)
 {
 	struct cause *c = &sb->cause;
 
+	if (c->is_trial) {
+		c->trial_broke = true;
+		return;
+	}
 	if (c->is_known || rank <= c->best || sb->state == SANDBOX_ENDING ||
 	    sb->state == SANDBOX_ENDED)
 		return;
@@ -65,6 +71,35 @@ void cause_give_up(struct sandbox *sb, const struct err *why)
 {
 	if (!sb->cause.is_known)
 		decide(sb, why);
+}
+
+static int begin_trial(void *arg, struct err *e)
+{
+	struct cause *c = arg;
+
+	(void) e;
+	c->is_trial = true;
+	c->trial_broke = false;
+	return 0;
+}
+
+void cause_begin_trial(struct sandbox *sb, struct worker *w)
+{
+	(void) worker_on_loop(w, begin_trial, &sb->cause, NULL);
+}
+
+static int end_trial(void *arg, struct err *e)
+{
+	struct cause *c = arg;
+
+	(void) e;
+	c->is_trial = false;
+	return c->trial_broke || c->is_known ? -ECONNRESET : 0;
+}
+
+bool cause_end_trial(struct sandbox *sb, struct worker *w)
+{
+	return worker_on_loop(w, end_trial, &sb->cause, NULL) == 0;
 }
 
 void cause_expect_end(struct sandbox *sb)

@@ -26,6 +26,8 @@ enum cause_rank { CAUSE_NONE, CAUSE_CONNECTION, CAUSE_FILE_SERVER, CAUSE_VMM };
 
 /* Loop's. */
 struct cause {
+	bool is_trial;           /* another machine will follow one that breaks: reports do not count */
+	bool trial_broke;        /* and there was one */
 	bool is_known;           /* the sandbox is broken: no report is listened to any more */
 	struct err why;          /* once it is known */
 	enum cause_rank best;    /* of the reports so far */
@@ -40,6 +42,12 @@ void cause_report(struct sandbox *sb, enum cause_rank rank, const struct err *e)
 
 /* The sandbox is given up for a reason of its owner's. Loop. */
 void cause_give_up(struct sandbox *sb, const struct err *why);
+
+/* From now on a machine that breaks is no cause, because another one will be made. For its job. */
+void cause_begin_trial(struct sandbox *sb, struct worker *w);
+
+/* From now on it is again. Returns whether it is well: neither broken meanwhile nor given up. */
+bool cause_end_trial(struct sandbox *sb, struct worker *w);
 
 /* The machine is about to be ended: nothing that ends from now on is a cause. Loop. */
 void cause_expect_end(struct sandbox *sb);

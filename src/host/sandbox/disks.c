@@ -16,7 +16,7 @@
 struct disk {
 	struct list link;
 	char id[DEVICE_ID_MAX + 1];
-	int fd; /* until the machine has it; then -1 */
+	int fd; /* until a running machine has it; then -1 */
 	bool readonly;
 	bool is_attached;
 	unsigned holders; /* 0: the guest did not let go of it */
@@ -45,8 +45,10 @@ static int attach(struct disks *all, struct disk *d, msec_t deadline, struct err
 
 	if (r < 0)
 		return r;
-	/* The VMM has a duplicate, and closes it when the guest has let go. */
-	d->fd = fd_close(d->fd);
+	/* The VMM has a duplicate, and closes it when the guest has let go. Before the start another
+	 * machine may have to take its place. */
+	if (hv_state(all->hv) == HV_RUNNING)
+		d->fd = fd_close(d->fd);
 	d->is_attached = true;
 	return 0;
 }
@@ -196,6 +198,26 @@ static int set(char **field, const char *text, struct err *e)
 		free(*field);
 	*field = copy;
 	return 0;
+}
+
+void disks_started(struct disks *d)
+{
+	pthread_mutex_lock(&d->lock);
+	list_for_each (pos, &d->list) {
+		struct disk *disk = container_of(pos, struct disk, link);
+
+		disk->fd = fd_close(disk->fd);
+	}
+	pthread_mutex_unlock(&d->lock);
+}
+
+void disks_reclaim(struct disks *d)
+{
+	pthread_mutex_lock(&d->lock);
+	d->hv = NULL;
+	list_for_each (pos, &d->list)
+		container_of(pos, struct disk, link)->is_attached = false;
+	pthread_mutex_unlock(&d->lock);
 }
 
 int disk_find_in_guest(const struct volume *v, struct err *e)

@@ -33,6 +33,12 @@ void disks_fini(struct disks *d);
 /* Gives the disks that were lent until now to a machine that is created, later ones at once. */
 int disks_attach(struct disks *d, struct hv *hv, msec_t deadline, struct err *e);
 
+/* The machine that they were given to has started. */
+void disks_started(struct disks *d);
+
+/* That machine is gone before the guest had a sandbox: another one can be given them. */
+void disks_reclaim(struct disks *d);
+
 /* The machine is gone, and with it its disks. */
 void disks_forget(struct disks *d);
 

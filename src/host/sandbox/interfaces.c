@@ -83,15 +83,22 @@ int interfaces_begin(struct interfaces *all, int ns_fd, const struct config_runt
 	return r;
 }
 
-void interfaces_end(struct interfaces *all)
+void interfaces_reclaim(struct interfaces *all)
 {
 	pthread_mutex_lock(&all->lock);
 	while (!list_empty(&all->list))
 		interface_free(all, interface_of(all->list.next));
-	network_facts_fini(&all->facts);
-	network_close(take_ptr(all->network));
 	forget(&all->routes);
 	forget(&all->neighbours);
+	pthread_mutex_unlock(&all->lock);
+}
+
+void interfaces_end(struct interfaces *all)
+{
+	interfaces_reclaim(all);
+	pthread_mutex_lock(&all->lock);
+	network_facts_fini(&all->facts);
+	network_close(take_ptr(all->network));
 	pthread_mutex_unlock(&all->lock);
 }
 

@@ -58,6 +58,9 @@ int interfaces_begin(struct interfaces *all, int ns_fd, const struct config_runt
  * away what has gone. One that cannot be taken away stays, and is logged. */
 int interfaces_update(struct interfaces *all, struct hv *hv, msec_t deadline, struct err *e);
 
+/* The machine is gone, and another one will take its place: takes back what it had. */
+void interfaces_reclaim(struct interfaces *all);
+
 /* Tells the agent what it does not know yet. @w is the worker whose job calls. */
 int interfaces_tell(struct sandbox *sb, struct worker *w, msec_t deadline, struct err *e);
 

@@ -247,15 +247,17 @@ static int attach_all(struct sandbox *sb, int share_fd, msec_t deadline, struct 
 	return r;
 }
 
-int machine_start(struct sandbox *sb, const struct sandbox_spec *spec, msec_t deadline,
-		  struct err *e)
+int machine_start(struct sandbox *sb, const struct sandbox_spec *spec, bool may_load,
+		  msec_t deadline, struct err *e)
 {
 	auto_template struct hv_saved template = TEMPLATE_NONE;
 	auto_close int share_fd = -1;
 	int r = create_machine(sb, spec, &share_fd, e);
 
-	if (r == 0 && sb->machine.config->hypervisor.enable_template)
+	if (r == 0 && may_load)
 		use_template(&sb->machine, &template);
+	if (may_load && !sb->machine.from_template)
+		(void) cause_end_trial(sb, sb->machine.worker);
 	if (r == 0)
 		r = attach_all(sb, share_fd, deadline, e);
 	phase_end(&sb->phases, "runtime");
@@ -265,6 +267,8 @@ int machine_start(struct sandbox *sb, const struct sandbox_spec *spec, msec_t de
 	}
 	if (r == 0)
 		r = cgroups_place_vcpus(sb, deadline, e);
+	if (r == 0)
+		disks_started(&sb->machine.disks);
 	phase_end(&sb->phases, "vmm start");
 	return r;
 }

@@ -4,9 +4,13 @@
 
 /* The machine: the steps of the jobs that make and end it. Private to host/sandbox. */
 
-/* Makes and starts the VMM and its helpers. */
-int machine_start(struct sandbox *sb, const struct sandbox_spec *spec, msec_t deadline,
-		  struct err *e);
+/* Makes and starts the VMM and its helpers. @may_load: on trial, from a template if there is one for
+ * this machine; if there is none the trial is over. */
+int machine_start(struct sandbox *sb, const struct sandbox_spec *spec, bool may_load,
+		  msec_t deadline, struct err *e);
+
+/* Ends a machine that did not start well, so that machine_start() can make another. */
+void machine_drop(struct sandbox *sb);
 
 /* From a share to a guest that waits for containers. When it fails, teardown() must follow. */
 int boot(struct sandbox *sb, const struct sandbox_spec *spec, const struct guest_container *first,

@@ -69,6 +69,29 @@ static void stop_machine(struct machine *m)
 		log_err(LOG_ERROR, &e, "ignoring, while the machine is stopped");
 }
 
+static int drop_line(void *arg, struct err *e)
+{
+	struct sandbox *sb = arg;
+
+	(void) e;
+	agent_client_free(take_ptr(sb->agent.client));
+	sb->agent.is_known = false;
+	return 0;
+}
+
+void machine_drop(struct sandbox *sb)
+{
+	struct machine *m = &sb->machine;
+
+	(void) worker_on_loop(m->worker, drop_line, sb, NULL);
+	stop_machine(m);
+	disks_reclaim(&m->disks);
+	(void) worker_on_loop(m->worker, free_machine, m, NULL);
+	interfaces_reclaim(&m->interfaces);
+	m->vmm_user_fd = fd_close(m->vmm_user_fd);
+	m->booted = m->from_template = false;
+}
+
 static void remove_share(struct machine *m)
 {
 	struct err e = {0};
