@@ -1,0 +1,338 @@
+#!/usr/bin/env bats
+# Machines that go on from a template instead of booting: what they are, what they have in common, and that whatever is wrong
+# with a template costs a boot and nothing else.
+
+bats_require_minimum_version 1.5.0
+load lib/common
+
+setup() {
+	common_setup
+	TEMPLATES=$WORK/templates
+	CONFIG=$WORK/configuration.toml
+	sed -e 's|^enable_template = .*|enable_template = true|' -e "s|^template_path = .*|template_path = \"$TEMPLATES\"|" \
+		"$TREE/build/configuration.toml" >"$CONFIG"
+	export KATA_CONF_FILE=$CONFIG
+	LOG=$WORK/log
+}
+
+teardown() {
+	common_teardown
+}
+
+# runs ID ARG...: one container to its end; what was logged is in $LOG.
+runs() {
+	local id=$1
+	shift
+	rm -f "$LOG"
+	touch "$LOG"
+	[ -d "$WORK/b-$id" ] || bundle "b-$id" . "$@" >/dev/null
+	kata --log "$LOG" run --bundle "$WORK/b-$id" "$id" </dev/null
+}
+
+# The one line of the log that says that a machine booted instead, and why: $1 is a part of it.
+booted_because() {
+	cat "$LOG"
+	[ "$(wc -l <"$LOG")" -eq 1 ]
+	grep -q "the machine boots" "$LOG"
+	grep -q -- "$1" "$LOG"
+}
+
+nothing_was_logged() {
+	cat "$LOG"
+	[ ! -s "$LOG" ]
+}
+
+template() {
+	kata factory init
+	folder=$(echo "$TEMPLATES"/*)
+	[ -d "$folder" ]
+}
+
+# Whether the machine with this container goes on from a template.
+vmm_of() {
+	kata describe "$1" | sed -n 's/^hypervisor .*process //p'
+}
+
+loads() {
+	tr '\0' '\n' <"/proc/$(vmm_of "$1")/cmdline" | grep -qx -- -incoming
+}
+
+# So that a test can return to a template that it has changed.
+keep_copy() {
+	cp -a --sparse=always "$folder" "$WORK/copy"
+}
+
+restore_copy() {
+	rm -rf "$folder"
+	cp -a --sparse=always "$WORK/copy" "$folder"
+}
+
+@test "a template is made, shown and removed" {
+	run -1 kata factory status
+	echo "$output" | grep -q '^no template: '
+	template
+	[ "$(stat -c '%a %u' "$TEMPLATES" "$folder" | sort -u)" = "700 0" ]
+	[ "$(stat -c '%a %u' "$folder"/* | sort -u)" = "600 0" ]
+	[ "$(ls "$TEMPLATES")" = "${folder##*/}" ]
+	kata factory status | grep -q "^template ${folder##*/} in '$TEMPLATES': a machine of"
+	leak_check
+	kata factory init
+	[ "$(echo "$TEMPLATES"/*)" = "$folder" ]
+	[ "$(kata factory destroy)" = "1 template removed" ]
+	[ -z "$(ls -A "$TEMPLATES")" ]
+	[ "$(kata factory destroy)" = "0 templates removed" ]
+	run -1 kata factory status
+	run -1 kata factory rebuild
+	echo "$output" | grep -q "not 'rebuild'"
+}
+
+@test "a container in a machine of a template is like any other" {
+	template
+	runs c1 sh -c 'echo out; echo err >&2; echo here >/tmp/written; exit 7' >"$WORK/out" 2>"$WORK/err" && rc=0 || rc=$?
+	[ "$rc" -eq 7 ]
+	[ "$(cat "$WORK/out")" = out ]
+	[ "$(cat "$WORK/err")" = err ]
+	[ "$(cat "$ROOTFS/tmp/written")" = here ]
+	nothing_was_logged
+	kata run -d --bundle "$(bundle sleeper . sleep 1000)" c2 </dev/null >/dev/null 2>&1
+	loads c2
+	[ "$(kata exec c2 cat /tmp/written)" = here ]
+	[ "$(kata exec c2 hostname)" = "$(jq -r .hostname "$WORK/sleeper/config.json")" ]
+	kata delete --force c2
+}
+
+@test "machines of a template draw different randomness, and know the time" {
+	template
+	# Whatever a program can ask for, twice, because the second answer must not follow from the first.
+	for i in 1 2 3 4 5 6; do
+		runs "c$i" sh -c 'cat /proc/sys/kernel/random/boot_id /proc/sys/kernel/random/uuid
+			for i in 1 2; do head -c 16 /dev/urandom | od -An -tx1; head -c 16 /dev/random | od -An -tx1; done
+			echo "stack $(grep -F "[stack]" /proc/self/maps | cut -d- -f1)"
+			echo "time $(date +%s)"' >"$WORK/drawn.$i"
+		nothing_was_logged
+		now=$(date +%s)
+		there=$(sed -n 's/^time //p' "$WORK/drawn.$i")
+		[ $((now - there)) -lt 60 ]
+		[ $((there - now)) -lt 2 ]
+	done
+	[ "$(cat "$WORK"/drawn.* | wc -l)" -eq 48 ]
+	grep -hv '^time' "$WORK"/drawn.* | sort >"$WORK/all"
+	[ "$(wc -l <"$WORK/all")" -eq 42 ]
+	uniq -d "$WORK/all"
+	[ -z "$(uniq -d "$WORK/all")" ]
+}
+
+@test "machines of a template run beside each other and know nothing of each other" {
+	template
+	bundle sleeper . sleep 1000 >/dev/null
+	for i in 1 2 3; do
+		kata run -d --bundle "$WORK/sleeper" "c$i" </dev/null >/dev/null 2>&1
+		loads "c$i"
+		kata exec "c$i" sh -c "echo $i >/dev/shm/mine"
+	done
+	for i in 1 2 3; do
+		[ "$(kata exec "c$i" cat /dev/shm/mine)" = "$i" ]
+		kata exec "c$i" cat /proc/sys/kernel/random/boot_id
+	done | sort | uniq -d >"$WORK/same"
+	[ ! -s "$WORK/same" ]
+	[ "$(for i in 1 2 3; do stat -c %u "/proc/$(vmm_of "c$i")"; done | sort -u | wc -l)" -eq 3 ]
+	# What was saved is nobody's any more.
+	kata factory destroy
+	for i in 1 2 3; do
+		[ "$(kata exec "c$i" cat /dev/shm/mine)" = "$i" ]
+		kata delete --force "c$i"
+	done
+}
+
+confinement_of() {
+	local pid
+	pid=$(vmm_of "$1")
+	grep -E '^(Cap|NoNewPrivs|Seccomp|NSpid|Groups)' "/proc/$pid/status" | sed -E 's/[0-9]{7,}/N/g; s/^NSpid.*\t/NSpid /'
+	ls -A "/proc/$pid/root" | sort
+	for ns in user pid mnt net ipc uts cgroup; do
+		[ "$(readlink "/proc/$pid/ns/$ns")" != "$(readlink "/proc/self/ns/$ns")" ] && echo "own $ns"
+	done
+	[ "$(stat -c %u "/proc/$pid")" -ne 0 ] && echo "somebody's"
+	# No file of a template but to read.
+	for fd in "/proc/$pid/fdinfo"/*; do
+		case $(readlink "/proc/$pid/fd/${fd##*/}") in
+		"$TEMPLATES"/*) sed -n 's/^flags:.*\(.\)$/template \1/p' "$fd" ;;
+		esac
+	done | sort -u | grep -v 'template 0' || true
+}
+
+@test "a machine of a template is confined as one that booted" {
+	template
+	bundle sleeper . sleep 1000 >/dev/null
+	kata run -d --bundle "$WORK/sleeper" c1 </dev/null >/dev/null 2>&1
+	loads c1
+	confinement_of c1 >"$WORK/loaded"
+	kata factory destroy
+	kata run -d --bundle "$WORK/sleeper" c2 </dev/null >/dev/null 2>&1
+	run ! loads c2
+	confinement_of c2 >"$WORK/booted"
+	diff "$WORK/booted" "$WORK/loaded"
+	grep -q "somebody's" "$WORK/loaded"
+	kata delete --force c1
+	kata delete --force c2
+}
+
+# not_used PATTERN: the next machine would boot.
+not_used() {
+	run -1 kata factory status
+	echo "$output" | grep '^no template: ' | grep -- "$1"
+}
+
+@test "a template that is not as its maker left it costs a boot and a line" {
+	runs c1 true
+	booted_because "open '$TEMPLATES'"
+	template
+	keep_copy
+	truncate -s 100000 "$folder/state"
+	not_used "'state' has 100000 bytes"
+	runs c1 true
+	booted_because "'state' has 100000 bytes"
+	restore_copy
+	truncate -s 1M "$folder/memory"
+	not_used "'memory' has 1048576 bytes"
+	# Of the right size, but with a hole where there was memory: seen when it is read.
+	truncate -s "$(stat -c %s "$WORK/copy/memory")" "$folder/memory"
+	runs c1 true
+	booted_because "bytes of its memory are there"
+	restore_copy
+	truncate -s 5 "$folder/about"
+	not_used "'about' is not what a maker has written"
+	restore_copy
+	rm "$folder/state"
+	not_used "open 'state'"
+	restore_copy
+	runs c1 true
+	nothing_was_logged
+}
+
+@test "a template that is not its owner's alone is not used" {
+	template
+	for path in "$TEMPLATES" "$folder" "$folder/memory" "$folder/state" "$folder/about"; do
+		mode=$(stat -c %a "$path")
+		chmod g+r "$path"
+		not_used "is open to other users"
+		chmod "$mode" "$path"
+		chown 12345 "$path"
+		not_used "belongs to user 12345"
+		chown 0 "$path"
+	done
+	kata factory status
+	mv "$folder/memory" "$WORK/memory"
+	ln -s "$WORK/memory" "$folder/memory"
+	not_used "open 'memory'"
+	# Neither a machine nor the maker uses such a folder.
+	chmod 755 "$TEMPLATES"
+	runs c1 true
+	booted_because "is open to other users"
+	run -1 kata factory init
+	echo "$output" | grep -q "is open to other users"
+}
+
+@test "a machine that breaks while it loads is replaced by one that boots" {
+	template
+	# In the middle of the devices' state.
+	dd if=/dev/urandom of="$folder/state" bs=1000 seek=60 count=60 conv=notrunc status=none
+	runs c1 sh -c 'echo fine' >"$WORK/out"
+	[ "$(cat "$WORK/out")" = fine ]
+	booted_because "did not start from its template"
+}
+
+@test "a template of another configuration is none" {
+	template
+	sed -i 's/^default_memory = .*/default_memory = 512/' "$CONFIG"
+	run -1 kata factory status
+	runs c1 true
+	booted_because "there is none for this machine"
+	kata factory init
+	[ "$(echo "$TEMPLATES"/*)" != "$folder" ]
+	[ "$(find "$TEMPLATES" -mindepth 1 -maxdepth 1 | wc -l)" -eq 1 ]
+	runs c1 true
+	nothing_was_logged
+	# Nor is one of another kernel command line, nor of a file that was changed.
+	sed -i 's/^kernel_params = .*/kernel_params = "quiet"/' "$CONFIG"
+	run -1 kata factory status
+	sed -i 's/^kernel_params = .*/kernel_params = ""/' "$CONFIG"
+	kata factory status
+	cp "$TREE/build/guest/initrd.img" "$WORK/initrd"
+	sed -i "s|^initrd = .*|initrd = \"$WORK/initrd\"|" "$CONFIG"
+	run -1 kata factory status
+}
+
+@test "what cannot be saved boots, and says so" {
+	sed -i '/^enable_hugepages/d; s|^\[hypervisor.qemu\]|&\nenable_hugepages = true|' "$CONFIG"
+	run -1 kata factory init
+	echo "$output" | grep -q "memory on huge pages cannot be saved"
+	sed -i '/^enable_hugepages/d; s|^machine_type = .*|machine_type = "microvm"|' "$CONFIG"
+	run -1 kata factory init
+	echo "$output" | grep -q "'microvm' cannot be saved"
+	runs c1 true
+	booted_because "'microvm' cannot be saved"
+}
+
+@test "without the key nothing starts from a template" {
+	template
+	sed -i 's/^enable_template = .*/enable_template = false/' "$CONFIG"
+	run -1 kata factory status
+	echo "$output" | grep -q "'enable_template' is false"
+	kata --log "$LOG" run -d --bundle "$(bundle sleeper . sleep 1000)" c1 </dev/null >/dev/null 2>&1
+	run ! loads c1
+	nothing_was_logged
+	kata delete --force c1
+}
+
+makes_a_machine() {
+	local pid
+	for pid in $(fence_pids); do
+		case $(cat "/proc/$pid/comm" 2>/dev/null) in qemu-system*) return 0 ;; esac
+	done
+	return 1
+}
+
+@test "a maker that is killed leaves nothing that counts" {
+	"$TREE/build/kata-runtime" factory init &
+	maker=$!
+	wait_for 60 makes_a_machine
+	kill -9 "$maker"
+	wait "$maker" || true
+	wait_for 60 nothing_runs
+	not_used "there is none for this machine"
+	# As if it had been killed while it wrote.
+	mkdir -m 700 "$TEMPLATES/unfinished"
+	head -c 100000 /dev/zero >"$TEMPLATES/unfinished/memory"
+	runs c1 true
+	booted_because "there is none for this machine"
+	template
+	[ "$(ls -A "$TEMPLATES")" = "${folder##*/}" ]
+	runs c1 true
+	nothing_was_logged
+}
+
+@test "two makers take turns" {
+	kata factory init >"$WORK/first" 2>&1 &
+	one=$!
+	kata factory init >"$WORK/second" 2>&1 &
+	two=$!
+	wait "$one"
+	wait "$two"
+	grep -q '^template ' "$WORK/first"
+	grep -q '^template ' "$WORK/second"
+	[ "$(find "$TEMPLATES" -mindepth 1 -maxdepth 1 | wc -l)" -eq 1 ]
+	runs c1 true
+	nothing_was_logged
+}
+
+@test "a template that does not fit on the disk is none" {
+	mkdir -m 700 "$TEMPLATES"
+	mount -t tmpfs -o size=20m,mode=700 template-test "$TEMPLATES"
+	run -1 kata factory init
+	left=$(ls -A "$TEMPLATES")
+	umount "$TEMPLATES"
+	echo "$output" | grep -q 'No space left on device'
+	[ -z "$left" ]
+	not_used "there is none for this machine"
+}
