@@ -33,6 +33,7 @@ PLAN: dict[str, Figure] = {
     BOOT: Figure("ms"),
     "the same through qboot": Figure("ms"),
     **_beside_runc("run true", Figure("ms", peers=(BOOT,), times_peer=1.25)),
+    "run true from a template": Figure("ms", peers=("run true",), times_peer=0.2),
     **_beside_runc("host CPU of one run", Figure("ms", times_peer=2)),
     **_beside_runc("exec true", Figure("ms", times_peer=1.25)),
     **_beside_runc("ctr run true", Figure("ms", peers=(BOOT,), times_peer=1.5)),

@@ -3,14 +3,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from measures import Bench, bare_boot, exec_true, host_cpu, memory, run_true, sizes, streams, terminal_lines
+from measures import Bench, bare_boot, exec_true, host_cpu, memory, run_true, sizes, streams, template_true, terminal_lines
 from pod import pod_memory
 from pods import ctr_run, pods
 
 # A round. What is held against a peer, or takes milliseconds, is taken several times, in turn with its peer: one value a
 # round is too few where a machine's speed changes by half from one boot to the next.
 MEASURES: list[Callable[[Bench], None]] = [
-    *[bare_boot, run_true] * 3,
+    *[bare_boot, run_true, template_true] * 3,
     host_cpu,
     *[exec_true] * 5,
     *[ctr_run] * 2,
