@@ -64,7 +64,7 @@ enum device_kind {
 	DEVICE_DISK,  /* a disk; the key is its serial number */
 	DEVICE_NODE,  /* any device; the key is its path, "/dev/vdb" */
 	DEVICE_NIC,   /* a network interface; the key is a PCI path */
-	DEVICE_VIRTIO, /* any virtio device that has a driver; the key is a PCI path */
+	DEVICE_VIRTIO, /* any virtio device whose driver is ready; the key is a PCI path */
 	DEVICE_MAC,   /* the same as DEVICE_NIC; the key is its hardware address as the kernel writes it */
 	DEVICE_KIND_MAX,
 };

@@ -241,17 +241,24 @@ static int find_nic(struct devices *d, const char *key, char ret[DEVICE_PATH_MAX
 	return r < 0 ? r : take_name(folder, ret);
 }
 
-/* The folder of the virtio device. */
+/* virtio 1.2, 2.1: DRIVER_OK, the driver is set up and ready to drive the device. */
+#define VIRTIO_DRIVER_OK 4
+
+/* The folder of the virtio device, once its driver is ready. */
 static int find_virtio(struct devices *d, const char *key, char ret[DEVICE_PATH_MAX])
 {
-	char function[DEVICE_PATH_MAX], device[DEVICE_PATH_MAX], driver[DEVICE_PATH_MAX];
+	char function[DEVICE_PATH_MAX], device[DEVICE_PATH_MAX], path[DEVICE_PATH_MAX];
+	auto_free char *status = NULL;
 	int r = find_pci(d, key, function);
 
 	if (r == 0)
 		r = first_entry(function, "virtio", device);
 	if (r == 0)
-		r = first_entry(device, "driver", driver);
-	return r < 0 ? r : path_print(ret, "%s", device);
+		r = path_print(path, "%s/status", device);
+	if (r < 0 || file_read(AT_FDCWD, path, DEVICE_PATH_MAX, &status, NULL, NULL) < 0 ||
+	    !(strtoul(status, NULL, 16) & VIRTIO_DRIVER_OK))
+		return r < 0 ? r : -ENODEV;
+	return path_print(ret, "%s", device);
 }
 
 static int find_mac(struct devices *d, const char *key, char ret[DEVICE_PATH_MAX])

@@ -193,8 +193,8 @@ static void on_device(struct device_wait *w, int r, const char *path, const stru
 	}
 }
 
-/* A share that comes while the guest runs: its driver has the device some time before it can be
- * mounted, and what mount(2) says until then is that there is no such share. */
+/* A share that comes while the guest runs: its driver is ready an instant before it can be mounted,
+ * and what mount(2) says until then is that there is no such share. */
 static int mount_share(struct device_wait *w, char path[DEVICE_PATH_MAX], struct err *e)
 {
 	struct storage_job *job = container_of(w, struct storage_job, device);

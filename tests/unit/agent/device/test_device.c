@@ -155,6 +155,22 @@ TEST(a_network_interface_is_found_at_its_pci_path_and_by_its_address)
 	fake_close(&f);
 }
 
+TEST(a_virtio_device_is_there_when_its_driver_is_ready)
+{
+	struct fake f;
+	char path[DEVICE_PATH_MAX];
+
+	fake_open(&f);
+	CHECK_EQ(device_find(f.devices, DEVICE_VIRTIO, "06", path, NULL), -ENODEV);
+	put(&f, "sys/devices/pci0000:00/0000:00:06.0/virtio9/status", "0x00000003\n");
+	CHECK_EQ(device_find(f.devices, DEVICE_VIRTIO, "06", path, NULL), -ENODEV);
+	put(&f, "sys/devices/pci0000:00/0000:00:06.0/virtio9/status", "0x0000000f\n");
+	CHECK_EQ(device_find(f.devices, DEVICE_VIRTIO, "06", path, NULL), 0);
+	CHECK(strstr(path, "/0000:00:06.0/virtio9"));
+	CHECK_EQ(device_find(f.devices, DEVICE_VIRTIO, "6/", path, NULL), -EINVAL);
+	fake_close(&f);
+}
+
 TEST(what_is_no_pci_path_is_refused)
 {
 	static const char *const bad[] = {
@@ -201,6 +217,37 @@ static void finished(struct device_wait *w, int r, const char *path, const struc
 	x->r = r;
 	if (path)
 		strcpy(x->path, path);
+}
+
+/* Not there twice, then there. */
+static int find_at_third(struct device_wait *w, char ret[DEVICE_PATH_MAX], struct err *e)
+{
+	static int n;
+
+	(void) w;
+	if (++n < 3)
+		return err_say(e, ENODEV, "not yet");
+	strcpy(ret, "found");
+	return 0;
+}
+
+TEST(a_wait_can_look_in_its_own_way)
+{
+	struct fake f;
+	struct waiting x = {
+		.w = {.key = "own", .find = find_at_third, .finish = finished},
+		.r = 1,
+	};
+
+	fake_open(&f);
+	/* Once, and again when the kernel's announcements can be heard. */
+	device_wait(f.devices, &x.w, clock_deadline(10000));
+	CHECK_EQ(x.r, 1);
+	device_wait_cancel(&x.w);
+	device_wait(f.devices, &x.w, clock_deadline(10000));
+	CHECK_EQ(x.r, 0);
+	CHECK_STR(x.path, "found");
+	fake_close(&f);
 }
 
 TEST(waiting_for_what_is_there_ends_at_once)

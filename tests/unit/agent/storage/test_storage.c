@@ -305,6 +305,25 @@ TEST(a_disk_that_does_not_come_fails_in_time)
 	fake_close(&f);
 }
 
+TEST(a_share_that_is_plugged_in_is_waited_for)
+{
+	struct fake f;
+	char *place[] = {(char *) "other=1", (char *) "pci=1f/1f"};
+
+	fake_open(&f);
+
+	Grpc__Storage s = storage(&f, "virtio-fs", "no such share", "virtiofs", "share");
+
+	s.driver_options = place;
+	s.n_driver_options = 2;
+	CHECK_EQ(acquire_one(&f, &s), -ETIMEDOUT);
+	CHECK(strstr(f.e.text, "'1f/1f' has not appeared in time"));
+	place[1] = (char *) "pci=../1f";
+	CHECK_EQ(acquire_one(&f, &s), -EINVAL);
+	free(s.mount_point);
+	fake_close(&f);
+}
+
 TEST(a_job_can_be_cancelled)
 {
 	struct fake f;

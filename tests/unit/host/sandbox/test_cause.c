@@ -131,3 +131,49 @@ TEST(what_ends_while_the_machine_is_ended_is_no_cause)
 	CHECK(!sb.cause.is_known);
 	down();
 }
+
+static int reported_on_trial(void *arg, struct err *e)
+{
+	(void) arg, (void) e;
+	report(CAUSE_VMM, "vmm");
+	return 0;
+}
+
+static int try_run(struct worker_job *job, struct err *e)
+{
+	struct worker *w = job->worker;
+
+	(void) e;
+	cause_begin_trial(&sb, w);
+	CHECK(cause_end_trial(&sb, w));
+	cause_begin_trial(&sb, w);
+	(void) worker_on_loop(w, reported_on_trial, NULL, NULL);
+	CHECK(!cause_end_trial(&sb, w));
+	return 0;
+}
+
+static bool tried;
+
+static void try_done(struct worker_job *job, int r, struct err *e)
+{
+	(void) job, (void) e;
+	CHECK_EQ(r, 0);
+	tried = true;
+}
+
+TEST(what_breaks_on_trial_is_no_cause)
+{
+	struct worker_job job = {.run = try_run, .done = try_done};
+	struct worker *w = NULL;
+
+	up();
+	CHECK_EQ(worker_new(sb.loop, true, &w, NULL), 0);
+	worker_run(w, &job);
+	while (!tried)
+		CHECK(loop_step(sb.loop, clock_deadline(20000), NULL) > 0);
+	CHECK_EQ(broken, 0);
+	report(CAUSE_VMM, "later");
+	CHECK_STR(cause(), "later");
+	worker_free(w);
+	down();
+}

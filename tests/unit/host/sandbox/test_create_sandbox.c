@@ -25,6 +25,23 @@ TEST(the_share_is_described_as_the_configuration_wants_it)
 	create_sandbox_fini(&g);
 }
 
+TEST(a_share_that_comes_later_is_described_with_its_place)
+{
+	struct config config = {.hypervisor = {.shared_fs = CONFIG_SHARED_FS_VIRTIO_FS}};
+	struct device_address at = {.kind = DEVICE_AT_PCI, .text = "1e/02"};
+	const struct create_sandbox_pod plugged = {.share_at = &at};
+	struct create_sandbox g;
+
+	CHECK_EQ(create_sandbox_init(&g, &config, "s1", &plugged, NULL), 0);
+	CHECK_EQ(g.request.storages[0]->n_driver_options, 1);
+	CHECK_STR(g.request.storages[0]->driver_options[0], "pci=1e/02");
+	create_sandbox_fini(&g);
+	at.kind = DEVICE_AT_NAME;
+	CHECK_EQ(create_sandbox_init(&g, &config, "s1", &plugged, NULL), 0);
+	CHECK_EQ(g.request.storages[0]->n_driver_options, 0);
+	create_sandbox_fini(&g);
+}
+
 TEST(modules_come_with_their_parameters)
 {
 	char *items[] = {"loop max_part=8  max_loop=4", " fuse ", ""};

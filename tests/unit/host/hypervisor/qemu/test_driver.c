@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "base/array.h"
@@ -495,5 +496,145 @@ TEST(qemu_runs_as_the_user_it_is_told)
 	CHECK(strstr(status, "\nGid:\t54321\t54321\t54321\t54321\n"));
 	CHECK(strstr(status, "\nGroups:\t \n"));
 	CHECK(strstr(status, "\nCapBnd:\t0000000000000000\n"));
+	scene_close(&s);
+}
+
+/* Answers whatever is asked, and tells each command by its name on the console. */
+#define OBEY                                                                                         \
+	"printf '{\"QMP\":{\"version\":{\"qemu\":{\"micro\":1,\"minor\":2,\"major\":8}}}}\\n' >&3\n" \
+	"while read -r line <&3; do\n"                                                               \
+	"  id=${line#*'\"id\":'}; id=${id%%[,\\}]*}\n"                                              \
+	"  name=${line#*'\"execute\":\"'}; echo \"${name%%\\\"*}\" >&4\n"                               \
+	"  printf '{\"return\":{\"status\":\"completed\"},\"id\":%s}\\n' $id >&3\n"                     \
+	"done\n"
+
+static struct hv_saved saved_machine(uint64_t memory_bytes)
+{
+	struct hv_saved s = {
+		.memory_fd = memfd_create("memory", MFD_CLOEXEC),
+		.state_fd = memfd_create("state", MFD_CLOEXEC),
+		.data_bytes = 4096,
+	};
+
+	CHECK_EQ(ftruncate(s.memory_fd, (off_t) memory_bytes), 0);
+	CHECK_EQ(pwrite(s.memory_fd, "x", 1, 1 << 20), 1);
+	return s;
+}
+
+static void saved_close(struct hv_saved *s)
+{
+	close(s->memory_fd);
+	close(s->state_fd);
+}
+
+TEST(a_key_is_the_same_for_the_same_machine_only)
+{
+	char keys[5][HV_KEY_BYTES];
+	struct scene s;
+
+	for (int i = 0; i < 5; i++) {
+		scene_open(&s, GREET IDLE);
+		s.spec.hotplug = true;
+		s.spec.kernel_path = "/bin/true"; /* some ELF file that is the same each time */
+		s.spec.vmm_path = "/bin/sh";
+		s.spec.id = i == 1 ? "another" : "test";
+		s.spec.agent_params = i == 1 ? "agent.preload=a,b" : NULL;
+		s.spec.to_be_saved = i == 1;
+		s.spec.kernel_params = i == 2 ? "more" : NULL;
+		s.spec.memory_bytes = (i == 3 ? 256 : 128) << 20;
+		if (i == 4)
+			s.spec.kernel_path = "/bin/false";
+		CHECK_EQ(hv_create(s.hv, &s.spec, NULL), 0);
+		CHECK_EQ(hv_key(s.hv, keys[i], NULL), 0);
+		CHECK_EQ(strlen(keys[i]), HV_KEY_BYTES - 1);
+		scene_close(&s);
+	}
+	CHECK_STR(keys[0], keys[1]);
+	for (int i = 1; i < 5; i++)
+		for (int k = i + 1; k < 5; k++)
+			CHECK(strcmp(keys[i], keys[k]) != 0);
+}
+
+TEST(a_machine_into_which_nothing_can_be_plugged_has_no_key)
+{
+	char key[HV_KEY_BYTES];
+	struct err e = {0};
+	struct scene s;
+
+	scene_open(&s, GREET IDLE);
+	CHECK_EQ(hv_create(s.hv, &s.spec, NULL), 0);
+	CHECK_EQ(hv_key(s.hv, key, &e), -EOPNOTSUPP);
+	CHECK(strstr(e.text, "nothing can be plugged into it"));
+	scene_close(&s);
+}
+
+TEST(a_machine_that_loads_is_filled_and_then_gets_its_devices)
+{
+	static const char *const order[] = {"qmp_capabilities", "migrate-set-capabilities",
+					    "migrate-incoming", "query-migrate", "device_add",
+					    "cont"};
+	struct hv_saved saved = saved_machine(128 << 20);
+	struct device disk = {.kind = DEVICE_DISK, .id = "d", .disk = {.readonly = true}};
+	struct device_address at;
+	char console[512], *from;
+	struct scene s;
+
+	scene_open(&s, "echo \"$@\" | tr ' ' '\\n' | grep -A1 incoming >&4\n" OBEY);
+	s.spec.hotplug = true;
+	disk.disk.path = s.kernel;
+	CHECK_EQ(hv_create(s.hv, &s.spec, NULL), 0);
+	CHECK_EQ(hv_load(s.hv, &saved, NULL), 0);
+	CHECK_EQ(hv_attach(s.hv, &disk, CLOCK_NEVER, &at, NULL), 0);
+	CHECK_EQ(at.kind, DEVICE_AT_PCI);
+	CHECK_EQ(hv_start(s.hv, clock_deadline(20000), NULL), 0);
+	do {
+		CHECK(loop_step(s.loop, clock_deadline(20000), NULL) > 0);
+		(void) hv_console_tail(s.hv, console, sizeof console);
+	} while (!strstr(console, "cont"));
+	from = strstr(console, "-incoming");
+	CHECK(from != NULL);
+	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+		from = strstr(from, order[i]);
+		CHECK(from != NULL);
+	}
+	saved_close(&saved);
+	scene_close(&s);
+}
+
+TEST(a_saved_machine_without_all_of_its_memory_is_not_loaded)
+{
+	struct hv_saved saved = saved_machine(128 << 20);
+	struct err e = {0};
+	struct scene s;
+
+	scene_open(&s, OBEY);
+	s.spec.hotplug = true;
+	saved.data_bytes = 8192;
+	CHECK_EQ(hv_create(s.hv, &s.spec, NULL), 0);
+	CHECK_EQ(hv_load(s.hv, &saved, NULL), 0);
+	CHECK_EQ(hv_start(s.hv, clock_deadline(20000), &e), -EIO);
+	CHECK(strstr(e.text, "4096 bytes of its memory are there, and not 8192"));
+	saved_close(&saved);
+	scene_close(&s);
+}
+
+TEST(only_a_machine_that_was_made_for_it_is_saved)
+{
+	struct hv_saved saved;
+	struct err e = {0};
+	struct scene s;
+
+	scene_open(&s, OBEY);
+	s.spec.hotplug = true;
+	CHECK_EQ(create_and_start(&s, 20000, NULL), 0);
+	CHECK_EQ(hv_save(s.hv, clock_deadline(20000), &saved, &e), -EBUSY);
+	CHECK(strstr(e.text, "not one that was made to be saved"));
+	scene_close(&s);
+	scene_open(&s, OBEY);
+	s.spec.hotplug = s.spec.to_be_saved = true;
+	CHECK_EQ(create_and_start(&s, 20000, NULL), 0);
+	CHECK_EQ(hv_save(s.hv, clock_deadline(20000), &saved, NULL), 0);
+	CHECK_EQ(hv_state(s.hv), HV_PAUSED);
+	saved_close(&saved);
 	scene_close(&s);
 }
