@@ -34,7 +34,6 @@ void stdio_free(struct stdio *io)
 	if (!io)
 		return;
 	loop_timer_cancel(io->silence_timer);
-	loop_timer_cancel(io->user_timer);
 	loop_timer_cancel(io->hurry_timer);
 	if (io->loop) {
 		inlet_fini(&io->in);
@@ -71,12 +70,19 @@ bool stdio_flows(const struct stdio *io)
 	return !io->broken && ((io->out.to && !io->out.ended) || (io->err.to && !io->err.ended));
 }
 
+static void tell_when_written(struct stdio *io, void (*done)(void *arg), void *arg)
+{
+	io->done = done;
+	io->done_arg = arg;
+	outlet_settle(&io->out);
+	outlet_settle(&io->err);
+	stdio_moved(io);
+}
+
 void stdio_linger(struct stdio *io, void (*done)(void *arg), void *arg)
 {
 	io->lingers = true;
-	io->done = done;
-	io->done_arg = arg;
-	stdio_moved(io);
+	tell_when_written(io, done, arg);
 }
 
 void stdio_hang_up(struct stdio *io)
@@ -88,10 +94,8 @@ void stdio_hang_up(struct stdio *io)
 void stdio_finish(struct stdio *io, void (*done)(void *arg), void *arg)
 {
 	inlet_stop(&io->in);
-	io->done = done;
-	io->done_arg = arg;
 	io->out.heard_at = io->err.heard_at = clock_now();
-	stdio_moved(io);
+	tell_when_written(io, done, arg);
 }
 
 static void hurry(void *arg);

@@ -49,6 +49,7 @@ void outlet_fini(struct outlet *o)
 		free(call);
 	}
 	drop_chunks(o);
+	loop_timer_cancel(o->user_timer);
 	stream_close(o->to);
 	o->to = NULL;
 }
@@ -120,11 +121,20 @@ static void pour(struct outlet *o)
 		drop_chunks(o);
 }
 
-/* After anything has changed: asks for more, passes the end of file on, tells the relay. */
-static void go_on(struct outlet *o)
+static void look(void *arg)
 {
-	ask(o);
+	struct outlet *o = arg;
+
+	o->user_timer = NULL;
+	outlet_settle(o);
 	stdio_moved(o->io);
+}
+
+/* False without memory for the timer. */
+static bool look_again(struct outlet *o)
+{
+	return o->user_timer || loop_timer(o->io->loop, clock_deadline(STDIO_USER_LOOK_MS), look, o,
+					   &o->user_timer, NULL) == 0;
 }
 
 /* Whether the user has come to read, or was waited for long enough. */
@@ -136,22 +146,26 @@ static bool is_met(struct outlet *o)
 		return true;
 	if (!o->alone_until)
 		o->alone_until = now + STDIO_USER_COMES_MS;
-	return now >= o->alone_until || !stdio_look_again(o->io);
+	return now >= o->alone_until || !look_again(o);
 }
 
-bool outlet_is_delivered(struct outlet *o)
+void outlet_settle(struct outlet *o)
 {
 	bool is_last = o->ended && o->asked == 0;
 
-	if (o->n_chunks > 0)
-		return false;
-	if ((is_last || o->io->done) && !is_met(o))
-		return false;
-	if (is_last) {
+	o->delivered = o->n_chunks == 0 && (!(is_last || o->io->done) || is_met(o));
+	if (is_last && o->delivered) {
 		stream_close(o->to);
 		o->to = NULL;
 	}
-	return true;
+}
+
+/* After anything has changed: asks for more, passes the end of file on, tells the relay. */
+static void go_on(struct outlet *o)
+{
+	ask(o);
+	outlet_settle(o);
+	stdio_moved(o->io);
 }
 
 /* The user's end takes more. */
@@ -251,4 +265,5 @@ void outlet_discard(struct outlet *o)
 	stream_close(o->to);
 	o->to = NULL;
 	ask(o);
+	outlet_settle(o);
 }

@@ -19,7 +19,9 @@ struct outlet {
 	bool gone;  /* the user does not read any more */
 	bool stuck; /* the user's end is full */
 	msec_t heard_at;
+	bool delivered;     /* the user has, or can read, all output that has arrived */
 	msec_t alone_until; /* when it is no longer waited for a user who has yet to come; 0: not yet */
+	struct loop_timer *user_timer; /* while it is */
 };
 
 void outlet_init(struct outlet *o, struct stdio *io, const char *method, struct stream *take_to);
@@ -32,9 +34,9 @@ void outlet_discard(struct outlet *o);
 /* As if the user had closed its end. */
 void outlet_hang_up(struct outlet *o);
 
-/* Whether the user has, or can read, all output that has arrived. Closes the user's end when no more
- * can come. */
-bool outlet_is_delivered(struct outlet *o);
+/* Looks whether all is delivered, after it or its relay has changed. Closes the user's end when no
+ * more can come. stdio_moved() comes next. */
+void outlet_settle(struct outlet *o);
 
 /* The user's end took no more when output was written to it last. */
 bool outlet_is_stuck(const struct outlet *o);
@@ -69,7 +71,6 @@ struct stdio {
 	void (*done)(void *arg); /* set while somebody waits for the end of output */
 	void *done_arg;
 	struct loop_timer *silence_timer;
-	struct loop_timer *user_timer; /* while a user has yet to open a fifo */
 	struct loop_timer *hurry_timer;
 	uint32_t patience_ms;
 	unsigned patiences;               /* left */
@@ -85,9 +86,6 @@ static inline unsigned stdio_depth(const struct stdio *io)
 
 /* stdio_written.c: called after a change of an outlet: calls back if all output is written. */
 void stdio_moved(struct stdio *io);
-
-/* Sees to it that stdio_moved() is called soon. False without memory. */
-bool stdio_look_again(struct stdio *io);
 
 /* For a call whose answer changes nothing. */
 static inline void stdio_ignore(void *arg, struct ttrpc_answer *answer)

@@ -7,8 +7,7 @@ static void call_back(struct stdio *io)
 
 	loop_timer_cancel(io->silence_timer);
 	loop_timer_cancel(io->hurry_timer);
-	loop_timer_cancel(io->user_timer);
-	io->silence_timer = io->hurry_timer = io->user_timer = NULL;
+	io->silence_timer = io->hurry_timer = NULL;
 	done(io->done_arg);
 }
 
@@ -44,24 +43,9 @@ static bool all_ended(const struct stdio *io)
 	return io->out.ended && io->err.ended;
 }
 
-static void look(void *arg)
-{
-	struct stdio *io = arg;
-
-	io->user_timer = NULL;
-	stdio_moved(io);
-}
-
-bool stdio_look_again(struct stdio *io)
-{
-	return io->user_timer || loop_timer(io->loop, clock_deadline(STDIO_USER_LOOK_MS), look, io,
-					    &io->user_timer, NULL) == 0;
-}
-
 void stdio_moved(struct stdio *io)
 {
-	bool out = outlet_is_delivered(&io->out), err = outlet_is_delivered(&io->err);
-
-	if (io->done && out && err && (io->lingers ? all_ended(io) : heard_all(io)))
+	if (io->done && io->out.delivered && io->err.delivered &&
+	    (io->lingers ? all_ended(io) : heard_all(io)))
 		call_back(io);
 }
