@@ -416,11 +416,12 @@ TEST(a_readonly_disk_is_opened_for_reading_only)
 	CHECK_EQ(attach(&s, &disk, &at), 0);
 	CHECK(has(&s, "-blockdev",
 		  "{\"driver\":\"raw\",\"node-name\":\"kata-root\",\"read-only\":true,"
-		  "\"cache\":{\"direct\":false},\"file\":{\"driver\":\"file\","
-		  "\"filename\":\"/dev/fdset/2\",\"locking\":\"off\"}}"));
+		  "\"discard\":\"unmap\",\"cache\":{\"direct\":false},"
+		  "\"file\":{\"driver\":\"file\",\"filename\":\"/dev/fdset/2\","
+		  "\"locking\":\"off\",\"discard\":\"unmap\"}}"));
 	CHECK(option(&s, "-blockdev",
 		     "{\"driver\":\"raw\",\"node-name\":\"kata-data_1\",\"read-only\":false,"
-		     "\"cache\":{\"direct\":true}"));
+		     "\"discard\":\"unmap\",\"cache\":{\"direct\":true}"));
 	CHECK(strstr(option(&s, "-device", "{\"driver\":\"virtio-blk-"),
 		     "\"id\":\"kata-root\",\"drive\":\"kata-root\",\"serial\":\"root\""));
 	CHECK_EQ(fcntl(s.q.command.fds[3].fd, F_GETFL) & O_ACCMODE, O_RDONLY);
@@ -468,7 +469,7 @@ TEST(a_disk_has_an_address_by_the_bus_that_it_is_on)
 	s.choice.has_plug_bus = false;
 	s.choice.machine = qemu_machine_find(s.choice.arch, "microvm", NULL);
 	CHECK_EQ(build(&s, NULL), 0);
-	disk_is_at(&s, "a", DEVICE_AT_SERIAL, "a", "\"serial\":\"a\"}");
+	disk_is_at(&s, "a", DEVICE_AT_SERIAL, "a", "\"serial\":\"a\",\"werror\":\"report\",\"rerror\":\"report\"}");
 	scene_close(&s);
 }
 #endif
