@@ -8,9 +8,13 @@
 
 #include "base/file.h"
 #include "host/cgroup/cgroup_priv.h"
+#include "host/cgroup/systemd.h"
 
 #define PROCS      "cgroup.procs"
 #define MAKE_TRIES 10
+#define SCOPE      ".scope"
+/* How long systemd may take, which has other things to do while a host starts. */
+#define UNIT_TIMEOUT_MS 30000
 
 /* A relative name is below the caller's cgroup. In cgroup v2 it is beside it, because one that has
  * processes cannot hand controllers on. */
@@ -51,10 +55,30 @@ static int plan(struct host_cgroup *g, const char *name, struct err *e)
 	return r;
 }
 
-int host_cgroup_plan(const char *name, struct host_cgroup **ret, struct err *e)
+/* The last words of the path: its slice and its unit. Nothing is asked of a slice, because it is
+ * its own user's. */
+static int plan_unit(struct host_cgroup *g, struct err *e)
+{
+	const char *unit = strrchr(g->name, '/'), *slice = unit;
+	size_t bytes = unit ? strlen(unit) : 0;
+
+	if (!unit || bytes < sizeof SCOPE || strcmp(unit + bytes - strlen(SCOPE), SCOPE) != 0 ||
+	    !systemd_is_there())
+		return 0;
+	while (slice > g->name && slice[-1] != '/')
+		slice--;
+	g->unit = strdup(unit + 1);
+	g->slice = slice == unit ? strdup("-.slice") : strndup(slice, (size_t) (unit - slice));
+	return g->unit && g->slice ? 0 : err_sys(e, ENOMEM, "find the host's cgroups");
+}
+
+int host_cgroup_plan(const char *name, bool is_unit, struct host_cgroup **ret, struct err *e)
 {
 	auto_ptr(host_cgroup_free) struct host_cgroup *g = calloc(1, sizeof *g);
 	int r = g ? plan(g, name, e) : err_sys(e, ENOMEM, "find the host's cgroups");
+
+	if (r == 0 && is_unit)
+		r = plan_unit(g, e);
 
 	if (r == 0)
 		*ret = take_ptr(g);
@@ -68,6 +92,8 @@ void host_cgroup_free(struct host_cgroup *g)
 	for (size_t i = 0; i < HIERARCHIES_MAX; i++)
 		free(g->places[i].folder);
 	hierarchies_fini(&g->hierarchies);
+	free(g->unit);
+	free(g->slice);
 	free(g->name);
 	free(g);
 }
@@ -165,15 +191,36 @@ static int make_again(const struct hierarchy *h, struct host_place *p, struct er
 	return r;
 }
 
+/* What systemd has made of a scope of ours is ours to remove, too. */
+static int make_place(struct host_cgroup *g, size_t i, struct err *e)
+{
+	struct host_place *p = &g->places[i];
+	bool was_missing = p->made;
+	int r = make_again(&g->hierarchies.list[i], p, e);
+
+	p->made |= g->has_unit && was_missing;
+	return r;
+}
+
+/* systemd makes the scope with this process in it, of the hierarchies that it knows. */
+static int make_unit(struct host_cgroup *g, struct err *e)
+{
+	int r = systemd_scope_start(g->unit, g->slice, getpid(), clock_deadline(UNIT_TIMEOUT_MS),
+				    e);
+
+	g->has_unit = r == 0;
+	return r;
+}
+
 int host_cgroup_make(struct host_cgroup *g, struct err *e)
 {
-	int r = 0;
+	int r = g->unit ? make_unit(g, e) : 0;
 
 	for (size_t i = 0; i < g->hierarchies.n; i++)
 		if (r < 0)
 			g->places[i].made = false; /* it was not tried */
 		else
-			r = make_again(&g->hierarchies.list[i], &g->places[i], e);
+			r = make_place(g, i, e);
 	g->kills_before = host_cgroup_oom_kills(g);
 	return r;
 }

@@ -18,13 +18,14 @@
  *
  * One host_cgroup is a folder in each hierarchy that the host has: in the one of cgroup v2; or in
  * all of cgroup v1, where the one of v2 beside them (hybrid) is left alone because it limits
- * nothing, as runc leaves it. Folders are made as with runc's cgroupfs driver; a systemd that
- * manages the host is not asked.
+ * nothing, as runc leaves it. Folders are made as with runc's cgroupfs driver. What is named as a
+ * unit of systemd is one: a scope that systemd makes, where it manages the host (systemd.h).
  *
  * Only folders that this layer has made are removed, and of those only the last one of a path:
  * folders on the way to it stay, because another container may be on its way into them.
  *
- * Threads: none; every function but remove returns at once. Distrusts linux.cgroupsPath as far as
+ * Threads: none; every function but remove returns at once, and with a unit of systemd's make
+ * and limit may take a while. Distrusts linux.cgroupsPath as far as
  * "..": it never leads above the place where the cgroups are mounted.
  */
 struct host_cgroup;
@@ -51,8 +52,12 @@ int host_cgroup_name(const char *cgroups_path, const char *id, bool lone, char *
 /* The cgroup of what is not the pod's own work when sandbox_cgroup_only is off; upstream's name. */
 #define HOST_CGROUP_OVERHEAD "/kata_overhead"
 
-/* Finds where @name would be in each hierarchy; makes nothing. */
-int host_cgroup_plan(const char *name, struct host_cgroup **ret, struct err *e);
+/* Whether linux.cgroupsPath names a unit of systemd ("slice:prefix:name"). */
+bool host_cgroup_is_unit(const char *cgroups_path);
+
+/* Finds where @name would be in each hierarchy; makes nothing. @is_unit: it is a unit of systemd,
+ * which is asked for it where it manages the host. */
+int host_cgroup_plan(const char *name, bool is_unit, struct host_cgroup **ret, struct err *e);
 
 /* Accepts NULL; the folders stay. */
 void host_cgroup_free(struct host_cgroup *g);

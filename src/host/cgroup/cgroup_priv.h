@@ -16,6 +16,8 @@ struct host_cgroup {
 	struct hierarchies hierarchies;
 	struct host_place places[HIERARCHIES_MAX]; /* one for each */
 	uint64_t kills_before;                     /* of one that was there already */
+	char *unit, *slice; /* the scope of systemd that it is, and its slice; NULL: none */
+	bool has_unit;      /* systemd has made it */
 };
 
 /* The folder in which @controller counts; NULL: the host does not have it. */

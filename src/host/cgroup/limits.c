@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "host/cgroup/cgroup_priv.h"
+#include "host/cgroup/systemd.h"
 #include "oci/pod_limits.h"
 
 /* What a machine takes beside its guest's memory: the VMM and virtiofsd under load, the server, and
@@ -123,23 +124,26 @@ static int set_memory(const struct host_cgroup *g, const struct host_limits *l, 
 		   l->memory_bytes ? text : NULL, e);
 }
 
+static uint64_t shares_of(uint64_t shares)
+{
+	return shares < SHARES_MIN ? SHARES_MIN : shares > SHARES_MAX ? SHARES_MAX : shares;
+}
+
+static uint64_t weight_of(uint64_t shares)
+{
+	return 1 + (shares_of(shares) - SHARES_MIN) * 9999 / (SHARES_MAX - SHARES_MIN);
+}
+
 static int set_shares(const struct host_cgroup *g, uint64_t shares, struct err *e)
 {
+	bool v2 = host_cgroup_is_unified(g);
 	char text[24];
 
 	if (!shares)
 		return 0;
-	if (shares < SHARES_MIN)
-		shares = SHARES_MIN;
-	if (shares > SHARES_MAX)
-		shares = SHARES_MAX;
-	if (!host_cgroup_is_unified(g)) {
-		(void) snprintf(text, sizeof text, "%llu", (unsigned long long) shares);
-		return set(g, "cpu", "cpu.shares", text, e);
-	}
-	shares = 1 + (shares - SHARES_MIN) * 9999 / (SHARES_MAX - SHARES_MIN);
-	(void) snprintf(text, sizeof text, "%llu", (unsigned long long) shares);
-	return set(g, "cpu", "cpu.weight", text, e);
+	(void) snprintf(text, sizeof text, "%llu",
+			(unsigned long long) (v2 ? weight_of(shares) : shares_of(shares)));
+	return set(g, "cpu", v2 ? "cpu.weight" : "cpu.shares", text, e);
 }
 
 /* The quota is lifted before the period changes, because the kernel checks the one against the
@@ -163,7 +167,7 @@ static int set_quota(const struct host_cgroup *g, const struct host_limits *l, s
 	return r < 0 ? r : set(g, "cpu", "cpu.cfs_quota_us", quota, e);
 }
 
-int host_cgroup_limit(const struct host_cgroup *g, const struct host_limits *l, struct err *e)
+static int set_files(const struct host_cgroup *g, const struct host_limits *l, struct err *e)
 {
 	int r = set_memory(g, l, e);
 
@@ -183,4 +187,41 @@ int host_cgroup_limit(const struct host_cgroup *g, const struct host_limits *l, 
 	if (r < 0 && e)
 		*e = why;
 	return r;
+}
+
+#define US_PER_SECOND   1000000
+#define UNIT_TIMEOUT_MS 10000
+
+/* systemd writes its own idea of a unit's limits whenever it reads its units again. */
+static void tell_systemd(const struct host_cgroup *g, const struct host_limits *l)
+{
+	bool v2 = host_cgroup_is_unified(g);
+	struct unit_property list[4];
+	struct err e = {0};
+	size_t n = 0;
+
+	if (l->memory_bytes)
+		list[n++] =
+			(struct unit_property){v2 ? "MemoryMax" : "MemoryLimit", l->memory_bytes};
+	if (l->cpu_quota_us && l->cpu_period_us)
+		list[n++] = (struct unit_property){"CPUQuotaPeriodUSec", l->cpu_period_us};
+	if (l->cpu_quota_us == HOST_UNLIMITED)
+		list[n++] = (struct unit_property){"CPUQuotaPerSecUSec", HOST_UNLIMITED};
+	else if (l->cpu_quota_us)
+		list[n++] = (struct unit_property){
+			"CPUQuotaPerSecUSec", l->cpu_quota_us * US_PER_SECOND / l->cpu_period_us};
+	if (l->cpu_shares)
+		list[n++] = (struct unit_property){v2 ? "CPUWeight" : "CPUShares",
+						   v2 ? weight_of(l->cpu_shares)
+						      : shares_of(l->cpu_shares)};
+	if (n > 0 && systemd_unit_set(g->unit, list, n, clock_deadline(UNIT_TIMEOUT_MS), &e) < 0)
+		log_err(LOG_WARN, &e, "ignoring: the limits hold until systemd reads its units");
+}
+
+int host_cgroup_limit(const struct host_cgroup *g, const struct host_limits *l, struct err *e)
+{
+	/* The files last, because they say what systemd may round. */
+	if (g->has_unit)
+		tell_systemd(g, l);
+	return set_files(g, l, e);
 }

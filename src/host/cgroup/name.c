@@ -38,6 +38,11 @@ static const char *systemd_colon(const char *path)
 	return second && !strchr(path, '/') && !strchr(second + 1, ':') ? first : NULL;
 }
 
+bool host_cgroup_is_unit(const char *cgroups_path)
+{
+	return cgroups_path && systemd_colon(cgroups_path);
+}
+
 static int name_unit(const char *path, const char *colon, char **ret, struct err *e)
 {
 	const char *name = strchr(colon + 1, ':') + 1;

@@ -8,6 +8,7 @@
 #include <sys/vfs.h>
 
 #include "host/cgroup/cgroup_priv.h"
+#include "host/cgroup/systemd.h"
 
 /* A process that has been killed is in its cgroup a bit longer, and nothing tells when it has gone
  * from one of v1. */
@@ -56,6 +57,14 @@ int host_cgroup_remove_folder(const char *folder, msec_t deadline, struct err *e
 	return 0;
 }
 
+/* Not before its processes have ended, because systemd kills what it still finds. It takes a scope
+ * away by itself when nobody is in it, but with cgroup v1 it may not be told. */
+static int end_unit(struct host_cgroup *g, msec_t deadline, struct err *e)
+{
+	g->has_unit = false;
+	return systemd_unit_stop(g->unit, deadline, e);
+}
+
 int host_cgroup_remove(struct host_cgroup *g, msec_t deadline, struct err *e)
 {
 	int worst = 0;
@@ -73,5 +82,7 @@ int host_cgroup_remove(struct host_cgroup *g, msec_t deadline, struct err *e)
 				*e = why;
 		}
 	}
+	if (worst == 0 && g->has_unit)
+		worst = end_unit(g, deadline, e);
 	return worst;
 }

@@ -41,13 +41,13 @@ int cgroups_plan(struct sandbox *sb, const struct sandbox_spec *spec, struct err
 	int r = host_cgroup_name(spec->cgroups_path, sb->options.id, sb->options.lone, &name, e);
 
 	if (r == 0 && name)
-		r = host_cgroup_plan(name, &m->cgroup, e);
+		r = host_cgroup_plan(name, host_cgroup_is_unit(spec->cgroups_path), &m->cgroup, e);
 	if (r < 0 || !name || m->config->runtime.sandbox_cgroup_only)
 		return r;
 
 	auto_free char *overhead = str_printf(HOST_CGROUP_OVERHEAD "/%s", sb->options.id);
 
-	return overhead ? host_cgroup_plan(overhead, &m->overhead, e)
+	return overhead ? host_cgroup_plan(overhead, false, &m->overhead, e)
 			: err_sys(e, ENOMEM, "name the cgroup of the overhead");
 }
 

@@ -1,0 +1,466 @@
+#include "host/cgroup/systemd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/file.h"
+
+#define BOOTED_FOLDER  "/run/systemd/system"
+#define PRIVATE_SOCKET "/run/systemd/private"
+#define LINE_MAX_BYTES 512
+#define MESSAGE_MAX    (64 << 10)
+#define HEADER_BYTES   16
+#define RETRY_MS       10
+
+enum { CALL = 1, REPLY = 2, REFUSAL = 3 };
+enum {
+	FIELD_PATH = 1,
+	FIELD_INTERFACE,
+	FIELD_MEMBER,
+	FIELD_REPLY_SERIAL = 5,
+	FIELD_TO,
+	FIELD_SIGNATURE = 8
+};
+
+bool systemd_is_there(void)
+{
+	return geteuid() == 0 && access(BOOTED_FOLDER, F_OK) == 0 &&
+	       access(PRIVATE_SOCKET, F_OK) == 0;
+}
+
+/* ---- writing; a buffer that is full or out of memory is noticed at the end ---- */
+
+struct writer {
+	struct buf buf;
+	bool failed;
+};
+
+static void put(struct writer *w, const void *data, size_t bytes)
+{
+	w->failed |= buf_append(&w->buf, data, bytes) < 0;
+}
+
+static void align(struct writer *w, size_t to)
+{
+	static const uint8_t zeroes[8];
+	size_t over = buf_len(&w->buf) % to;
+
+	if (over)
+		put(w, zeroes, to - over);
+}
+
+static void put_u32(struct writer *w, uint32_t n)
+{
+	uint8_t bytes[4] = {(uint8_t) n, (uint8_t) (n >> 8), (uint8_t) (n >> 16),
+			    (uint8_t) (n >> 24)};
+
+	align(w, 4);
+	put(w, bytes, sizeof bytes);
+}
+
+static void put_u64(struct writer *w, uint64_t n)
+{
+	align(w, 8);
+	put_u32(w, (uint32_t) n);
+	put_u32(w, (uint32_t) (n >> 32));
+}
+
+static void put_string(struct writer *w, const char *text)
+{
+	put_u32(w, (uint32_t) strlen(text));
+	put(w, text, strlen(text) + 1);
+}
+
+static void put_signature(struct writer *w, const char *text)
+{
+	uint8_t bytes = (uint8_t) strlen(text);
+
+	put(w, &bytes, 1);
+	put(w, text, bytes + 1U);
+}
+
+/* Begins an array of what is aligned to @to; returns where, for end_array(). */
+static size_t begin_array(struct writer *w, size_t to)
+{
+	put_u32(w, 0);
+	align(w, to);
+	return buf_len(&w->buf);
+}
+
+/* @at_length: where the length is, when it is not right in front. */
+static void end_array(struct writer *w, size_t begin, size_t at_length)
+{
+	uint32_t n = (uint32_t) (buf_len(&w->buf) - begin);
+	uint8_t *to = (uint8_t *) buf_data(&w->buf) + at_length;
+
+	if (w->failed)
+		return;
+	for (int i = 0; i < 4; i++)
+		to[i] = (uint8_t) (n >> (8 * i));
+}
+
+static void begin_property(struct writer *w, const char *name, const char *signature)
+{
+	align(w, 8);
+	put_string(w, name);
+	put_signature(w, signature);
+}
+
+static void put_header_field(struct writer *w, uint8_t code, const char *signature,
+			     const char *value)
+{
+	align(w, 8);
+	put(w, &code, 1);
+	put_signature(w, signature);
+	if (strcmp(signature, "g") == 0)
+		put_signature(w, value);
+	else
+		put_string(w, value);
+}
+
+/* A whole message in @ret, around a body. */
+static void put_call(struct writer *ret, const char *member, const char *signature,
+		     const struct writer *body, uint32_t serial)
+{
+	static const uint8_t begin[4] = {'l', CALL, 0, 1};
+	size_t at_length, fields;
+
+	put(ret, begin, sizeof begin);
+	put_u32(ret, (uint32_t) buf_len(&body->buf));
+	put_u32(ret, serial);
+	at_length = buf_len(&ret->buf);
+	fields = begin_array(ret, 8);
+	put_header_field(ret, FIELD_PATH, "o", "/org/freedesktop/systemd1");
+	put_header_field(ret, FIELD_INTERFACE, "s", "org.freedesktop.systemd1.Manager");
+	put_header_field(ret, FIELD_MEMBER, "s", member);
+	put_header_field(ret, FIELD_TO, "s", "org.freedesktop.systemd1");
+	put_header_field(ret, FIELD_SIGNATURE, "g", signature);
+	end_array(ret, fields, at_length);
+	align(ret, 8);
+	put(ret, buf_data(&body->buf), buf_len(&body->buf));
+	ret->failed |= body->failed;
+}
+
+/* ---- reading ---- */
+
+static uint32_t get_u32(const uint8_t *p)
+{
+	return (uint32_t) p[0] | (uint32_t) p[1] << 8 | (uint32_t) p[2] << 16 |
+	       (uint32_t) p[3] << 24;
+}
+
+static size_t aligned(size_t at, size_t to)
+{
+	return (at + to - 1) / to * to;
+}
+
+/* The length of the message that begins so; 0: it is none that we read. */
+static size_t message_bytes(const uint8_t header[HEADER_BYTES])
+{
+	uint64_t fields = get_u32(header + 12), body = get_u32(header + 4);
+	uint64_t all = aligned(HEADER_BYTES + fields, 8) + body;
+
+	return header[0] == 'l' && all <= MESSAGE_MAX ? (size_t) all : 0;
+}
+
+/* Walks over the header's fields, of which a reply has only such that are a string, a signature or
+ * a number. Returns whether it answers @serial. */
+static bool answers(const uint8_t *data, size_t end, uint32_t serial)
+{
+	size_t at = HEADER_BYTES;
+
+	while ((at = aligned(at, 8)) + 4 <= end) {
+		uint8_t code = data[at], kind = data[at + 2];
+
+		if (data[at + 1] != 1)
+			return false;
+		at += 4;
+		if (kind == 'g') {
+			at += data[at < end ? at : 0] + 2U;
+			continue;
+		}
+		at = aligned(at, 4);
+		if (at + 4 > end)
+			return false;
+
+		uint32_t value = get_u32(data + at);
+
+		if (code == FIELD_REPLY_SERIAL)
+			return kind == 'u' && value == serial;
+		if (kind != 'u' && value > end)
+			return false;
+		at += kind == 'u' ? 4 : 4 + (size_t) value + 1;
+	}
+	return false;
+}
+
+const char *systemd_reply_read(const void *message, size_t bytes, uint32_t serial,
+			       bool *ret_is_reply, char words[256])
+{
+	const uint8_t *data = message;
+	size_t body;
+
+	*ret_is_reply = false;
+	if (bytes < HEADER_BYTES || message_bytes(data) != bytes)
+		return NULL;
+	body = bytes - get_u32(data + 4);
+	if ((data[1] != REPLY && data[1] != REFUSAL) || !answers(data, body, serial))
+		return NULL;
+	*ret_is_reply = true;
+	if (data[1] == REPLY)
+		return NULL;
+	(void) snprintf(words, 256, "it does not say why");
+	if (bytes - body > 4 && get_u32(data + body) < bytes - body - 4)
+		(void) snprintf(words, 256, "%.*s", (int) get_u32(data + body),
+				(const char *) data + body + 4);
+	return words;
+}
+
+/* ---- the connection ---- */
+
+static int wait_for(int fd, short events, msec_t deadline)
+{
+	struct pollfd p = {.fd = fd, .events = events};
+	msec_t now = clock_now();
+	int r = poll(&p, 1, now < deadline ? (int) (deadline - now) : 0);
+
+	return r > 0 ? 0 : r == 0 ? -ETIMEDOUT : -errno;
+}
+
+static int read_all(int fd, uint8_t *data, size_t bytes, msec_t deadline)
+{
+	while (bytes > 0) {
+		int r = wait_for(fd, POLLIN, deadline);
+		ssize_t n = r < 0 ? r : read(fd, data, bytes);
+
+		if (r < 0)
+			return r;
+		if (n <= 0)
+			return n < 0 ? -errno : -ECONNRESET;
+		data += n;
+		bytes -= (size_t) n;
+	}
+	return 0;
+}
+
+/* Who we are the kernel tells; the number in the line is that of root in hexadecimal ASCII. */
+static int authenticate(int fd, msec_t deadline)
+{
+	static const char hello[] = "\0AUTH EXTERNAL 30\r\n";
+	static const char begin[] = "BEGIN\r\n";
+	char line[LINE_MAX_BYTES] = "";
+	size_t n = 0;
+	int r = (int) fd_write_all(fd, hello, sizeof hello - 1);
+
+	while (r >= 0 && n < sizeof line - 1) {
+		r = read_all(fd, (uint8_t *) line + n, 1, deadline);
+		if (r == 0 && line[n++] == '\n')
+			break;
+	}
+	if (r < 0)
+		return r;
+	if (strncmp(line, "OK ", 3) != 0)
+		return -EACCES;
+	r = (int) fd_write_all(fd, begin, sizeof begin - 1);
+	return r < 0 ? r : 0;
+}
+
+static int dial(msec_t deadline, struct err *e)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX, .sun_path = PRIVATE_SOCKET};
+	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int r = fd < 0 ? -errno : 0;
+
+	if (r == 0 && connect(fd, (struct sockaddr *) &at, sizeof at) < 0)
+		r = -errno;
+	if (r == 0)
+		r = authenticate(fd, deadline);
+	return r < 0 ? err_sys(e, -r, "ask systemd at '" PRIVATE_SOCKET "'") : take_fd(&fd);
+}
+
+/* Reads until the reply has come; signals are not for us. */
+static int await_reply(int fd, uint32_t serial, const char *unit, msec_t deadline, struct err *e)
+{
+	auto_free uint8_t *data = malloc(MESSAGE_MAX);
+	const char *refusal = NULL;
+	bool is_reply = false;
+	char words[256];
+	int r = data ? 0 : -ENOMEM;
+
+	while (r == 0 && !is_reply) {
+		r = read_all(fd, data, HEADER_BYTES, deadline);
+
+		size_t bytes = r == 0 ? message_bytes(data) : 0;
+
+		if (r == 0 && bytes < HEADER_BYTES)
+			r = -EBADMSG;
+		if (r == 0)
+			r = read_all(fd, data + HEADER_BYTES, bytes - HEADER_BYTES, deadline);
+		if (r == 0)
+			refusal = systemd_reply_read(data, bytes, serial, &is_reply, words);
+	}
+	if (r < 0)
+		return err_sys(e, -r, "ask systemd for unit '%s'", unit);
+	return refusal ? err_say(e, EIO, "systemd refuses unit '%s': %s", unit, refusal) : 0;
+}
+
+static int call(const char *member, const char *signature, const struct writer *body,
+		const char *unit, msec_t deadline, struct err *e)
+{
+	const uint32_t serial = 1;
+	struct writer message = {0};
+	auto_close int fd = dial(deadline, e);
+	int r = fd;
+
+	if (fd < 0)
+		return fd;
+	buf_init(&message.buf, MESSAGE_MAX);
+	put_call(&message, member, signature, body, serial);
+	if (message.failed)
+		r = err_sys(e, ENOMEM, "ask systemd for unit '%s'", unit);
+	if (r >= 0) {
+		r = (int) fd_write_all(fd, buf_data(&message.buf), buf_len(&message.buf));
+		r = r < 0 ? err_sys(e, -r, "ask systemd for unit '%s'", unit)
+			  : await_reply(fd, serial, unit, deadline, e);
+	}
+	buf_fini(&message.buf);
+	return r;
+}
+
+/* ---- the calls ---- */
+
+static void put_text(struct writer *w, const char *name, const char *value)
+{
+	begin_property(w, name, "s");
+	put_string(w, value);
+}
+
+static void put_flag(struct writer *w, const char *name, bool value)
+{
+	begin_property(w, name, "b");
+	put_u32(w, value);
+}
+
+/* Whether the process is in the unit, in one hierarchy at least. */
+static bool is_in(pid_t pid, const char *unit)
+{
+	auto_free char *text = NULL;
+	auto_free char *wanted = str_printf("/%s\n", unit);
+	char path[32];
+
+	(void) snprintf(path, sizeof path, "/proc/%d/cgroup", pid);
+	return wanted && file_read(AT_FDCWD, path, MESSAGE_MAX, &text, NULL, NULL) >= 0 &&
+	       strstr(text, wanted);
+}
+
+/* systemd answers when it has queued the job. */
+static int await_scope(const char *unit, pid_t pid, msec_t deadline, struct err *e)
+{
+	while (!is_in(pid, unit)) {
+		if (clock_now() >= deadline)
+			return err_say(e, ETIMEDOUT, "systemd has not started unit '%s'", unit);
+		(void) poll(NULL, 0, RETRY_MS);
+	}
+	return 0;
+}
+
+int systemd_scope_start(const char *unit, const char *slice, pid_t pid, msec_t deadline,
+			struct err *e)
+{
+	struct writer body = {0};
+	size_t at, properties, pids, at_pids;
+
+	buf_init(&body.buf, MESSAGE_MAX);
+	put_string(&body, unit);
+	put_string(&body, "fail");
+	align(&body, 4);
+	at = buf_len(&body.buf);
+	properties = begin_array(&body, 8);
+	put_text(&body, "Description", "Kata Containers sandbox");
+	put_text(&body, "Slice", slice);
+	put_text(&body, "CollectMode", "inactive-or-failed");
+	put_flag(&body, "Delegate", true);
+	put_flag(&body, "DefaultDependencies", false);
+	begin_property(&body, "PIDs", "au");
+	align(&body, 4);
+	at_pids = buf_len(&body.buf);
+	pids = begin_array(&body, 4);
+	put_u32(&body, (uint32_t) pid);
+	end_array(&body, pids, at_pids);
+	end_array(&body, properties, at);
+	put_u32(&body, 0); /* no other units */
+	align(&body, 8);
+
+	int r = call("StartTransientUnit", "ssa(sv)a(sa(sv))", &body, unit, deadline, e);
+
+	buf_fini(&body.buf);
+	return r < 0 ? r : await_scope(unit, pid, deadline, e);
+}
+
+int systemd_unit_set(const char *unit, const struct unit_property *list, size_t n, msec_t deadline,
+		     struct err *e)
+{
+	struct writer body = {0};
+	size_t at, properties;
+
+	buf_init(&body.buf, MESSAGE_MAX);
+	put_string(&body, unit);
+	put_u32(&body, true); /* as long as it is there */
+	align(&body, 4);
+	at = buf_len(&body.buf);
+	properties = begin_array(&body, 8);
+	for (size_t i = 0; i < n; i++) {
+		begin_property(&body, list[i].name, "t");
+		put_u64(&body, list[i].value);
+	}
+	end_array(&body, properties, at);
+
+	int r = call("SetUnitProperties", "sba(sv)", &body, unit, deadline, e);
+
+	buf_fini(&body.buf);
+	return r;
+}
+
+/* Calls a method that takes the name of a unit, and perhaps a mode. Returns -ENOENT when there is no
+ * such unit. */
+static int call_about(const char *member, const char *unit, const char *mode, msec_t deadline,
+		      struct err *e)
+{
+	struct writer body = {0};
+	struct err why = {0};
+
+	buf_init(&body.buf, MESSAGE_MAX);
+	put_string(&body, unit);
+	if (mode)
+		put_string(&body, mode);
+
+	int r = call(member, mode ? "ss" : "s", &body, unit, deadline, &why);
+
+	buf_fini(&body.buf);
+	if (r == -EIO && strstr(why.text, "not loaded"))
+		return -ENOENT;
+	if (r < 0 && e)
+		*e = why;
+	return r;
+}
+
+/* systemd answers when it has queued the job. */
+int systemd_unit_stop(const char *unit, msec_t deadline, struct err *e)
+{
+	int r = call_about("StopUnit", unit, "replace", deadline, e);
+
+	while (r == 0 && (r = call_about("GetUnit", unit, NULL, deadline, e)) == 0) {
+		if (clock_now() >= deadline)
+			return err_say(e, ETIMEDOUT, "systemd has not ended unit '%s'", unit);
+		(void) poll(NULL, 0, RETRY_MS);
+	}
+	return r == -ENOENT ? 0 : r;
+}
