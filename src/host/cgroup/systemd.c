@@ -151,53 +151,69 @@ static void put_call(struct writer *ret, const char *member, const char *signatu
 
 /* ---- reading ---- */
 
-static uint32_t get_u32(const uint8_t *p)
-{
-	return (uint32_t) p[0] | (uint32_t) p[1] << 8 | (uint32_t) p[2] << 16 |
-	       (uint32_t) p[3] << 24;
-}
-
 static size_t aligned(size_t at, size_t to)
 {
 	return (at + to - 1) / to * to;
 }
 
-/* The length of the message that begins so; 0: it is none that we read. */
-static size_t message_bytes(const uint8_t header[HEADER_BYTES])
-{
-	uint64_t fields = get_u32(header + 12), body = get_u32(header + 4);
-	uint64_t all = aligned(HEADER_BYTES + fields, 8) + body;
+/* The numbers of the header that begins every message. */
+struct header {
+	uint8_t type;
+	size_t body_bytes, fields_bytes;
+	size_t bytes; /* of all; 0: it is no message that we read */
+};
 
-	return header[0] == 'l' && all <= MESSAGE_MAX ? (size_t) all : 0;
+static struct header header_read(const uint8_t data[HEADER_BYTES])
+{
+	struct cursor c = cursor_over(data, HEADER_BYTES);
+	bool is_little = cursor_u8(&c) == 'l';
+	struct header h = {.type = cursor_u8(&c)};
+
+	(void) cursor_le16(&c);
+	h.body_bytes = cursor_le32(&c);
+	(void) cursor_le32(&c);
+	h.fields_bytes = cursor_le32(&c);
+	if (is_little && h.body_bytes <= MESSAGE_MAX && h.fields_bytes <= MESSAGE_MAX)
+		h.bytes = aligned(HEADER_BYTES + h.fields_bytes, 8) + h.body_bytes;
+	if (h.bytes > MESSAGE_MAX)
+		h.bytes = 0;
+	return h;
+}
+
+/* @all is what the cursor began with, which is aligned itself. */
+static void skip_to(struct cursor *c, size_t all, size_t to)
+{
+	size_t at = all - cursor_left(c);
+
+	(void) cursor_bytes(c, aligned(at, to) - at);
 }
 
 /* Walks over the header's fields, of which a reply has only such that are a string, a signature or
  * a number. Returns whether it answers @serial. */
-static bool answers(const uint8_t *data, size_t end, uint32_t serial)
+static bool answers(const uint8_t *fields, size_t bytes, uint32_t serial)
 {
-	size_t at = HEADER_BYTES;
+	struct cursor c = cursor_over(fields, bytes);
 
-	while ((at = aligned(at, 8)) + 4 <= end) {
-		uint8_t code = data[at], kind = data[at + 2];
+	while (cursor_ok(&c) && cursor_left(&c) > 0) {
+		skip_to(&c, bytes, 8);
 
-		if (data[at + 1] != 1)
+		uint8_t code = cursor_u8(&c), n = cursor_u8(&c), kind = cursor_u8(&c);
+
+		(void) cursor_u8(&c);
+		if (n != 1)
 			return false;
-		at += 4;
 		if (kind == 'g') {
-			at += data[at < end ? at : 0] + 2U;
+			(void) cursor_bytes(&c, cursor_u8(&c) + 1U);
 			continue;
 		}
-		at = aligned(at, 4);
-		if (at + 4 > end)
-			return false;
+		skip_to(&c, bytes, 4);
 
-		uint32_t value = get_u32(data + at);
+		uint32_t value = cursor_le32(&c);
 
 		if (code == FIELD_REPLY_SERIAL)
-			return kind == 'u' && value == serial;
-		if (kind != 'u' && value > end)
-			return false;
-		at += kind == 'u' ? 4 : 4 + (size_t) value + 1;
+			return cursor_ok(&c) && kind == 'u' && value == serial;
+		if (kind != 'u')
+			(void) cursor_bytes(&c, (size_t) value + 1);
 	}
 	return false;
 }
@@ -206,21 +222,24 @@ const char *systemd_reply_read(const void *message, size_t bytes, uint32_t seria
 			       bool *ret_is_reply, char words[256])
 {
 	const uint8_t *data = message;
-	size_t body;
+	struct header h = {0};
 
 	*ret_is_reply = false;
-	if (bytes < HEADER_BYTES || message_bytes(data) != bytes)
-		return NULL;
-	body = bytes - get_u32(data + 4);
-	if ((data[1] != REPLY && data[1] != REFUSAL) || !answers(data, body, serial))
+	if (bytes >= HEADER_BYTES)
+		h = header_read(data);
+	if (h.bytes != bytes || (h.type != REPLY && h.type != REFUSAL) ||
+	    !answers(data + HEADER_BYTES, h.fields_bytes, serial))
 		return NULL;
 	*ret_is_reply = true;
-	if (data[1] == REPLY)
+	if (h.type == REPLY)
 		return NULL;
-	(void) snprintf(words, 256, "it does not say why");
-	if (bytes - body > 4 && get_u32(data + body) < bytes - body - 4)
-		(void) snprintf(words, 256, "%.*s", (int) get_u32(data + body),
-				(const char *) data + body + 4);
+
+	struct cursor c = cursor_over(data + (bytes - h.body_bytes), h.body_bytes);
+	uint32_t n = cursor_le32(&c);
+	const uint8_t *text = cursor_bytes(&c, n);
+
+	(void) snprintf(words, 256, "%.*s", cursor_ok(&c) ? (int) n : 0,
+			text ? (const char *) text : "");
 	return words;
 }
 
@@ -298,7 +317,7 @@ static int await_reply(int fd, uint32_t serial, const char *unit, msec_t deadlin
 	while (r == 0 && !is_reply) {
 		r = read_all(fd, data, HEADER_BYTES, deadline);
 
-		size_t bytes = r == 0 ? message_bytes(data) : 0;
+		size_t bytes = r == 0 ? header_read(data).bytes : 0;
 
 		if (r == 0 && bytes < HEADER_BYTES)
 			r = -EBADMSG;

@@ -71,7 +71,6 @@ static void console_free(struct console *c)
 	fd_close(c->fd);
 	free(c);
 }
-AUTO_PTR(struct console, console_free)
 
 static void ignore(void *arg, const struct sandbox_answer *answer)
 {
