@@ -75,6 +75,7 @@ struct config_hypervisor {
 	char *entropy_source;
 	bool enable_template;
 	char *template_path;
+	int64_t rx_max_rate, tx_max_rate; /* bits per second; 0: no limit */
 
 	uint32_t shared_fs;       /* enum config_shared_fs */
 	char *virtio_fs_daemon;   /* "" searches for it */

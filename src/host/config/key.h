@@ -27,7 +27,7 @@
 enum key_kind {
 	KEY_BOOL,
 	KEY_U32,
-	KEY_INTEGER, /* 64 bits; only for keys that are not honoured */
+	KEY_INTEGER, /* 64 bits */
 	KEY_VCPUS,   /* a number that may have a fraction and is rounded up */
 	KEY_FLOAT,   /* only for keys that are not honoured */
 	KEY_WORD,    /* one of key.words, as a number */

@@ -193,6 +193,9 @@ int key_store(struct config *c, const struct key *key, const struct toml *value,
 	case KEY_U32:
 		*(uint32_t *) field = (uint32_t) value->integer * factor * factor_of(key);
 		break;
+	case KEY_INTEGER:
+		*(int64_t *) field = value->integer;
+		break;
 	case KEY_VCPUS:
 		*(int32_t *) field = value->kind == TOML_FLOAT ? (int32_t) ceil(value->real)
 							       : (int32_t) value->integer;
@@ -286,6 +289,8 @@ char *key_show(const struct config *c, const struct key *key)
 		return strdup(*(const bool *) field ? "true" : "false");
 	case KEY_U32:
 		return str_printf("%" PRIu32, *(const uint32_t *) field / factor_of(key));
+	case KEY_INTEGER:
+		return str_printf("%" PRId64, *(const int64_t *) field);
 	case KEY_VCPUS:
 		return str_printf("%" PRId32, *(const int32_t *) field);
 	case KEY_WORD:
@@ -317,6 +322,9 @@ int key_copy(struct config *to, const struct config *from, const struct key *key
 	case KEY_U32:
 	case KEY_WORD:
 		*(uint32_t *) out = *(const uint32_t *) in;
+		return 0;
+	case KEY_INTEGER:
+		*(int64_t *) out = *(const int64_t *) in;
 		return 0;
 	case KEY_VCPUS:
 		*(int32_t *) out = *(const int32_t *) in;

@@ -210,11 +210,16 @@ struct network_tap {
 
 #define NETWORK_TAP_NONE ((struct network_tap){.fd = -1})
 
+/* Bits per second that the guest receives and sends at most by one interface; 0: no limit. */
+struct network_rates {
+	uint64_t rx, tx;
+};
+
 /* Makes a tap beside @link, of the same size of frames as far as a tap can, and connects both.
- * Returns 0, -ENODEV (@link is gone), -EEXIST (something else redirects what arrives at it), or
- * -errno; nothing is left then. */
-int network_tap_open(struct network *n, const struct network_link *link, struct network_tap *ret,
-		     struct err *e);
+ * Returns 0, -ENODEV (@link is gone), -EEXIST (something else redirects what arrives at it, or limits
+ * what leaves it), or -errno; nothing is left then. */
+int network_tap_open(struct network *n, const struct network_link *link,
+		     const struct network_rates *rates, struct network_tap *ret, struct err *e);
 
 /* Removes what network_tap_open() has made, whether or not the interface or the tap are there
  * still. */

@@ -86,6 +86,17 @@ static int bring_up(struct network *n, const struct network_tap *tap, struct err
 	return err_wrap(e, nl_ask(n->sock, &q, e), "an MTU of %u", tap->mtu);
 }
 
+/* What the guest receives leaves the tap, what it sends leaves the interface. */
+static int limit(struct network *n, const struct network_link *link, const struct network_tap *tap,
+		 const struct network_rates *rates, struct err *e)
+{
+	int r = rates->rx ? limit_make(n, tap->index, rates->rx, e) : 0;
+
+	if (r == 0 && rates->tx)
+		r = limit_make(n, link->index, rates->tx, e);
+	return err_wrap(e, r, "limit its rate");
+}
+
 static int redirect(struct network *n, const struct egress_link *l, struct err *e)
 {
 	int r = mirror_make(n, l->tap, l->link, e);
@@ -106,8 +117,20 @@ static int restrict_frames(struct network *n, const struct egress_link *l, struc
 	return r;
 }
 
+/* What was made at the interface. */
+static void release_link(struct network *n, int link, int tap)
+{
+	limit_remove(n, link);
+	if (!n->egress) {
+		mirror_remove(n, link);
+		return;
+	}
+	egress_disconnect(n->egress, tap, link);
+	(void) mirror_release(n, link);
+}
+
 static int set_up(struct network *n, const struct network_link *link, const struct network_tap *tap,
-		  const char *name, struct err *e)
+		  const char *name, const struct network_rates *rates, struct err *e)
 {
 	const struct egress_link l = {
 		.tap = tap->index,
@@ -122,20 +145,13 @@ static int set_up(struct network *n, const struct network_link *link, const stru
 		r = restrict_frames(n, &l, e);
 	if (r == 0)
 		r = bring_up(n, tap, e);
+	if (r == 0 && !n->egress)
+		r = err_wrap(e, redirect(n, &l, e), "redirect its frames");
+	if (r == 0)
+		r = limit(n, link, tap, rates, e);
 	if (r < 0)
-		return err_wrap(e, r, "set up a tap");
-	return n->egress ? 0 : err_wrap(e, redirect(n, &l, e), "redirect its frames");
-}
-
-/* What was made at the interface. */
-static void release_link(struct network *n, int link, int tap)
-{
-	if (!n->egress) {
-		mirror_remove(n, link);
-		return;
-	}
-	egress_disconnect(n->egress, tap, link);
-	(void) mirror_release(n, link);
+		release_link(n, link->index, tap->index);
+	return err_wrap(e, r, "set up a tap");
 }
 
 static void remove_tap(struct network *n, int tap)
@@ -147,8 +163,8 @@ static void remove_tap(struct network *n, int tap)
 	(void) nl_ask(n->sock, &q, NULL);
 }
 
-int network_tap_open(struct network *n, const struct network_link *link, struct network_tap *ret,
-		     struct err *e)
+int network_tap_open(struct network *n, const struct network_link *link,
+		     const struct network_rates *rates, struct network_tap *ret, struct err *e)
 {
 	struct making m = {.n = n, .fd = -1};
 	int r = namespace_visit(n->ns_fd, make, &m, e);
@@ -160,7 +176,7 @@ int network_tap_open(struct network *n, const struct network_link *link, struct 
 	};
 
 	if (r == 0)
-		r = set_up(n, link, &tap, m.request.ifr_name, e);
+		r = set_up(n, link, &tap, m.request.ifr_name, rates, e);
 	if (r < 0) /* the tap, and its queue, go with the descriptor */
 		return err_wrap(e, r, "connect interface '%s'", link->name);
 	(void) take_fd(&fd);
@@ -190,6 +206,7 @@ int network_clean(struct network *n, struct err *e)
 	for (size_t i = 0; i < f.n_links; i++) {
 		mirror_remove(n, f.links[i].index);
 		was_restricted |= mirror_release(n, f.links[i].index);
+		limit_remove(n, f.links[i].index);
 		if (tap_is_ours(&f.links[i]))
 			remove_tap(n, f.links[i].index);
 	}

@@ -5,6 +5,15 @@
 /* Whether @link is a tap that network_tap_open() has made. Private to host/network. */
 bool tap_is_ours(const struct network_link *link);
 
+/* ---- limit.c ---- */
+
+/* Lets no more than that leave interface @link, and keeps what comes too fast in a queue of some
+ * length. Returns 0, -EEXIST (@link has such a queue already), or -errno. */
+int limit_make(struct network *n, int link, uint64_t bits_per_second, struct err *e);
+
+/* Removes it, if it and the interface are still there. Leaves what others have made. */
+void limit_remove(struct network *n, int link);
+
 /* ---- mirror.c ---- */
 
 /* Sends all that arrives at interface @from out of interface @to. Returns 0, -EEXIST (@from has an

@@ -66,20 +66,22 @@ static int restrict_egress(struct interfaces *all, const struct config_list *all
 	return policy ? network_restrict(all->network, policy, e) : 0;
 }
 
-int interfaces_begin(struct interfaces *all, int ns_fd, const struct config_runtime *config,
-		     struct err *e)
+int interfaces_begin(struct interfaces *all, int ns_fd, const struct config *config, struct err *e)
 {
 	int r = 0;
+
+	all->rates.rx = (uint64_t) config->hypervisor.rx_max_rate;
+	all->rates.tx = (uint64_t) config->hypervisor.tx_max_rate;
 
 	if (ns_fd < 0)
 		r = network_namespace_new(&all->ns_fd, e);
 	else if ((all->ns_fd = fcntl(ns_fd, F_DUPFD_CLOEXEC, 0)) < 0)
 		r = err_sys(e, errno, "keep the network namespace");
-	if (r < 0 || config->network == CONFIG_NETWORK_NONE)
+	if (r < 0 || config->runtime.network == CONFIG_NETWORK_NONE)
 		return r;
 	r = network_open(all->ns_fd, &all->network, e);
 	if (r == 0)
-		r = restrict_egress(all, &config->egress_allow, e);
+		r = restrict_egress(all, &config->runtime.egress_allow, e);
 	return r;
 }
 
@@ -188,7 +190,7 @@ static int add_interface(struct interfaces *all, const struct network_link *l, s
 	(void) snprintf(i->id, sizeof i->id, "nic%lu", ++all->last_id);
 	list_add(&all->list, &i->link);
 
-	int r = network_tap_open(all->network, l, &i->tap, e);
+	int r = network_tap_open(all->network, l, &all->rates, &i->tap, e);
 
 	if (r == 0)
 		r = attach(i, hv, deadline, e);

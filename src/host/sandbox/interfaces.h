@@ -30,7 +30,8 @@ struct told {
 };
 
 struct interfaces {
-	int ns_fd;            /* -1: none yet */
+	int ns_fd; /* -1: none yet */
+	struct network_rates rates;
 	pthread_mutex_t lock; /* guards all below */
 	struct network *network;
 	struct network_facts facts; /* of the last look */
@@ -50,9 +51,9 @@ void interfaces_init(struct interfaces *all);
 void interfaces_fini(struct interfaces *all);
 
 /* The namespace is the one of @ns_fd, of which a duplicate is kept, or if that is -1 a new one.
- * @config says whether interfaces are brought into the machine, and what may leave them. */
-int interfaces_begin(struct interfaces *all, int ns_fd, const struct config_runtime *config,
-		     struct err *e);
+ * @config: whether interfaces are brought into the machine, how fast they may be, and what may leave
+ * them. */
+int interfaces_begin(struct interfaces *all, int ns_fd, const struct config *config, struct err *e);
 
 /* Looks into the namespace and gives a machine, which was created or runs, what has come, and takes
  * away what has gone. One that cannot be taken away stays, and is logged. */

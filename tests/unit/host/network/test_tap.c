@@ -3,7 +3,11 @@
 #include <linux/pkt_sched.h>
 #include <sys/stat.h>
 
+#include "host/network/tap.h"
+
 #include "messages.h"
+
+static const struct network_rates no_limits;
 
 /* A namespace with one veth, "eth0", whose other end is in it, too. */
 struct place {
@@ -123,7 +127,7 @@ TEST(what_arrives_at_the_interface_comes_out_of_the_tap_and_back)
 
 	int index = eth->index;
 
-	CHECK_EQ(network_tap_open(p.n, eth, &tap, NULL), 0);
+	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, &tap, NULL), 0);
 	CHECK_EQ(tap.mtu, 1400);
 	look(&p);
 
@@ -148,13 +152,13 @@ TEST(an_interface_is_redirected_once)
 
 	const struct network_link *eth = link_named(&p.f, "eth0");
 
-	CHECK_EQ(network_tap_open(p.n, eth, &tap, NULL), 0);
-	CHECK_EQ(network_tap_open(p.n, eth, &second, &e), -EEXIST);
+	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, &tap, NULL), 0);
+	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, &second, &e), -EEXIST);
 	CHECK(strstr(e.text, "eth0"));
 	CHECK_EQ(second.fd, -1);
 	/* The first is not harmed: closing it gives the interface free. */
 	network_tap_close(p.n, eth->index, &tap);
-	CHECK_EQ(network_tap_open(p.n, eth, &second, NULL), 0);
+	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, &second, NULL), 0);
 	network_tap_close(p.n, eth->index, &second);
 	leave(&p);
 }
@@ -166,7 +170,7 @@ TEST(an_interface_that_went_is_no_device_any_more)
 	struct place p;
 
 	enter(&p);
-	CHECK_EQ(network_tap_open(p.n, &gone, &tap, NULL), -ENODEV);
+	CHECK_EQ(network_tap_open(p.n, &gone, &no_limits, &tap, NULL), -ENODEV);
 	look(&p);
 	CHECK(!link_named(&p.f, "tap0_kata"));
 	leave(&p);
@@ -185,7 +189,7 @@ TEST(frames_are_as_large_as_a_tap_can_have_them)
 		struct network_tap tap = NETWORK_TAP_NONE;
 
 		eth.mtu = cases[i].link;
-		CHECK_EQ(network_tap_open(p.n, &eth, &tap, NULL), 0);
+		CHECK_EQ(network_tap_open(p.n, &eth, &no_limits, &tap, NULL), 0);
 		CHECK_EQ(tap.mtu, cases[i].tap);
 		network_tap_close(p.n, eth.index, &tap);
 	}
@@ -201,11 +205,11 @@ TEST(what_a_dead_process_has_left_is_removed)
 
 	const struct network_link *eth = link_named(&p.f, "eth0");
 
-	CHECK_EQ(network_tap_open(p.n, eth, &tap, NULL), 0);
+	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, &tap, NULL), 0);
 	/* The tap goes with the process; the interface's redirection to it stays. */
 	tap.fd = fd_close(tap.fd);
 	CHECK_EQ(network_clean(p.n, NULL), 0);
-	CHECK_EQ(network_tap_open(p.n, eth, &tap, NULL), 0);
+	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, &tap, NULL), 0);
 	network_tap_close(p.n, eth->index, &tap);
 	leave(&p);
 }
@@ -240,8 +244,68 @@ TEST(what_others_have_made_is_left_alone)
 	int index = eth->index;
 
 	CHECK_EQ(namespace_visit(p.ns_fd, queue_of_another, &index, NULL), 0);
-	CHECK_EQ(network_tap_open(p.n, eth, &tap, NULL), -EEXIST);
+	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, &tap, NULL), -EEXIST);
 	CHECK_EQ(network_clean(p.n, NULL), 0);
 	CHECK_EQ(namespace_visit(p.ns_fd, queue_of_another, &index, NULL), -EEXIST);
+	leave(&p);
+}
+
+static int add_queue(void *arg, const struct nl_message *m, struct err *e)
+{
+	const struct tcmsg *tc = m->fixed;
+
+	(void) e;
+	*(int *) arg += tc->tcm_parent == TC_H_ROOT && tc->tcm_handle >> 16 == 0xca7a;
+	return 0;
+}
+
+static void again(void *arg)
+{
+	*(int *) arg = 0;
+}
+
+/* How many queues of ours limit what leaves an interface. */
+static int count_limits(const struct place *p)
+{
+	const struct tcmsg any = {0};
+	struct nl_request q;
+	int n = 0;
+
+	nl_begin(&q, RTM_GETQDISC, 0, &any, sizeof any);
+	CHECK_EQ(nl_dump(p->n->sock, &q, sizeof any, add_queue, again, &n, NULL), 0);
+	return n;
+}
+
+TEST(a_rate_is_kept_at_both_ends_and_removed)
+{
+	const struct network_rates both = {.rx = 8, .tx = UINT64_C(100) << 30};
+	const struct network_rates rx = {.rx = 1000000};
+	struct network_tap tap = NETWORK_TAP_NONE;
+	struct place p;
+
+	enter(&p);
+
+	const struct network_link *eth = link_named(&p.f, "eth0");
+
+	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, &tap, NULL), 0);
+	CHECK_EQ(count_limits(&p), 0);
+	network_tap_close(p.n, eth->index, &tap);
+	CHECK_EQ(network_tap_open(p.n, eth, &rx, &tap, NULL), 0);
+	CHECK_EQ(count_limits(&p), 1);
+	network_tap_close(p.n, eth->index, &tap);
+	CHECK_EQ(network_tap_open(p.n, eth, &both, &tap, NULL), 0);
+	CHECK_EQ(count_limits(&p), 2);
+	/* As when the process is killed. */
+	tap.fd = fd_close(tap.fd);
+	CHECK_EQ(count_limits(&p), 1);
+	CHECK_EQ(network_clean(p.n, NULL), 0);
+	CHECK_EQ(count_limits(&p), 0);
+	/* Whoever limits the interface already is not replaced, and nothing of ours is left. */
+	CHECK_EQ(limit_make(p.n, eth->index, 1000, NULL), 0);
+	CHECK_EQ(network_tap_open(p.n, eth, &both, &tap, NULL), -EEXIST);
+	CHECK_EQ(count_limits(&p), 1);
+	limit_remove(p.n, eth->index);
+	CHECK_EQ(network_tap_open(p.n, eth, &both, &tap, NULL), 0);
+	network_tap_close(p.n, eth->index, &tap);
 	leave(&p);
 }
