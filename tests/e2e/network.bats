@@ -28,7 +28,7 @@ pod() {
 	local id=$1
 	shift
 	export POD
-	kata --log "$WORK/log" run -d --bundle "$(bundle "b-$id" "$in_pod" "$@")" "$id" </dev/null >"$WORK/$id.out" 2>&1
+	kata --log "$WORK/log" run -d --bundle "$(bundle "b-$id" "$IN_POD" "$@")" "$id" </dev/null >"$WORK/$id.out" 2>&1
 }
 
 # What is the same for a virtual Ethernet and a virtio card.
@@ -44,7 +44,7 @@ as_runc() {
 	export POD
 	ip=$(on_host ip)
 	# A kernel looks for carriers and for others with its IPv6 addresses when it likes.
-	dir=$(bundle "b-$1" "$in_pod" sh -c "n=0
+	dir=$(bundle "b-$1" "$IN_POD" sh -c "n=0
 		while ip addr | grep -qE 'NO-CARRIER|tentative' && [ \$n -lt 300 ]; do n=\$((n + 1)); sleep 0.2; done
 		$ip -j addr; $ip -d -j route show table all; $ip -d -6 -j route show table all
 		$ip -d -j rule; $ip -d -6 -j rule; $ip -j neigh show nud permanent")
@@ -76,7 +76,7 @@ as_runc() {
 	grep -q '"metric": 500' <<<"$output"
 	grep -q '"onlink"' <<<"$output"
 	grep -q '"local": "fd77::5"' <<<"$output"
-	same interfaces "$before" "$(interfaces "$POD")"
+	same interfaces "$BEFORE" "$(interfaces "$POD")"
 }
 
 @test "tables, rules, kinds of routes and several next hops are those of the namespace, as under runc" {
@@ -166,10 +166,10 @@ as_runc() {
 	kata exec c1 ping -c 1 -W 60 -s 1472 10.77.0.3
 	kata exec c1 ping -c 1 -W 60 -s 20000 10.77.0.1
 	kata exec c2 ping -c 1 -W 60 10.77.0.2
-	kill "$SERVER"
+	stop_serving
 	kata delete --force c1
 	kata delete --force c2
-	same interfaces "$before" "$(interfaces "${POD%-2}")"
+	same interfaces "$BEFORE" "$(interfaces "${POD%-2}")"
 }
 
 @test "datagrams and streams arrive whole, however large" {
@@ -182,10 +182,10 @@ as_runc() {
 	serve TCP-LISTEN:80,fork,reuseaddr "OPEN:$ROOTFS/data,rdonly"
 	wait_for 60 stream_arrives "$sum" "$GATEWAY" TCP:10.77.0.1:80
 	[ "$(ask_from c1 TCP:10.77.0.1:80 | sha256sum)" = "$sum" ]
-	kill "$SERVER"
+	stop_serving
 	wait_for 60 datagram_arrives
 	kata delete --force c1
-	same interfaces "$before" "$(interfaces "$POD")"
+	same interfaces "$BEFORE" "$(interfaces "$POD")"
 }
 
 stream_arrives() {
@@ -223,7 +223,7 @@ datagram_arrives() {
 @test "what comes between create and start is there at the start" {
 	pod_network
 	export POD
-	kata create --bundle "$(bundle b1 "$in_pod" sh -c "ip -o addr show dev late; ip route; sleep 1000")" c1 >"$WORK/out" 2>&1 </dev/null
+	kata create --bundle "$(bundle b1 "$IN_POD" sh -c "ip -o addr show dev late; ip route; sleep 1000")" c1 >"$WORK/out" 2>&1 </dev/null
 	link "$POD" late gw1
 	ip -n "$POD" addr add 10.78.0.2/24 dev late
 	ip -n "$POD" route add 10.79.0.0/16 via 10.78.0.1
@@ -246,7 +246,7 @@ datagram_arrives() {
 	ip -n "$POD" link delete late
 	wait_for 60 has_no late
 	kata delete --force c1
-	same interfaces "$before" "$(interfaces "$POD")"
+	same interfaces "$BEFORE" "$(interfaces "$POD")"
 }
 
 @test "addresses and routes that are taken away go in the guest, and what is left out is told once" {
@@ -298,13 +298,13 @@ has_no() {
 	kill -9 "$vmm"
 	wait_for 60 is_stopped c1
 	kata delete c1
-	same interfaces "$before" "$(interfaces "$POD")"
+	same interfaces "$BEFORE" "$(interfaces "$POD")"
 	pod c2 sleep 1000
 	server=$(jq .server.pid "$ROOT/c2/sandbox.json")
 	kill -9 "$server"
 	wait_for 60 gone "$server"
 	kata delete --force c2
-	same interfaces "$before" "$(interfaces "$POD")"
+	same interfaces "$BEFORE" "$(interfaces "$POD")"
 }
 
 is_stopped() {
@@ -328,7 +328,7 @@ is_stopped() {
 	remember
 	run ! pod c1 true
 	[[ $(cat "$WORK/c1.out") == *"interface 'eth0'"*"redirect its frames"* ]]
-	same interfaces "$before" "$(interfaces "$POD")"
+	same interfaces "$BEFORE" "$(interfaces "$POD")"
 }
 
 @test "microvm takes what is there before it starts, and says that it takes no more" {
@@ -336,24 +336,24 @@ is_stopped() {
 	sed 's/^#* *machine_type *=.*/machine_type = "microvm"/' "$TREE/build/configuration.toml" >"$WORK/microvm.toml"
 	grep -q '^machine_type = "microvm"' "$WORK/microvm.toml"
 	export POD
-	kata --config "$WORK/microvm.toml" create --bundle "$(bundle b1 "$in_pod" sleep 1000)" c1 >"$WORK/out" 2>&1 </dev/null
+	kata --config "$WORK/microvm.toml" create --bundle "$(bundle b1 "$IN_POD" sleep 1000)" c1 >"$WORK/out" 2>&1 </dev/null
 	kata start c1
 	wait_for 60 has_line c1 'inet 10.77.0.2/24' addr show dev eth0
 	kata delete --force c1
-	kata --config "$WORK/microvm.toml" create --bundle "$(bundle b2 "$in_pod" sleep 1000)" c2 >"$WORK/out" 2>&1 </dev/null
+	kata --config "$WORK/microvm.toml" create --bundle "$(bundle b2 "$IN_POD" sleep 1000)" c2 >"$WORK/out" 2>&1 </dev/null
 	link "$POD" late gw1
 	run ! kata start c2
 	[[ $output == *"interface 'late'"*"a machine of type 'microvm' keeps the devices"* ]]
 	kata delete --force c2
 	ip -n "$POD" link delete late
-	same interfaces "$before" "$(interfaces "$POD")"
+	same interfaces "$BEFORE" "$(interfaces "$POD")"
 }
 
 @test "with the model none the guest has no interface, and the namespace is left alone" {
 	pod_network
 	sed 's/^internetworking_model = .*/internetworking_model = "none"/' "$TREE/build/configuration.toml" >"$WORK/none.toml"
 	export POD
-	run -0 kata --config "$WORK/none.toml" run --bundle "$(bundle b1 "$in_pod" ls /sys/class/net)" c1
+	run -0 kata --config "$WORK/none.toml" run --bundle "$(bundle b1 "$IN_POD" ls /sys/class/net)" c1
 	[ "$output" = lo ]
-	same interfaces "$before" "$(interfaces "$POD")"
+	same interfaces "$BEFORE" "$(interfaces "$POD")"
 }

@@ -107,8 +107,9 @@ struct config_agent {
 struct config_runtime {
 	bool enable_debug;
 	bool log_to_journald;
-	uint32_t network;                /* enum config_network */
-	struct config_list egress_allow; /* lines of host/egress; none: no policy */
+	uint32_t network;                    /* enum config_network */
+	struct config_list egress_resolvers; /* addresses */
+	struct config_list egress_allow;     /* lines of host/egress; none: no policy */
 	bool disable_guest_seccomp;
 	bool static_sandbox_resource_mgmt; /* a machine keeps the size that it boots with */
 	bool sandbox_cgroup_only;

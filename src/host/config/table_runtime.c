@@ -55,10 +55,17 @@ static const struct key keys[] = {
 	 .to = KEY_TO(runtime.egress_allow),
 	 .preset = "[]",
 	 .help = "The only places that a pod may reach, each as `WHERE [PROTOCOL [PORT[-PORT]]]`: an "
-		 "address or a prefix, `tcp`, `udp`, `sctp` or `icmp`, and ports, such as "
+		 "address, a prefix, a name, or `*.NAME` for all names below one; `tcp`, `udp`, `sctp` or `icmp`, and ports, such as "
 		 "`10.0.0.0/8 tcp 443`; `none` as the only one allows nothing. Without any, "
 		 "everything is allowed. Who speaks to the pod is answered. See docs/networking.md. "
 		 "Not upstream's."},
+	{.name = "egress_resolvers",
+	 .kind = KEY_LIST,
+	 .access = POD_IF_NAMED,
+	 .to = KEY_TO(runtime.egress_resolvers),
+	 .preset = "[]",
+	 .help = "With `egress_allow`: the addresses of the name servers that a pod may ask, and whose "
+		 "answers tell the addresses of the names in that list. Not upstream's."},
 	{.name = "disable_guest_seccomp",
 	 .kind = KEY_BOOL,
 	 .to = KEY_TO(runtime.disable_guest_seccomp),

@@ -2,6 +2,8 @@
  * What arrives for the guest is not judged, but remembered, because the guest may answer whoever
  * has begun to speak: the part of a connection tracker that a list of allowed places needs.
  */
+#include <arpa/inet.h>
+#include <linux/netfilter.h>
 #include <netinet/icmp6.h>
 #include <netinet/tcp.h>
 
@@ -10,13 +12,8 @@
 
 #define MINUTE_MS ((uint64_t) 60 * 1000)
 
-/* A connection that is being made or has just ended; one of TCP that is silent, longer than the two
- * hours after which a system looks whether its peer is alive (tcp(7), tcp_keepalive_time); a
- * peer without connections. */
-#define OPENING_MS   (2 * MINUTE_MS)
+#define OPENING_MS   (2 * MINUTE_MS) /* a connection that is being made, or has just ended */
 #define CLOSED_MS    (1 * MINUTE_MS)
-#define IDLE_MS      (180 * MINUTE_MS)
-#define DATAGRAM_MS  (3 * MINUTE_MS)
 #define PING_MS      (1 * MINUTE_MS)
 #define NEIGHBOUR_MS (60 * MINUTE_MS)
 
@@ -69,7 +66,7 @@ static void tcp_goes_on(struct nft_batch *b, const struct ip_family *f)
 	rule_load_flow(&rule, f, true);
 	nft_lookup(&rule, f->in, 0);
 	nft_lookup_not(&rule, f->closed, 0);
-	nft_remember(&rule, f->in, 0, IDLE_MS);
+	nft_remember(&rule, f->in, 0, FLOW_IDLE_MS);
 	nft_rule_end(&rule, b);
 }
 
@@ -109,16 +106,36 @@ static void neighbour(struct nft_batch *b, uint8_t type)
 	nft_rule_end(&rule, b);
 }
 
-void arrives_write(struct nft_batch *b)
+/* What a name server answers goes to the server of the sandbox instead (watch.c). */
+static void answer(struct nft_batch *b, const struct ip_family *f,
+		   const struct egress_resolver *from)
+{
+	struct nft_rule rule;
+
+	if (from->family != f->family)
+		return;
+	nft_rule_begin(&rule, TABLE, CHAIN_ARRIVES);
+	rule_family(&rule, f);
+	rule_name_server(&rule, f, from, IPPROTO_UDP, true);
+	rule_load_flow(&rule, f, true);
+	nft_lookup(&rule, f->asked, 0);
+	nft_log(&rule, EGRESS_LOG_GROUP, EGRESS_LOG_ANSWER);
+	nft_verdict(&rule, NF_DROP, NULL);
+	nft_rule_end(&rule, b);
+}
+
+void arrives_write(struct nft_batch *b, const struct egress_policy *policy)
 {
 	for (size_t i = 0; i < ARRAY_LEN(ip_families); i++) {
 		const struct ip_family *f = &ip_families[i];
 
+		for (size_t k = 0; k < policy->n_resolvers; k++)
+			answer(b, f, &policy->resolvers[k]);
 		tcp_opens(b, f);
 		tcp_closes(b, f);
 		tcp_goes_on(b, f);
-		others(b, f, IPPROTO_UDP, DATAGRAM_MS);
-		others(b, f, IPPROTO_SCTP, IDLE_MS);
+		others(b, f, IPPROTO_UDP, FLOW_DATAGRAM_MS);
+		others(b, f, IPPROTO_SCTP, FLOW_IDLE_MS);
 		ping(b, f);
 	}
 	neighbour(b, ND_NEIGHBOR_SOLICIT);

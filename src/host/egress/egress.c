@@ -5,15 +5,25 @@
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "host/egress/table.h"
+#include "host/egress/watch.h"
+
+/* More than a machine has. */
+#define LINKS_MAX 256
 
 /* An open policy. */
 struct egress {
 	int sock;
+	pthread_mutex_t lock; /* guards what follows */
+	struct {
+		int tap, link;
+	} links[LINKS_MAX];
+	size_t n;
 };
 
 static int put_into_force(int sock, const struct egress_policy *policy, struct err *e)
@@ -45,6 +55,7 @@ int egress_open(int take_sock, const struct egress_policy *policy, struct egress
 		return err_sys(e, ENOMEM, "put the egress policy into force");
 	}
 	g->sock = take_fd(&sock);
+	(void) pthread_mutex_init(&g->lock, NULL);
 	*ret = take_ptr(g);
 	return 0;
 }
@@ -67,6 +78,7 @@ void egress_close(struct egress *g)
 		return;
 	egress_clean(g->sock);
 	fd_close(g->sock);
+	(void) pthread_mutex_destroy(&g->lock);
 	free(g);
 }
 
@@ -114,6 +126,41 @@ static void write_way(struct nft_batch *b, const char *chain, const char *device
 	nft_rule_end(&rule, b);
 }
 
+int egress_tap_of(struct egress *g, int link)
+{
+	int tap = 0;
+
+	pthread_mutex_lock(&g->lock);
+	for (size_t i = 0; i < g->n; i++)
+		if (g->links[i].link == link)
+			tap = g->links[i].tap;
+	pthread_mutex_unlock(&g->lock);
+	return tap;
+}
+
+static int add_pair(struct egress *g, const struct egress_link *l, struct err *e)
+{
+	bool full;
+
+	pthread_mutex_lock(&g->lock);
+	full = g->n == LINKS_MAX;
+	if (!full) {
+		g->links[g->n].tap = l->tap;
+		g->links[g->n++].link = l->link;
+	}
+	pthread_mutex_unlock(&g->lock);
+	return full ? err_say(e, E2BIG, "more than %d interfaces", LINKS_MAX) : 0;
+}
+
+static void remove_pair(struct egress *g, int tap)
+{
+	pthread_mutex_lock(&g->lock);
+	for (size_t i = 0; i < g->n; i++)
+		if (g->links[i].tap == tap)
+			g->links[i] = g->links[--g->n];
+	pthread_mutex_unlock(&g->lock);
+}
+
 int egress_connect(struct egress *g, const struct egress_link *l, struct err *e)
 {
 	char leaves[CHAIN_NAME_BYTES], arrives[CHAIN_NAME_BYTES];
@@ -124,7 +171,12 @@ int egress_connect(struct egress *g, const struct egress_link *l, struct err *e)
 	nft_batch_begin(&b);
 	write_way(&b, leaves, l->tap_name, CHAIN_LEAVES, l->link);
 	write_way(&b, arrives, l->link_name, CHAIN_ARRIVES, l->tap);
-	return err_wrap(e, nft_commit(g->sock, &b, e), "put its frames under the egress policy");
+
+	int r = nft_commit(g->sock, &b, e);
+
+	if (r == 0 && (r = add_pair(g, l, e)) < 0)
+		egress_disconnect(g, l->tap, l->link);
+	return err_wrap(e, r, "put its frames under the egress policy");
 }
 
 /* A chain goes with its device. */
@@ -145,6 +197,7 @@ static void remove_chain(struct egress *g, const char *kind, int index)
 
 void egress_disconnect(struct egress *g, int tap, int link)
 {
+	remove_pair(g, tap);
 	remove_chain(g, "tap", tap);
 	remove_chain(g, "link", link);
 }
@@ -173,7 +226,7 @@ static void forget(void *arg)
 	*ret = 0;
 }
 
-int egress_refused(struct egress *g, uint64_t *ret, struct err *e)
+int egress_refused(int sock, uint64_t *ret, struct err *e)
 {
 	struct nl_request q;
 	uint64_t n = 0;
@@ -182,7 +235,7 @@ int egress_refused(struct egress *g, uint64_t *ret, struct err *e)
 	nl_put_string(&q, NFTA_OBJ_TABLE, TABLE);
 	nft_put_be32(&q, NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
 
-	int r = nl_dump(g->sock, &q, sizeof(struct nfgenmsg), read_counter, forget, &n, e);
+	int r = nl_dump(sock, &q, sizeof(struct nfgenmsg), read_counter, forget, &n, e);
 
 	if (r < 0)
 		return err_wrap(e, r, "read how much the egress policy refused");

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/err.h"
 
 /*
@@ -38,13 +40,20 @@ struct egress_policy;
 /**
  * egress_policy_read() - understand the words of a policy
  * @lines:	@n of "WHERE [PROTOCOL [PORT[-PORT]]]": WHERE is an address or a prefix of IPv4 or
- *		IPv6, PROTOCOL is tcp, udp, sctp or icmp; or "none" as the only line
+ *		IPv6, or a name, or "*.NAME" for all names below one; PROTOCOL is tcp, udp, sctp or icmp; or "none" as the only line
  * @ret:	NULL if there are no lines, which is no policy: everything may leave
  *
  * Returns 0, -EINVAL (the sentence has the line), -E2BIG or -ENOMEM.
  */
 int egress_policy_read(const char *const *lines, size_t n, struct egress_policy **ret,
 		       struct err *e);
+
+/* Whether there are names in it, which need a name server. */
+bool egress_policy_has_names(const struct egress_policy *p);
+
+/* Adds a name server, whose answers tell the addresses of the policy's names. It may be asked. Returns
+ * 0, -EINVAL or -E2BIG. */
+int egress_policy_resolver(struct egress_policy *p, const char *address, struct err *e);
 
 /* Accepts NULL. */
 void egress_policy_free(struct egress_policy *p);
@@ -80,8 +89,32 @@ int egress_connect(struct egress *g, const struct egress_link *l, struct err *e)
 /* Nothing passes between both any more. Whether or not they are there still. */
 void egress_disconnect(struct egress *g, int tap, int link);
 
-/* How many packets were refused. */
-int egress_refused(struct egress *g, uint64_t *ret, struct err *e);
+/* How many packets were refused. @sock as above, borrowed. */
+int egress_refused(int sock, uint64_t *ret, struct err *e);
+
+/* Hears what the rules tell: logs what is refused, each place once and with its name if that is
+ * known, and lets the guest have the answers of name servers once their addresses are allowed. Must
+ * be called by one thread, the loop's; may be beside egress_connect() and egress_disconnect(). */
+struct egress_watch;
+
+/* @g, @policy: must outlive it, and be borrowed until this returns. @take_socks: two of
+ * NETLINK_NETFILTER and one of AF_PACKET (SOCK_RAW, no protocol) opened in the namespace; swallowed
+ * in any case. */
+int egress_watch_open(struct egress *g, const struct egress_policy *policy, const int take_socks[3],
+		      struct egress_watch **ret, struct err *e);
+
+/* Accepts NULL. */
+void egress_watch_close(struct egress_watch *w);
+
+/* Becomes readable when egress_watch_ready() has something to do. */
+int egress_watch_fd(const struct egress_watch *w);
+void egress_watch_ready(struct egress_watch *w);
+
+/* Forgets addresses whose time is over. Returns when that is to be called again; 0: nothing is to be
+ * forgotten. */
+msec_t egress_watch_expire(struct egress_watch *w);
+
+int egress_watch_refused(struct egress_watch *w, uint64_t *ret, struct err *e);
 
 /* Removes what a process that is gone has left, if anything. @sock as above, borrowed. */
 void egress_clean(int sock);

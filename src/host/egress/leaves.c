@@ -11,6 +11,8 @@
 /* What a server hears of what is refused, however much that is. */
 #define LOGGED_PER_SECOND 5
 #define LOGGED_AT_ONCE    20
+/* How long an answer is waited for. */
+#define QUESTION_MS 30000
 
 static void go_to(struct nft_batch *b, struct nft_rule *rule, const char *chain)
 {
@@ -176,6 +178,43 @@ static void allow_known(struct nft_batch *b, const struct ip_family *f)
 	go_to(b, &rule, NULL);
 }
 
+/* What has begun while the address of a name was allowed goes on after that. */
+static void allow_begun(struct nft_batch *b, const struct ip_family *f)
+{
+	struct nft_rule rule;
+
+	nft_rule_begin(&rule, TABLE, f->leaves);
+	rule_protocol(&rule, f, IPPROTO_TCP);
+	rule_load_flow(&rule, f, false);
+	nft_lookup(&rule, f->out, 0);
+	nft_remember(&rule, f->out, 0, FLOW_IDLE_MS);
+	go_to(b, &rule, NULL);
+	nft_rule_begin(&rule, TABLE, f->leaves);
+	rule_load_flow(&rule, f, false);
+	nft_lookup(&rule, f->out, 0);
+	nft_remember(&rule, f->out, 0, FLOW_DATAGRAM_MS);
+	go_to(b, &rule, NULL);
+}
+
+/* Name servers may be asked. Only a question by UDP has an answer that tells addresses. */
+static void allow_questions(struct nft_batch *b, const struct ip_family *f,
+			    const struct egress_resolver *to)
+{
+	struct nft_rule rule;
+
+	if (to->family != f->family)
+		return;
+	nft_rule_begin(&rule, TABLE, f->leaves);
+	rule_name_server(&rule, f, to, IPPROTO_UDP, false);
+	rule_load_flow(&rule, f, false);
+	nft_remember(&rule, f->asked, 0, QUESTION_MS);
+	nft_log(&rule, EGRESS_LOG_GROUP, EGRESS_LOG_QUESTION);
+	go_to(b, &rule, NULL);
+	nft_rule_begin(&rule, TABLE, f->leaves);
+	rule_name_server(&rule, f, to, IPPROTO_TCP, false);
+	go_to(b, &rule, NULL);
+}
+
 static void put_prefix(struct nft_rule *rule, const struct ip_family *f,
 		       const struct egress_rule *r)
 {
@@ -214,6 +253,46 @@ static void allow_place(struct nft_batch *b, const struct ip_family *f, const st
 	go_to(b, &rule, NULL);
 }
 
+/* @remember_ms: what begins goes on when the address is not the name's any more; 0: it does not. */
+static void allow_name(struct nft_batch *b, const struct ip_family *f, const struct egress_rule *r,
+		       size_t number, uint8_t protocol, uint64_t remember_ms)
+{
+	char set[SET_NAME_BYTES];
+	struct nft_rule rule;
+
+	table_name_set(set, f, number);
+	nft_rule_begin(&rule, TABLE, f->leaves);
+	if (protocol)
+		rule_protocol(&rule, f, protocol);
+	nft_payload(&rule, NFT_PAYLOAD_NETWORK_HEADER, f->to_at, f->bytes, 0);
+	nft_lookup(&rule, set, 0);
+	put_ports(&rule, r);
+	if (remember_ms) {
+		rule_load_flow(&rule, f, false);
+		nft_remember(&rule, f->out, 0, remember_ms);
+	}
+	go_to(b, &rule, NULL);
+}
+
+static void allow_names(struct nft_batch *b, const struct ip_family *f,
+			const struct egress_policy *policy)
+{
+	for (size_t i = 0; i < policy->n; i++) {
+		const struct egress_rule *r = &policy->rules[i];
+
+		if (!r->name)
+			continue;
+		if (!r->protocol || r->protocol == IPPROTO_TCP)
+			allow_name(b, f, r, i, IPPROTO_TCP, FLOW_IDLE_MS);
+		if (!r->protocol || r->protocol == IPPROTO_UDP)
+			allow_name(b, f, r, i, IPPROTO_UDP, FLOW_DATAGRAM_MS);
+		if (r->protocol == IPPROTO_SCTP)
+			allow_name(b, f, r, i, IPPROTO_SCTP, FLOW_IDLE_MS);
+		if (!r->protocol || r->protocol == IPPROTO_ICMP)
+			allow_name(b, f, r, i, r->protocol ? f->icmp : 0, 0);
+	}
+}
+
 static void allow_places(struct nft_batch *b, const struct ip_family *f,
 			 const struct egress_policy *policy, bool with_ports)
 {
@@ -228,11 +307,17 @@ static void allow_places(struct nft_batch *b, const struct ip_family *f,
 static void write_family(struct nft_batch *b, const struct ip_family *f,
 			 const struct egress_policy *policy)
 {
+	for (size_t i = 0; i < policy->n_resolvers; i++)
+		allow_questions(b, f, &policy->resolvers[i]);
 	allow_places(b, f, policy, false);
 	if (f->family == AF_INET)
 		refuse_pieces(b, f);
 	allow_known(b, f);
 	allow_places(b, f, policy, true);
+	if (egress_policy_has_names(policy)) {
+		allow_begun(b, f);
+		allow_names(b, f, policy);
+	}
 	all_go_to(b, f->leaves, CHAIN_REFUSE);
 }
 

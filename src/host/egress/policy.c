@@ -12,6 +12,7 @@
 #define LINE_MAX_BYTES 512
 #define WORDS_MAX      3
 #define BLANKS         " \t"
+#define NO_PLACE       "none"
 
 static const struct {
 	const char *name;
@@ -27,6 +28,42 @@ static const struct {
 bool egress_rule_has_ports(const struct egress_rule *rule)
 {
 	return rule->first_port != 0 || rule->last_port != UINT16_MAX;
+}
+
+bool egress_rule_is_for(const struct egress_rule *rule, const char *name)
+{
+	size_t all = strlen(name), tail = rule->name ? strlen(rule->name) : 0;
+
+	if (!rule->name)
+		return false;
+	if (rule->name[0] != '*')
+		return strcmp(rule->name, name) == 0;
+	/* "*.example.com": ".example.com" with something before it. */
+	return all > tail - 1 && strcmp(name + all - (tail - 1), rule->name + 1) == 0;
+}
+
+bool egress_policy_has_names(const struct egress_policy *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->rules[i].name)
+			return true;
+	return false;
+}
+
+int egress_policy_resolver(struct egress_policy *p, const char *address, struct err *e)
+{
+	struct egress_resolver *to = &p->resolvers[p->n_resolvers];
+
+	if (p->n_resolvers == EGRESS_RESOLVERS_MAX)
+		return err_say(e, E2BIG, "more than %d name servers", EGRESS_RESOLVERS_MAX);
+	if (inet_pton(AF_INET, address, to->bytes) == 1)
+		to->family = AF_INET;
+	else if (inet_pton(AF_INET6, address, to->bytes) == 1)
+		to->family = AF_INET6;
+	else
+		return err_say(e, EINVAL, "'%.64s' is no address", address);
+	p->n_resolvers++;
+	return 0;
 }
 
 void egress_policy_free(struct egress_policy *p)
@@ -46,6 +83,46 @@ static void clear_host_bits(struct egress_rule *rule)
 		rule->prefix[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
 }
 
+static bool is_label(const char *label, size_t n)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-_";
+
+	return n > 0 && n < 64 && strspn(label, letters) >= n;
+}
+
+/* The last label of a name is no number (RFC 1123, 2.1), so that no wrong address is a name. */
+static bool is_name(const char *text)
+{
+	const char *last = strrchr(text, '.');
+
+	last = last ? last + 1 : text;
+	if (strlen(text) >= EGRESS_NAME_BYTES || strspn(last, "0123456789") == strlen(last))
+		return false;
+	text += strncmp(text, "*.", 2) == 0 ? 2 : 0;
+	for (;;) {
+		size_t n = strcspn(text, ".");
+
+		if (!is_label(text, n))
+			return false;
+		if (!text[n])
+			return true;
+		text += n + 1;
+	}
+}
+
+static int read_host_name(char *word, struct egress_rule *rule, struct err *e)
+{
+	for (char *p = word; *p; p++)
+		if (*p >= 'A' && *p <= 'Z')
+			*p = (char) (*p - 'A' + 'a');
+	if (strcmp(word, NO_PLACE) == 0)
+		return err_say(e, EINVAL, "it must be the only line");
+	if (!is_name(word))
+		return err_say(e, EINVAL, "'%s' is neither an address nor a name", word);
+	rule->name = strdup(word);
+	return rule->name ? 0 : err_sys(e, ENOMEM, "read the egress policy");
+}
+
 static int read_place(char *word, struct egress_rule *rule, struct err *e)
 {
 	char *slash = strchr(word, '/');
@@ -57,6 +134,8 @@ static int read_place(char *word, struct egress_rule *rule, struct err *e)
 		rule->family = AF_INET;
 	else if (inet_pton(AF_INET6, word, rule->prefix) == 1)
 		rule->family = AF_INET6;
+	else if (!slash)
+		return read_host_name(word, rule, e);
 	else
 		return err_say(e, EINVAL, "'%s' is no address", word);
 
@@ -149,7 +228,7 @@ int egress_policy_read(const char *const *lines, size_t n, struct egress_policy 
 		return err_say(e, E2BIG, "more than %d lines", EGRESS_RULES_MAX);
 	if (n > 0 && (!(p = calloc(1, sizeof *p)) || !(p->rules = calloc(n, sizeof *p->rules))))
 		return err_sys(e, ENOMEM, "read the egress policy");
-	if (n == 1 && strcmp(lines[0], "none") == 0)
+	if (n == 1 && strcmp(lines[0], NO_PLACE) == 0)
 		n = 0;
 	for (size_t i = 0; i < n; i++) {
 		int r = read_line(lines[i], &p->rules[p->n++], e);

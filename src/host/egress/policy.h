@@ -20,9 +20,22 @@ struct egress_rule {
 	char *name;                     /* small letters; "*.example.com" is all below it */
 };
 
+/* Most name servers. */
+#define EGRESS_RESOLVERS_MAX 8
+
+struct egress_resolver {
+	uint8_t family;
+	uint8_t bytes[16];
+};
+
 struct egress_policy {
 	struct egress_rule *rules;
 	size_t n;
+	struct egress_resolver resolvers[EGRESS_RESOLVERS_MAX];
+	size_t n_resolvers;
 };
 
 bool egress_rule_has_ports(const struct egress_rule *rule);
+
+/* Whether the rule is for this name, in small letters. */
+bool egress_rule_is_for(const struct egress_rule *rule, const char *name);

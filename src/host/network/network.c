@@ -55,6 +55,30 @@ int network_restrict(struct network *n, const struct egress_policy *policy, stru
 	return sock < 0 ? sock : egress_open(sock, policy, &n->egress, e);
 }
 
+static int open_wire(void *arg, struct err *e)
+{
+	int *ret_fd = arg;
+
+	*ret_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	return *ret_fd < 0 ? err_sys(e, errno, "open a packet socket") : 0;
+}
+
+int network_watch_egress(struct network *n, const struct egress_policy *policy,
+			 struct egress_watch **ret, struct err *e)
+{
+	int socks[3] = {-1, -1, -1}, r = 0;
+
+	for (int i = 0; r >= 0 && i < 2; i++)
+		r = socks[i] = network_socket(n->ns_fd, NETLINK_NETFILTER, e);
+	if (r >= 0)
+		r = namespace_visit(n->ns_fd, open_wire, &socks[2], e);
+	if (r >= 0)
+		return egress_watch_open(n->egress, policy, socks, ret, e);
+	for (int i = 0; i < 3; i++)
+		fd_close(socks[i]);
+	return r;
+}
+
 void network_close(struct network *n)
 {
 	if (!n)

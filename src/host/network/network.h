@@ -169,6 +169,13 @@ struct egress_policy;
  * machine), -EOPNOTSUPP or -ENOENT (the kernel has no nf_tables), or -errno. */
 int network_restrict(struct network *n, const struct egress_policy *policy, struct err *e);
 
+struct egress_watch;
+
+/* What is refused is heard, see egress_watch_open(). After network_restrict(); *@ret is to be closed
+ * before @n. */
+int network_watch_egress(struct network *n, const struct egress_policy *policy,
+			 struct egress_watch **ret, struct err *e);
+
 /* Reads what is in the namespace; @ret is freed with network_facts_fini() when this returns 0.
  * Returns 0, -E2BIG (more than the maxima above), -EPROTO, or -errno. */
 int network_scan(struct network *n, struct network_facts *ret, struct err *e);

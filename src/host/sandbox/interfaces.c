@@ -56,14 +56,33 @@ void interfaces_init(struct interfaces *all)
 	list_init(&all->list);
 }
 
-static int restrict_egress(struct interfaces *all, const struct config_list *allow, struct err *e)
+static int add_resolvers(struct egress_policy *policy, const struct config_list *list,
+			 struct err *e)
+{
+	int r = 0;
+
+	if (list->n == 0 && egress_policy_has_names(policy))
+		return err_say(e, EINVAL, "names need name servers in egress_resolvers");
+	for (size_t i = 0; r == 0 && i < list->n; i++)
+		r = egress_policy_resolver(policy, list->items[i], e);
+	return err_wrap(e, r, "egress_resolvers");
+}
+
+static int restrict_egress(struct interfaces *all, const struct config_runtime *config,
+			   struct err *e)
 {
 	auto_ptr(egress_policy_free) struct egress_policy *policy = NULL;
+	const struct config_list *allow = &config->egress_allow;
 	int r = egress_policy_read((const char *const *) allow->items, allow->n, &policy, e);
 
 	if (r < 0)
 		return err_wrap(e, r, "egress_allow");
-	return policy ? network_restrict(all->network, policy, e) : 0;
+	if (!policy)
+		return 0;
+	r = add_resolvers(policy, &config->egress_resolvers, e);
+	if (r == 0)
+		r = network_restrict(all->network, policy, e);
+	return r < 0 ? r : network_watch_egress(all->network, policy, &all->egress, e);
 }
 
 int interfaces_begin(struct interfaces *all, int ns_fd, const struct config *config, struct err *e)
@@ -81,7 +100,7 @@ int interfaces_begin(struct interfaces *all, int ns_fd, const struct config *con
 		return r;
 	r = network_open(all->ns_fd, &all->network, e);
 	if (r == 0)
-		r = restrict_egress(all, &config->runtime.egress_allow, e);
+		r = restrict_egress(all, &config->runtime, e);
 	return r;
 }
 
@@ -100,6 +119,7 @@ void interfaces_end(struct interfaces *all)
 	interfaces_reclaim(all);
 	pthread_mutex_lock(&all->lock);
 	network_facts_fini(&all->facts);
+	egress_watch_close(take_ptr(all->egress));
 	network_close(take_ptr(all->network));
 	pthread_mutex_unlock(&all->lock);
 }

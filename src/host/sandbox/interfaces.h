@@ -40,7 +40,11 @@ struct interfaces {
 	bool warned; /* of routes that the guest does not get */
 	unsigned long last_id;
 
+	struct egress_watch *egress; /* the loop's while egress_watch is set; NULL: no policy */
+
 	/* The loop's. */
+	struct loop_watch *egress_watch;
+	struct loop_timer *egress_expires;
 	int watch_fd; /* -1: not watched */
 	struct loop_watch *watch;
 	struct loop_timer *settles; /* until it is looked again */
@@ -81,6 +85,12 @@ int interfaces_clean(const char *path, uint64_t inode, struct err *e);
  * which is logged. Loop; no-op for a machine without interfaces of the host. */
 void interfaces_watch(struct sandbox *sb);
 void interfaces_unwatch(struct interfaces *all);
+
+/* ---- egress_watch.c ---- */
+
+/* From now on hears what the egress policy refuses. Loop; no-op without one. */
+void interfaces_watch_egress(struct sandbox *sb);
+void interfaces_unwatch_egress(struct interfaces *all);
 
 /* The machine is gone: removes from the namespace what was made there. */
 void interfaces_end(struct interfaces *all);

@@ -101,6 +101,7 @@ void sandbox_free(struct sandbox *sb)
 	loggers_kill(&sb->loggers);
 	hv_free(sb->machine.hv);
 	interfaces_unwatch(&sb->machine.interfaces);
+	interfaces_unwatch_egress(&sb->machine.interfaces);
 	interfaces_fini(&sb->machine.interfaces);
 	virtiofsd_free(sb->machine.virtiofsd);
 	fd_close(sb->machine.vmm_user_fd); /* the VMM has ended: its user is free again */

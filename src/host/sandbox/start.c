@@ -159,6 +159,7 @@ static void start_done(struct worker_job *job, int r, struct err *e)
 	if (r == 0) {
 		oom_listen(sb);
 		interfaces_watch(sb);
+		interfaces_watch_egress(sb);
 	} else {
 		guest_container_free(j->first);
 	}

@@ -31,6 +31,7 @@ static int free_machine(void *arg, struct err *e)
 
 	(void) e;
 	interfaces_unwatch(&m->interfaces);
+	interfaces_unwatch_egress(&m->interfaces);
 	hv_free(take_ptr(m->hv));
 	virtiofsd_free(take_ptr(m->virtiofsd));
 	return 0;

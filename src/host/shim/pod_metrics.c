@@ -74,10 +74,14 @@ static void guest_answered(void *arg, const struct sandbox_answer *a)
 static void add_host(struct metrics *m, struct server *s)
 {
 	pid_t vmm = (pid_t) sandbox_vmm_pid(s->sandbox);
+	uint64_t refused;
 
 	m->prefix = "kata_shim";
 	metrics_process(m, getpid());
 	metrics_descriptors(m, getpid());
+	if (sandbox_egress_refused(s->sandbox, &refused))
+		metrics_single(m, "egress_refused_packets_total", "counter",
+			       "Packets of the guest that the egress policy has refused.", refused);
 	if (vmm <= 0)
 		return;
 	m->prefix = "kata_hypervisor";

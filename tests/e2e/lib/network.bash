@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2153 # what test files use and set
 # Two network namespaces of a test's own: a pod's, and a gateway's, which is the world outside of it. After lib/common.
 
 network_setup() {
@@ -31,7 +32,7 @@ link() {
 
 # What is at the interfaces of a namespace: we leave it as it was at the last remember.
 remember() {
-	before=$(interfaces "$POD")
+	BEFORE=$(interfaces "$POD")
 }
 
 interfaces() {
@@ -40,7 +41,7 @@ interfaces() {
 }
 
 # The host's programs, because busybox has neither datagrams nor all of a route.
-in_pod='.process.capabilities |= map_values(. + ["CAP_NET_RAW", "CAP_NET_ADMIN"])
+IN_POD='.process.capabilities |= map_values(. + ["CAP_NET_RAW", "CAP_NET_ADMIN"])
 	| .mounts += [{"destination": "/host", "type": "bind", "source": "/usr", "options": ["rbind", "ro"]}]
 	| .linux.namespaces |= map(if .type == "network" then .path = "/run/netns/\($ENV.POD)" else . end)'
 
@@ -70,4 +71,8 @@ ask_from() {
 serve() {
 	ip netns exec "$GATEWAY" socat -U "$1" "$2" >"$WORK/server.out" 2>&1 </dev/null 3>&- &
 	SERVER=$!
+}
+
+stop_serving() {
+	kill "$SERVER"
 }

@@ -69,6 +69,16 @@ TEST(a_line_that_is_not_understood_is_refused_with_its_words)
 		"::/129",
 		"::1%eth0",
 		"10.1.2.3 http",
+		"name/8",
+		"a..b",
+		".a",
+		"a.",
+		"*",
+		"*.",
+		"a.*.b",
+		"a*.b",
+		"name.443",
+		"na\xc3\xafve.example",
 		"10.1.2.3 tcp 0",
 		"10.1.2.3 tcp 65536",
 		"10.1.2.3 tcp 5-4",
@@ -86,6 +96,36 @@ TEST(a_line_that_is_not_understood_is_refused_with_its_words)
 		CHECK_EQ(egress_policy_read(&lines[i], 1, &p, &e), -EINVAL);
 		CHECK(!p && strstr(e.text, lines[i]));
 	}
+}
+
+TEST(a_name_is_for_itself_and_one_with_an_asterisk_for_all_below_it)
+{
+	struct egress_policy *one = read_one("Good.Example tcp 443"),
+			     *below = read_one("*.example");
+
+	CHECK(egress_policy_has_names(one));
+	CHECK_STR(one->rules[0].name, "good.example");
+	CHECK(egress_rule_is_for(&one->rules[0], "good.example"));
+	CHECK(!egress_rule_is_for(&one->rules[0], "a.good.example"));
+	CHECK(!egress_rule_is_for(&one->rules[0], "example"));
+	CHECK(egress_rule_is_for(&below->rules[0], "good.example"));
+	CHECK(egress_rule_is_for(&below->rules[0], "a.good.example"));
+	CHECK(!egress_rule_is_for(&below->rules[0], "example"));
+	CHECK(!egress_rule_is_for(&below->rules[0], "badexample"));
+	CHECK(!egress_rule_is_for(&below->rules[0], "good.example.org"));
+	egress_policy_free(one);
+	egress_policy_free(below);
+}
+
+TEST(name_servers_are_addresses_and_have_a_maximum)
+{
+	struct egress_policy *p = read_one("good.example");
+
+	CHECK_EQ(egress_policy_resolver(p, "good.example", NULL), -EINVAL);
+	for (int i = 0; i < EGRESS_RESOLVERS_MAX; i++)
+		CHECK_EQ(egress_policy_resolver(p, i % 2 ? "10.0.0.1" : "fd00::1", NULL), 0);
+	CHECK_EQ(egress_policy_resolver(p, "10.0.0.1", NULL), -E2BIG);
+	egress_policy_free(p);
 }
 
 TEST(none_is_not_one_of_several_lines)

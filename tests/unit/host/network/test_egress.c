@@ -38,8 +38,10 @@ struct place {
 	struct network_facts f;
 	struct network_tap tap;
 	int link;
-	uint64_t refused;
+	struct egress_watch *watch; /* NULL */
 };
+
+#define SERVER "10.77.0.53"
 
 static const char *const lines[] = {
 	"10.1.2.0/24 tcp 443",       "10.1.3.0/24 udp", "10.9.0.0/16",
@@ -82,17 +84,14 @@ static int make_world(void *arg, struct err *e)
 	return 0;
 }
 
-static int count_refused(void *arg, struct err *e)
-{
-	struct place *p = arg;
-
-	return egress_refused(p->n->egress, &p->refused, e);
-}
-
 static uint64_t refused(struct place *p)
 {
-	CHECK_EQ(namespace_visit(p->ns_fd, count_refused, p, NULL), 0);
-	return p->refused;
+	int sock = network_socket(p->ns_fd, NETLINK_NETFILTER, NULL);
+	uint64_t n = 0;
+
+	CHECK_EQ(egress_refused(sock, &n, NULL), 0);
+	fd_close(sock);
+	return n;
 }
 
 static void restrict_to(struct place *p, const char *const *allow, size_t n)
@@ -102,7 +101,11 @@ static void restrict_to(struct place *p, const char *const *allow, size_t n)
 	int r = 0;
 
 	CHECK_EQ(egress_policy_read(allow, n, &policy, NULL), 0);
+	if (egress_policy_has_names(policy))
+		CHECK_EQ(egress_policy_resolver(policy, SERVER, NULL), 0);
 	r = network_restrict(p->n, policy, &e);
+	if (r == 0 && egress_policy_has_names(policy))
+		CHECK_EQ(network_watch_egress(p->n, policy, &p->watch, NULL), 0);
 	egress_policy_free(policy);
 	if (r == -EOPNOTSUPP || r == -EPROTONOSUPPORT)
 		_exit(TEST_SKIP);
@@ -124,7 +127,7 @@ static void open_tap(struct place *p)
 	CHECK(p->tap.fd >= 0);
 }
 
-static void enter(struct place *p)
+static void enter_with(struct place *p, const char *const *allow, size_t n)
 {
 	*p = (struct place){.ns_fd = -1, .world = -1, .tap = NETWORK_TAP_NONE};
 	if (geteuid() != 0 || access("/dev/net/tun", R_OK | W_OK) < 0)
@@ -132,14 +135,20 @@ static void enter(struct place *p)
 	CHECK_EQ(network_namespace_new(&p->ns_fd, NULL), 0);
 	CHECK_EQ(network_open(p->ns_fd, &p->n, NULL), 0);
 	CHECK_EQ(namespace_visit(p->ns_fd, make_world, p, NULL), 0);
-	restrict_to(p, lines, ARRAY_LEN(lines));
+	restrict_to(p, allow, n);
 	open_tap(p);
+}
+
+static void enter(struct place *p)
+{
+	enter_with(p, lines, ARRAY_LEN(lines));
 }
 
 static void leave(struct place *p)
 {
 	network_tap_close(p->n, p->link, &p->tap);
 	network_facts_fini(&p->f);
+	egress_watch_close(p->watch);
 	network_close(p->n);
 	fd_close(p->world);
 	fd_close(p->ns_fd);
@@ -686,5 +695,112 @@ TEST(what_a_dead_process_has_left_is_removed_and_the_next_begins_anew)
 	network_facts_fini(&p.f);
 	restrict_to(&p, lines, ARRAY_LEN(lines));
 	open_tap(&p);
+	leave(&p);
+}
+
+/* ---- Names ---- */
+
+/* A question, or the answer that the name has this address. Of the name "a.b". */
+static struct frame about_name(uint16_t id, uint16_t port, uint8_t last, bool is_answer)
+{
+	const struct way w = {SERVER, IPPROTO_UDP, port, 53, 0, is_answer};
+	const uint8_t head[] = {(uint8_t) (id >> 8),
+				(uint8_t) id,
+				is_answer ? 0x81 : 1,
+				0,
+				0,
+				1,
+				0,
+				is_answer,
+				0,
+				0,
+				0,
+				0};
+	const uint8_t question[] = {1, 'a', 1, 'b', 0, 0, 1, 0, 1};
+	const uint8_t record[] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 30, 0, 4, 10, 6, 6, last};
+	struct frame f = packet(&w);
+
+	f.n = TRANSPORT + 8;
+	memset(f.bytes + TRANSPORT + 4, 0, 4);
+	add(&f, head, sizeof head);
+	add(&f, question, sizeof question);
+	if (is_answer)
+		add(&f, record, sizeof record);
+	f.bytes[IP + 3] = (uint8_t) (f.n - IP);
+	f.bytes[TRANSPORT + 5] = (uint8_t) (f.n - TRANSPORT);
+	return f;
+}
+
+/* The watch's turn until the guest gets a frame from the server; whether it is a whole answer. */
+static bool is_delivered(struct place *p, const struct frame *f)
+{
+	struct pollfd wait[] = {
+		{.fd = egress_watch_fd(p->watch), .events = POLLIN},
+		{.fd = p->tap.fd, .events = POLLIN},
+	};
+
+	send_frame(p, f, false);
+	for (;;) {
+		if (poll(wait, 2, TIMEOUT_MS) < 1)
+			test_fail(__FILE__, __LINE__, "%s", "no answer arrives");
+		if (wait[0].revents)
+			egress_watch_ready(p->watch);
+		if (!wait[1].revents)
+			continue;
+
+		struct frame got = next_frame(p, true);
+
+		/* But for the checksum, which was missing. */
+		memset(got.bytes + TRANSPORT + 6, 0, 2);
+		if (is_same(&got, f))
+			return true;
+	}
+}
+
+static bool reaches(struct place *p, uint8_t last)
+{
+	char peer[] = "10.6.6.0";
+
+	peer[7] = (char) ('0' + last);
+	return leaves(p, &(struct way){peer, IPPROTO_TCP, 4000, 443, SYN, false});
+}
+
+TEST(an_address_is_allowed_once_its_name_was_asked_for_and_told)
+{
+	static const char *const names[] = {"a.b tcp 443"};
+	struct frame question = about_name(7, 3000, 0, false);
+	struct frame answer = about_name(7, 3000, 5, true);
+	struct place p;
+
+	enter_with(&p, names, ARRAY_LEN(names));
+	CHECK(!reaches(&p, 5));
+	/* It was not asked: it passes, and tells nothing. */
+	CHECK(passes(&p, &answer, false));
+	CHECK(!reaches(&p, 5));
+	CHECK(passes(&p, &question, true));
+	CHECK(is_delivered(&p, &answer));
+	CHECK(reaches(&p, 5));
+	CHECK(!reaches(&p, 6));
+	CHECK(egress_watch_expire(p.watch) > 0);
+	leave(&p);
+}
+
+TEST(an_answer_to_another_question_opens_nothing)
+{
+	static const char *const names[] = {"a.b tcp 443"};
+	struct frame question = about_name(7, 3000, 0, false);
+	struct frame right = about_name(7, 3000, 5, true), wrong = about_name(8, 3000, 6, true);
+	struct frame again = about_name(7, 3000, 8, true);
+	struct place p;
+
+	enter_with(&p, names, ARRAY_LEN(names));
+	CHECK(passes(&p, &question, true));
+	CHECK(is_delivered(&p, &wrong));
+	CHECK(!reaches(&p, 6));
+	CHECK(is_delivered(&p, &right));
+	CHECK(reaches(&p, 5));
+	/* Each question has one answer. */
+	CHECK(is_delivered(&p, &again));
+	CHECK(!reaches(&p, 8));
 	leave(&p);
 }

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What is in a copy of a packet that the kernel gives. Private to host/egress. Distrusts: all of
+ * it. */
+struct packet {
+	uint8_t family; /* AF_INET, AF_INET6 */
+	uint8_t protocol;
+	uint8_t from[16], to[16];
+	uint16_t from_port, to_port; /* 0 if the protocol has none */
+	const uint8_t *data;         /* of a datagram of UDP; points into the packet */
+	size_t bytes;
+};
+
+/* A whole packet of IP, with no options and no extension headers; else false. */
+bool packet_read(const void *data, size_t bytes, struct packet *ret);
+
+/* "tcp 10.1.2.3:80" */
+#define PACKET_TEXT_BYTES 80
+void packet_describe(const struct packet *p, char *text);
+
+/* Makes the checksum of a datagram of UDP right: the kernel gives copies in which it has still to
+ * be made. @packet is one that packet_read() takes. */
+void packet_sum(uint8_t *packet, size_t bytes);
