@@ -104,3 +104,64 @@ names() {
 	kata delete --force c1
 	same interfaces "$BEFORE" "$(interfaces "$POD")"
 }
+
+@test "an interface that comes later is under the policy, and so is what leaves through it" {
+	allow '10.77.0.1 tcp 80'
+	serve_all
+	restricted c1 sleep 1000
+	link "$POD" late gw1
+	ip -n "$GATEWAY" addr add 10.78.0.1/24 dev gw1
+	ip -n "$POD" addr add 10.78.0.2/24 dev late
+	wait_for 60 has_address c1 10.78.0.2
+	refused TCP:10.78.0.1:80 'Connection refused'
+	[ "$(ask_from c1 TCP:10.77.0.1:80)" = answered ]
+	ip -n "$POD" link delete late
+	kata delete --force c1
+	same interfaces "$BEFORE" "$(interfaces "$POD")"
+}
+
+has_address() {
+	kata exec "$1" ip addr </dev/null 2>&1 | grep -qF "inet $2"
+}
+
+@test "after the server was killed its rules hold until it is cleaned up, and the next pod starts" {
+	local server
+	allow 'none'
+	serve_all
+	restricted c1 sleep 1000
+	refused TCP:10.77.0.1:80 'Connection refused'
+	server=$(jq .server.pid "$ROOT/c1/sandbox.json")
+	kill -9 "$server"
+	wait_for 60 gone "$server"
+	kata delete --force c1
+	same interfaces "$BEFORE" "$(interfaces "$POD")"
+	allow '10.77.0.1 tcp 80'
+	restricted c1 sleep 1000
+	[ "$(ask_from c1 TCP:10.77.0.1:80)" = answered ]
+	kata delete --force c1
+	same interfaces "$BEFORE" "$(interfaces "$POD")"
+}
+
+@test "an annotation sets the policy if it is allowed to, and a wrong line is refused by its words" {
+	local by='io.katacontainers.config.runtime.egress_allow'
+	allow '10.77.0.1 tcp 81'
+	serve_all
+	export POD by
+	local annotated='.annotations[$ENV.by] = "10.77.0.1 tcp 80;fd77::1"'
+	run ! kata --config "$CONFIG" create --bundle "$(bundle b1 "$IN_POD | $annotated" true)" c1
+	[[ $output == *"egress_allow"*"enable_annotations"* ]]
+	sed -i 's|^enable_annotations = .*|enable_annotations = ["egress_allow"]|' "$CONFIG"
+	grep -qF '["egress_allow"]' "$CONFIG"
+	kata --config "$CONFIG" run -d --bundle "$(bundle b2 "$IN_POD | $annotated" sleep 1000)" c1 </dev/null >"$WORK/c1.out" 2>&1
+	[ "$(ask_from c1 TCP:10.77.0.1:80)" = answered ]
+	refused TCP:10.77.0.1:81 'Connection refused'
+	kata delete --force c1
+	allow '10.77.0.1 http'
+	run ! kata --config "$CONFIG" create --bundle "$(bundle b3 "$IN_POD" true)" c1
+	[[ $output == *"egress_allow"*"'10.77.0.1 http'"*"none of tcp, udp"* ]]
+	allow 'a.example'
+	sed -i 's|^egress_resolvers = .*|egress_resolvers = []|' "$CONFIG"
+	run ! kata --config "$CONFIG" create --bundle "$(bundle b4 "$IN_POD" true)" c1
+	[[ $output == *"names need name servers"* ]]
+	same interfaces "$BEFORE" "$(interfaces "$POD")"
+}
