@@ -65,7 +65,7 @@ enum device_kind {
 	DEVICE_NODE,  /* any device; the key is its path, "/dev/vdb" */
 	DEVICE_NIC,   /* a network interface; the key is a PCI path */
 	DEVICE_VIRTIO, /* any virtio device whose driver is ready; the key is a PCI path */
-	DEVICE_MAC,   /* the same as DEVICE_NIC; the key is its hardware address as the kernel writes it */
+	DEVICE_MAC,    /* as DEVICE_NIC; the key is its hardware address as the kernel writes it */
 	DEVICE_KIND_MAX,
 };
 

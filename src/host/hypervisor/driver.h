@@ -11,8 +11,8 @@
  * have to write itself stands beside this file: console.h, ending.h, confine.h, kernel_params.h,
  * vsock.h, accel.c.
  *
- * struct hv_saved_ops - of a driver that can save a machine and go on from it: as hv_key(), hv_load(),
- * hv_save().
+ * struct hv_saved_ops - of a driver that can save a machine and go on from it: as hv_key(),
+ * hv_load(), hv_save().
  */
 struct hv_saved_ops {
 	int (*key)(struct hv *hv, char ret[HV_KEY_BYTES], struct err *e);

@@ -116,8 +116,9 @@ static int reach_agent(struct sandbox *sb, msec_t deadline, struct err *e)
 	return r;
 }
 
-/* What a machine must not have in common with others of its template: what its kernel draws from now
- * on, and the time at which that was saved. First of all, before anything of a user is there. */
+/* What a machine must not have in common with others of its template: what its kernel draws from
+ * now on, and the time at which that was saved. First of all, before anything of a user is there.
+ */
 static int renew(struct sandbox *sb, msec_t deadline, struct err *e)
 {
 	Grpc__ReseedRandomDevRequest seed = GRPC__RESEED_RANDOM_DEV_REQUEST__INIT;

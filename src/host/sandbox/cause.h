@@ -26,8 +26,8 @@ enum cause_rank { CAUSE_NONE, CAUSE_CONNECTION, CAUSE_FILE_SERVER, CAUSE_VMM };
 
 /* Loop's. */
 struct cause {
-	bool is_trial;           /* another machine will follow one that breaks: reports do not count */
-	bool trial_broke;        /* and there was one */
+	bool is_trial;           /* another machine follows one that breaks: no report counts */
+	bool trial_broke;        /* there was one */
 	bool is_known;           /* the sandbox is broken: no report is listened to any more */
 	struct err why;          /* once it is known */
 	enum cause_rank best;    /* of the reports so far */

@@ -45,8 +45,8 @@ static int attach(struct disks *all, struct disk *d, msec_t deadline, struct err
 
 	if (r < 0)
 		return r;
-	/* The VMM has a duplicate, and closes it when the guest has let go. Before the start another
-	 * machine may have to take its place. */
+	/* The VMM has a duplicate, and closes it when the guest has let go. A machine that has not
+	 * started may have to be replaced by another one, which needs it again. */
 	if (hv_state(all->hv) == HV_RUNNING)
 		d->fd = fd_close(d->fd);
 	d->is_attached = true;

@@ -4,8 +4,8 @@
 
 /* The machine: the steps of the jobs that make and end it. Private to host/sandbox. */
 
-/* Makes and starts the VMM and its helpers. @may_load: on trial, from a template if there is one for
- * this machine; if there is none the trial is over. */
+/* Makes and starts the VMM and its helpers. @may_load: on trial, from a template if there is one
+ * for this machine; if there is none the trial is over. */
 int machine_start(struct sandbox *sb, const struct sandbox_spec *spec, bool may_load,
 		  msec_t deadline, struct err *e);
 

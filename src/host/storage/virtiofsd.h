@@ -82,8 +82,8 @@ bool virtiofsd_appends(const struct virtiofsd *v);
 /* How many files it can have open, including each that the guest's kernel remembers; 0: unknown. */
 uint32_t virtiofsd_files_max(struct virtiofsd *v);
 
-/* What the two say of one that this process starts of @program (as in virtiofsd_spec). For a process
- * of one thread, because it tries whether it may raise its limit of open files. */
+/* What the two say of one that this process starts of @program (as in virtiofsd_spec). For a
+ * process of one thread, because it tries whether it may raise its limit of open files. */
 int virtiofsd_expect(const char *program, bool *ret_appends, uint32_t *ret_files_max,
 		     struct err *e);
 

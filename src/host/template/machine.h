@@ -7,7 +7,7 @@
 #include "host/hypervisor/hypervisor.h"
 #include "host/resources/resources.h"
 
-/* The machine that a configuration describes, as sandboxes start it and templates are made of it. */
+/* The machine that a configuration describes: sandboxes start it, templates are made of it. */
 
 /* Fills in what follows from the configuration. @most: how large it may become; NULL: it keeps its
  * size. Strings of @config are borrowed; what belongs to one start (id, user, agent_params, control

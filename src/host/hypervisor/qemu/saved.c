@@ -1,12 +1,12 @@
 /*
  * A machine is saved once, and others go on from there instead of booting.
  *
- *	saved	 QEMU stops the vCPUs and writes the state of its devices, by a migration to a file in
- *		 memory. The guest's memory is not in it, because it is a file of ours already
- *		 (x-ignore-shared)
- *	loads	 QEMU starts with the same arguments and -incoming. While it builds the machine, the
- *		 driver copies the saved memory into the file of the new machine's; then QEMU reads
- *		 the state, and what was attached is plugged in before the guest goes on
+ *	is saved  QEMU stops the vCPUs and writes the state of its devices, by a migration to a
+ *		  file in memory. The guest's memory is not in it, because it is a file of ours
+ *		  already (x-ignore-shared)
+ *	loads	  QEMU starts with the same arguments and -incoming. While it builds the machine,
+ *		  the driver copies the saved memory into the file of the new machine's; then QEMU
+ *		  reads the state, and what was attached is plugged in before the guest goes on
  *
  * The devices wait because the saved state knows none of them, and because vhost-user-fs cannot be
  * in one (QEMU 7.2: unmigratable). Their back ends are on the command line as usual, so that QEMU
