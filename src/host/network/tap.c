@@ -117,10 +117,9 @@ static int restrict_frames(struct network *n, const struct egress_link *l, struc
 	return r;
 }
 
-/* What was made at the interface. */
+/* What was made at the interface, but for a limit. */
 static void release_link(struct network *n, int link, int tap)
 {
-	limit_remove(n, link);
 	if (!n->egress) {
 		mirror_remove(n, link);
 		return;
@@ -139,17 +138,22 @@ static int set_up(struct network *n, const struct network_link *link, const stru
 		.link_name = link->name,
 	};
 	int r = keep_silent(n, tap->index, e);
+	bool is_joined = false; /* else what is at the interface may be another tap's */
 
 	/* Nothing may pass to the host's kernel before the rules are there. */
-	if (r == 0 && n->egress)
+	if (r == 0 && n->egress) {
 		r = restrict_frames(n, &l, e);
+		is_joined = r == 0;
+	}
 	if (r == 0)
 		r = bring_up(n, tap, e);
-	if (r == 0 && !n->egress)
+	if (r == 0 && !n->egress) {
 		r = err_wrap(e, redirect(n, &l, e), "redirect its frames");
+		is_joined = r == 0;
+	}
 	if (r == 0)
 		r = limit(n, link, tap, rates, e);
-	if (r < 0)
+	if (r < 0 && is_joined)
 		release_link(n, link->index, tap->index);
 	return err_wrap(e, r, "set up a tap");
 }
@@ -191,6 +195,7 @@ void network_tap_close(struct network *n, int link, struct network_tap *tap)
 	/* First, because without its rules it would speak to the host's kernel. */
 	remove_tap(n, tap->index);
 	release_link(n, link, tap->index);
+	limit_remove(n, link);
 	tap->fd = fd_close(tap->fd);
 	tap->index = 0;
 }

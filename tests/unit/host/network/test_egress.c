@@ -25,6 +25,8 @@
 #define FRAME_MAX  2048
 #define TIMEOUT_MS 60000
 
+static const struct network_rates no_limits;
+
 struct frame {
 	uint8_t bytes[FRAME_MAX];
 	size_t n;
@@ -121,7 +123,7 @@ static void open_tap(struct place *p)
 	for (size_t i = 0; i < p->f.n_links; i++)
 		if (strcmp(p->f.links[i].name, "eth0") == 0) {
 			p->link = p->f.links[i].index;
-			if (network_tap_open(p->n, &p->f.links[i], &p->tap, &e) < 0)
+			if (network_tap_open(p->n, &p->f.links[i], &no_limits, &p->tap, &e) < 0)
 				test_fail(__FILE__, __LINE__, "%s", e.text);
 		}
 	CHECK(p->tap.fd >= 0);
@@ -671,7 +673,8 @@ TEST(a_namespace_has_one_policy_and_an_interface_one_machine)
 	CHECK_EQ(network_restrict(other, policy, NULL), -EEXIST);
 	for (size_t i = 0; i < p.f.n_links; i++)
 		if (p.f.links[i].index == p.link)
-			CHECK_EQ(network_tap_open(other, &p.f.links[i], &second, NULL), -EEXIST);
+			CHECK_EQ(network_tap_open(other, &p.f.links[i], &no_limits, &second, NULL),
+				 -EEXIST);
 	/* What was refused has changed nothing. */
 	CHECK(leaves(&p, &(struct way){"10.1.2.3", IPPROTO_TCP, 4000, 443, SYN, false}));
 	network_close(other);
