@@ -469,7 +469,8 @@ TEST(a_disk_has_an_address_by_the_bus_that_it_is_on)
 	s.choice.has_plug_bus = false;
 	s.choice.machine = qemu_machine_find(s.choice.arch, "microvm", NULL);
 	CHECK_EQ(build(&s, NULL), 0);
-	disk_is_at(&s, "a", DEVICE_AT_SERIAL, "a", "\"serial\":\"a\",\"werror\":\"report\",\"rerror\":\"report\"}");
+	disk_is_at(&s, "a", DEVICE_AT_SERIAL, "a",
+		   "\"serial\":\"a\",\"werror\":\"report\",\"rerror\":\"report\"}");
 	scene_close(&s);
 }
 #endif
