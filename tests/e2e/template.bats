@@ -148,7 +148,7 @@ confinement_of() {
 	local pid
 	pid=$(vmm_of "$1")
 	grep -E '^(Cap|NoNewPrivs|Seccomp|NSpid|Groups)' "/proc/$pid/status" | sed -E 's/[0-9]{7,}/N/g; s/^NSpid.*\t/NSpid /'
-	ls -A "/proc/$pid/root" | sort
+	find "/proc/$pid/root/" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort
 	for ns in user pid mnt net ipc uts cgroup; do
 		[ "$(readlink "/proc/$pid/ns/$ns")" != "$(readlink "/proc/self/ns/$ns")" ] && echo "own $ns"
 	done
@@ -179,8 +179,10 @@ confinement_of() {
 
 # not_used PATTERN: the next machine would boot.
 not_used() {
-	run -1 kata factory status
-	echo "$output" | grep '^no template: ' | grep -- "$1"
+	local rc=0
+	kata factory status >"$WORK/status" || rc=$?
+	[ "$rc" -eq 1 ]
+	grep '^no template: ' "$WORK/status" | grep -- "$1"
 }
 
 @test "a template that is not as its maker left it costs a boot and a line" {

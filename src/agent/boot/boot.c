@@ -161,15 +161,14 @@ static bool on_vsock(void *arg, int fd)
 /* For a machine from which others go on: what the first request would have to load. */
 static void preload(struct boot *b)
 {
-	char *rest = b->options.preload, *name;
+	char *save = NULL;
 
-	while (*rest && (name = strsep(&rest, ","))) {
+	for (char *name = strtok_r(b->options.preload, ",", &save); name;
+	     name = strtok_r(NULL, ",", &save)) {
 		struct err e = {0};
 
 		if (module_load_if_any(b->devices, name, &e) < 0)
 			log_err(LOG_WARN, &e, "ignoring");
-		if (!rest)
-			return;
 	}
 }
 

@@ -15,9 +15,9 @@ struct boot_options {
 	uint32_t hotplug_timeout_ms;
 	bool privileged_host; /* the host's vsock port is below 1024; other peers are refused */
 	uint32_t pipe_bytes;  /* of the pipes of containers; 0: PROCESS_PIPE_BYTES */
-	uint32_t shared_files_max; /* that the file server can have open, or 0 */
+	uint32_t shared_files_max;     /* that the file server can have open, or 0 */
 	char preload[OPTION_TEXT_MAX]; /* modules to load before anything is asked for */
-	bool server_appends;       /* the file server appends every write to an O_APPEND file */
+	bool server_appends;           /* the file server appends every write to an O_APPEND file */
 };
 
 extern const struct boot_options boot_options_default;

@@ -59,11 +59,11 @@ int module_load_if_any(struct devices *d, const char *name, struct err *e);
 int module_load_virtio(struct devices *d, struct err *e);
 
 enum device_kind {
-	DEVICE_PORT,  /* a virtio-serial port; the key is its name */
-	DEVICE_BLOCK, /* a disk; the key is a PCI path: "02/03.1", slots from the root bus */
-	DEVICE_DISK,  /* a disk; the key is its serial number */
-	DEVICE_NODE,  /* any device; the key is its path, "/dev/vdb" */
-	DEVICE_NIC,   /* a network interface; the key is a PCI path */
+	DEVICE_PORT,   /* a virtio-serial port; the key is its name */
+	DEVICE_BLOCK,  /* a disk; the key is a PCI path: "02/03.1", slots from the root bus */
+	DEVICE_DISK,   /* a disk; the key is its serial number */
+	DEVICE_NODE,   /* any device; the key is its path, "/dev/vdb" */
+	DEVICE_NIC,    /* a network interface; the key is a PCI path */
 	DEVICE_VIRTIO, /* any virtio device whose driver is ready; the key is a PCI path */
 	DEVICE_MAC,    /* as DEVICE_NIC; the key is its hardware address as the kernel writes it */
 	DEVICE_KIND_MAX,

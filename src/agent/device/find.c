@@ -273,8 +273,9 @@ int device_find(struct devices *d, enum device_kind kind, const char *key,
 		char ret[DEVICE_PATH_MAX], struct err *e)
 {
 	static int (*const finders[])(struct devices *, const char *, char[DEVICE_PATH_MAX]) = {
-		[DEVICE_PORT] = find_port, [DEVICE_BLOCK] = find_block, [DEVICE_DISK] = find_disk,
-		[DEVICE_NODE] = find_node, [DEVICE_NIC] = find_nic,     [DEVICE_MAC] = find_mac,
+		[DEVICE_PORT] = find_port,     [DEVICE_BLOCK] = find_block,
+		[DEVICE_DISK] = find_disk,     [DEVICE_NODE] = find_node,
+		[DEVICE_NIC] = find_nic,       [DEVICE_MAC] = find_mac,
 		[DEVICE_VIRTIO] = find_virtio,
 	};
 	TABLE_COVERS(finders, DEVICE_KIND_MAX);

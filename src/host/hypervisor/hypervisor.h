@@ -251,9 +251,9 @@ int hv_vcpu_threads(struct hv *hv, msec_t deadline, pid_t *ret, size_t max, size
  * before their start as usual, and comes into the guest as if it had been plugged in while it ran.
  */
 struct hv_saved {
-	int memory_fd;        /* its memory, as large as the machine's; mostly holes */
-	uint64_t data_bytes;  /* how much of it is no hole */
-	int state_fd;         /* the rest, in the hypervisor's own format, from its beginning */
+	int memory_fd;       /* its memory, as large as the machine's; mostly holes */
+	uint64_t data_bytes; /* how much of it is no hole */
+	int state_fd;        /* the rest, in the hypervisor's own format, from its beginning */
 };
 
 /* The name of what makes two machines the same: one can go on from what the other has saved only if

@@ -284,8 +284,8 @@ int boot(struct sandbox *sb, const struct sandbox_spec *spec, const struct guest
 	if (r == 0)
 		r = check_holder(sb, first, e);
 	if (r == 0)
-		r = interfaces_tell(
-			sb, sb->machine.worker,
-			clock_deadline(sb->machine.config->agent.reconnect_timeout_ms), e);
+		r = interfaces_tell(sb, sb->machine.worker,
+				    clock_deadline(sb->machine.config->agent.reconnect_timeout_ms),
+				    e);
 	return r < 0 ? explain(sb, r, e) : 0;
 }

@@ -117,20 +117,20 @@ struct machine {
 	struct worker *sizer;  /* runs those about its size */
 	struct config *config;
 	struct share *share;
-	struct hv *hv;                /* made and freed on the loop */
-	bool from_template;           /* it goes on from one, and did not boot */
+	struct hv *hv;                  /* made and freed on the loop */
+	bool from_template;             /* it goes on from one, and did not boot */
 	struct device_address share_at; /* where the guest finds the share */
-	struct virtiofsd *virtiofsd;  /* made and freed on the loop */
-	struct disks disks;           /* containers' jobs change it beside each other */
-	struct interfaces interfaces; /* the same */
-	struct volume_shm shm;        /* the pod's /dev/shm, when a container holds the pod */
-	int vmm_user_fd;              /* holds the claim on the VMM's user; or -1 */
-	bool may_grow;                /* its size follows its containers' limits */
-	struct host_cgroup *cgroup;   /* NULL: where the caller is; freed on the loop */
-	struct host_cgroup *overhead; /* where this process is instead; NULL: in cgroup */
-	uint64_t cpu_period_us;       /* of the quota of cgroup */
-	bool has_cpu_quota;           /* cgroup has begun with one */
-	bool booted;                  /* the guest has made its sandbox */
+	struct virtiofsd *virtiofsd;    /* made and freed on the loop */
+	struct disks disks;             /* containers' jobs change it beside each other */
+	struct interfaces interfaces;   /* the same */
+	struct volume_shm shm;          /* the pod's /dev/shm, when a container holds the pod */
+	int vmm_user_fd;                /* holds the claim on the VMM's user; or -1 */
+	bool may_grow;                  /* its size follows its containers' limits */
+	struct host_cgroup *cgroup;     /* NULL: where the caller is; freed on the loop */
+	struct host_cgroup *overhead;   /* where this process is instead; NULL: in cgroup */
+	uint64_t cpu_period_us;         /* of the quota of cgroup */
+	bool has_cpu_quota;             /* cgroup has begun with one */
+	bool booted;                    /* the guest has made its sandbox */
 };
 
 /* The agent in the guest. Loop's; jobs ask it with guest_ask(), and read what it can once READY. */

@@ -139,8 +139,7 @@ static uint64_t expected_nofile(void)
 	return VIRTIOFSD_NOFILE;
 }
 
-int virtiofsd_expect(const char *program, bool *ret_appends, uint32_t *ret_files_max,
-		     struct err *e)
+int virtiofsd_expect(const char *program, bool *ret_appends, uint32_t *ret_files_max, struct err *e)
 {
 	auto_free char *found = virtiofsd_find(program, e);
 	enum virtiofsd_flavour flavour;

@@ -100,7 +100,7 @@ TEST(no_more_than_the_beginning_is_copied)
 
 TEST(a_file_that_cannot_be_written_is_an_error)
 {
-	auto_close int from = file(), to = file();
+	auto_close int from = file();
 	uint64_t data = 7;
 
 	put(from, 1, 'a');

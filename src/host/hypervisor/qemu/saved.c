@@ -213,9 +213,8 @@ static int plug_all(struct qemu *q, msec_t deadline, struct err *e)
 	size_t i;
 	int r = 0;
 
-	json_array_foreach (q->saved.plugs, i, device)
-		if (r == 0)
-			r = qmp_call(q->qmp, "device_add", json_incref(device), deadline, NULL, e);
+	json_array_foreach(q->saved.plugs, i, device) if (r == 0) r =
+		qmp_call(q->qmp, "device_add", json_incref(device), deadline, NULL, e);
 	return r;
 }
 

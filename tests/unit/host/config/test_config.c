@@ -616,7 +616,7 @@ TEST(a_section_knows_the_keys_of_its_own_driver)
 TEST(only_one_file_has_keys_that_are_not_honoured)
 {
 	static const struct key_table *const honoured[] = {
-		&keys_machine, &keys_processor, &keys_share, &keys_disks,  &keys_device,
+		&keys_machine, &keys_processor, &keys_share, &keys_disks, &keys_device,
 		&keys_pod,     &keys_factory,   &keys_qemu,  &keys_agent, &keys_runtime};
 
 	for (struct key_place p = key_first(FOR_ALL); p.key; p = key_next(p)) {

@@ -503,9 +503,9 @@ TEST(qemu_runs_as_the_user_it_is_told)
 #define OBEY                                                                                         \
 	"printf '{\"QMP\":{\"version\":{\"qemu\":{\"micro\":1,\"minor\":2,\"major\":8}}}}\\n' >&3\n" \
 	"while read -r line <&3; do\n"                                                               \
-	"  id=${line#*'\"id\":'}; id=${id%%[,\\}]*}\n"                                              \
-	"  name=${line#*'\"execute\":\"'}; echo \"${name%%\\\"*}\" >&4\n"                               \
-	"  printf '{\"return\":{\"status\":\"completed\"},\"id\":%s}\\n' $id >&3\n"                     \
+	"  id=${line#*'\"id\":'}; id=${id%%[,\\}]*}\n"                                               \
+	"  name=${line#*'\"execute\":\"'}; echo \"${name%%\\\"*}\" >&4\n"                            \
+	"  printf '{\"return\":{\"status\":\"completed\"},\"id\":%s}\\n' $id >&3\n"                  \
 	"done\n"
 
 static struct hv_saved saved_machine(uint64_t memory_bytes)
@@ -571,8 +571,8 @@ TEST(a_machine_into_which_nothing_can_be_plugged_has_no_key)
 TEST(a_machine_that_loads_is_filled_and_then_gets_its_devices)
 {
 	static const char *const order[] = {"qmp_capabilities", "migrate-set-capabilities",
-					    "migrate-incoming", "query-migrate", "device_add",
-					    "cont"};
+					    "migrate-incoming", "query-migrate",
+					    "device_add",       "cont"};
 	struct hv_saved saved = saved_machine(128 << 20);
 	struct device disk = {.kind = DEVICE_DISK, .id = "d", .disk = {.readonly = true}};
 	struct device_address at;
