@@ -75,6 +75,8 @@ def write_page(path: pathlib.Path, rows: dict[str, dict[str, Any]], rounds: int,
         "PID 1 on the serial console; with the firmware that QEMU takes by itself, and with the one that the runtime prefers.",
         "- *run true*: from the start of the command to its end, everything included: the virtual machine, the "
         "container, and the removal of both.",
+        "- *run true from a template*: the same with a machine that goes on from a template (`kata-runtime factory init`, which "
+        "is not in it).",
         "- *host CPU*: user and system time of `kata-runtime` and the sandbox server together, from their first instruction "
         "to their last; QEMU and virtiofsd are not in it. Beside it is the process of `runc run`, without what it starts.",
         "- *exec*: from the start of the command to its end, five in a row in each round, in turn with runc's. The first "
