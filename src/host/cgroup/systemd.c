@@ -448,8 +448,8 @@ int systemd_unit_set(const char *unit, const struct unit_property *list, size_t 
 	return r;
 }
 
-/* Calls a method that takes the name of a unit, and perhaps a mode. Returns -ENOENT when there is no
- * such unit. */
+/* Calls a method that takes the name of a unit, and perhaps a mode. Returns -ENOENT when there is
+ * no such unit. */
 static int call_about(const char *member, const char *unit, const char *mode, msec_t deadline,
 		      struct err *e)
 {

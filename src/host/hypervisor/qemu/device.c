@@ -137,9 +137,9 @@ static json_t *raw_file(const char *name, const struct device_disk *disk, int se
 	char file[32];
 
 	(void) snprintf(file, sizeof file, "/dev/fdset/%d", set);
-	return json_pack("{s:s,s:s,s:b,s:s,s:{s:b},s:{s:s,s:s,s:s,s:s}}", "driver", "raw",
-			 "node-name", name, "read-only", disk->readonly, "discard", "unmap",
-			 "cache", "direct", disk->direct, "file", "driver",
+	return json_pack("{s:s,s:s,s:b,s:{s:b},s:s,s:{s:s,s:s,s:s,s:s}}", "driver", "raw",
+			 "node-name", name, "read-only", disk->readonly, "cache", "direct",
+			 disk->direct, "discard", "unmap", "file", "driver",
 			 is_device ? "host_device" : "file", "filename", file, "locking", "off",
 			 "discard", "unmap");
 }
@@ -166,10 +166,10 @@ static json_t *block_bytes(int fd)
 static json_t *disk_front_end(const struct device *d, const char *name, const struct place *at,
 			      int fd)
 {
-	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s*,s:s*,s:o*,s:o*}", "id", name, "drive", name,
-			 "serial", d->id, "werror", "report", "rerror", "report", "bus", at->bus,
-			 "addr", at->bus ? at->slot : NULL, "logical_block_size", sector_bytes(fd),
-			 "physical_block_size", block_bytes(fd));
+	return json_pack("{s:s,s:s,s:s,s:s*,s:s*,s:s,s:s,s:o*,s:o*}", "id", name, "drive", name,
+			 "serial", d->id, "bus", at->bus, "addr", at->bus ? at->slot : NULL,
+			 "werror", "report", "rerror", "report", "logical_block_size",
+			 sector_bytes(fd), "physical_block_size", block_bytes(fd));
 }
 
 /* *@ret_set: where QEMU has the disk's file. */
