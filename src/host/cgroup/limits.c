@@ -203,13 +203,15 @@ static void tell_systemd(const struct host_cgroup *g, const struct host_limits *
 	if (l->memory_bytes)
 		list[n++] =
 			(struct unit_property){v2 ? "MemoryMax" : "MemoryLimit", l->memory_bytes};
-	if (l->cpu_quota_us && l->cpu_period_us)
+	/* systemd knows a quota by the second. */
+	if (l->cpu_quota_us && l->cpu_period_us) {
 		list[n++] = (struct unit_property){"CPUQuotaPeriodUSec", l->cpu_period_us};
-	if (l->cpu_quota_us == HOST_UNLIMITED)
-		list[n++] = (struct unit_property){"CPUQuotaPerSecUSec", HOST_UNLIMITED};
-	else if (l->cpu_quota_us)
-		list[n++] = (struct unit_property){
-			"CPUQuotaPerSecUSec", l->cpu_quota_us * US_PER_SECOND / l->cpu_period_us};
+		list[n++] = (struct unit_property){"CPUQuotaPerSecUSec",
+						   l->cpu_quota_us == HOST_UNLIMITED
+							   ? HOST_UNLIMITED
+							   : l->cpu_quota_us * US_PER_SECOND /
+								     l->cpu_period_us};
+	}
 	if (l->cpu_shares)
 		list[n++] = (struct unit_property){v2 ? "CPUWeight" : "CPUShares",
 						   v2 ? weight_of(l->cpu_shares)
