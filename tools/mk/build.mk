@@ -63,7 +63,7 @@ docs: $(B)/print-configuration-manual
 $(B)/print-configuration-manual: tools/print-configuration-manual.c $(B)/libkata.a
 	$(call say,LD,$@)$(CC) $(CPPFLAGS) $(HOST_CFLAGS) $(HOST_LDFLAGS) $^ $(HOST_LIBS) -o $@
 
-## make kernel          the lean guest kernel out of Debian's sources; make KERNEL_PACKAGE=kata-linux takes it
+## make kernel          the lean guest kernel out of Debian's sources (half an hour); the next `make` takes it
 .PHONY: kernel
 kernel:
 	tools/install-deps --kernel
