@@ -5,7 +5,7 @@
 
 # bats file_tags=host
 
-load lib/common
+load ../e2e/lib/common
 
 setup() {
 	grep -qx kata-linux "$TREE/build/kernel-package" || {
