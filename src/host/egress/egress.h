@@ -18,18 +18,18 @@
  *	                                                    remembered, and may be answered
  *
  * The redirection that is used without a policy (tc's mirred) is not used with one, because the
- * kernel asks tc before nf_tables and does not ask nf_tables about what tc has redirected. The rules
- * are stateful without the kernel's connection tracking, which comes after this hook.
+ * kernel asks tc before nf_tables and does not ask nf_tables about what tc has redirected. The
+ * rules are stateful without the kernel's connection tracking, which comes after this hook.
  *
  * Whatever is no plain packet of IPv4 or IPv6 to an allowed place stays: other protocols of
- * Ethernet, VLANs, IP options, extension headers, pieces of fragmented packets. Of what a link needs
- * only ARP and neighbour discovery pass.
+ * Ethernet, VLANs, IP options, extension headers, pieces of fragmented packets. Of what a link
+ * needs only ARP and neighbour discovery pass.
  *
  * The rules are not tied to the life of the server: if that is killed, they hold until whoever
  * cleans up removes them, so that there is no moment without them.
  *
- * Threads: any, one at a time for each struct egress. Distrusts: the words of a policy, which may be
- * an annotation of a pod's; whatever passes.
+ * Threads: any, one at a time for each struct egress. Distrusts: the words of a policy, which may
+ * be an annotation of a pod's; whatever passes.
  */
 
 /* Most lines of a policy. */
@@ -40,7 +40,8 @@ struct egress_policy;
 /**
  * egress_policy_read() - understand the words of a policy
  * @lines:	@n of "WHERE [PROTOCOL [PORT[-PORT]]]": WHERE is an address or a prefix of IPv4 or
- *		IPv6, or a name, or "*.NAME" for all names below one; PROTOCOL is tcp, udp, sctp or icmp; or "none" as the only line
+ *		IPv6, a name, or "*.NAME" for all names below one; PROTOCOL is tcp, udp, sctp or
+ *		icmp; or "none" as the only line
  * @ret:	NULL if there are no lines, which is no policy: everything may leave
  *
  * Returns 0, -EINVAL (the sentence has the line), -E2BIG or -ENOMEM.
@@ -51,8 +52,8 @@ int egress_policy_read(const char *const *lines, size_t n, struct egress_policy 
 /* Whether there are names in it, which need a name server. */
 bool egress_policy_has_names(const struct egress_policy *p);
 
-/* Adds a name server, whose answers tell the addresses of the policy's names. It may be asked. Returns
- * 0, -EINVAL or -E2BIG. */
+/* Adds a name server, whose answers tell the addresses of the policy's names. It may be asked.
+ * Returns 0, -EINVAL or -E2BIG. */
 int egress_policy_resolver(struct egress_policy *p, const char *address, struct err *e);
 
 /* Accepts NULL. */
@@ -110,8 +111,8 @@ void egress_watch_close(struct egress_watch *w);
 int egress_watch_fd(const struct egress_watch *w);
 void egress_watch_ready(struct egress_watch *w);
 
-/* Forgets addresses whose time is over. Returns when that is to be called again; 0: nothing is to be
- * forgotten. */
+/* Forgets addresses whose time is over. Returns when that is to be called again; 0: nothing is to
+ * be forgotten. */
 msec_t egress_watch_expire(struct egress_watch *w);
 
 int egress_watch_refused(struct egress_watch *w, uint64_t *ret, struct err *e);

@@ -92,8 +92,8 @@ static void refuse_headers(struct nft_batch *b, const struct ip_family *f)
 	}
 }
 
-/* Only the first piece of a packet has the ports. With IPv6 it is the header of a fragment, which no
- * rule with ports is for. */
+/* Only the first piece of a packet has the ports. With IPv6 it is the header of a fragment, which
+ * no rule with ports is for. */
 static void refuse_pieces(struct nft_batch *b, const struct ip_family *f)
 {
 	static const uint8_t offset[] = {0x1f, 0xff}, none[] = {0, 0};
@@ -106,7 +106,7 @@ static void refuse_pieces(struct nft_batch *b, const struct ip_family *f)
 	go_to(b, &rule, CHAIN_REFUSE);
 }
 
-/* The guest's kernel tells by itself which groups it is in. Nobody needs to know that it may not. */
+/* The kernel of the guest tells by itself which groups it is in: nobody needs to know of that. */
 static void drop_group_talk(struct nft_batch *b)
 {
 	static const uint8_t all_routers[16] = {0xff, 0x02, [15] = 0x16};

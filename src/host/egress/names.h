@@ -48,7 +48,7 @@ void names_ask(struct names *n, const struct packet *p);
 void names_answer(struct names *n, const struct packet *p, msec_t now, names_change_fn change,
 		  void *arg);
 
-/* Calls @change for what is not allowed any more. Returns when to call again; 0: nothing is left. */
+/* Calls @change for what is not allowed any more. Returns when to call again; 0: never. */
 msec_t names_expire(struct names *n, msec_t now, names_change_fn change, void *arg);
 
 /* The name as whose address the guest has got this one, allowed or not; or NULL. */

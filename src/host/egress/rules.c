@@ -48,8 +48,8 @@ const struct ip_family ip_families[2] = {
 	},
 };
 
-/* The kernel takes a VLAN's tag off before it looks at the protocol, so the frame is looked at, too:
- * there the tag is to be seen. */
+/* The kernel takes a VLAN's tag off before it looks at the protocol, so the frame is looked at,
+ * too: there the tag is to be seen. */
 void rule_family(struct nft_rule *rule, const struct ip_family *f)
 {
 	const uint16_t type = htons(f->ethertype);

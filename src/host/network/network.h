@@ -171,8 +171,8 @@ int network_restrict(struct network *n, const struct egress_policy *policy, stru
 
 struct egress_watch;
 
-/* What is refused is heard, see egress_watch_open(). After network_restrict(); *@ret is to be closed
- * before @n. */
+/* What is refused is heard, see egress_watch_open(). After network_restrict(); *@ret is to be
+ * closed before @n. */
 int network_watch_egress(struct network *n, const struct egress_policy *policy,
 			 struct egress_watch **ret, struct err *e);
 

@@ -1,7 +1,7 @@
 /*
  * Frames that a guest could send, written to a real tap under a policy, and what comes out of the
- * interface of them: the rules by which the kernel goes, without a guest whose kernel would not send
- * most of these frames.
+ * interface of them: the rules by which the kernel goes, without a guest whose kernel would not
+ * send most of these frames.
  */
 #include <arpa/inet.h>
 #include <errno.h>
