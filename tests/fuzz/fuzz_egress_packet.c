@@ -5,15 +5,20 @@
 
 #include "host/egress/capture.h"
 #include "host/egress/packet.h"
+#include "host/egress/refusal.h"
 
 static void look(void *arg, const struct capture *c)
 {
 	char text[PACKET_TEXT_BYTES];
+	uint8_t out[REFUSAL_BYTES];
 	struct packet p;
 
 	(void) arg;
-	if (packet_read(c->packet, c->bytes, &p))
-		packet_describe(&p, text);
+	if (!packet_read(c->packet, c->bytes, &p))
+		return;
+	packet_describe(&p, text);
+	if (refusal_write(c->packet, c->bytes, &p, out) > sizeof out)
+		abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);

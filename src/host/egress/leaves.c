@@ -8,9 +8,9 @@
 #include "base/array.h"
 #include "host/egress/table.h"
 
-/* What a server hears of what is refused, however much that is. */
-#define LOGGED_PER_SECOND 5
-#define LOGGED_AT_ONCE    20
+/* How many refusals the server hears of, and answers, however many there are. */
+#define TOLD_PER_SECOND 200
+#define TOLD_AT_ONCE    400
 /* How long an answer is waited for. */
 #define QUESTION_MS 30000
 
@@ -326,22 +326,16 @@ static void write_family(struct nft_batch *b, const struct ip_family *f,
 static void write_refusal(struct nft_batch *b)
 {
 	struct nft_rule rule;
-	const uint8_t tcp = IPPROTO_TCP;
 
 	nft_rule_begin(&rule, TABLE, CHAIN_REFUSE);
 	nft_count(&rule, COUNTER);
 	nft_rule_end(&rule, b);
 	nft_rule_begin(&rule, TABLE, CHAIN_REFUSE);
-	nft_limit(&rule, LOGGED_PER_SECOND, LOGGED_AT_ONCE);
+	nft_limit(&rule, TOLD_PER_SECOND, TOLD_AT_ONCE);
 	nft_log(&rule, EGRESS_LOG_GROUP, EGRESS_LOG_REFUSED);
 	nft_rule_end(&rule, b);
 	nft_rule_begin(&rule, TABLE, CHAIN_REFUSE);
-	nft_meta(&rule, NFT_META_L4PROTO, 0);
-	nft_compare(&rule, 0, NFT_CMP_EQ, &tcp, 1);
-	nft_reject(&rule, NFT_REJECT_TCP_RST, 0);
-	nft_rule_end(&rule, b);
-	nft_rule_begin(&rule, TABLE, CHAIN_REFUSE);
-	nft_reject(&rule, NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_ADMIN_PROHIBITED);
+	nft_verdict(&rule, NF_DROP, NULL);
 	nft_rule_end(&rule, b);
 }
 

@@ -271,15 +271,6 @@ void nft_verdict(struct nft_rule *rule, int code, const char *chain)
 	end_word(rule, p);
 }
 
-void nft_reject(struct nft_rule *rule, uint32_t type, uint8_t code)
-{
-	struct place p = begin_word(rule, "reject");
-
-	nft_put_be32(&rule->q, NFTA_REJECT_TYPE, type);
-	nl_put(&rule->q, NFTA_REJECT_ICMP_CODE, &code, sizeof code);
-	end_word(rule, p);
-}
-
 void nft_forward(struct nft_rule *rule, int link)
 {
 	const uint32_t index = (uint32_t) link;

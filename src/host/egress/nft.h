@@ -80,7 +80,5 @@ void nft_log(struct nft_rule *rule, uint16_t group, const char *prefix);
 void nft_count(struct nft_rule *rule, const char *counter);
 /* @code: NF_DROP, NFT_RETURN, or with a chain NFT_JUMP, NFT_GOTO */
 void nft_verdict(struct nft_rule *rule, int code, const char *chain);
-/* @type: NFT_REJECT_* */
-void nft_reject(struct nft_rule *rule, uint32_t type, uint8_t code);
 /* Out of interface @link. */
 void nft_forward(struct nft_rule *rule, int link);

@@ -100,11 +100,25 @@ void packet_describe(const struct packet *p, char *text)
 		(void) snprintf(text, PACKET_TEXT_BYTES, "%s %s", name, address);
 }
 
-static uint32_t add(uint32_t sum, const uint8_t *data, size_t bytes)
+void packet_put16(uint8_t *at, uint16_t value)
+{
+	at[0] = (uint8_t) (value >> 8);
+	at[1] = (uint8_t) value;
+}
+
+uint32_t packet_add(uint32_t sum, const uint8_t *data, size_t bytes)
 {
 	for (size_t i = 0; i < bytes; i++)
 		sum += i % 2 ? data[i] : (uint32_t) data[i] << 8;
 	return sum;
+}
+
+uint16_t packet_sum_of(uint32_t sum, const uint8_t *data, size_t bytes)
+{
+	sum = packet_add(sum, data, bytes);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t) ~sum;
 }
 
 /* RFC 768; with IPv6 RFC 8200, 8.1. */
@@ -119,14 +133,10 @@ void packet_sum(uint8_t *packet, size_t bytes)
 	uint8_t *head = packet + (p.family == AF_INET ? HEADER4_BYTES : HEADER6_BYTES);
 	uint32_t sum = IPPROTO_UDP + (uint32_t) (p.bytes + UDP_BYTES);
 
-	head[6] = head[7] = 0;
-	sum = add(sum, p.from, address);
-	sum = add(sum, p.to, address);
-	sum = add(sum, head, UDP_BYTES);
-	sum = add(sum, p.data, p.bytes);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	sum = sum == 0xffff ? sum : ~sum & 0xffff; /* 0 says that there is none */
-	head[6] = (uint8_t) (sum >> 8);
-	head[7] = (uint8_t) sum;
+	packet_put16(head + 6, 0);
+	sum = packet_add(packet_add(sum, p.from, address), p.to, address);
+
+	uint16_t got = packet_sum_of(packet_add(sum, head, UDP_BYTES), p.data, p.bytes);
+
+	packet_put16(head + 6, got ? got : 0xffff); /* 0 says that there is none */
 }

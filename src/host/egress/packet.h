@@ -25,3 +25,11 @@ void packet_describe(const struct packet *p, char *text);
 /* Makes the checksum of a datagram of UDP right: the kernel gives copies in which it has still to
  * be made. @packet is one that packet_read() takes. */
 void packet_sum(uint8_t *packet, size_t bytes);
+
+/* ---- Parts of packets ---- */
+
+void packet_put16(uint8_t *at, uint16_t value);
+
+/* The internet checksum (RFC 1071): adds bytes to a sum; closes it with these bytes. */
+uint32_t packet_add(uint32_t sum, const uint8_t *data, size_t bytes);
+uint16_t packet_sum_of(uint32_t sum, const uint8_t *data, size_t bytes);

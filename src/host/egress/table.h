@@ -11,7 +11,7 @@
  *	  tap7:  ingress of a tap		jump leaves, forward to the interface
  *	  link2: ingress of an interface	jump arrives, forward to the tap
  *	  leaves, leaves4, leaves6, arp		return: allowed; else
- *	  refuse				count, log, answer
+ *	  refuse				count, tell the server, drop
  *	  arrives				remembers who began to speak: sets in4, in6, ...
  */
 #define TABLE         "kata_egress"

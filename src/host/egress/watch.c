@@ -1,8 +1,8 @@
 /*
- * The server's part while a machine runs: it hears what was refused, and holds the answers of name
- * servers until the addresses in them are allowed. The kernel does not pass these answers on, but
- * gives them to the server alone, which gives them to the guest: else the guest would connect to an
- * address before the rules know it.
+ * The server's part while a machine runs: it hears what was refused and tells the guest, and holds
+ * the answers of name servers until the addresses in them are allowed. The kernel does not pass
+ * these answers on, but gives them to the server alone, which gives them to the guest: else the
+ * guest would connect to an address before the rules know it.
  */
 #include "host/egress/watch.h"
 
@@ -15,10 +15,13 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "host/egress/refusal.h"
 #include "host/egress/table.h"
 
 /* Most places whose refusal is remembered, not to log it again; then it begins anew. */
 #define TOLD_MAX 256
+/* Most lines of the log in a second. */
+#define LINES_PER_SECOND 5
 /* Most messages that are read before the loop does something else. */
 #define READS_MAX    64
 #define ANSWER_BYTES 131072
@@ -37,6 +40,8 @@ struct egress_watch {
 	struct nft_batch batch;
 	struct told told[TOLD_MAX];
 	size_t n_told;
+	msec_t second; /* when the lines of the log began to be counted */
+	unsigned lines;
 	uint8_t answer[ANSWER_BYTES];
 };
 
@@ -87,30 +92,65 @@ int egress_watch_refused(struct egress_watch *w, uint64_t *ret, struct err *e)
 
 /* ---- Refusals ---- */
 
-static bool was_told(struct egress_watch *w, const struct packet *p)
+static bool was_told(const struct egress_watch *w, const struct told *t)
 {
-	struct told t = {.family = p->family, .protocol = p->protocol, .port = p->to_port};
-
-	memcpy(t.to, p->to, sizeof t.to);
 	for (size_t i = 0; i < w->n_told; i++)
-		if (memcmp(&w->told[i], &t, sizeof t) == 0)
+		if (memcmp(&w->told[i], t, sizeof *t) == 0)
 			return true;
-	if (w->n_told == TOLD_MAX)
-		w->n_told = 0;
-	w->told[w->n_told++] = t;
 	return false;
 }
 
-static void tell_refusal(struct egress_watch *w, const struct packet *p)
+static bool may_log(struct egress_watch *w)
+{
+	msec_t now = clock_now();
+
+	if (now - w->second >= 1000) {
+		w->second = now;
+		w->lines = 0;
+	}
+	return w->lines++ < LINES_PER_SECOND;
+}
+
+static void log_refusal(struct egress_watch *w, const struct packet *p)
 {
 	const char *name = w->names ? names_of(w->names, p->family, p->to) : NULL;
+	struct told t = {.family = p->family, .protocol = p->protocol, .port = p->to_port};
 	char text[PACKET_TEXT_BYTES];
 
-	if (was_told(w, p))
+	memcpy(t.to, p->to, sizeof t.to);
+	if (was_told(w, &t) || !may_log(w))
 		return;
+	if (w->n_told == TOLD_MAX)
+		w->n_told = 0;
+	w->told[w->n_told++] = t;
 	packet_describe(p, text);
 	log_warn("the egress policy refuses %s%s%s%s", text, name ? " (" : "", name ? name : "",
 		 name ? ")" : "");
+}
+
+/* To the guest. What does not get through is lost, as in every network. */
+static void deliver(struct egress_watch *w, int tap, const uint8_t *frame, size_t bytes)
+{
+	struct sockaddr_ll to = {
+		.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP), .sll_ifindex = tap};
+
+	if (tap)
+		(void) sendto(w->out, frame, bytes, MSG_DONTWAIT, (struct sockaddr *) &to,
+			      sizeof to);
+}
+
+static void take_refused(struct egress_watch *w, const struct packet *p, const struct capture *c)
+{
+	uint8_t frame[ETH_HLEN + REFUSAL_BYTES];
+	size_t n = refusal_write(c->packet, c->bytes, p, frame + ETH_HLEN);
+
+	log_refusal(w, p);
+	if (n == 0 || c->frame_head_bytes != ETH_HLEN)
+		return;
+	memcpy(frame, c->frame_head + ETH_ALEN, ETH_ALEN);
+	memcpy(frame + ETH_ALEN, c->frame_head, ETH_ALEN);
+	memcpy(frame + 2 * ETH_ALEN, c->frame_head + 2 * ETH_ALEN, 2);
+	deliver(w, c->link, frame, ETH_HLEN + n);
 }
 
 /* ---- Names ---- */
@@ -130,21 +170,17 @@ static void commit(struct egress_watch *w)
 		log_err(LOG_WARN, &e, "ignoring an answer of a name server");
 }
 
-/* To the guest, as it came. */
-static void deliver(struct egress_watch *w, const struct capture *c)
+/* As it came. */
+static void pass_on(struct egress_watch *w, const struct capture *c)
 {
-	struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP)};
 	uint8_t frame[ETH_HLEN + CAPTURE_BYTES];
 
-	to.sll_ifindex = egress_tap_of(w->egress, c->link);
-	if (!to.sll_ifindex || c->frame_head_bytes != ETH_HLEN || c->bytes > CAPTURE_BYTES)
+	if (c->frame_head_bytes != ETH_HLEN || c->bytes > CAPTURE_BYTES)
 		return;
 	memcpy(frame, c->frame_head, ETH_HLEN);
 	memcpy(frame + ETH_HLEN, c->packet, c->bytes);
 	packet_sum(frame + ETH_HLEN, c->bytes);
-	/* As with every network, what does not get through is asked for again. */
-	(void) sendto(w->out, frame, ETH_HLEN + c->bytes, MSG_DONTWAIT, (struct sockaddr *) &to,
-		      sizeof to);
+	deliver(w, egress_tap_of(w->egress, c->link), frame, ETH_HLEN + c->bytes);
 }
 
 static void take_answer(struct egress_watch *w, const struct packet *p, const struct capture *c)
@@ -152,7 +188,7 @@ static void take_answer(struct egress_watch *w, const struct packet *p, const st
 	nft_batch_begin(&w->batch);
 	names_answer(w->names, p, clock_now(), change_set, w);
 	commit(w);
-	deliver(w, c);
+	pass_on(w, c);
 }
 
 msec_t egress_watch_expire(struct egress_watch *w)
@@ -177,7 +213,7 @@ static void take_copy(void *arg, const struct capture *c)
 	if (!packet_read(c->packet, c->bytes, &p))
 		return;
 	if (strcmp(c->prefix, EGRESS_LOG_REFUSED) == 0)
-		tell_refusal(w, &p);
+		take_refused(w, &p, c);
 	else if (w->names && strcmp(c->prefix, EGRESS_LOG_QUESTION) == 0)
 		names_ask(w->names, &p);
 	else if (w->names && strcmp(c->prefix, EGRESS_LOG_ANSWER) == 0)
