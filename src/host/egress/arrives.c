@@ -106,6 +106,16 @@ static void neighbour(struct nft_batch *b, uint8_t type)
 	nft_rule_end(&rule, b);
 }
 
+static void begin_answer(struct nft_rule *rule, const struct ip_family *f,
+			 const struct egress_resolver *from)
+{
+	nft_rule_begin(rule, TABLE, CHAIN_ARRIVES);
+	rule_family(rule, f);
+	rule_name_server(rule, f, from, IPPROTO_UDP, true);
+	rule_load_flow(rule, f, true);
+	nft_lookup(rule, f->asked, 0);
+}
+
 /* What a name server answers goes to the server of the sandbox instead (watch.c). */
 static void answer(struct nft_batch *b, const struct ip_family *f,
 		   const struct egress_resolver *from)
@@ -114,12 +124,11 @@ static void answer(struct nft_batch *b, const struct ip_family *f,
 
 	if (from->family != f->family)
 		return;
-	nft_rule_begin(&rule, TABLE, CHAIN_ARRIVES);
-	rule_family(&rule, f);
-	rule_name_server(&rule, f, from, IPPROTO_UDP, true);
-	rule_load_flow(&rule, f, true);
-	nft_lookup(&rule, f->asked, 0);
+	begin_answer(&rule, f, from);
+	nft_limit(&rule, NAMES_PER_SECOND, NAMES_PER_SECOND);
 	nft_log(&rule, EGRESS_LOG_GROUP, EGRESS_LOG_ANSWER);
+	nft_rule_end(&rule, b);
+	begin_answer(&rule, f, from);
 	nft_verdict(&rule, NF_DROP, NULL);
 	nft_rule_end(&rule, b);
 }

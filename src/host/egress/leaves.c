@@ -196,6 +196,13 @@ static void allow_begun(struct nft_batch *b, const struct ip_family *f)
 	go_to(b, &rule, NULL);
 }
 
+static void begin_question(struct nft_rule *rule, const struct ip_family *f,
+			   const struct egress_resolver *to, uint8_t protocol)
+{
+	nft_rule_begin(rule, TABLE, f->leaves);
+	rule_name_server(rule, f, to, protocol, false);
+}
+
 /* Name servers may be asked. Only a question by UDP has an answer that tells addresses. */
 static void allow_questions(struct nft_batch *b, const struct ip_family *f,
 			    const struct egress_resolver *to)
@@ -204,14 +211,15 @@ static void allow_questions(struct nft_batch *b, const struct ip_family *f,
 
 	if (to->family != f->family)
 		return;
-	nft_rule_begin(&rule, TABLE, f->leaves);
-	rule_name_server(&rule, f, to, IPPROTO_UDP, false);
+	begin_question(&rule, f, to, IPPROTO_UDP);
 	rule_load_flow(&rule, f, false);
 	nft_remember(&rule, f->asked, 0, QUESTION_MS);
+	nft_limit(&rule, NAMES_PER_SECOND, NAMES_PER_SECOND);
 	nft_log(&rule, EGRESS_LOG_GROUP, EGRESS_LOG_QUESTION);
+	nft_rule_end(&rule, b);
+	begin_question(&rule, f, to, IPPROTO_UDP);
 	go_to(b, &rule, NULL);
-	nft_rule_begin(&rule, TABLE, f->leaves);
-	rule_name_server(&rule, f, to, IPPROTO_TCP, false);
+	begin_question(&rule, f, to, IPPROTO_TCP);
 	go_to(b, &rule, NULL);
 }
 

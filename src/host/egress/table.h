@@ -28,6 +28,10 @@
 #define EGRESS_LOG_QUESTION "question" /* passes, too */
 #define EGRESS_LOG_ANSWER   "answer"   /* does not pass */
 
+/* How many questions and answers of name servers the server reads in a second: of others nothing is
+ * learnt, and these answers do not arrive. */
+#define NAMES_PER_SECOND 1000
+
 /* Most connections that others have begun, per kind. About 100 bytes of the kernel's each. */
 #define FLOWS_MAX 32768
 
