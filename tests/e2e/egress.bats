@@ -62,6 +62,7 @@ refused() {
 	refused TCP:8.8.8.8:80 'Connection refused'
 	wait_for 60 logged 'refuses tcp 8.8.8.8 port 80'
 	[ "$(grep -cF 'refuses tcp 8.8.8.8 port 80' "$WORK/log")" = 1 ]
+	[ "$(kata metrics c1 | sed -n 's/^kata_shim_egress_refused_packets_total //p')" -ge 5 ]
 	# Who speaks to the pod is answered.
 	wait_for 60 answers "$GATEWAY" TCP:10.77.0.2:7
 	wait_for 60 answers "$GATEWAY" 'TCP:[fd77::2]:7'
