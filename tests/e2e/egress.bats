@@ -6,7 +6,6 @@ load lib/common
 load lib/network
 
 setup() {
-	common_setup
 	network_setup
 	link "$POD" eth0 gw0
 	ip -n "$GATEWAY" addr add 10.77.0.1/24 dev gw0

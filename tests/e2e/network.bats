@@ -6,55 +6,11 @@ load lib/common
 load lib/network
 
 setup() {
-	common_setup
 	network_setup
 }
 
 teardown() {
 	network_teardown
-}
-
-# What a plugin leaves behind for a pod.
-pod_network() {
-	link "$POD" eth0 gw0
-	ip -n "$GATEWAY" addr add 10.77.0.1/24 dev gw0
-	ip -n "$POD" addr add 10.77.0.2/24 dev eth0
-	ip -n "$POD" route add default via 10.77.0.1
-	remember
-}
-
-# pod ID ARG...: a container in the namespace, which goes on.
-pod() {
-	local id=$1
-	shift
-	export POD
-	kata --log "$WORK/log" run -d --bundle "$(bundle "b-$id" "$IN_POD" "$@")" "$id" </dev/null >"$WORK/$id.out" 2>&1
-}
-
-# What is the same for a virtual Ethernet and a virtio card.
-same_facts() {
-	jq -S '[.[] | if .ifname then {ifname, mtu, address, flags: (.flags | sort),
-			addr_info: ([.addr_info[] | {family, local, address, prefixlen, scope, broadcast, "label": .label, deprecated}] | sort)}
-		else . end] | sort'
-}
-
-# as_runc ID: the same bundle with both.
-as_runc() {
-	local dir ip part
-	export POD
-	ip=$(on_host ip)
-	# A kernel looks for carriers and for others with its IPv6 addresses when it likes.
-	dir=$(bundle "b-$1" "$IN_POD" sh -c "n=0
-		while ip addr | grep -qE 'NO-CARRIER|tentative' && [ \$n -lt 300 ]; do n=\$((n + 1)); sleep 0.2; done
-		$ip -j addr; $ip -d -j route show table all; $ip -d -6 -j route show table all
-		$ip -d -j rule; $ip -d -6 -j rule; $ip -j neigh show nud permanent")
-	runc --root "$WORK/runc" run --bundle "$dir" "$1" >"$WORK/runc.out" </dev/null
-	kata run --bundle "$dir" "$1" >"$WORK/kata.out" </dev/null
-	for part in runc kata; do
-		same_facts <"$WORK/$part.out" >"$WORK/$part.facts" || return 1
-	done
-	diff "$WORK/runc.facts" "$WORK/kata.facts" || return 1
-	cat "$WORK/kata.facts"
 }
 
 @test "addresses, routes and sizes are those of the namespace, as under runc" {
@@ -71,11 +27,11 @@ as_runc() {
 	ip -n "$POD" route add default via 192.168.7.1 metric 500
 	ip -n "$POD" -6 route add default via fd77::1
 	remember
-	run -0 as_runc c1
-	grep -qF "\"ifname\": \"$name\"" <<<"$output"
-	grep -q '"metric": 500' <<<"$output"
-	grep -q '"onlink"' <<<"$output"
-	grep -q '"local": "fd77::5"' <<<"$output"
+	as_runc c1
+	grep -qF "\"ifname\": \"$name\"" "$WORK/kata.facts"
+	grep -q '"metric": 500' "$WORK/kata.facts"
+	grep -q '"onlink"' "$WORK/kata.facts"
+	grep -q '"local": "fd77::5"' "$WORK/kata.facts"
 	same interfaces "$BEFORE" "$(interfaces "$POD")"
 }
 
@@ -111,12 +67,12 @@ as_runc() {
 	ip -n "$POD" route add 10.86.0.0/16 via 10.77.0.1 mtu lock 1300 advmss 1200 initcwnd 12 proto 77
 	ip -n "$POD" route add local 10.87.0.0/16 dev lo table 200
 	ip -n "$POD" neigh add 10.77.0.99 lladdr 02:00:00:00:00:99 dev eth0 nud permanent
-	run -0 as_runc c1
-	grep -q '"table": "1000"' <<<"$output"
-	grep -q '"src": "10.78.0.2"' <<<"$output"
-	grep -q '"type": "prohibit"' <<<"$output"
-	grep -q '"nexthops"' <<<"$output"
-	grep -q '02:00:00:00:00:99' <<<"$output"
+	as_runc c1
+	grep -q '"table": "1000"' "$WORK/kata.facts"
+	grep -q '"src": "10.78.0.2"' "$WORK/kata.facts"
+	grep -q '"type": "prohibit"' "$WORK/kata.facts"
+	grep -q '"nexthops"' "$WORK/kata.facts"
+	grep -q '02:00:00:00:00:99' "$WORK/kata.facts"
 }
 
 @test "rules and routes that change while a container runs are followed" {
@@ -166,7 +122,7 @@ as_runc() {
 	kata exec c1 ping -c 1 -W 60 -s 1472 10.77.0.3
 	kata exec c1 ping -c 1 -W 60 -s 20000 10.77.0.1
 	kata exec c2 ping -c 1 -W 60 10.77.0.2
-	stop_serving
+	kill "$SERVER"
 	kata delete --force c1
 	kata delete --force c2
 	same interfaces "$BEFORE" "$(interfaces "${POD%-2}")"
@@ -182,7 +138,7 @@ as_runc() {
 	serve TCP-LISTEN:80,fork,reuseaddr "OPEN:$ROOTFS/data,rdonly"
 	wait_for 60 stream_arrives "$sum" "$GATEWAY" TCP:10.77.0.1:80
 	[ "$(ask_from c1 TCP:10.77.0.1:80 | sha256sum)" = "$sum" ]
-	stop_serving
+	kill "$SERVER"
 	wait_for 60 datagram_arrives
 	kata delete --force c1
 	same interfaces "$BEFORE" "$(interfaces "$POD")"
@@ -356,4 +312,32 @@ is_stopped() {
 	run -0 kata --config "$WORK/none.toml" run --bundle "$(bundle b1 "$IN_POD" ls /sys/class/net)" c1
 	[ "$output" = lo ]
 	same interfaces "$BEFORE" "$(interfaces "$POD")"
+}
+
+@test "a rate of the configuration or of an annotation holds on the host's side, and goes with the machine" {
+	pod_network
+	sed -e 's/^rx_rate_limiter_max_rate = .*/rx_rate_limiter_max_rate = 80000000/' \
+		-e 's/^enable_annotations = .*/enable_annotations = ["tx_rate_limiter_max_rate"]/' \
+		"$TREE/build/configuration.toml" >"$WORK/rates.toml"
+	export POD
+	kata --config "$WORK/rates.toml" run -d --bundle "$(bundle b1 "$IN_POD"'
+		| .annotations = {"io.katacontainers.config.hypervisor.tx_rate_limiter_max_rate": "40000000"}' sleep 1000)" c1 \
+		</dev/null >"$WORK/out" 2>&1
+	[ "$(limits)" = "eth0 5000000"$'\n'"tap0_kata 10000000" ]
+	ip netns exec "$GATEWAY" socat -u TCP-LISTEN:80,fork,reuseaddr OPEN:/dev/null,wronly >"$WORK/server.out" 2>&1 </dev/null 3>&- &
+	SERVER=$!
+	head -c 8000000 /dev/zero >"$ROOTFS/data"
+	# shellcheck disable=SC2046 # words
+	wait_for 60 kata exec c1 timeout 60 $(on_host socat -u OPEN:/data,rdonly TCP:10.77.0.1:80) </dev/null
+	[ "$(tc -n "$POD" -j -s qdisc | jq '.[] | select(.kind == "tbf" and .dev == "eth0") | .overlimits > 0')" = true ]
+	kata delete --force c1
+	same interfaces "$BEFORE" "$(interfaces "$POD")"
+	pod c2 sleep 1000
+	[ -z "$(limits)" ]
+	kata delete --force c2
+}
+
+# limits: interfaces of the pod's namespace and the bytes per second that leave them at most.
+limits() {
+	tc -n "$POD" -j qdisc | jq -r '.[] | select(.kind == "tbf") | "\(.dev) \(.options.rate)"' | sort
 }

@@ -216,6 +216,33 @@ static bool must_be_down(const struct link *l, const struct plan *p)
 	       (p->has_mac && !(l->has_mac && memcmp(l->mac, p->mac, ETH_ALEN) == 0));
 }
 
+/* Whether the host says which link-local address the interface has: one of a hardware address that
+ * it had before, for instance. */
+static bool names_link_local(const struct plan *p)
+{
+	for (size_t i = 0; i < p->n_addresses; i++)
+		if (p->addresses[i].is_detailed && ip_is_link_local(&p->addresses[i].ip))
+			return true;
+	return false;
+}
+
+/* Then the kernel makes none. Where it has no IPv6, it does not know the word. */
+static void keep_from_link_local(int fd, const struct link *l)
+{
+	const uint8_t none = IN6_ADDR_GEN_MODE_NONE;
+	struct nl_request q;
+
+	begin_set(&q, l->index, 0, 0);
+
+	size_t all = nl_nest(&q, IFLA_AF_SPEC);
+	size_t inet6 = nl_nest(&q, AF_INET6);
+
+	nl_put(&q, IFLA_INET6_ADDR_GEN_MODE, &none, sizeof none);
+	nl_nest_end(&q, inet6);
+	nl_nest_end(&q, all);
+	(void) nl_ask(fd, &q, NULL);
+}
+
 static int carry_out(int fd, const struct links *links, const struct link *l, const struct plan *p,
 		     struct err *e)
 {
@@ -235,6 +262,8 @@ static int carry_out(int fd, const struct links *links, const struct link *l, co
 	/* Before it is up, so that the kernel does not look for other owners of IPv6 addresses. */
 	if (r == 0)
 		r = set_flags(fd, &now, p->noarp ? IFF_NOARP : 0, IFF_NOARP, e);
+	if (r == 0 && names_link_local(p))
+		keep_from_link_local(fd, l);
 	if (r == 0)
 		r = addresses_replace(fd, l->index, p->name, p->addresses, p->n_addresses, e);
 	now.flags = (now.flags & ~(unsigned) IFF_NOARP) | (p->noarp ? IFF_NOARP : 0);

@@ -60,12 +60,20 @@ static const char *no_words(const struct network_route *r, bool whole)
 	return NULL;
 }
 
+/* The guest's kernel makes these by itself, from addresses and routers' advertisements. In other
+ * tables they are copies that a plugin has made (sbr). */
+static bool is_made_by_guest(const struct network_route *r)
+{
+	bool own = r->table == RT_TABLE_MAIN || r->table == RT_TABLE_LOCAL;
+
+	return (r->protocol == RTPROT_KERNEL && own) || r->protocol == RTPROT_RA ||
+	       r->protocol == RTPROT_REDIRECT;
+}
+
 bool network_wants_route(const struct network_route *r, bool whole, const char **ret_why)
 {
 	*ret_why = NULL;
-	/* The guest's kernel makes these by itself, from addresses and routers' advertisements. */
-	if (r->protocol == RTPROT_KERNEL || r->protocol == RTPROT_RA ||
-	    r->protocol == RTPROT_REDIRECT || (!whole && r->table == RT_TABLE_LOCAL))
+	if (is_made_by_guest(r) || (!whole && r->table == RT_TABLE_LOCAL))
 		return false;
 	*ret_why = no_words(r, whole);
 	return !*ret_why;
@@ -90,8 +98,9 @@ bool network_has_prefix_route(const struct network_facts *f, const struct networ
 	for (size_t i = 0; i < f->n_routes; i++) {
 		const struct network_route *r = &f->routes[i];
 
-		if (r->link == a->link && r->protocol == RTPROT_KERNEL && r->type == RTN_UNICAST &&
-		    r->to.bits == to->bits && is_in(to, &r->to))
+		if (r->link == a->link && r->protocol == RTPROT_KERNEL &&
+		    r->table == RT_TABLE_MAIN && r->type == RTN_UNICAST && r->to.bits == to->bits &&
+		    is_in(to, &r->to))
 			return true;
 	}
 	return false;

@@ -1,8 +1,10 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2153 # what test files use and set
-# Two network namespaces of a test's own: a pod's, and a gateway's, which is the world outside of it. After lib/common.
+# For tests of networks: a namespace as an engine makes it for a pod, one that is its gateway, and what is in the first
+# beside what runc's container shows of it.
 
 network_setup() {
+	common_setup
 	POD=net-${WORK##*-}-pod
 	GATEWAY=net-${WORK##*-}-gw
 	echo answered >"$ROOTFS/answer"
@@ -12,7 +14,6 @@ network_setup() {
 	ip -n "$GATEWAY" link set lo up
 }
 
-# Instead of common_teardown.
 network_teardown() {
 	local ns
 	[ -z "${SERVER:-}" ] || kill "$SERVER" 2>/dev/null || true
@@ -28,6 +29,15 @@ link() {
 	ip link add "$2" netns "$1" type veth peer name "$3" netns "$GATEWAY"
 	ip -n "$GATEWAY" link set "$3" up
 	ip -n "$1" link set "$2" up
+}
+
+# What a plugin leaves behind for a pod.
+pod_network() {
+	link "$POD" eth0 gw0
+	ip -n "$GATEWAY" addr add 10.77.0.1/24 dev gw0
+	ip -n "$POD" addr add 10.77.0.2/24 dev eth0
+	ip -n "$POD" route add default via 10.77.0.1
+	remember
 }
 
 # What is at the interfaces of a namespace: we leave it as it was at the last remember.
@@ -50,6 +60,40 @@ on_host() {
 	local loader
 	loader=$(realpath "$(ldd "/usr/bin/$1" | grep -o '/[^ ]*/ld-linux[^ ]*')")
 	echo "/host${loader#/usr} --library-path /host${loader%/*} /host/bin/$*" | sed 's,path /host/usr,path /host,'
+}
+
+# pod ID ARG...: a container in the namespace, which goes on.
+pod() {
+	local id=$1
+	shift
+	export POD
+	kata --log "$WORK/log" run -d --bundle "$(bundle "b-$id" "$IN_POD" "$@")" "$id" </dev/null >"$WORK/$id.out" 2>&1
+}
+
+# What is the same for a virtual Ethernet and a virtio card.
+same_facts() {
+	jq -S 'if type == "string" then . else [.[] | if .ifname then {ifname, mtu, address, flags: (.flags | sort),
+			addr_info: ([.addr_info[] | {family, local, address, prefixlen, scope, broadcast, "label": .label, deprecated}] | sort)}
+		else . end] | sort end'
+}
+
+# as_runc ID [TARGET]: the same bundle with both, which also reach an address. What they show is in $WORK/kata.facts.
+as_runc() {
+	local dir ip part
+	export POD
+	ip=$(on_host ip)
+	# A kernel looks for carriers and for others with its IPv6 addresses when it likes.
+	dir=$(bundle "b-$1" "$IN_POD" sh -c "n=0
+		while ip addr | grep -qE 'NO-CARRIER|tentative' && [ \$n -lt 300 ]; do n=\$((n + 1)); sleep 0.2; done
+		$ip -j addr; $ip -d -j route show table all; $ip -d -6 -j route show table all
+		$ip -d -j rule; $ip -d -6 -j rule; $ip -j neigh show nud permanent
+		[ -z '${2:-}' ] || { ping -c 1 -W 60 '${2:-}' >/dev/null && echo '\"reached\"'; }")
+	runc --root "$WORK/runc" run --bundle "$dir" "$1" >"$WORK/runc.out" </dev/null
+	kata run --bundle "$dir" "$1" >"$WORK/kata.out" </dev/null
+	for part in runc kata; do
+		same_facts <"$WORK/$part.out" >"$WORK/$part.facts" || return 1
+	done
+	diff "$WORK/runc.facts" "$WORK/kata.facts"
 }
 
 # ask NAMESPACE ADDRESS: what is answered there.

@@ -169,6 +169,11 @@ TEST(an_agent_that_knows_more_words_is_told_more_routes)
 	const char *why;
 
 	CHECK(network_wants_route(&r, true, &why));
+	r.protocol = RTPROT_KERNEL;
+	CHECK(network_wants_route(&r, true, &why));
+	r.table = RT_TABLE_MAIN;
+	CHECK(!network_wants_route(&r, true, &why));
+	r = good;
 	r.type = RTN_PROHIBIT;
 	r.link = 0;
 	CHECK(network_wants_route(&r, true, &why));
@@ -192,6 +197,7 @@ TEST(a_route_to_an_addresses_network_is_found_by_its_bits)
 	struct network_route r = {.link = 2,
 				  .to = {AF_INET, 20, {10, 1, 0x10, 0}},
 				  .type = RTN_UNICAST,
+				  .table = RT_TABLE_MAIN,
 				  .protocol = RTPROT_KERNEL};
 	const struct network_facts f = {.routes = &r, .n_routes = 1};
 
