@@ -55,11 +55,11 @@ take_away() {
 	done
 }
 
-# addresses FILTER: of IPv4 and IPv6, to be changed by a filter.
+# Of IPv4 and IPv6.
 addresses() {
 	jq -n --arg folder "$WORK/cni" '{type: "host-local", dataDir: $folder,
 		ranges: [[{subnet: "10.88.0.0/16"}], [{subnet: "fd88::/64"}]],
-		routes: [{dst: "0.0.0.0/0"}, {dst: "::/0"}, {dst: "10.99.0.0/16"}]} | '"${1:-.}"
+		routes: [{dst: "0.0.0.0/0"}, {dst: "::/0"}, {dst: "10.99.0.0/16"}]}'
 }
 
 # configuration TYPE FILTER: with those addresses.
@@ -178,6 +178,7 @@ bridge='.bridge = "cni0" | .isGateway = true | .hairpinMode = true'
 slowed() {
 	pod c2 sleep 1000
 	ip netns exec "$GATEWAY" socat -u TCP-LISTEN:80,fork,reuseaddr OPEN:/dev/null,wronly >"$WORK/server.out" 2>&1 </dev/null 3>&- &
+	# shellcheck disable=SC2034 # for the teardown
 	SERVER=$!
 	head -c 20000000 /dev/zero >"$ROOTFS/data"
 	# shellcheck disable=SC2046 # words

@@ -341,3 +341,41 @@ is_stopped() {
 limits() {
 	tc -n "$POD" -j qdisc | jq -r '.[] | select(.kind == "tbf") | "\(.dev) \(.options.rate)"' | sort
 }
+
+@test "the smallest and the largest frames, and an interface that comes and goes at once" {
+	local i
+	pod_network
+	link "$POD" small gw1
+	ip -n "$POD" addr add 10.78.0.2/24 dev small
+	ip -n "$POD" link set small mtu 68
+	link "$POD" large gw2
+	ip -n "$POD" addr add 10.79.0.2/24 dev large
+	ip -n "$POD" link set large mtu 65535
+	pod c1 sleep 1000
+	[ "$(kata exec c1 cat /sys/class/net/small/mtu </dev/null)" = 68 ]
+	# A tap has no more.
+	[ "$(kata exec c1 cat /sys/class/net/large/mtu </dev/null)" = 65521 ]
+	for i in 1 2 3 4 5; do
+		link "$POD" "brief$i" gw9
+		ip -n "$POD" link delete "brief$i"
+	done
+	link "$POD" last gw9
+	ip -n "$POD" addr add 10.80.0.2/24 dev last
+	wait_for 60 has_line c1 'inet 10.80.0.2/24' addr show dev last
+	kata delete --force c1
+	run ! grep -q kata <(ip -n "$POD" link)
+	run ! grep -q ingress <(tc -n "$POD" qdisc)
+}
+
+@test "more interfaces than a machine has room for are refused by name, and nothing is left" {
+	local i
+	pod_network
+	for i in $(seq 64); do
+		link "$POD" "eth$i" "gw$i"
+	done
+	remember
+	run ! pod c1 true
+	cat "$WORK/c1.out"
+	grep -q "interface 'eth[0-9]*'" "$WORK/c1.out"
+	same interfaces "$BEFORE" "$(interfaces "$POD")"
+}
