@@ -45,6 +45,12 @@ PLAN: dict[str, Figure] = {
     **_beside_runc("stdin", Figure("MB/s", times_peer=0.03, least=True)),
     **_beside_runc("stdin, blocks of 1 KiB", Figure("MB/s")),
     **_beside_runc("line on a terminal", Figure("us")),
+    # A network adds 60 ms where a run takes 1.7 s.
+    **_beside_runc("run true with a network", Figure("ms", peers=("run true",), times_peer=1.04)),
+    **_beside_runc("network, to its gateway", Figure("MB/s")),
+    **_beside_runc("network, from its gateway", Figure("MB/s")),
+    **_beside_runc("network, a byte there and back", Figure("us")),
+    **_beside_runc("network, connections", Figure("per s")),
     "sandbox server PSS": Figure("KiB", budget=3 * 1024),
     **{f"pod's server PSS, containers: {n}": Figure("KiB", budget=3 * 1024 + 100 * n) for n in (1, 5, 10)},
     **_beside_runc("pod of 2, processes on the host", Figure("")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from measures import Bench, bare_boot, exec_true, host_cpu, memory, run_true, sizes, streams, template_true, terminal_lines
+from network import network
 from pod import pod_memory
 from pods import ctr_run, pods
 
@@ -14,5 +15,5 @@ MEASURES: list[Callable[[Bench], None]] = [
     host_cpu,
     *[exec_true] * 5,
     *[ctr_run] * 2,
-    pods, streams, terminal_lines, memory, pod_memory, sizes,
+    pods, network, streams, terminal_lines, memory, pod_memory, sizes,
 ]
