@@ -144,6 +144,17 @@ restore_copy() {
 	done
 }
 
+@test "many start at once from one template" {
+	template
+	bundle b . cat /proc/sys/kernel/random/boot_id >/dev/null
+	for i in $(seq 8); do
+		kata --log "$LOG" run --bundle "$WORK/b" "c$i" </dev/null >"$WORK/id.$i" &
+	done
+	wait
+	nothing_was_logged
+	[ "$(cat "$WORK"/id.* | sort -u | wc -l)" -eq 8 ]
+}
+
 confinement_of() {
 	local pid
 	pid=$(vmm_of "$1")

@@ -31,6 +31,11 @@
 #define REFUSALS_LOGGED_MAX 8
 #define BOOT_HOSTNAME       "localhost"
 
+/* Of a machine that becomes a template: all devices of the machines that go on from it are plugged
+ * in, and on a busy host that takes longer than one that comes by itself. The host's own deadline
+ * comes first. */
+#define TEMPLATE_HOTPLUG_TIMEOUT_MS 60000
+
 /* For the descriptors of many containers: pipes and pidfds. */
 #define BOOT_FILES_MAX      65536UL
 #define BOOT_FILES_HARD_MAX 1048576UL
@@ -221,6 +226,9 @@ static int start(struct boot *b, struct err *e)
 		r = devices_new(b->loop, &DEVICE_PLACES, &b->devices, e);
 	if (r < 0)
 		return r;
+
+	if (b->options.preload[0] && b->options.hotplug_timeout_ms < TEMPLATE_HOTPLUG_TIMEOUT_MS)
+		b->options.hotplug_timeout_ms = TEMPLATE_HOTPLUG_TIMEOUT_MS;
 
 	struct rpc_config config = {
 		.loop = b->loop,
