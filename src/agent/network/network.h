@@ -75,8 +75,9 @@ void network_free_interfaces(Types__Interface **list, size_t n);
 int network_set_routes(struct network *n, Types__Route *const *list, size_t count, bool complete,
 		       struct err *e);
 
-/* Makes @list the routing rules: adds what is new to it, and removes what is not in it of those that
- * an earlier call had, or that the kernel has by itself. Rules that containers have made stay. */
+/* Makes @list the routing rules: adds what is new to it, and removes what is not in it of those
+ * that an earlier call had, or that the kernel has by itself. Rules that containers have made
+ * stay. */
 int network_set_rules(struct network *n, Types__Rule *const *list, size_t count, struct err *e);
 
 /* The unicast routes of the main table; freed with network_free_routes(). */

@@ -1,6 +1,6 @@
 /*
- * A rate that an interface sends at most: a token bucket (tbf) as its root queue. See tc-tbf(8); the
- * layouts are those of linux/pkt_sched.h.
+ * A rate that an interface sends at most: a token bucket (tbf) as its root queue. See tc-tbf(8);
+ * the layouts are those of linux/pkt_sched.h.
  */
 #include <errno.h>
 #include <linux/pkt_sched.h>

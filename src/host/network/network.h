@@ -223,8 +223,8 @@ struct network_rates {
 };
 
 /* Makes a tap beside @link, of the same size of frames as far as a tap can, and connects both.
- * Returns 0, -ENODEV (@link is gone), -EEXIST (something else redirects what arrives at it, or limits
- * what leaves it), or -errno; nothing is left then. */
+ * Returns 0, -ENODEV (@link is gone), -EEXIST (something else redirects what arrives at it, or
+ * limits what leaves it), or -errno; nothing is left then. */
 int network_tap_open(struct network *n, const struct network_link *link,
 		     const struct network_rates *rates, struct network_tap *ret, struct err *e);
 
