@@ -55,8 +55,8 @@ void interfaces_init(struct interfaces *all);
 void interfaces_fini(struct interfaces *all);
 
 /* The namespace is the one of @ns_fd, of which a duplicate is kept, or if that is -1 a new one.
- * @config: whether interfaces are brought into the machine, how fast they may be, and what may leave
- * them. */
+ * @config: whether interfaces are brought into the machine, how fast they may be, and what may
+ * leave them. */
 int interfaces_begin(struct interfaces *all, int ns_fd, const struct config *config, struct err *e);
 
 /* Looks into the namespace and gives a machine, which was created or runs, what has come, and takes

@@ -253,7 +253,7 @@ void outlet_start(struct outlet *o)
 {
 	if (o->to) {
 		stream_on_ready(o->to, writable, o);
-		/* Most users are there now, and one may be gone for a while when the process ends. */
+		/* Most users are there now, and one may be away when the process ends. */
 		(void) stream_is_met(o->to);
 	}
 	ask(o);

@@ -20,8 +20,8 @@ struct outlet {
 	bool stuck; /* the user's end is full */
 	msec_t heard_at;
 	bool delivered;     /* the user has, or can read, all output that has arrived */
-	msec_t alone_until; /* when it is no longer waited for a user who has yet to come; 0: not yet */
-	struct loop_timer *user_timer; /* while it is */
+	msec_t alone_until; /* how long a user who has yet to come is waited for; 0: not yet */
+	struct loop_timer *user_timer; /* while one is */
 };
 
 void outlet_init(struct outlet *o, struct stdio *io, const char *method, struct stream *take_to);

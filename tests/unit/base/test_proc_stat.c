@@ -56,7 +56,7 @@ TEST(memory_of_a_process_is_told_and_nobody_has_none)
 	enum { MIB = 1 << 20 };
 	auto_free char *own = malloc(MIB);
 
-	/* Of what is shared with other processes only a part counts, which may be next to nothing. */
+	/* Of what is shared with other processes only a part counts, maybe next to nothing. */
 	CHECK(own);
 	memset(own, 1, MIB);
 	CHECK(proc_pss_kib(getpid()) >= MIB / 1024);
