@@ -19,7 +19,7 @@ struct packet {
 bool packet_read(const void *data, size_t bytes, struct packet *ret);
 
 /* "tcp 10.1.2.3:80" */
-#define PACKET_TEXT_BYTES 80
+#define PACKET_TEXT_BYTES 96
 void packet_describe(const struct packet *p, char *text);
 
 /* Makes the checksum of a datagram of UDP right: the kernel gives copies in which it has still to
