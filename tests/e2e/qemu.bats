@@ -8,7 +8,7 @@ setup_file() {
 	export T=$BATS_FILE_TMPDIR
 	gcc -std=gnu17 -D_GNU_SOURCE -DGUEST -Os -static -s -o "$T/init" tests/e2e/qemu_machine.c
 	gcc -std=gnu17 -D_GNU_SOURCE -Ulinux -Uunix -g -Isrc -Ibuild/gen -o "$T/machine" tests/e2e/qemu_machine.c \
-		build/libkata.a -lprotobuf-c -ljansson -lseccomp -lpthread
+		build/libkata.a -l:libmd.a -lprotobuf-c -ljansson -lseccomp -lpthread
 	guest-image/build --kernel-package "${KERNEL_PACKAGE:-linux-image-cloud-amd64}" --cache build/cache \
 		--agent "$T/init" --out "$T/image"
 	chmod 755 "$T" "$T/image"

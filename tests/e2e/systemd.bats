@@ -15,8 +15,14 @@ teardown() {
 	[ -z "$SYSTEMD" ] || kill -9 "$SYSTEMD" 2>/dev/null || true
 	tail -20 "$WORK/systemd.log" 2>/dev/null || true
 	wait_for 60 nothing_runs || true
-	find /sys/fs/cgroup -depth -path "*/$(basename "$FENCE")/*" \( -name '*.scope' -o -name '*.slice' \) -exec rmdir {} + 2>/dev/null || true
+	wait_for 60 units_are_gone || true
 	common_teardown
+}
+
+# The groups of a systemd that was killed; the kernel keeps each until its last process is really gone.
+units_are_gone() {
+	find /sys/fs/cgroup -depth -path "*/$(basename "$FENCE")/*" \( -name '*.scope' -o -name '*.slice' \) -exec rmdir {} + 2>/dev/null
+	[ -z "$(find /sys/fs/cgroup -path "*/$(basename "$FENCE")/*" \( -name '*.scope' -o -name '*.slice' \) -print -quit)" ]
 }
 
 # begin: a systemd. What it and those in it write to the root is forgotten; $WORK is the test's.
