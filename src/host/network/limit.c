@@ -2,7 +2,6 @@
  * A rate that an interface sends at most: a token bucket (tbf) as its root queue. See tc-tbf(8);
  * the layouts are those of linux/pkt_sched.h.
  */
-#include <errno.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 
@@ -48,28 +47,14 @@ int limit_make(struct network *n, int link, uint64_t bits_per_second, struct err
 {
 	/* Less than a byte per second would be no limit for tbf. */
 	uint64_t bytes_per_second = bits_per_second > 8 ? bits_per_second / 8 : 1;
-	const struct tcmsg tc = {
-		.tcm_ifindex = link,
-		.tcm_parent = TC_H_ROOT,
-		.tcm_handle = HANDLE,
-	};
 	struct nl_request q;
 
-	nl_begin(&q, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, &tc, sizeof tc);
-	nl_put_string(&q, TCA_KIND, "tbf");
+	queue_begin(&q, &(struct queue){link, TC_H_ROOT, HANDLE}, "tbf");
 	put_options(&q, bytes_per_second);
 	return nl_ask(n->sock, &q, e);
 }
 
 void limit_remove(struct network *n, int link)
 {
-	const struct tcmsg tc = {
-		.tcm_ifindex = link,
-		.tcm_parent = TC_H_ROOT,
-		.tcm_handle = HANDLE,
-	};
-	struct nl_request q;
-
-	nl_begin(&q, RTM_DELQDISC, 0, &tc, sizeof tc);
-	(void) nl_ask(n->sock, &q, NULL);
+	queue_remove(n, &(struct queue){link, TC_H_ROOT, HANDLE});
 }

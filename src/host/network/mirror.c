@@ -20,17 +20,17 @@
 #define PRIORITY       0xca7aU
 #define CLAIM_PRIORITY 0xca7bU
 
+static struct queue ingress_of(int link)
+{
+	return (struct queue){link, TC_H_INGRESS, INGRESS_HANDLE};
+}
+
 static int make_queue(struct network *n, int link, struct err *e)
 {
-	const struct tcmsg tc = {
-		.tcm_ifindex = link,
-		.tcm_parent = TC_H_INGRESS,
-		.tcm_handle = INGRESS_HANDLE,
-	};
+	const struct queue at = ingress_of(link);
 	struct nl_request q;
 
-	nl_begin(&q, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, &tc, sizeof tc);
-	nl_put_string(&q, TCA_KIND, "ingress");
+	queue_begin(&q, &at, "ingress");
 	return nl_ask(n->sock, &q, e);
 }
 
@@ -97,15 +97,9 @@ static int remove_filter(struct network *n, uint32_t priority, int from)
 
 static void remove_queue(struct network *n, int from)
 {
-	const struct tcmsg tc = {
-		.tcm_ifindex = from,
-		.tcm_parent = TC_H_INGRESS,
-		.tcm_handle = INGRESS_HANDLE,
-	};
-	struct nl_request q;
+	const struct queue at = ingress_of(from);
 
-	nl_begin(&q, RTM_DELQDISC, 0, &tc, sizeof tc);
-	(void) nl_ask(n->sock, &q, NULL);
+	queue_remove(n, &at);
 }
 
 static int make(struct network *n, uint32_t priority, int from, int to, struct err *e)

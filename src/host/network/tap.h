@@ -5,6 +5,21 @@
 /* Whether @link is a tap that network_tap_open() has made. Private to host/network. */
 bool tap_is_ours(const struct network_link *link);
 
+/* ---- queue.c ---- */
+
+/* A queue of an interface (tc(8)): where it is attached, and its name there. */
+struct queue {
+	int link;
+	uint32_t parent, handle; /* TC_H_* */
+};
+
+/* Begins a request to make one of this kind, to which options may be added. It fails with -EEXIST
+ * if there is one at this place. */
+void queue_begin(struct nl_request *q, const struct queue *at, const char *kind);
+
+/* Removes it, if it and the interface are still there. */
+void queue_remove(struct network *n, const struct queue *at);
+
 /* ---- limit.c ---- */
 
 /* Lets no more than that leave interface @link, and keeps what comes too fast in a queue of some
