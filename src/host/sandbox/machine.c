@@ -8,13 +8,11 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "host/confine/ids.h"
 #include "host/sandbox/cause.h"
 #include "host/sandbox/cgroups.h"
 #include "host/sandbox/model.h"
 #include "host/sandbox/phases.h"
 #include "host/sandbox/process.h"
-#include "host/state/run_dir.h"
 #include "host/template/machine.h"
 #include "host/template/template.h"
 
@@ -133,25 +131,6 @@ static int serve_share(struct sandbox *sb, int *ret_fd, struct err *e)
 	}
 }
 
-/* Claims a user and group for the VMM that nothing else uses. A server that is not root cannot. */
-static int choose_user(struct machine *m, struct vm_spec *vm, struct err *e)
-{
-	if (geteuid() != 0 || m->vmm_user_fd >= 0)
-		return 0;
-
-	auto_free char *dir = run_dir_path(RUN_DIR, CONFINE_IDS_DIR);
-	int r = dir ? confine_id_claim(dir, &vm->uid, &m->vmm_user_fd, e)
-		    : err_sys(e, ENOMEM, "name a folder");
-
-	if (r == -ENOENT) {
-		log_err(LOG_WARN, e, "ignoring, the VMM is this server's user");
-		err_clear(e);
-		return 0;
-	}
-	vm->gid = vm->uid;
-	return r < 0 ? err_wrap(e, r, "choose the VMM's user") : 0;
-}
-
 static const char *agent_params(const struct machine *m, char buf[MACHINE_PARAMS_BYTES])
 {
 	struct machine_server server;
@@ -203,7 +182,7 @@ static int create_machine(struct sandbox *sb, const struct sandbox_spec *spec, i
 	if (r < 0)
 		return r;
 	describe_machine(sb, spec, &vm);
-	r = choose_user(&sb->machine, &vm, e);
+	r = machine_claim_user(&vm, &sb->machine.vmm_user_fd, e);
 	if (r == 0)
 		r = serve_share(sb, ret_share, e);
 	vm.agent_params = agent_params(&sb->machine, params);

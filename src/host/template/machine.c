@@ -1,6 +1,12 @@
 #include "host/template/machine.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "host/confine/ids.h"
+#include "host/state/run_dir.h"
 
 static const char *set(const char *text)
 {
@@ -30,6 +36,25 @@ void machine_describe(const struct config *config, const struct machine_size *si
 		.require_confinement = c->require_confinement,
 		.hotplug = true, /* later containers' disks */
 	};
+}
+
+int machine_claim_user(struct vm_spec *vm, int *ret_fd, struct err *e)
+{
+	*ret_fd = -1;
+	if (geteuid() != 0)
+		return 0;
+
+	auto_free char *dir = run_dir_path(RUN_DIR, CONFINE_IDS_DIR);
+	int r = dir ? confine_id_claim(dir, &vm->uid, ret_fd, e)
+		    : err_sys(e, ENOMEM, "name a folder");
+
+	if (r == -ENOENT) {
+		log_err(LOG_WARN, e, "ignoring, the VMM is this process's user");
+		err_clear(e);
+		return 0;
+	}
+	vm->gid = vm->uid;
+	return r < 0 ? err_wrap(e, r, "choose the VMM's user") : 0;
 }
 
 const char *machine_agent_params(const struct config_agent *c, const struct machine_server *server,

@@ -4,15 +4,12 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/auto.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "host/agent_client/agent_client.h"
-#include "host/confine/ids.h"
-#include "host/state/run_dir.h"
 #include "host/storage/virtiofsd.h"
 #include "host/template/machine.h"
 #include "host/template/template.h"
@@ -45,19 +42,6 @@ static void maker_fini(struct maker *m)
 }
 
 /* ---- the machine ---- */
-
-static int choose_user(struct maker *m, struct err *e)
-{
-	auto_free char *dir = run_dir_path(RUN_DIR, CONFINE_IDS_DIR);
-	int r;
-
-	if (geteuid() != 0)
-		return 0;
-	r = dir ? confine_id_claim(dir, &m->spec.uid, &m->user_fd, e)
-		: err_sys(e, ENOMEM, "name a folder");
-	m->spec.gid = m->spec.uid;
-	return r < 0 ? err_wrap(e, r, "choose the VMM's user") : 0;
-}
 
 /* The kernel parameters of a sandbox of this configuration, and what only a template does. */
 static int describe(struct maker *m, struct err *e)
@@ -95,7 +79,7 @@ static int create(struct maker *m, struct err *e)
 	if (r == 0)
 		r = hv_new(m->config->hypervisor.name, m->loop, &m->hv, e);
 	if (r == 0)
-		r = choose_user(m, e);
+		r = machine_claim_user(&m->spec, &m->user_fd, e);
 	return r < 0 ? r : hv_create(m->hv, &m->spec, e);
 }
 

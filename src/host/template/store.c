@@ -224,7 +224,8 @@ static int write_all(int base, const struct hv_saved *saved, uint64_t memory_byt
 	return r < 0 ? r : write_about(dir, &about, e);
 }
 
-/* Removes what has the name @key (NULL: what has any key) or is a maker's that was killed. */
+/* Removes the templates but @except (NULL: all of them), and what a killed maker has left. Adds the
+ * number of the templates to @n. */
 static int remove_some(int base, const char *except, unsigned *n, struct err *e)
 {
 	auto_close int copy = openat(base, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
