@@ -53,13 +53,14 @@ static void add_frame(struct nft_batch *b, uint16_t type)
 
 void nft_batch_begin(struct nft_batch *b)
 {
-	b->overflow = false;
+	b->has_requests = b->overflow = false;
 	buf_init(&b->bytes, NFT_BATCH_BYTES);
 	add_frame(b, NFNL_MSG_BATCH_BEGIN);
 }
 
 void nft_add(struct nft_batch *b, struct nl_request *q)
 {
+	b->has_requests = true;
 	add(b, q);
 }
 
@@ -84,20 +85,25 @@ static int hear_verdicts(int sock, struct err *e)
 	}
 }
 
-int nft_commit(int sock, struct nft_batch *b, struct err *e)
+static int commit(int sock, struct nft_batch *b, struct err *e)
 {
 	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-	int room = NFT_BATCH_BYTES, r = 0;
+	int room = NFT_BATCH_BYTES;
 
 	add_frame(b, NFNL_MSG_BATCH_END);
 	(void) setsockopt(sock, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
 	if (b->overflow)
-		r = err_say(e, EMSGSIZE, "the rules do not fit into a transaction");
-	else if (sendto(sock, buf_data(&b->bytes), buf_len(&b->bytes), 0,
-			(struct sockaddr *) &kernel, sizeof kernel) < 0)
-		r = err_sys(e, errno, "tell the kernel the rules");
-	if (r == 0)
-		r = hear_verdicts(sock, e);
+		return err_say(e, EMSGSIZE, "the rules do not fit into a transaction");
+	if (sendto(sock, buf_data(&b->bytes), buf_len(&b->bytes), 0, (struct sockaddr *) &kernel,
+		   sizeof kernel) < 0)
+		return err_sys(e, errno, "tell the kernel the rules");
+	return hear_verdicts(sock, e);
+}
+
+int nft_commit(int sock, struct nft_batch *b, struct err *e)
+{
+	int r = b->has_requests ? commit(sock, b, e) : 0;
+
 	buf_fini(&b->bytes);
 	return r < 0 ? r : 0;
 }

@@ -28,6 +28,7 @@
 /* A transaction: all of it happens, or nothing. What does not fit makes nft_commit() fail. */
 struct nft_batch {
 	struct buf bytes;
+	bool has_requests;
 	bool overflow;
 };
 
@@ -44,7 +45,8 @@ void nft_add(struct nft_batch *b, struct nl_request *q);
 /**
  * nft_commit() - make the kernel do a transaction
  * @sock:	of NETLINK_NETFILTER, in the namespace
- * @b:		is empty afterwards and its memory freed, in any case
+ * @b:		is empty afterwards and its memory freed, in any case; the kernel is not asked
+ *		about one without requests
  *
  * Returns 0, or -errno of the first request that was refused.
  */
