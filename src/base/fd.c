@@ -92,6 +92,15 @@ union fd_message {
 	char bytes[CMSG_SPACE(sizeof(int) * FD_PASS_MAX)];
 };
 
+int fd_unix_address(const char *path, struct sockaddr_un *ret)
+{
+	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (strlen(path) >= sizeof ret->sun_path)
+		return -ENAMETOOLONG;
+	(void) strcpy(ret->sun_path, path);
+	return 0;
+}
+
 ssize_t fd_send(int sock, const void *data, size_t bytes, const int *fds, size_t n_fds)
 {
 	union fd_message control = {0};

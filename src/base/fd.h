@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+#include <sys/un.h>
 
 #include "base/auto.h"
 #include "base/err.h"
@@ -35,6 +36,9 @@ int fd_set_cloexec(int fd, bool on);
 
 /* Most descriptors that travel in one message. */
 #define FD_PASS_MAX 16
+
+/* The address of the unix socket @path. Returns 0 or -ENAMETOOLONG. */
+int fd_unix_address(const char *path, struct sockaddr_un *ret);
 
 /* Sends @bytes (at least one) and @n_fds descriptors over a unix socket in one message. The
  * descriptors still belong to the caller. Returns the bytes sent or -errno. */

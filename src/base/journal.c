@@ -10,6 +10,7 @@
 #include "base/array.h"
 #include "base/auto.h"
 #include "base/buf.h"
+#include "base/fd.h"
 #include "base/log.h"
 
 /* More than a line of the log and an id have. */
@@ -84,13 +85,12 @@ static bool send_line(enum log_level level, const char *sandbox, const char *tex
 
 int journal_open(const char *path, struct err *e)
 {
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	struct sockaddr_un to;
 
 	if (journal.fd >= 0)
 		return 0;
-	if (strlen(path) >= sizeof to.sun_path)
+	if (fd_unix_address(path, &to) < 0)
 		return err_sys(e, ENAMETOOLONG, "log to '%s'", path);
-	strcpy(to.sun_path, path);
 
 	auto_close int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 

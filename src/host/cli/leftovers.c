@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/claim.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "host/cli/shim_client.h"
 #include "host/state/names.h"
@@ -45,12 +46,11 @@ static void fail(struct leftovers *l, const struct err *e)
  * one who lives. */
 static bool is_refused(const char *path)
 {
-	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	struct sockaddr_un at;
 	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	if (fd < 0 || strlen(path) >= sizeof at.sun_path)
+	if (fd < 0 || fd_unix_address(path, &at) < 0)
 		return false;
-	(void) strcpy(at.sun_path, path);
 	return connect(fd, (struct sockaddr *) &at, sizeof at) < 0 && errno == ECONNREFUSED;
 }
 

@@ -77,15 +77,14 @@ int terminal_pair(int *ret_master, int *ret_slave, struct err *e)
 
 int terminal_send(const char *path, int master, struct err *e)
 {
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	struct sockaddr_un a;
 	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	char name[64];
 
 	if (fd < 0)
 		return err_sys(e, errno, "make a socket");
-	if (strlen(path) >= sizeof a.sun_path)
+	if (fd_unix_address(path, &a) < 0)
 		return err_say(e, ENAMETOOLONG, "console socket '%s' has too long a name", path);
-	(void) strcpy(a.sun_path, path);
 	if (connect(fd, (struct sockaddr *) &a, sizeof a) < 0)
 		return err_sys(e, errno, "connect to console socket '%s'", path);
 

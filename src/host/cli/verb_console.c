@@ -27,14 +27,13 @@ static int dial(const char *sandbox, struct err *e)
 	auto_free char *name = share_name_of(sandbox);
 	auto_free char *base = pod_dir_base();
 	auto_free char *path = name && base ? str_printf("%s/%s/" POD_SOCKET, base, name) : NULL;
-	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	struct sockaddr_un at;
 	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || !path)
 		return err_sys(e, fd < 0 ? errno : ENOMEM, "reach sandbox '%s'", sandbox);
-	if (strlen(path) >= sizeof at.sun_path)
+	if (fd_unix_address(path, &at) < 0)
 		return err_say(e, ENAMETOOLONG, "'%s' is too long for a socket", path);
-	strcpy(at.sun_path, path);
 	if (connect(fd, (struct sockaddr *) &at, sizeof at) == 0)
 		return take_fd(&fd);
 	return errno == ENOENT || errno == ECONNREFUSED
@@ -119,13 +118,16 @@ static int relay(int fd, struct err *e)
 				 {.fd = STDIN_FILENO, .events = POLLIN}};
 
 	for (;;) {
-		if (poll(ends, 2, -1) < 0 && errno != EINTR)
+		if (poll(ends, 2, -1) < 0) {
+			/* Then it has told nothing of either end. */
+			if (errno == EINTR)
+				continue;
 			return err_sys(e, errno, "wait for the console");
+		}
 		if (ends[1].revents && pass(STDIN_FILENO, fd) <= 0) {
 			ends[1].fd = -1;
 			(void) shutdown(fd, SHUT_WR);
 		}
-		ends[1].revents = 0;
 		if (!ends[0].revents)
 			continue;
 

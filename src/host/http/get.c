@@ -123,15 +123,14 @@ static void ready(void *arg, uint32_t events)
 /* The socket must be root's or our own, because its answer is believed. */
 static int dial(const char *path, int *ret_fd, struct err *e)
 {
-	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	struct sockaddr_un at;
 	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	uid_t uid;
 
 	if (fd < 0)
 		return err_sys(e, errno, "make a socket");
-	if (strlen(path) >= sizeof at.sun_path)
+	if (fd_unix_address(path, &at) < 0)
 		return err_say(e, ENAMETOOLONG, "socket path '%s' is too long", path);
-	(void) strcpy(at.sun_path, path);
 	if (connect(fd, (struct sockaddr *) &at, sizeof at) < 0)
 		return err_sys(e, errno, "connect to '%s'", path);
 

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "events.pb-c.h"
@@ -125,13 +126,12 @@ static void forwarded(void *arg, struct ttrpc_answer *answer)
 
 static int connect_to(struct events *ev, struct err *e)
 {
-	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	struct sockaddr_un at;
 	const char *path = strncmp(ev->address, "unix://", 7) == 0 ? ev->address + 7 : ev->address;
 	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	if (strlen(path) >= sizeof at.sun_path)
+	if (fd_unix_address(path, &at) < 0)
 		return err_say(e, ENAMETOOLONG, "containerd's socket '%s'", path);
-	(void) strcpy(at.sun_path, path);
 	if (fd < 0 || connect(fd, (struct sockaddr *) &at, sizeof at) < 0)
 		return err_sys(e, errno, "connect to '%s'", path);
 
