@@ -258,10 +258,13 @@ static int begin_one(struct storage_job *job, struct err *e)
 
 	if (r < 0)
 		return r;
-	if (plugged_at(job)) {
+
+	const char *plug = plugged_at(job);
+
+	if (plug) {
 		job->device = (struct device_wait){
 			.kind = DEVICE_VIRTIO,
-			.key = plugged_at(job),
+			.key = plug,
 			.find = mount_share,
 			.finish = on_share,
 		};

@@ -95,7 +95,7 @@ static size_t begin_array(struct writer *w, size_t to)
 	return buf_len(&w->buf);
 }
 
-/* @at_length: where the length is, when it is not right in front. */
+/* @at_length: where its length is, in front of what begin_array() has skipped to align. */
 static void end_array(struct writer *w, size_t begin, size_t at_length)
 {
 	uint32_t n = (uint32_t) (buf_len(&w->buf) - begin);
@@ -248,8 +248,7 @@ const char *systemd_reply_read(const void *message, size_t bytes, uint32_t seria
 static int wait_for(int fd, short events, msec_t deadline)
 {
 	struct pollfd p = {.fd = fd, .events = events};
-	msec_t now = clock_now();
-	int r = poll(&p, 1, now < deadline ? (int) (deadline - now) : 0);
+	int r = poll(&p, 1, clock_poll_ms(deadline));
 
 	return r > 0 ? 0 : r == 0 ? -ETIMEDOUT : -errno;
 }

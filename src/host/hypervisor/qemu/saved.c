@@ -209,12 +209,11 @@ static int await_migration(struct qmp *qmp, msec_t deadline, struct err *e)
 
 static int plug_all(struct qemu *q, msec_t deadline, struct err *e)
 {
-	json_t *device;
-	size_t i;
 	int r = 0;
 
-	json_array_foreach(q->saved.plugs, i, device) if (r == 0) r =
-		qmp_call(q->qmp, "device_add", json_incref(device), deadline, NULL, e);
+	for (size_t i = 0; r == 0 && i < json_array_size(q->saved.plugs); i++)
+		r = qmp_call(q->qmp, "device_add", json_incref(json_array_get(q->saved.plugs, i)),
+			     deadline, NULL, e);
 	return r;
 }
 

@@ -152,28 +152,40 @@ TEST(more_than_the_limits_is_refused_before_anything_is_done)
 	free(addresses);
 }
 
-TEST(routes_of_an_interface_that_is_gone_are_forgotten)
+static Types__Route route_of(const char *device, const char *dest)
 {
-	auto_ptr(network_free) struct network *n = NULL;
-	Types__Route a = TYPES__ROUTE__INIT, b = TYPES__ROUTE__INIT, *list[] = {&a};
-	Types__Route *other[] = {&b}, **all = NULL;
+	Types__Route r = TYPES__ROUTE__INIT;
+
+	r.dest = (char *) dest;
+	r.device = (char *) device;
+	r.scope = RT_SCOPE_LINK;
+	return r;
+}
+
+/* A network with "pod0" and "pod1", and a route for each that is not set yet. */
+static void two_interfaces(struct network **ret, Types__Route *ret_first, Types__Route *ret_second)
+{
 	Types__Interface w;
-	size_t count = 0;
 
 	enter_room();
-	CHECK_EQ(network_new(&n, NULL), 0);
+	CHECK_EQ(network_new(ret, NULL), 0);
 	make_link(1);
 	make_link(2);
 	want(&w, "pod0", "02:00:5e:00:53:01");
-	CHECK_EQ(set(n, &w), 0);
+	CHECK_EQ(set(*ret, &w), 0);
 	want(&w, "pod1", "02:00:5e:00:53:02");
-	CHECK_EQ(set(n, &w), 0);
-	a.dest = (char *) "10.1.0.0/16";
-	a.device = (char *) "pod0";
-	a.scope = RT_SCOPE_LINK;
-	b.dest = (char *) "10.2.0.0/16";
-	b.device = (char *) "pod1";
-	b.scope = RT_SCOPE_LINK;
+	CHECK_EQ(set(*ret, &w), 0);
+	*ret_first = route_of("pod0", "10.1.0.0/16");
+	*ret_second = route_of("pod1", "10.2.0.0/16");
+}
+
+TEST(routes_of_an_interface_that_is_gone_are_forgotten)
+{
+	auto_ptr(network_free) struct network *n = NULL;
+	Types__Route a, b, *list[] = {&a}, *other[] = {&b}, **all = NULL;
+	size_t count = 0;
+
+	two_interfaces(&n, &a, &b);
 	CHECK_EQ(network_set_routes(n, list, 1, false, NULL), 0);
 	CHECK_EQ(network_set_routes(n, other, 1, false, NULL), 0);
 	CHECK_EQ(network_list_routes(n, &all, &count, NULL), 0);
@@ -207,23 +219,9 @@ static bool has_route(struct network *n, const char *dest)
 TEST(a_complete_list_without_an_interface_takes_its_routes_away)
 {
 	auto_ptr(network_free) struct network *n = NULL;
-	Types__Route a = TYPES__ROUTE__INIT, b = TYPES__ROUTE__INIT, *list[] = {&a, &b};
-	Types__Interface w;
+	Types__Route a, b, *list[] = {&a, &b};
 
-	enter_room();
-	CHECK_EQ(network_new(&n, NULL), 0);
-	make_link(1);
-	make_link(2);
-	want(&w, "pod0", "02:00:5e:00:53:01");
-	CHECK_EQ(set(n, &w), 0);
-	want(&w, "pod1", "02:00:5e:00:53:02");
-	CHECK_EQ(set(n, &w), 0);
-	a.dest = (char *) "10.1.0.0/16";
-	a.device = (char *) "pod0";
-	a.scope = RT_SCOPE_LINK;
-	b.dest = (char *) "10.2.0.0/16";
-	b.device = (char *) "pod1";
-	b.scope = RT_SCOPE_LINK;
+	two_interfaces(&n, &a, &b);
 	CHECK_EQ(network_set_routes(n, list, 2, true, NULL), 0);
 	/* Hosts that do not say so may tell of one interface at a time. */
 	CHECK_EQ(network_set_routes(n, list, 1, false, NULL), 0);
