@@ -16,8 +16,8 @@ void machine_describe(const struct config *config, const struct machine_size *si
 		      const struct machine_size *most, struct vm_spec *ret);
 
 /* Claims a user and group for the VMM that nothing else uses. @ret_fd: holds the claim while it is
- * open; -1: there is none, and the VMM is the caller's user, because the caller is not root or, with
- * a warning, because its user namespace has no ids to give. */
+ * open; -1: there is none, and the VMM is the caller's user, because the caller is not root, or
+ * (with a warning) because its user namespace has no ids to give. */
 int machine_claim_user(struct vm_spec *vm, int *ret_fd, struct err *e);
 
 /* What the guest must know about the server of its shared files. */
