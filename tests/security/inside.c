@@ -124,6 +124,7 @@ struct victim {
 	pid_t pid;
 	uint64_t at; /* an instruction that makes a system call */
 	regs saved;
+	pid_t child; /* what its last call forked, in our numbers; stopped under us too; 0: nothing */
 };
 
 static volatile sig_atomic_t late;
@@ -200,8 +201,24 @@ static bool is_condemned(const struct victim *v)
 
 enum outcome { ANSWERED, KILLED, BLOCKED, REPLACED };
 
+static bool is_fork(int event)
+{
+	return event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK ||
+	       event == PTRACE_EVENT_CLONE;
+}
+
+/* Which process a fork of @v made, in our numbers: the call's value is one of the victim's namespace. */
+static pid_t forked(const struct victim *v)
+{
+	unsigned long pid = 0;
+
+	if (ptrace(PTRACE_GETEVENTMSG, v->pid, NULL, &pid) < 0)
+		err(2, "ask what %d forked", v->pid);
+	return (pid_t) pid;
+}
+
 /* One system call in @v, which is stopped. */
-static enum outcome call(const struct victim *v, long nr, const long args[6], long *ret)
+static enum outcome call(struct victim *v, long nr, const long args[6], long *ret)
 {
 	regs r = v->saved;
 	int status;
@@ -217,8 +234,11 @@ static enum outcome call(const struct victim *v, long nr, const long args[6], lo
 			return KILLED;
 		if (status >> 16 == PTRACE_EVENT_EXEC)
 			return REPLACED;
-		if (WSTOPSIG(status) != SYSTEM_CALL)
-			continue; /* a fork: the call's end is still to come */
+		if (WSTOPSIG(status) != SYSTEM_CALL) {
+			if (is_fork(status >> 16))
+				v->child = forked(v); /* the call's end is still to come */
+			continue;
+		}
 		if (entered)
 			break;
 		entered = true;
@@ -298,7 +318,7 @@ static void victim_release(struct victim *v)
 }
 
 /* A copy of @v with memory to write in, under the filter of the original. Its end tells nobody. */
-static uint64_t copy_make(const struct victim *v, struct victim *copy)
+static uint64_t copy_make(struct victim *v, struct victim *copy)
 {
 	const long map[6] = {
 		0, SCRATCH_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0};
@@ -308,11 +328,9 @@ static uint64_t copy_make(const struct victim *v, struct victim *copy)
 	if (call(v, SYS_clone, (long[6]){0}, &value) != ANSWERED || value < 0)
 		errx(2, "copy %d: %s", v->pid, strerror((int) -value));
 
-	/* In the tracer's numbers: the value is one of the victim's namespace. */
-	copy->pid = waitpid(-1, &status, __WALL);
-	if (copy->pid < 0 || !WIFSTOPPED(status))
+	*copy = (struct victim){.pid = v->child, .at = v->at};
+	if (waitpid(copy->pid, &status, __WALL) < 0 || !WIFSTOPPED(status))
 		err(2, "wait for the copy of %d", v->pid);
-	copy->at = v->at;
 	regs_get(copy, &copy->saved);
 
 	if (call(copy, SYS_mmap, map, &value) != ANSWERED || (value < 0 && value > -4096))
@@ -322,22 +340,30 @@ static uint64_t copy_make(const struct victim *v, struct victim *copy)
 	return (uint64_t) value;
 }
 
-static void copy_end(const struct victim *v, const struct victim *copy)
+static void end(pid_t pid)
 {
-	const long reap[6] = {-1, 0, __WALL | WNOHANG, 0, 0, 0};
 	int status = 0;
-	long value;
 
-	(void) kill(copy->pid, SIGKILL);
-	while (waitpid(copy->pid, &status, __WALL) >= 0 || errno == EINTR)
+	(void) kill(pid, SIGKILL);
+	while (waitpid(pid, &status, __WALL) >= 0 || errno == EINTR)
 		if (WIFEXITED(status) || WIFSIGNALED(status))
 			break;
+}
+
+static void copy_end(struct victim *v, const struct victim *copy)
+{
+	const long reap[6] = {-1, 0, __WALL | WNOHANG, 0, 0, 0};
+	long value;
+
+	end(copy->pid);
+	if (copy->child > 0)
+		end(copy->child);
 	(void) call(v, SYS_wait4, reap, &value);
 }
 
 /* The line of an attack while it is carried out. */
 struct attack {
-	const struct victim *copy;
+	struct victim *copy;
 	uint64_t scratch, used;
 	long values[CALLS_MAX];
 	int n_values;
@@ -540,7 +566,7 @@ static bool step(struct attack *a, char *text, bool last)
 	return true;
 }
 
-static void carry_out(const struct victim *v, char *line)
+static void carry_out(struct victim *v, char *line)
 {
 	char *colon = strstr(line, ": ");
 	struct victim copy;
