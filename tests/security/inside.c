@@ -124,7 +124,7 @@ struct victim {
 	pid_t pid;
 	uint64_t at; /* an instruction that makes a system call */
 	regs saved;
-	pid_t child; /* what its last call forked, in our numbers; stopped under us too; 0: nothing */
+	pid_t child; /* what its last call forked, stopped under us too; 0: nothing */
 };
 
 static volatile sig_atomic_t late;
@@ -207,7 +207,7 @@ static bool is_fork(int event)
 	       event == PTRACE_EVENT_CLONE;
 }
 
-/* Which process a fork of @v made, in our numbers: the call's value is one of the victim's namespace. */
+/* Which process a fork of @v made, in our numbers: the call's value is in the victim's. */
 static pid_t forked(const struct victim *v)
 {
 	unsigned long pid = 0;
