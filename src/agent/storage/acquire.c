@@ -172,6 +172,7 @@ static int mount_one(struct storage_job *job, const char *source, struct err *e)
 
 	if (r < 0) {
 		storages_leave(holder(job), m);
+		place_remove(s->run_fd, s->config.run_dir, current(job)->mount_point);
 		return r;
 	}
 	return give_to_group(job, e);

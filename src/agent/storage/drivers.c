@@ -128,7 +128,7 @@ const char *const *storage_driver_names(size_t *ret_n)
 	return names;
 }
 
-int driver_undo(const struct storage_driver *driver, const struct storages_config *config,
+static int undo(const struct storage_driver *driver, const struct storages_config *config,
 		int run_fd, const char *mount_point, struct err *e)
 {
 	const char *name;
@@ -139,4 +139,14 @@ int driver_undo(const struct storage_driver *driver, const struct storages_confi
 	auto_close int parent = place_open_parent(run_fd, config->run_dir, mount_point, &name, e);
 
 	return parent < 0 ? parent : dir_remove(parent, name, e);
+}
+
+int driver_undo(const struct storage_driver *driver, const struct storages_config *config,
+		int run_fd, const char *mount_point, struct err *e)
+{
+	int r = undo(driver, config, run_fd, mount_point, e);
+
+	if (r == 0)
+		place_remove(run_fd, config->run_dir, mount_point);
+	return r;
 }

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -120,4 +121,31 @@ int place_open_parent(int run_fd, const char *run_dir, const char *path, const c
 		at = fd;
 	}
 	return refuse(run_dir, path, e);
+}
+
+/* Whether the folder @fd is on the file system of run_dir: what is on another may be somebody's data. */
+static bool is_ours(int fd, int run_fd)
+{
+	struct stat folder, run;
+
+	return fstat(fd, &folder) == 0 && fstat(run_fd, &run) == 0 && folder.st_dev == run.st_dev;
+}
+
+static bool remove_one(int run_fd, const char *run_dir, const char *path, const char **ret_name)
+{
+	struct err e = {0};
+	auto_close int parent = place_open_parent(run_fd, run_dir, path, ret_name, &e);
+
+	err_clear(&e);
+	return parent >= 0 && is_ours(parent, run_fd) &&
+	       (unlinkat(parent, *ret_name, AT_REMOVEDIR) == 0 || errno == ENOENT);
+}
+
+void place_remove(int run_fd, const char *run_dir, const char *path)
+{
+	auto_free char *left = strdup(path);
+	const char *name;
+
+	while (left && remove_one(run_fd, run_dir, left, &name))
+		left[name - left] = '\0';
 }
