@@ -25,7 +25,7 @@ cri_image() {
 	image_make "$IMAGE" "$WORK/image"
 }
 
-# SANDBOX_KEYS are more keys of the handler kata-sandbox. Without CAP_SYS_RESOURCE runc cannot lower what CRI wants to lower.
+# CRI_KEYS are more keys of the CRI, SANDBOX_KEYS of the handler kata-sandbox. Without CAP_SYS_RESOURCE runc cannot lower what CRI wants to lower.
 cri_configure() {
 	cat >"$WORK/containerd.toml" <<-EOF
 		version = 2
@@ -39,6 +39,7 @@ cri_configure() {
 		  sandbox_image = "$IMAGE"
 		  restrict_oom_score_adj = true
 		  stream_server_address = "127.0.0.1"
+		  ${CRI_KEYS:-}
 		  [plugins."io.containerd.grpc.v1.cri".cni]
 		    bin_dir = "${CNI_BIN:-$WORK/cni-bin}"
 		    conf_dir = "$WORK/cni"
