@@ -34,6 +34,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		require(strlen(q.path) < HTTP_TARGET_MAX);
 		require(http_request_parse(text, (size_t) r, &again, &status, NULL) == r);
 		require(strcmp(q.path, again.path) == 0);
+
+		char value[HTTP_TARGET_MAX];
+
+		require(!http_query(&q, "path", value) || strlen(value) <= strlen(q.query));
 	}
 	if (http_answer_parse(text, bytes, &status, &body, &bytes, NULL) == 0)
 		require(status >= 0 && status < 1000 && body >= text && body + bytes == end);

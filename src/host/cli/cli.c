@@ -41,11 +41,13 @@ static const struct option global_options[] = {
 };
 
 static const struct verb *const verbs[] = {
-	&verb_create,   &verb_start,   &verb_state,   &verb_kill,       &verb_delete,
-	&verb_run,      &verb_exec,    &verb_ps,      &verb_list,       &verb_pause,
-	&verb_resume,   &verb_update,  &verb_events,  &verb_spec,       &verb_features,
-	&verb_describe, &verb_console, &verb_metrics, &verb_cleanup,    &verb_check,
-	&verb_env,      &verb_factory, &verb_version, &verb_completion, NULL,
+	&verb_create,     &verb_start,   &verb_state,         &verb_kill,
+	&verb_delete,     &verb_run,     &verb_exec,          &verb_ps,
+	&verb_list,       &verb_pause,   &verb_resume,        &verb_update,
+	&verb_events,     &verb_spec,    &verb_features,      &verb_describe,
+	&verb_console,    &verb_metrics, &verb_cleanup,       &verb_check,
+	&verb_env,        &verb_factory, &verb_direct_volume, &verb_version,
+	&verb_completion, NULL,
 };
 
 static void help(const struct cli *cli)
@@ -54,7 +56,7 @@ static void help(const struct cli *cli)
 	       "usage: %s [global options] VERB [options] [arguments]\n\nverbs:\n",
 	       cli->program, cli->program);
 	for (const struct verb *const *v = verbs; *v; v++)
-		printf("   %-12s %s\n", (*v)->name, (*v)->help);
+		printf("   %-14s %s\n", (*v)->name, (*v)->help);
 	printf("\nglobal options:\n");
 	options_help(global_options, ARRAY_LEN(global_options));
 }

@@ -48,9 +48,9 @@ struct verb {
 
 /* Each is defined in its own file. */
 extern const struct verb verb_check, verb_cleanup, verb_completion, verb_console, verb_create,
-	verb_delete, verb_describe, verb_env, verb_events, verb_exec, verb_factory, verb_features,
-	verb_kill, verb_list, verb_metrics, verb_pause, verb_ps, verb_resume, verb_run, verb_spec,
-	verb_start, verb_state, verb_update, verb_version;
+	verb_delete, verb_describe, verb_direct_volume, verb_env, verb_events, verb_exec,
+	verb_factory, verb_features, verb_kill, verb_list, verb_metrics, verb_pause, verb_ps,
+	verb_resume, verb_run, verb_spec, verb_start, verb_state, verb_update, verb_version;
 
 /* tell.c: prints a sentence to stderr and to the file of --log: an error, or why a process
  * ended. */

@@ -77,7 +77,7 @@ static int ask(int fd, struct err *e)
 	if (isatty(STDIN_FILENO))
 		terminal_size(STDIN_FILENO, &rows, &columns);
 	if (isatty(STDIN_FILENO))
-		(void) snprintf(size, sizeof size, "/%ux%u", columns ? columns : 80,
+		(void) snprintf(size, sizeof size, "?size=%ux%u", columns ? columns : 80,
 				rows ? rows : 25);
 
 	auto_free char *request = str_printf("GET /debug-console%s HTTP/1.1\r\nHost: sandbox\r\n"

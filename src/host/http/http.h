@@ -38,7 +38,8 @@ enum http_method {
 
 struct http_request {
 	enum http_method method;
-	char path[HTTP_TARGET_MAX]; /* begins with '/'; without the query; not decoded */
+	char path[HTTP_TARGET_MAX];  /* begins with '/'; without the query; not decoded */
+	char query[HTTP_TARGET_MAX]; /* what is behind the '?'; not decoded */
 };
 
 /* Statuses that this layer or its callers answer with. */
@@ -67,6 +68,14 @@ enum {
  */
 int http_request_parse(const char *data, size_t bytes, struct http_request *ret, int *ret_status,
 		       struct err *e);
+
+/* The value of @key in the query of @q, decoded (RFC 3986, section 2.1), into @ret, which has room for
+ * HTTP_TARGET_MAX bytes. False: there is no such key, or its value is no text. */
+bool http_query(const struct http_request *q, const char *key, char *ret);
+
+/* @text as a value in a query: all but letters, digits and "-._~/" is encoded. Freed by the caller; NULL
+ * when out of memory. */
+char *http_query_value(const char *text);
 
 struct http_server;
 struct http_call; /* a request that is to be answered */

@@ -61,17 +61,20 @@ static int read_target(const char **at, const char *end, struct http_request *re
 		       struct err *e)
 {
 	const char *p = *at;
-	size_t path = 0;
+	size_t path = 0, query = 0;
 	bool in_query = false;
 
 	for (; p<end && * p> ' ' && *p < 0x7f; p++) {
 		if ((size_t) (p - *at) >= sizeof ret->path - 1)
 			return refuse(ret_status, HTTP_URI_TOO_LONG, e, "the path is too long");
-		in_query = in_query || *p == '?';
-		if (!in_query)
+		if (in_query)
+			ret->query[query++] = *p;
+		else if (*p != '?')
 			ret->path[path++] = *p;
+		in_query = in_query || *p == '?';
 	}
 	ret->path[path] = '\0';
+	ret->query[query] = '\0';
 	if (path == 0 || ret->path[0] != '/' || p == end || *p != ' ')
 		return refuse(ret_status, HTTP_BAD_REQUEST, e, "the path does not begin with '/'");
 	*at = p + 1;

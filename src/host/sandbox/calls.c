@@ -160,6 +160,15 @@ void sandbox_metrics(struct sandbox *sb, sandbox_done_fn done, void *arg)
 	agent_ask(sb, "GetMetrics", &get.base, NULL, done, arg);
 }
 
+void sandbox_volume_stats(struct sandbox *sb, const char *guest_path, sandbox_done_fn done,
+			  void *arg)
+{
+	Grpc__VolumeStatsRequest stats = GRPC__VOLUME_STATS_REQUEST__INIT;
+
+	stats.volume_guest_path = (char *) guest_path;
+	agent_ask(sb, "GetVolumeStats", &stats.base, NULL, done, arg);
+}
+
 void sandbox_resize(struct sandbox *sb, const char *id, const char *exec_id, uint32_t rows,
 		    uint32_t columns, sandbox_done_fn done, void *arg)
 {

@@ -18,6 +18,8 @@
 #include "host/sandbox/rootfs.h"
 #include "host/sandbox/siblings.h"
 #include "host/spec/spec.h"
+#include "host/state/run_dir.h"
+#include "host/storage/direct_volume.h"
 
 /* A spec that came with the container is there already. */
 static int read_bundle(struct guest_container *c, struct err *e)
@@ -77,12 +79,15 @@ static bool comes_later(const struct guest_container *c)
 static int lend(struct guest_container *c, struct err *e)
 {
 	struct sandbox *sb = c->sb;
+	auto_free char *direct_volumes = run_dir_path(RUN_DIR, DIRECT_VOLUME_BASE);
 	const struct guest_rules rules = {
 		.container_id = c->id,
 		.bundle = c->bundle,
 		.share = sb->machine.share,
 		.disks = &sb->machine.disks.lender,
 		.no_block_devices = sb->machine.config->hypervisor.disable_block_device_use,
+		.direct_volumes = direct_volumes,
+		.sandbox_id = sb->options.id,
 		.volumes = &c->volumes,
 		.root_mounts = c->rootfs,
 		.n_root_mounts = rootfs_is_guests(c) ? c->n_rootfs : 0,
@@ -95,6 +100,9 @@ static int lend(struct guest_container *c, struct err *e)
 		.n_siblings = c->siblings ? c->siblings->n : 0,
 		.ret_joined = &c->joined,
 	};
+
+	if (!direct_volumes)
+		return err_sys(e, ENOMEM, "look for direct volumes");
 
 	int r = c->holds_pod ? guest_holder_make(&rules, c->spec, &c->hooks, e)
 			     : guest_spec_make(&rules, c->spec, &c->hooks, e);

@@ -18,6 +18,7 @@ struct disk {
 	char id[DEVICE_ID_MAX + 1];
 	int fd; /* until a running machine has it; then -1 */
 	bool readonly;
+	bool is_shared; /* see struct disk_wanted */
 	bool is_attached;
 	unsigned holders; /* 0: the guest did not let go of it */
 	dev_t dev;        /* of an image; else 0 */
@@ -53,13 +54,20 @@ static int attach(struct disks *all, struct disk *d, msec_t deadline, struct err
 	return 0;
 }
 
-/* Whether who wants the one can have the other: of an image if both only read. */
+static bool is_same_object(const struct disk *a, const struct disk *b)
+{
+	if (a->rdev || b->rdev)
+		return a->rdev == b->rdev;
+	return a->ino && a->dev == b->dev && a->ino == b->ino;
+}
+
+/* Whether who wants the one can have the other: if both only read, or as is_shared says. */
 static bool is_same(const struct disk *d, const struct disk *wanted)
 {
-	if (d->rdev)
-		return d->rdev == wanted->rdev && (wanted->readonly || !d->readonly);
-	return d->readonly && wanted->readonly && d->ino && d->dev == wanted->dev &&
-	       d->ino == wanted->ino;
+	bool shared = d->is_shared && wanted->is_shared;
+
+	return is_same_object(d, wanted) &&
+	       (wanted->readonly ? d->readonly || shared : shared && !d->readonly);
 }
 
 /* With the lock: one that is lent already. */
@@ -89,6 +97,7 @@ static int disk_new(const struct disk_wanted *wanted, struct disk **ret, struct 
 	list_init(&d->link);
 	d->readonly = wanted->readonly;
 	d->holders = 1;
+	d->is_shared = wanted->is_shared;
 	if (wanted->is_shared)
 		d->rdev = st.st_rdev;
 	if (S_ISREG(st.st_mode)) {
@@ -120,6 +129,8 @@ static int lend(void *arg, const struct disk_wanted *wanted, struct disk **ret, 
 	same = find_same(all, d);
 	if (same)
 		same->holders++;
+	else if (wanted->is_taken)
+		r = err_say(e, EBUSY, "it is mounted on the host or used by a machine");
 	else
 		r = enter(all, d, e);
 	if (same || r < 0)

@@ -210,6 +210,10 @@ void sandbox_processes(struct sandbox *sb, const char *id, const char *format, s
 /* @data of the answer: Grpc__Metrics, the guest's own and its agent's. */
 void sandbox_metrics(struct sandbox *sb, sandbox_done_fn done, void *arg);
 
+/* @data of the answer: Grpc__VolumeStatsResponse, of what the guest has mounted on @guest_path. */
+void sandbox_volume_stats(struct sandbox *sb, const char *guest_path, sandbox_done_fn done,
+			  void *arg);
+
 /* How many packets of the guest the egress policy has refused. False: there is no policy, or no
  * machine. */
 bool sandbox_egress_refused(struct sandbox *sb, uint64_t *ret);

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "host/http/http.h"
 #include "host/shim/pod_metrics.h"
+#include "host/shim/volume_stats.h"
 #include "host/state/pod_dir.h"
 #include "host/storage/share.h"
 #include "oci/oci.h"
@@ -22,11 +23,12 @@ struct management {
 	struct http_server *http;
 };
 
-static void agent_url(struct server *s, struct http_call *call)
+static void agent_url(struct server *s, struct http_call *call, const struct http_request *q)
 {
 	struct sandbox_description d;
 	char text[64];
 
+	(void) q;
 	sandbox_describe(s->sandbox, &d);
 	if (!d.vmm_pid) {
 		http_say(call, HTTP_UNAVAILABLE, "there is no machine");
@@ -69,10 +71,11 @@ static void list_container(void *arg, const char *id)
 }
 
 /* Not upstream's: the states of all containers, as "kata-runtime list --all" shows them. */
-static void containers(struct server *s, struct http_call *call)
+static void containers(struct server *s, struct http_call *call, const struct http_request *q)
 {
 	struct listing l = {.s = s};
 
+	(void) q;
 	buf_init(&l.text, CONTAINERS_MAX_BYTES);
 	l.r = buf_append(&l.text, "[", 1);
 	sandbox_each(s->sandbox, list_container, &l);
@@ -85,16 +88,17 @@ static void containers(struct server *s, struct http_call *call)
 	buf_fini(&l.text);
 }
 
-/* Not upstream's: a shell in the guest, for "kata-runtime console". The path may say how large its
- * terminal is: "/debug-console/80x25"; without that it has none. */
-static void debug_console(struct server *s, struct http_call *call, const char *size)
+/* Not upstream's: a shell in the guest, for "kata-runtime console". The query may say how large its
+ * terminal is, "size=80x25"; without that it has none. */
+static void debug_console(struct server *s, struct http_call *call, const struct http_request *q)
 {
 	struct sandbox_console_form form = {0};
 	struct err e = {0};
-	char rest;
+	char size[HTTP_TARGET_MAX], rest;
 
-	if (*size && (sscanf(size, "/%4ux%4u%c", &form.columns, &form.rows, &rest) != 2 ||
-		      !form.columns || !form.rows)) {
+	if (q->query[0] && (!http_query(q, "size", size) ||
+			    sscanf(size, "%4ux%4u%c", &form.columns, &form.rows, &rest) != 2 ||
+			    !form.columns || !form.rows)) {
 		http_say(call, HTTP_BAD_REQUEST, "this is no size of a terminal");
 		return;
 	}
@@ -112,47 +116,31 @@ static void debug_console(struct server *s, struct http_call *call, const char *
 		sandbox_console(s->sandbox, fd, &form);
 }
 
-#define CONSOLE_PATH "/debug-console"
-
-/* Whether @path is that of a console; *@ret_size is what follows. */
-static bool is_console(const char *path, const char **ret_size)
-{
-	size_t n = strlen(CONSOLE_PATH);
-
-	*ret_size = path + (strncmp(path, CONSOLE_PATH, n) == 0 ? n : 0);
-	return *ret_size != path && (!**ret_size || **ret_size == '/');
-}
-
 #define METHOD(m) (1U << (m))
 #define GET       METHOD(HTTP_GET)
 #define PUT       METHOD(HTTP_PUT)
 #define POST      METHOD(HTTP_POST)
 
-/* All but one are upstream's; those with a sentence have nothing behind them here. */
+/* All but two are upstream's; those with a sentence have nothing behind them here. */
 static const struct route {
 	const char *path;
 	unsigned methods;
-	void (*answer)(struct server *s, struct http_call *call);
+	void (*answer)(struct server *s, struct http_call *call, const struct http_request *q);
 	const char *sentence;
 } routes[] = {
 	{"/metrics", GET, pod_metrics, NULL},
 	{"/agent-url", GET, agent_url, NULL},
 	{"/containers", GET, containers, NULL},
+	{"/debug-console", GET, debug_console, NULL},
 	{"/iptables", GET | PUT, NULL, "the guest has no packet filter: there are no iptables"},
 	{"/ip6tables", GET | PUT, NULL, "the guest has no packet filter: there are no ip6tables"},
-	{"/direct-volume/stats", GET | POST, NULL, "there are no direct volumes"},
-	{"/direct-volume/resize", POST, NULL, "there are no direct volumes"},
+	{"/direct-volume/stats", GET | POST, volume_stats, NULL},
+	{"/direct-volume/resize", POST, NULL, "the guest cannot make a volume larger"},
 	{"/policy", PUT, NULL, "the agent has no policy"},
 };
 
 static void handle(void *arg, struct http_call *call, const struct http_request *q)
 {
-	const char *size;
-
-	if (q->method == HTTP_GET && is_console(q->path, &size)) {
-		debug_console(arg, call, size);
-		return;
-	}
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
 		const struct route *r = &routes[i];
 
@@ -161,7 +149,7 @@ static void handle(void *arg, struct http_call *call, const struct http_request 
 		if (!(METHOD(q->method) & r->methods))
 			http_say(call, HTTP_METHOD_NOT_ALLOWED, "this path has other methods");
 		else if (r->answer)
-			r->answer(arg, call);
+			r->answer(arg, call, q);
 		else
 			http_say(call, HTTP_NOT_IMPLEMENTED, r->sentence);
 		return;

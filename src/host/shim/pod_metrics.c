@@ -89,10 +89,11 @@ static void add_host(struct metrics *m, struct server *s)
 	metrics_descriptors(m, vmm);
 }
 
-void pod_metrics(struct server *s, struct http_call *call)
+void pod_metrics(struct server *s, struct http_call *call, const struct http_request *q)
 {
 	struct scrape *p = calloc(1, sizeof *p);
 
+	(void) q;
 	if (!p || loop_timer(s->loop, clock_deadline(GUEST_TIMEOUT_MS), too_late, p, &p->timer,
 			     NULL) < 0) {
 		free(p);

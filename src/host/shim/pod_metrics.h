@@ -5,4 +5,4 @@
 
 /* Answers with the metrics of the pod's processes on the host and of its guest. Private to
  * host/shim. */
-void pod_metrics(struct server *s, struct http_call *call);
+void pod_metrics(struct server *s, struct http_call *call, const struct http_request *q);

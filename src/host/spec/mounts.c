@@ -23,6 +23,8 @@ struct volume_owner guest_volume_owner(const struct guest_rules *rules, const Gr
 		.share = rules->share,
 		.disks = rules->disks,
 		.no_block_devices = rules->no_block_devices,
+		.direct_volumes = rules->direct_volumes,
+		.sandbox_id = rules->sandbox_id,
 		.volumes = rules->volumes,
 		.shm = rules->shm,
 	};

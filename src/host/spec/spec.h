@@ -81,7 +81,10 @@ struct guest_rules {
 	struct share *share; /* gets the mounts */
 	const struct volume_disks *disks;
 	bool no_block_devices; /* refuse them */
-	struct list *volumes;  /* struct volume: gets what is held for the mounts */
+	const char *
+		direct_volumes; /* folder: see host/storage/direct_volume.h; NULL: there are none */
+	const char *sandbox_id; /* who has direct volumes */
+	struct list *volumes;   /* struct volume: gets what is held for the mounts */
 	/* The mounts of the root, if the guest makes them; they are not at root.path then. */
 	Grpc__Mount *const *root_mounts;
 	size_t n_root_mounts;

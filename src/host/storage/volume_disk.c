@@ -98,8 +98,19 @@ static int check_kind(const struct volume_owner *owner, int look, const char *so
 	return r;
 }
 
-/* Returns a descriptor or -errno. */
-static int open_source(const struct volume_owner *owner, const char *source, bool readonly,
+/* For a machine that has it already: who else has it is found out when it is lent. */
+static int open_taken(int look, const char *source, struct disk_wanted *w, struct err *e)
+{
+	char path[32];
+
+	(void) snprintf(path, sizeof path, "/proc/self/fd/%d", look);
+	w->is_taken = true;
+	w->swallow_fd = open(path, (w->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	return w->swallow_fd < 0 ? err_sys(e, errno, "open '%s'", source) : 0;
+}
+
+/* Opens it as the only one who writes, or of what is shared perhaps as a further one. */
+static int open_source(const struct volume_owner *owner, const char *source, struct disk_wanted *w,
 		       struct err *e)
 {
 	/* O_PATH, because opening a FIFO or some devices has effects or waits. */
@@ -114,10 +125,15 @@ static int open_source(const struct volume_owner *owner, const char *source, boo
 	if (r < 0)
 		return r;
 
-	auto_close int fd = open_again(look, source, &st, readonly, e);
+	auto_close int fd = open_again(look, source, &st, w->readonly, e);
 
-	r = fd < 0 ? fd : claim(fd, source, &st, readonly, e);
-	return r < 0 ? r : take_fd(&fd);
+	r = fd < 0 ? fd : claim(fd, source, &st, w->readonly, e);
+	if (r == -EBUSY && w->is_shared) {
+		err_clear(e);
+		return open_taken(look, source, w, e);
+	}
+	w->swallow_fd = r < 0 ? -1 : take_fd(&fd);
+	return r;
 }
 
 /* ---- the guest's side: its mount ---- */
@@ -155,27 +171,23 @@ static int is_readonly(const char *fstype, char *const *options, size_t n, bool 
 	return r;
 }
 
-int volume_disk_lend(const struct volume_owner *owner, const char *source, const char *fstype,
-		     char *const *options, size_t n_options, const char *place, struct volume *ret,
-		     struct err *e)
+int volume_disk_lend(const struct volume_owner *owner, const struct volume_disk *disk,
+		     struct volume *ret, struct err *e)
 {
-	bool readonly = true;
-	int r = is_readonly(fstype, options, n_options, &readonly, e);
+	struct disk_wanted wanted = {.swallow_fd = -1, .is_shared = disk->is_shared};
+	int r = is_readonly(disk->fstype, disk->options, disk->n_options, &wanted.readonly, e);
 
+	if (r == 0)
+		r = open_source(owner, disk->source, &wanted, e);
 	if (r < 0)
 		return r;
-
-	int fd = open_source(owner, source, readonly, e);
-
-	if (fd < 0)
-		return fd;
-	r = owner->disks->lend(owner->disks->arg, &(struct disk_wanted){fd, readonly, false},
-			       &ret->disk, e);
+	r = owner->disks->lend(owner->disks->arg, &wanted, &ret->disk, e);
 	if (r < 0)
-		return r;
-	ret->storage = volume_storage_new("", "", fstype, place);
-	return ret->storage ? describe(ret->storage, options, n_options, readonly, e)
-			    : err_sys(e, ENOMEM, "describe what the guest mounts");
+		return wanted.is_taken ? err_wrap(e, r, "'%s'", disk->source) : r;
+	ret->storage = volume_storage_new("", "", disk->fstype, disk->place);
+	return ret->storage
+		       ? describe(ret->storage, disk->options, disk->n_options, wanted.readonly, e)
+		       : err_sys(e, ENOMEM, "describe what the guest mounts");
 }
 
 /* ---- a mount of the spec ---- */
@@ -222,7 +234,13 @@ int volume_make_disk(struct volume_task *t, struct volume *ret, struct err *e)
 		if (!is_propagation(m->options[i]))
 			options[n++] = m->options[i];
 
-	int r = volume_disk_lend(t->owner, source, m->type, options, n, place, ret, e);
+	int r = volume_disk_lend(t->owner,
+				 &(struct volume_disk){.source = source,
+						       .fstype = m->type,
+						       .options = options,
+						       .n_options = n,
+						       .place = place},
+				 ret, e);
 
 	if (r < 0)
 		return err_wrap(e, r, "source");

@@ -67,17 +67,25 @@ int volume_make_disk(struct volume_task *t, struct volume *ret, struct err *e);
 /* Whether @fstype is a file system on a disk. */
 bool volume_is_disk_type(const char *fstype);
 
-/**
- * volume_disk_lend() - give the machine a disk, and describe what the guest mounts of it
- * @source:	absolute; a block device or an image file
- * @options:	of the mount; those that are about this host are left out
- * @place:	where the guest mounts it
- *
- * What @ret holds after a failure is the caller's to give back.
- */
-int volume_disk_lend(const struct volume_owner *owner, const char *source, const char *fstype,
-		     char *const *options, size_t n_options, const char *place, struct volume *ret,
-		     struct err *e);
+/* A file system on a disk that the guest is to mount. All is borrowed. */
+struct volume_disk {
+	const char *source; /* absolute; a block device or an image file */
+	const char *fstype;
+	char *const *options; /* of the mount; those that are about this host are left out */
+	size_t n_options;
+	const char *place; /* where the guest mounts it */
+	bool is_shared;    /* containers of this machine may have it more than once */
+};
+
+/* Gives the machine the disk, and describes what the guest mounts. What @ret holds after a failure is
+ * the caller's to give back. */
+int volume_disk_lend(const struct volume_owner *owner, const struct volume_disk *disk,
+		     struct volume *ret, struct err *e);
+
+/* ---- volume_direct.c: a bind mount of a folder that stands for a disk (direct_volume.h) ---- */
+
+bool volume_is_direct(const struct volume_task *t);
+int volume_make_direct(struct volume_task *t, struct volume *ret, struct err *e);
 
 /* ---- volume_storage.c: what the agent mounts before it makes the container ---- */
 

@@ -136,8 +136,13 @@ static int lend_disk(const struct part *p, struct volume *v, struct err *e)
 	if (p->kind.makes_image)
 		r = root_image_make(m->source, p->kind.fstype, m->options, m->n_options, e);
 	return r < 0 ? r
-		     : volume_disk_lend(p->owner, m->source, p->kind.fstype, options, n,
-					p->places[p->n], v, e);
+		     : volume_disk_lend(p->owner,
+					&(struct volume_disk){.source = m->source,
+							      .fstype = p->kind.fstype,
+							      .options = options,
+							      .n_options = n,
+							      .place = p->places[p->n]},
+					v, e);
 }
 
 /* ---- an overlay of the disks ---- */

@@ -25,6 +25,7 @@ static int refuse_block(struct volume_task *t, struct volume *ret, struct err *e
 
 /* The first line that matches makes the volume. */
 static const struct volume_driver drivers[] = {
+	{"direct", volume_is_direct, volume_make_direct},
 	{"block", is_block, refuse_block},
 	{"kernel file", volume_is_kernels, volume_make_kernels},
 	{"shared memory", volume_is_shm, volume_make_shm},

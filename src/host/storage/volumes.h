@@ -37,10 +37,11 @@ struct disk;
 struct disk_wanted {
 	int swallow_fd; /* an image or a block device; open for writing unless @readonly */
 	bool readonly;
-	/* A block device that others may use meanwhile: of what the machine has of it already it is
-	 * enough if that can be read, and written unless @readonly. Else nobody else writes to it
-	 * meanwhile. */
+	/* Others may use it meanwhile: of what the machine has of it already it is enough if that can be
+	 * read, and written unless @readonly. Else nobody else writes to it meanwhile. */
 	bool is_shared;
+	/* Somebody has it: it is for this machine only if this machine is who has it, else -EBUSY. */
+	bool is_taken;
 };
 
 /* Gives the machine disks and takes them back: the functions of whoever has the machine. */
@@ -89,6 +90,8 @@ struct volume_owner {
 	struct share *share;
 	const struct volume_disks *disks;
 	bool no_block_devices;        /* the administrator forbids to pass them on */
+	const char *direct_volumes;   /* folder: see direct_volume.h; NULL: there are none */
+	const char *sandbox_id;       /* who has direct volumes */
 	struct list *volumes;         /* struct volume: gets them */
 	const struct volume_shm *shm; /* the pod's; NULL: it has none */
 };

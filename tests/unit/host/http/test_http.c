@@ -36,6 +36,43 @@ TEST(a_request_is_read_once_its_head_is_whole)
 	CHECK_EQ(q.method, HTTP_POST);
 }
 
+TEST(a_query_has_values_that_are_decoded)
+{
+	struct http_request q;
+	char value[HTTP_TARGET_MAX];
+
+	CHECK(parse("GET /x?a=1&path=/a%2Fb+c%41&&b=&c=%00&d=%4&e=%zz&ab HTTP/1.1\r\n\r\n", &q) >
+	      0);
+	CHECK_STR(q.path, "/x");
+	CHECK(http_query(&q, "a", value));
+	CHECK_STR(value, "1");
+	CHECK(http_query(&q, "path", value));
+	CHECK_STR(value, "/a/b cA");
+	CHECK(http_query(&q, "b", value));
+	CHECK_STR(value, "");
+	CHECK(!http_query(&q, "c", value));
+	CHECK(!http_query(&q, "d", value));
+	CHECK(!http_query(&q, "e", value));
+	CHECK(!http_query(&q, "ab", value));
+	CHECK(!http_query(&q, "pat", value));
+	CHECK(parse("GET /x HTTP/1.1\r\n\r\n", &q) > 0);
+	CHECK_STR(q.query, "");
+	CHECK(!http_query(&q, "a", value));
+}
+
+TEST(a_value_of_a_query_comes_back_as_it_was)
+{
+	static const char text[] = "/a b&c=%+\377\n?";
+	struct http_request q;
+	char value[HTTP_TARGET_MAX];
+	auto_free char *encoded = http_query_value(text);
+	auto_free char *request = str_printf("GET /x?path=%s HTTP/1.1\r\n\r\n", encoded);
+
+	CHECK(parse(request, &q) > 0);
+	CHECK(http_query(&q, "path", value));
+	CHECK_STR(value, text);
+}
+
 TEST(what_is_no_request_gets_the_status_that_says_why)
 {
 	struct http_request q;

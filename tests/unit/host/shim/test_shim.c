@@ -437,13 +437,16 @@ TEST(the_management_socket_tells_of_the_pod_and_believes_no_guest)
 {
 	auto_free char *none = NULL;
 	auto_free char *metrics = NULL;
-	auto_free char *volumes = NULL;
+	auto_free char *volumes = NULL, *no_volume = NULL, *resize = NULL;
+	auto_free char *early = NULL;
 	auto_free char *list = NULL;
 	auto_free char *console = NULL, *size = NULL;
 
 	up(0);
 	none = ask_management("GET /agent-url HTTP/1.1\r\n\r\n");
 	CHECK(strstr(none, "HTTP/1.1 503 ") == none);
+	early = ask_management("GET /direct-volume/stats?path=/x HTTP/1.1\r\n\r\n");
+	CHECK(strstr(early, "HTTP/1.1 503 ") == early);
 	dial();
 	CHECK_EQ(create("s1", NULL), 0);
 
@@ -460,11 +463,15 @@ TEST(the_management_socket_tells_of_the_pod_and_believes_no_guest)
 	CHECK(strstr(list, "\r\n\r\n[{\"ociVersion\"") != NULL);
 	CHECK(strstr(list, "\"id\":\"s1\",\"status\":\"created\"") != NULL);
 	volumes = ask_management("GET /direct-volume/stats?path=/x HTTP/1.1\r\n\r\n");
-	CHECK(strstr(volumes, "HTTP/1.1 501 ") == volumes);
-	console = ask_management("GET /debug-console/80x25 HTTP/1.1\r\n\r\n");
+	CHECK(strstr(volumes, "HTTP/1.1 500 ") == volumes); /* the fake guest knows no volumes */
+	no_volume = ask_management("GET /direct-volume/stats HTTP/1.1\r\n\r\n");
+	CHECK(strstr(no_volume, "HTTP/1.1 400 ") == no_volume);
+	resize = ask_management("POST /direct-volume/resize HTTP/1.1\r\n\r\n");
+	CHECK(strstr(resize, "HTTP/1.1 501 ") == resize);
+	console = ask_management("GET /debug-console?size=80x25 HTTP/1.1\r\n\r\n");
 	CHECK(strstr(console, "HTTP/1.1 403 ") == console);
 	CHECK(strstr(console, "debug_console_enabled is not set") != NULL);
-	size = ask_management("GET /debug-console/80x25x HTTP/1.1\r\n\r\n");
+	size = ask_management("GET /debug-console?size=80x25x HTTP/1.1\r\n\r\n");
 	CHECK(strstr(size, "HTTP/1.1 400 ") == size);
 	CHECK_EQ(delete_it("s1", ""), 0);
 	CHECK_EQ(shut_down(false), 0);
