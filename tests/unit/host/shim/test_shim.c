@@ -81,6 +81,24 @@ TEST(connect_tells_the_pid_that_state_tells)
 	down();
 }
 
+TEST(connect_without_a_container_tells_the_pid_of_the_server)
+{
+	T(ConnectRequest) connect = CONTAINERD__TASK__V2__CONNECT_REQUEST__INIT;
+	T(ConnectResponse) *a = NULL;
+
+	up(0);
+	dial();
+	CHECK_EQ(TASK(Connect, connect, &a), 0);
+	CHECK_EQ(a->shim_pid, (uint32_t) getpid());
+	CHECK_EQ(a->task_pid, 0);
+	ttrpc_message_free(&a->base);
+	connect.id = "none";
+	CHECK(TASK(Connect, connect, &a) < 0);
+	CHECK_EQ(create("c1", NULL), 0);
+	CHECK_EQ(delete_it("c1", ""), 0);
+	down();
+}
+
 TEST(a_server_ends_whose_only_create_was_refused)
 {
 	up(0);
