@@ -46,8 +46,6 @@ struct virtiofsd_spec {
 	enum virtiofsd_cache cache;
 	const char *const *extra_args; /* the administrator's, last */
 	size_t n_extra_args;
-	const int *cgroup_fds; /* cgroup.procs files open for writing, joined before exec */
-	size_t n_cgroup_fds;
 };
 
 /* @why is borrowed for the call. */
