@@ -15,24 +15,9 @@
 
 #include "host/network/tap.h"
 
-#define INGRESS_HANDLE TC_H_MAKE(0xffffU << 16, 0)
 /* Tell our filters from those of others. */
 #define PRIORITY       0xca7aU
 #define CLAIM_PRIORITY 0xca7bU
-
-static struct queue ingress_of(int link)
-{
-	return (struct queue){link, TC_H_INGRESS, INGRESS_HANDLE};
-}
-
-static int make_queue(struct network *n, int link, struct err *e)
-{
-	const struct queue at = ingress_of(link);
-	struct nl_request q;
-
-	queue_begin(&q, &at, "ingress");
-	return nl_ask(n->sock, &q, e);
-}
 
 static void put_action(struct nl_request *q, int to)
 {
@@ -95,22 +80,15 @@ static int remove_filter(struct network *n, uint32_t priority, int from)
 	return nl_ask(n->sock, &q, NULL);
 }
 
-static void remove_queue(struct network *n, int from)
-{
-	const struct queue at = ingress_of(from);
-
-	queue_remove(n, &at);
-}
-
 static int make(struct network *n, uint32_t priority, int from, int to, struct err *e)
 {
-	int r = make_queue(n, from, e);
+	int r = ingress_make(n, from, e);
 
 	if (r < 0)
 		return r;
 	r = make_filter(n, priority, from, to, e);
 	if (r < 0)
-		remove_queue(n, from);
+		ingress_remove(n, from);
 	return r;
 }
 
@@ -122,7 +100,7 @@ int mirror_make(struct network *n, int from, int to, struct err *e)
 void mirror_remove(struct network *n, int from)
 {
 	if (remove_filter(n, PRIORITY, from) == 0)
-		remove_queue(n, from);
+		ingress_remove(n, from);
 }
 
 int mirror_claim(struct network *n, int from, struct err *e)
@@ -134,6 +112,6 @@ bool mirror_release(struct network *n, int from)
 {
 	if (remove_filter(n, CLAIM_PRIORITY, from) < 0)
 		return false;
-	remove_queue(n, from);
+	ingress_remove(n, from);
 	return true;
 }

@@ -232,5 +232,20 @@ int network_tap_open(struct network *n, const struct network_link *link,
  * still. */
 void network_tap_close(struct network *n, int link, struct network_tap *tap);
 
+/* ---- loopback.c ---- */
+
+/* From now on connections to the namespace's loopback addresses (TCP to 127.0.0.0/8 and ::1) that
+ * nobody there listens for can be accepted from the socket that is returned, which does not block
+ * and is the caller's; getsockname() of one tells the address and the port that were meant. It may
+ * get others, which came to its own port.
+ *
+ * Returns a descriptor, or -errno: -EPERM (the namespace is the host's own, or the kernel lets this
+ * process not), -EEXIST (somebody else has the loopback device's ingress queue), or the kernel
+ * cannot. Nothing is left then. */
+int network_catch_loopback(struct network *n, struct err *e);
+
+/* Removes from the namespace what that has made, if it is there. */
+void network_release_loopback(struct network *n);
+
 /* Removes from a namespace all that was made there by a process that is gone. */
 int network_clean(struct network *n, struct err *e);

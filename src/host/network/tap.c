@@ -216,6 +216,7 @@ int network_clean(struct network *n, struct err *e)
 			remove_tap(n, f.links[i].index);
 	}
 	network_facts_fini(&f);
+	network_release_loopback(n);
 	if (was_restricted) {
 		auto_close int sock = network_socket(n->ns_fd, NETLINK_NETFILTER, e);
 

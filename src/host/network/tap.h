@@ -20,6 +20,12 @@ void queue_begin(struct nl_request *q, const struct queue *at, const char *kind)
 /* Removes it, if it and the interface are still there. */
 void queue_remove(struct network *n, const struct queue *at);
 
+/* The queue of what arrives at interface @link, to which filters are attached. Returns 0, -EEXIST
+ * (@link has one already), or -errno. */
+#define INGRESS_HANDLE TC_H_MAKE(0xffffU << 16, 0)
+int ingress_make(struct network *n, int link, struct err *e);
+void ingress_remove(struct network *n, int link);
+
 /* ---- limit.c ---- */
 
 /* Lets no more than that leave interface @link, and keeps what comes too fast in a queue of some

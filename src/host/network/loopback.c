@@ -1,0 +1,144 @@
+/*
+ * Connections to the loopback addresses of a pod's namespace: containerd serves `kubectl
+ * port-forward` by dialling localhost there, where none of the pod's programs is.
+ *
+ *	containerd ── 127.0.0.1:8080 ──► lo ── ingress: somebody listens there? ── yes ──► as ever
+ *	                                          └ no ──► our socket, which listens
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "host/network/catch.h"
+#include "host/network/tap.h"
+
+/* Every namespace has its loopback device under this number: LOOPBACK_IFINDEX of net/flow.h. */
+#define LOOPBACK 1
+/* Tells our filter from those of others. */
+#define PRIORITY 0xca7cU
+
+/* Connections that wait until they are accepted. */
+#define BACKLOG 128
+
+/* Dual: a socket of IPv6 takes both families, unless the host has none of it. */
+static int bind_any(int fd, int family)
+{
+	const struct sockaddr_in v4 = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	const struct sockaddr_in6 dual = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_ANY_INIT};
+	const int off = 0;
+
+	if (family == AF_INET)
+		return bind(fd, (const struct sockaddr *) &v4, sizeof v4);
+	if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) < 0)
+		return -1;
+	return bind(fd, (const struct sockaddr *) &dual, sizeof dual);
+}
+
+static int listen_in(int family)
+{
+	auto_close int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0 || bind_any(fd, family) < 0 || listen(fd, BACKLOG) < 0)
+		return -errno;
+	return take_fd(&fd);
+}
+
+static int listen_there(void *arg, struct err *e)
+{
+	int *ret_fd = arg, fd = listen_in(AF_INET6);
+
+	if (fd == -EAFNOSUPPORT)
+		fd = listen_in(AF_INET);
+	if (fd < 0)
+		return err_sys(e, -fd, "listen in the network namespace");
+	*ret_fd = fd;
+	return 0;
+}
+
+static bool is_same(const struct stat *a, const char *path)
+{
+	struct stat b;
+
+	return stat(path, &b) == 0 && a->st_ino == b.st_ino && a->st_dev == b.st_dev;
+}
+
+static int refuse_hosts_own(const struct network *n, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(n->ns_fd, &st) < 0)
+		return err_sys(e, errno, "look at the network namespace");
+	if (is_same(&st, "/proc/self/ns/net") || is_same(&st, "/proc/1/ns/net"))
+		return err_say(e, EPERM, "the network namespace is the host's own");
+	return 0;
+}
+
+static struct tcmsg place(void)
+{
+	return (struct tcmsg){
+		.tcm_ifindex = LOOPBACK,
+		.tcm_parent = INGRESS_HANDLE,
+		.tcm_info = TC_H_MAKE(PRIORITY << 16, htons(ETH_P_ALL)),
+	};
+}
+
+/* See tc-bpf(8), "direct-action": what the program returns is the verdict. */
+static int attach(struct network *n, int program, struct err *e)
+{
+	const struct tcmsg tc = place();
+	struct nl_request q;
+
+	nl_begin(&q, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, &tc, sizeof tc);
+	nl_put_string(&q, TCA_KIND, "bpf");
+
+	size_t options = nl_nest(&q, TCA_OPTIONS);
+
+	nl_put_u32(&q, TCA_BPF_FD, (uint32_t) program);
+	nl_put_string(&q, TCA_BPF_NAME, "kata_loopback");
+	nl_put_u32(&q, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
+	nl_nest_end(&q, options);
+	return nl_ask(n->sock, &q, e);
+}
+
+static int connect_device(struct network *n, int listener, struct err *e)
+{
+	auto_close int program = catch_load(listener, e);
+	int r = program < 0 ? program : ingress_make(n, LOOPBACK, e);
+
+	if (r < 0)
+		return r;
+	r = attach(n, program, e);
+	if (r < 0)
+		ingress_remove(n, LOOPBACK);
+	return r;
+}
+
+int network_catch_loopback(struct network *n, struct err *e)
+{
+	auto_close int listener = -1;
+	int r = refuse_hosts_own(n, e);
+
+	if (r == 0)
+		r = namespace_visit(n->ns_fd, listen_there, &listener, e);
+	if (r == 0)
+		r = connect_device(n, listener, e);
+	return r < 0 ? r : take_fd(&listener);
+}
+
+void network_release_loopback(struct network *n)
+{
+	const struct tcmsg tc = place();
+	struct nl_request q;
+
+	nl_begin(&q, RTM_DELTFILTER, 0, &tc, sizeof tc);
+	if (nl_ask(n->sock, &q, NULL) == 0)
+		ingress_remove(n, LOOPBACK);
+}
