@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static struct process_write *first_parked(struct input *i)
@@ -24,6 +25,15 @@ static void close_stream(struct input *i)
 	loop_unwatch(i->watch);
 	i->watch = NULL;
 	i->fd = fd_close(i->fd);
+}
+
+/* A connection stays open for its other direction, so closing would not end this one. What is no
+ * connection does not know the call. */
+static void end_stream(struct input *i)
+{
+	if (i->fd >= 0)
+		(void) shutdown(i->fd, SHUT_WR);
+	close_stream(i);
 }
 
 /* Closes the stream and fails all parked writes with @r, because the process takes no more. */
@@ -84,7 +94,7 @@ static void pump(struct input *i)
 	}
 	(void) watch(i, false);
 	if (i->closing)
-		close_stream(i);
+		end_stream(i);
 }
 
 static void on_ready(void *arg, uint32_t events)
@@ -125,6 +135,6 @@ void input_write(struct input *i, struct process_write *w)
 void input_close_after_writes(struct input *i)
 {
 	i->closing = true;
-	if (i->fd >= 0 && list_empty(&i->parked))
-		close_stream(i);
+	if (list_empty(&i->parked))
+		end_stream(i);
 }

@@ -171,7 +171,7 @@ static bool gathers(struct output *o)
 {
 	if (o->gather)
 		return true;
-	if (o->settled || o->answered_us == 0)
+	if (o->settled || o->at_once || o->answered_us == 0)
 		return false;
 	if (clock_now_us() - o->answered_us >= o->gather_ms * 1000ULL) {
 		o->gather_ms = OUTPUT_GATHER_MS; /* a silence: the next bytes begin another flow */

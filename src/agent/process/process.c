@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "agent/process/stream.h"
@@ -140,6 +141,7 @@ static int open_pipes(struct process *p, struct loop *loop, struct process_io *i
 		p->out[PROCESS_STDOUT].fd = -1;
 		return r;
 	}
+	p->out[PROCESS_STDOUT].at_once = io->at_once;
 	input_init(&p->in, loop, io->in);
 	return 0;
 }
@@ -200,6 +202,15 @@ void process_ended(struct process *p, int exit_code)
 	for (int i = 0; i < PROCESS_STREAM_MAX; i++)
 		output_settle(&p->out[i]);
 	tell_end(p);
+}
+
+void process_cut(struct process *p)
+{
+	const struct linger at_once = {.l_onoff = 1};
+	int fd = p->in.fd >= 0 ? p->in.fd : p->out[PROCESS_STDOUT].fd;
+
+	if (fd >= 0)
+		(void) setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
 bool process_has_ended(const struct process *p)

@@ -52,12 +52,14 @@ enum process_stream {
 	PROCESS_STREAM_MAX,
 };
 
-/* Our ends. With a terminal only @tty is set, and stderr does not exist. -1 is "none". */
+/* Our ends. With a terminal only @tty is set, and stderr does not exist. A connection has two
+ * descriptors of one socket as @in and @out. -1 is "none". */
 struct process_io {
-	int in;  /* write end of stdin */
-	int out; /* read end of stdout */
-	int err; /* read end of stderr */
-	int tty; /* master of the terminal */
+	int in;       /* write end of stdin */
+	int out;      /* read end of stdout */
+	int err;      /* read end of stderr */
+	int tty;      /* master of the terminal */
+	bool at_once; /* output is handed out as it comes, and not gathered for a moment */
 };
 
 #define PROCESS_IO_NONE ((struct process_io){.in = -1, .out = -1, .err = -1, .tty = -1})
@@ -86,6 +88,10 @@ AUTO_PTR(struct process, process_free)
 
 /* The process is gone. @exit_code is what a shell would say: the code, or 128 + signal. */
 void process_ended(struct process *p, int exit_code);
+
+/* Of a connection: when it is freed, the other end is told that the connection was cut, and not
+ * that it has ended. */
+void process_cut(struct process *p);
 
 bool process_has_ended(const struct process *p);
 bool process_has_tty(const struct process *p);

@@ -18,6 +18,7 @@ struct output {
 	struct loop *loop;
 	int fd; /* -1: none, or end of file was seen */
 	bool is_tty;
+	bool at_once;              /* no bytes wait for more */
 	bool wanted;               /* a read has come */
 	size_t owed_bytes;         /* to be handed out before the end may be told */
 	bool settled;              /* the process has ended */

@@ -42,7 +42,8 @@ struct rpc {
 	size_t n_sysctls;
 	bool shares_pid_ns; /* all containers do */
 	struct list oom_events, oom_calls;
-	uint64_t scrapes; /* GetMetrics so far */
+	struct list connections; /* struct connection, see connection.c */
+	uint64_t scrapes;        /* GetMetrics so far */
 
 	struct ttrpc_call *sandbox_call; /* CreateSandbox or DestroySandbox under way */
 	struct storage_job *sandbox_job;
@@ -112,6 +113,14 @@ void stdio_read_stderr(struct rpc *rpc, struct ttrpc_call *call, const void *req
 void stdio_write_stdin(struct rpc *rpc, struct ttrpc_call *call, const void *request);
 void stdio_close_stdin(struct rpc *rpc, struct ttrpc_call *call, const void *request);
 void stdio_resize(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+
+/* connection.c */
+void connection_rpc_connect(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+void connection_rpc_disconnect(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+
+/* The streams of a connection that was made, or NULL after it has answered @call: -ENOENT. */
+struct process *connection_find(struct rpc *rpc, const char *id, struct ttrpc_call *call);
+void connections_free(struct rpc *rpc);
 
 /* quiet.c: a request has come. */
 void quiet_disturb(struct rpc *rpc);

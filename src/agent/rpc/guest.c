@@ -17,8 +17,8 @@
 
 /* Features that only this project's agent has; agent.proto explains them. */
 static const char *const extra_features[] = {
-	"oci-1.2",        "ordered-exit", "close-output", "end-at-once",
-	"list-processes", "pods",         "users",        "network",
+	"oci-1.2", "ordered-exit", "close-output", "end-at-once", "list-processes",
+	"pods",    "users",        "network",      "connect",
 };
 
 /* For Device.type; see create.c. */

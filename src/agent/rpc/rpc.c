@@ -40,6 +40,9 @@ static const struct call {
 	{"CloseStdin", PHASE_READY | PHASE_ENDING, stdio_close_stdin},
 	{"TtyWinResize", PHASE_READY, stdio_resize},
 
+	{"Connect", PHASE_READY, connection_rpc_connect},
+	{"Disconnect", PHASE_ANY, connection_rpc_disconnect},
+
 	{"CopyFile", PHASE_EMPTY | PHASE_READY, copy_file},
 	{"UpdateEphemeralMounts", PHASE_READY, storage_rpc_update_ephemeral},
 	{"GetVolumeStats", PHASE_READY, storage_rpc_volume_stats},
@@ -159,6 +162,7 @@ int rpc_new(const struct rpc_config *config, struct rpc **ret, struct err *e)
 	list_init(&rpc->members);
 	list_init(&rpc->oom_events);
 	list_init(&rpc->oom_calls);
+	list_init(&rpc->connections);
 	rpc->services = services_new();
 	if (!rpc->services)
 		return err_sys(e, ENOMEM, "prepare to serve");
@@ -209,6 +213,7 @@ void rpc_free(struct rpc *rpc)
 	if (rpc->sandbox_call)
 		ttrpc_fail(rpc->sandbox_call, TTRPC_CANCELLED, "the sandbox ends");
 	oom_fini(rpc);
+	connections_free(rpc);
 	ttrpc_server_free(rpc->server);
 	free(rpc->services);
 	loop_timer_cancel(rpc->end_timer);

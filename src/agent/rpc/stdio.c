@@ -6,6 +6,19 @@
 #include "agent/rpc/member.h"
 #include "base/array.h"
 
+/* Whose streams they are: a process's or a connection's (see "connect" in agent.proto). NULL after
+ * it has answered @call. */
+static struct process *find_streams(struct rpc *rpc, const char *id, const char *exec_id,
+				    struct ttrpc_call *call)
+{
+	if (!*id)
+		return connection_find(rpc, exec_id, call);
+
+	struct task *t = task_find(rpc, id, exec_id, call);
+
+	return t ? t->process : NULL;
+}
+
 /* A read that waits for output. */
 struct pull {
 	struct process_read read;
@@ -45,13 +58,13 @@ static void pull_stream(struct rpc *rpc, struct ttrpc_call *call, const void *re
 			enum process_stream which)
 {
 	const Grpc__ReadStreamRequest *req = request;
-	struct task *t = task_find(rpc, req->container_id, req->exec_id, call);
+	struct process *process = find_streams(rpc, req->container_id, req->exec_id, call);
 	struct err e = {0};
 
-	if (!t)
+	if (!process)
 		return;
 	if (req->len == 0) { /* "close-output" in agent.proto */
-		process_close_output(t->process, which);
+		process_close_output(process, which);
 		ttrpc_reply(call, NULL);
 		return;
 	}
@@ -69,7 +82,7 @@ static void pull_stream(struct rpc *rpc, struct ttrpc_call *call, const void *re
 		.finish = pull_finish,
 	};
 	ttrpc_call_on_gone(call, pull_gone, p);
-	process_read(t->process, which, &p->read);
+	process_read(process, which, &p->read);
 }
 
 void stdio_read_stdout(struct rpc *rpc, struct ttrpc_call *call, const void *request)
@@ -116,13 +129,13 @@ static void push_gone(void *arg)
 void stdio_write_stdin(struct rpc *rpc, struct ttrpc_call *call, const void *request)
 {
 	const Grpc__WriteStreamRequest *req = request;
-	struct task *t = task_find(rpc, req->container_id, req->exec_id, call);
+	struct process *process = find_streams(rpc, req->container_id, req->exec_id, call);
 	struct err e = {0};
 
-	if (!t)
+	if (!process)
 		return;
 	if (req->data.len == 0) { /* upstream's other way to close stdin */
-		process_close_stdin(t->process);
+		process_close_stdin(process);
 		ttrpc_reply(call, NULL);
 		return;
 	}
@@ -140,17 +153,17 @@ void stdio_write_stdin(struct rpc *rpc, struct ttrpc_call *call, const void *req
 		.finish = push_finish,
 	};
 	ttrpc_call_on_gone(call, push_gone, p);
-	process_write(t->process, &p->write);
+	process_write(process, &p->write);
 }
 
 void stdio_close_stdin(struct rpc *rpc, struct ttrpc_call *call, const void *request)
 {
 	const Grpc__CloseStdinRequest *req = request;
-	struct task *t = task_find(rpc, req->container_id, req->exec_id, call);
+	struct process *process = find_streams(rpc, req->container_id, req->exec_id, call);
 
-	if (!t)
+	if (!process)
 		return;
-	process_close_stdin(t->process);
+	process_close_stdin(process);
 	ttrpc_answer(call, 0, NULL);
 }
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
 
@@ -350,4 +351,319 @@ TEST(an_interface_that_is_waited_for_at_the_end_is_let_go)
 	/* Or its time was over before. */
 	CHECK(r == -ECANCELED || r == -ECONNRESET || r == -ETIMEDOUT);
 	fake_close(&f);
+}
+
+/* ---- Connections to the loopback ---- */
+
+/* Listens on 127.0.0.1, or ::1. */
+static int listen_on(int family, uint16_t *port)
+{
+	const struct sockaddr_in v4 = {
+		.sin_family = AF_INET,
+		.sin_port = htons(*port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	const struct sockaddr_in6 v6 = {
+		.sin6_family = AF_INET6,
+		.sin6_port = htons(*port),
+		.sin6_addr = IN6ADDR_LOOPBACK_INIT,
+	};
+	struct sockaddr_in6 at;
+	socklen_t bytes = sizeof at;
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (family == AF_INET)
+		CHECK_EQ(bind(fd, (const struct sockaddr *) &v4, sizeof v4), 0);
+	else if (bind(fd, (const struct sockaddr *) &v6, sizeof v6) < 0)
+		_exit(TEST_SKIP); /* a host without IPv6 */
+	CHECK_EQ(listen(fd, 4), 0);
+	CHECK_EQ(getsockname(fd, (struct sockaddr *) &at, &bytes), 0);
+	*port = ntohs(at.sin6_port);
+	return fd;
+}
+
+static int do_connect(struct fake *f, const char *id, uint32_t port, bool ipv6, struct err *e)
+{
+	Grpc__ConnectRequest req = GRPC__CONNECT_REQUEST__INIT;
+
+	req.id = (char *) id;
+	req.port = port;
+	req.ipv6 = ipv6;
+	return call(f, "Connect", &req, NULL, e);
+}
+
+static int do_disconnect(struct fake *f, const char *id, bool reset)
+{
+	Grpc__DisconnectRequest req = GRPC__DISCONNECT_REQUEST__INIT;
+
+	req.id = (char *) id;
+	req.reset = reset;
+	return call(f, "Disconnect", &req, NULL, NULL);
+}
+
+static int put(struct fake *f, const char *id, const char *text)
+{
+	Grpc__WriteStreamRequest req = GRPC__WRITE_STREAM_REQUEST__INIT;
+
+	req.exec_id = (char *) id;
+	req.data.data = (uint8_t *) text;
+	req.data.len = strlen(text);
+	return call(f, "WriteStdin", &req, NULL, NULL);
+}
+
+static int end_input(struct fake *f, const char *id)
+{
+	Grpc__CloseStdinRequest req = GRPC__CLOSE_STDIN_REQUEST__INIT;
+
+	req.exec_id = (char *) id;
+	return call(f, "CloseStdin", &req, NULL, NULL);
+}
+
+/* The text that comes next, or as @r why none does. */
+static int get(struct fake *f, const char *id, char *text, size_t bytes)
+{
+	Grpc__ReadStreamRequest req = GRPC__READ_STREAM_REQUEST__INIT;
+	Grpc__ReadStreamResponse *reply = NULL;
+
+	req.exec_id = (char *) id;
+	req.len = (uint32_t) bytes - 1;
+
+	int r = call(f, "ReadStdout", &req, &reply, NULL);
+
+	if (r < 0)
+		return r;
+	memcpy(text, reply->data.data, reply->data.len);
+	text[reply->data.len] = '\0';
+	ttrpc_message_free(&reply->base);
+	return 0;
+}
+
+static void check_got(struct fake *f, const char *id, const char *text)
+{
+	char got[64];
+
+	CHECK_EQ(get(f, id, got, sizeof got), 0);
+	CHECK_STR(got, text);
+}
+
+static size_t open_descriptors(void)
+{
+	size_t n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+TEST(a_connection_carries_both_directions_and_ends_them_apart)
+{
+	struct fake f;
+	uint16_t port = 0;
+	int listener = listen_on(AF_INET, &port);
+	char got[64] = {0};
+
+	fake_open(&f);
+	make_sandbox(&f);
+
+	size_t before = open_descriptors();
+
+	CHECK_EQ(do_connect(&f, "one", port, false, NULL), 0);
+
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+	CHECK_EQ(put(&f, "one", "question"), 0);
+	CHECK_EQ(recv(fd, got, 8, MSG_WAITALL), 8);
+	CHECK_STR(got, "question");
+	CHECK_EQ(end_input(&f, "one"), 0);
+	CHECK_EQ(recv(fd, got, 1, 0), 0);
+	CHECK_EQ(put(&f, "one", "more"), -ECONNRESET); /* EPIPE and this are one code on the line */
+	CHECK_EQ(send(fd, "answer", 6, 0), 6);
+	check_got(&f, "one", "answer");
+	fd_close(fd);
+	CHECK_EQ(get(&f, "one", got, sizeof got), -ERANGE);
+	CHECK_EQ(do_disconnect(&f, "one", false), 0);
+	CHECK_EQ(do_disconnect(&f, "one", false), -ENOENT);
+	CHECK_EQ(get(&f, "one", got, sizeof got), -ENOENT);
+	CHECK_EQ(open_descriptors(), before);
+	fd_close(listener);
+	fake_close(&f);
+}
+
+TEST(what_was_written_arrives_although_the_connection_is_forgotten)
+{
+	struct fake f;
+	uint16_t port = 0;
+	int listener = listen_on(AF_INET, &port);
+	char got[64] = {0};
+
+	fake_open(&f);
+	make_sandbox(&f);
+	CHECK_EQ(do_connect(&f, "one", port, false, NULL), 0);
+	CHECK_EQ(put(&f, "one", "last words"), 0);
+	CHECK_EQ(end_input(&f, "one"), 0);
+	CHECK_EQ(do_disconnect(&f, "one", false), 0);
+
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+	CHECK_EQ(recv(fd, got, sizeof got, MSG_WAITALL), 10);
+	CHECK_STR(got, "last words");
+	fd_close(fd);
+	fd_close(listener);
+	fake_close(&f);
+}
+
+TEST(a_connection_that_is_cut_is_cut_on_the_other_side)
+{
+	struct fake f;
+	uint16_t port = 0;
+	int listener = listen_on(AF_INET, &port);
+	const struct linger none = {.l_onoff = 1};
+	char got[8];
+
+	fake_open(&f);
+	make_sandbox(&f);
+	CHECK_EQ(do_connect(&f, "one", port, false, NULL), 0);
+	CHECK_EQ(do_connect(&f, "two", port, false, NULL), 0);
+
+	int one = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	int two = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+	CHECK_EQ(do_disconnect(&f, "one", true), 0);
+	CHECK_EQ(recv(one, got, sizeof got, 0), -1);
+	CHECK_EQ(errno, ECONNRESET);
+	CHECK_EQ(setsockopt(two, SOL_SOCKET, SO_LINGER, &none, sizeof none), 0);
+	fd_close(two);
+	CHECK_EQ(get(&f, "two", got, sizeof got), -ECONNRESET);
+	fd_close(one);
+	fd_close(listener);
+	fake_close(&f);
+}
+
+TEST(localhost_is_both_families)
+{
+	struct fake f;
+	uint16_t port = 0;
+	int listener = listen_on(AF_INET6, &port);
+
+	fake_open(&f);
+	make_sandbox(&f);
+	CHECK_EQ(do_connect(&f, "v6", port, true, NULL), 0);
+	CHECK_EQ(do_connect(&f, "v4", port, false, NULL), 0);
+	CHECK_EQ(put(&f, "v4", "x"), 0);
+	fd_close(listener);
+	listener = listen_on(AF_INET, &port);
+	CHECK_EQ(do_connect(&f, "again", port, true, NULL), 0);
+	fd_close(listener);
+	fake_close(&f);
+}
+
+TEST(a_port_that_nobody_listens_on_is_named)
+{
+	struct fake f;
+	uint16_t port = 0;
+	struct err e = {0};
+	char words[64];
+
+	fd_close(listen_on(AF_INET, &port));
+	(void) snprintf(words, sizeof words, "connect to port %u of the guest's loopback", port);
+	fake_open(&f);
+	make_sandbox(&f);
+
+	size_t before = open_descriptors();
+
+	CHECK_EQ(do_connect(&f, "one", port, false, &e), -ECONNRESET);
+	CHECK(strstr(e.text, words));
+	CHECK(strstr(e.text, strerror(ECONNREFUSED)));
+	CHECK_EQ(do_disconnect(&f, "one", false), -ENOENT);
+	CHECK_EQ(open_descriptors(), before);
+	fake_close(&f);
+}
+
+TEST(a_connection_that_cannot_be_is_refused)
+{
+	struct fake f;
+	uint16_t port = 0;
+	int listener = listen_on(AF_INET, &port);
+	char id[65];
+
+	memset(id, 'x', sizeof id);
+	id[64] = '\0';
+	fake_open(&f);
+	CHECK_EQ(do_connect(&f, "early", port, false, NULL), -EBUSY);
+	make_sandbox(&f);
+	CHECK_EQ(do_connect(&f, "one", 0, false, NULL), -EINVAL);
+	CHECK_EQ(do_connect(&f, "one", 65536, false, NULL), -EINVAL);
+	CHECK_EQ(do_connect(&f, "", port, false, NULL), -EINVAL);
+	CHECK_EQ(do_connect(&f, id, port, false, NULL), -EINVAL);
+	CHECK_EQ(do_connect(&f, "one", port, false, NULL), 0);
+	CHECK_EQ(do_connect(&f, "one", port, false, NULL), -EEXIST);
+	fd_close(listener);
+	fake_close(&f);
+}
+
+TEST(connections_are_limited_and_end_with_the_agent)
+{
+	struct fake f;
+	uint16_t port = 0;
+	int listener = listen_on(AF_INET, &port), n = 0, r = 0;
+	char id[16];
+
+	fake_open(&f);
+	make_sandbox(&f);
+	while (r == 0 && n < 1000) {
+		(void) snprintf(id, sizeof id, "%d", n++);
+		r = do_connect(&f, id, port, false, NULL);
+		if (r == 0)
+			fd_close(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
+	}
+	CHECK_EQ(r, -ENOMEM); /* ENOSPC and this are one code on the line */
+	CHECK_EQ(n, 257);
+	CHECK_EQ(do_disconnect(&f, "7", false), 0);
+	CHECK_EQ(do_connect(&f, "7", port, false, NULL), 0);
+	fd_close(listener);
+	fake_close(&f);
+}
+
+TEST(one_that_is_not_made_yet_is_given_up)
+{
+	struct fake f;
+	uint16_t port = 0;
+	int listener = listen_on(AF_INET, &port), r = 1;
+	Grpc__ConnectRequest req = GRPC__CONNECT_REQUEST__INIT;
+	struct ttrpc_request request = {
+		.service = &grpc__agent_service__descriptor,
+		.method = "Connect",
+		.message = &req.base,
+		.deadline = CLOCK_NEVER,
+	};
+
+	/* A full queue: the kernel answers no more requests for a connection. */
+	CHECK_EQ(listen(listener, 0), 0);
+	fake_open(&f);
+	make_sandbox(&f);
+	CHECK_EQ(do_connect(&f, "first", port, false, NULL), 0);
+	req.id = (char *) "stuck";
+	req.port = port;
+	CHECK_EQ(ttrpc_call(f.client, &request, told, &r, NULL, NULL), 0);
+	CHECK_EQ(end_input(&f, "stuck"), -ENOENT);
+	CHECK_EQ(r, 1);
+	CHECK_EQ(do_disconnect(&f, "stuck", true), 0);
+	while (r == 1)
+		CHECK_EQ(loop_step(f.loop, clock_deadline(10000), NULL), 1);
+	CHECK_EQ(r, -ECANCELED);
+	/* And by the end of its time, or of the agent. */
+	r = 1;
+	request.deadline = clock_deadline(50);
+	CHECK_EQ(ttrpc_call(f.client, &request, told, &r, NULL, NULL), 0);
+	while (r == 1)
+		CHECK_EQ(loop_step(f.loop, clock_deadline(10000), NULL), 1);
+	CHECK_EQ(r, -ETIMEDOUT);
+	r = 1;
+	request.deadline = CLOCK_NEVER;
+	CHECK_EQ(ttrpc_call(f.client, &request, told, &r, NULL, NULL), 0);
+	while (loop_step(f.loop, clock_deadline(20), NULL) > 0)
+		;
+	fd_close(listener);
+	fake_close(&f);
+	CHECK(r == -ECANCELED || r == -ECONNRESET);
 }
