@@ -208,18 +208,6 @@ static void hung_up(void *arg, uint32_t events)
 		agent_ask(c->sb, "SignalProcess", &q.base, NULL, ignore, NULL);
 }
 
-static int open_end(const struct console *c, enum stream_direction direction, struct stream **ret,
-		    struct err *e)
-{
-	auto_close int fd = fcntl(c->fd, F_DUPFD_CLOEXEC, 0);
-	int r = fd < 0 ? err_sys(e, errno, "use a stream")
-		       : stream_open(c->sb->loop, fd, direction, ret, e);
-
-	if (r == 0)
-		(void) take_fd(&fd);
-	return r;
-}
-
 static int open_relay(struct console *c, struct ttrpc_client *line, struct err *e)
 {
 	struct stdio_spec streams = {
@@ -228,14 +216,15 @@ static int open_relay(struct console *c, struct ttrpc_client *line, struct err *
 		.promises = c->sb->agent.promises,
 		.terminal = c->form.columns > 0,
 	};
-	int r = open_end(c, STREAM_IN, &streams.in, e);
+	struct loop *loop = c->sb->loop;
+	int r = stream_open_duplicate(loop, c->fd, STREAM_IN, &streams.in, e);
 
 	if (r == 0)
-		r = open_end(c, STREAM_OUT, &streams.out, e);
+		r = stream_open_duplicate(loop, c->fd, STREAM_OUT, &streams.out, e);
 	if (r == 0 && !streams.terminal)
-		r = open_end(c, STREAM_OUT, &streams.err, e);
+		r = stream_open_duplicate(loop, c->fd, STREAM_OUT, &streams.err, e);
 	if (r == 0)
-		r = stdio_new(c->sb->loop, line, &streams, &c->io, e);
+		r = stdio_new(loop, line, &streams, &c->io, e);
 	if (r < 0) {
 		stream_close(streams.in);
 		stream_close(streams.out);

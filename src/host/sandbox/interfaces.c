@@ -91,6 +91,7 @@ int interfaces_begin(struct interfaces *all, int ns_fd, const struct config *con
 
 	all->rates.rx = (uint64_t) config->hypervisor.rx_max_rate;
 	all->rates.tx = (uint64_t) config->hypervisor.tx_max_rate;
+	all->is_given = ns_fd >= 0;
 
 	if (ns_fd < 0)
 		r = network_namespace_new(&all->ns_fd, e);

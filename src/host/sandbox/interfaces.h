@@ -30,7 +30,8 @@ struct told {
 };
 
 struct interfaces {
-	int ns_fd; /* -1: none yet */
+	int ns_fd;     /* -1: none yet */
+	bool is_given; /* the namespace is the engine's, and not a new one */
 	struct network_rates rates;
 	pthread_mutex_t lock; /* guards all below */
 	struct network *network;

@@ -16,6 +16,7 @@
 #include "host/resources/resources.h"
 #include "host/sandbox/cause.h"
 #include "host/sandbox/disks.h"
+#include "host/sandbox/forward.h"
 #include "host/sandbox/interfaces.h"
 #include "host/sandbox/jobs.h"
 #include "host/sandbox/phases.h"
@@ -142,6 +143,7 @@ struct agent {
 	bool knows_oci_1_2;
 	bool knows_pods, knows_users;
 	bool lists_processes;
+	bool connects;       /* to ports of the guest's loopback */
 	bool knows_networks; /* more of them than upstream's protocol says */
 };
 
@@ -151,11 +153,12 @@ struct sandbox {
 	struct sandbox_options options; /* strings are copies */
 	int cancel_fd;                  /* an eventfd, readable once the sandbox is given up */
 	enum sandbox_state state;
-	bool for_container;          /* the machine is started because a container is wanted */
-	struct err start_failed;     /* why there never was a machine, or nothing */
-	struct list containers;      /* struct guest_container */
-	struct list loggers;         /* of processes that are gone, until they have ended */
-	struct list consoles;        /* struct console */
+	bool for_container;      /* the machine is started because a container is wanted */
+	struct err start_failed; /* why there never was a machine, or nothing */
+	struct list containers;  /* struct guest_container */
+	struct list loggers;     /* of processes that are gone, until they have ended */
+	struct list consoles;    /* struct console */
+	struct forwards forwards;
 	struct streaming *streaming; /* NULL: nobody has asked for it */
 	unsigned long last_console;
 	struct jobs jobs;

@@ -41,6 +41,7 @@ static void broke(struct sandbox *sb)
 	list_for_each (pos, &sb->containers)
 		(void) eventfd_write(container_of(pos, struct guest_container, link)->cancel_fd, 1);
 	sandbox_end_processes(sb);
+	forwards_end(sb);
 	if (sb->agent.client)
 		agent_client_close(sb->agent.client);
 	/* While EMPTY or STARTING, sandbox_start()'s job or its end has the machine torn down. */
@@ -59,6 +60,7 @@ int sandbox_new(const struct sandbox_options *options, struct sandbox **ret, str
 	list_init(&sb->containers);
 	list_init(&sb->loggers);
 	list_init(&sb->consoles);
+	forwards_init(&sb->forwards);
 	(void) pthread_mutex_init(&sb->late_lock, NULL);
 	list_init(&sb->jobs.waiting);
 	list_init(&sb->cause.calls);
@@ -92,6 +94,7 @@ void sandbox_free(struct sandbox *sb)
 	loop_timer_cancel(sb->cause.wait);
 	sandbox_end_processes(sb);
 	consoles_end(sb);
+	forwards_end(sb);
 	loop_timer_cancel(sb->agent.oom_timer);
 	agent_client_free(sb->agent.client);
 	list_for_each (pos, &sb->containers)

@@ -160,6 +160,7 @@ static void start_done(struct worker_job *job, int r, struct err *e)
 		oom_listen(sb);
 		interfaces_watch(sb);
 		interfaces_watch_egress(sb);
+		forwards_begin(sb);
 	} else {
 		guest_container_free(j->first);
 	}

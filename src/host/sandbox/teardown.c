@@ -21,6 +21,7 @@ static int close_line(void *arg, struct err *e)
 	(void) e;
 	sandbox_end_processes(sb);
 	consoles_end(sb);
+	forwards_end(sb);
 	agent_client_free(take_ptr(sb->agent.client));
 	return 0;
 }

@@ -22,6 +22,7 @@ int stdio_new(struct loop *loop, struct ttrpc_client *client, struct stdio_spec 
 	io->client = client;
 	io->promises = take_spec->promises;
 	io->terminal = take_spec->terminal;
+	io->connection = take_spec->connection;
 	inlet_init(&io->in, io, take_ptr(take_spec->in));
 	outlet_init(&io->out, io, "ReadStdout", take_ptr(take_spec->out));
 	outlet_init(&io->err, io, "ReadStderr", take_ptr(take_spec->err));
@@ -48,7 +49,7 @@ void stdio_free(struct stdio *io)
 void stdio_start_output(struct stdio *io)
 {
 	outlet_start(&io->out);
-	if (io->terminal)
+	if (io->terminal || io->connection)
 		io->err.ended = true; /* it has one stream for both */
 	else
 		outlet_start(&io->err);

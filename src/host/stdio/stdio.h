@@ -29,6 +29,9 @@
  * The end of a process may be reported when stdio_finish() has called back: all that the process
  * had written before is then in the user's descriptors.
  *
+ * A connection to a port in the guest is relayed in the same way: each direction has an end of its
+ * own, and one that the guest's program cuts is cut for the user.
+ *
  * Threads: none, all on the loop. Distrusts: the guest may send more than was asked for, or
  * nothing.
  *
@@ -62,6 +65,7 @@ struct stdio_spec {
 	const char *exec_id;
 	struct stdio_promises promises;
 	bool terminal;
+	bool connection; /* of TCP to a port in the guest, and no process: there is no @err */
 	struct stream *in, *out, *err; /* NULL: none */
 };
 
@@ -94,7 +98,9 @@ void stdio_finish(struct stdio *io, void (*done)(void *arg), void *arg);
  * print to the user. */
 bool stdio_flows(const struct stdio *io);
 
-/* Goes on relaying what they print: calls @done at the end of all output. May call it from here. */
+/* Goes on relaying what they print: calls @done at the end of all output. May call it from here. Of
+ * a connection: calls @done when both directions have ended, or it was cut; comes right after
+ * stdio_start_output(), and @done may be called by stdio_start_input(), too. */
 void stdio_linger(struct stdio *io, void (*done)(void *arg), void *arg);
 
 /* Stops relaying: children that print get a broken pipe. stdio_free() comes next. */

@@ -11,7 +11,7 @@ struct write_call {
 	uint8_t data[];
 };
 
-static void fill(struct inlet *i);
+static void go_on(struct inlet *i);
 
 void inlet_init(struct inlet *i, struct stdio *io, struct stream *take_from)
 {
@@ -89,10 +89,8 @@ static void answered(void *arg, struct ttrpc_answer *answer)
 	if (failed) { /* the process has closed its input, or is gone */
 		i->closed = true;
 		end(i);
-		return;
 	}
-	fill(i);
-	close_guest(i);
+	go_on(i);
 }
 
 static int send_rest(struct write_call *call)
@@ -167,9 +165,18 @@ static void fill(struct inlet *i)
 			return;
 }
 
+/* A connection may be over then. Comes last, because that frees it. */
+static void go_on(struct inlet *i)
+{
+	fill(i);
+	close_guest(i);
+	if (i->io->connection)
+		stdio_moved(i->io);
+}
+
 static void readable(void *arg)
 {
-	fill(arg);
+	go_on(arg);
 }
 
 void inlet_start(struct inlet *i)
@@ -182,7 +189,7 @@ void inlet_start(struct inlet *i)
 		return;
 	}
 	stream_on_ready(i->from, readable, i);
-	fill(i);
+	go_on(i);
 }
 
 void inlet_stop(struct inlet *i)

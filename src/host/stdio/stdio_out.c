@@ -40,6 +40,11 @@ static void drop_chunks(struct outlet *o)
 		chunk_drop(o, container_of(pos, struct chunk, link));
 }
 
+static void close_user(struct outlet *o)
+{
+	(o->cut ? stream_cut : stream_close)(take_ptr(o->to));
+}
+
 void outlet_fini(struct outlet *o)
 {
 	list_for_each (pos, &o->calls) {
@@ -50,8 +55,7 @@ void outlet_fini(struct outlet *o)
 	}
 	drop_chunks(o);
 	loop_timer_cancel(o->user_timer);
-	stream_close(o->to);
-	o->to = NULL;
+	close_user(o);
 }
 
 bool outlet_is_stuck(const struct outlet *o)
@@ -154,10 +158,8 @@ void outlet_settle(struct outlet *o)
 	bool is_last = o->ended && o->asked == 0;
 
 	o->delivered = o->n_chunks == 0 && (!(is_last || o->io->done) || is_met(o));
-	if (is_last && o->delivered) {
-		stream_close(o->to);
-		o->to = NULL;
-	}
+	if (is_last && o->delivered)
+		close_user(o);
 }
 
 /* After anything has changed: asks for more, passes the end of file on, tells the relay. */
@@ -204,6 +206,7 @@ static void answered(void *arg, struct ttrpc_answer *answer)
 	/* An agent may report end of file by an error, too. */
 	if (answer->r < 0 || data->data.len == 0) {
 		o->ended = true;
+		o->cut |= o->io->connection && answer->r < 0 && answer->r != -ERANGE;
 	} else {
 		keep(o, take_ptr(data));
 		answer->response = NULL;

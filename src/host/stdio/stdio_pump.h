@@ -16,6 +16,7 @@ struct outlet {
 	struct list chunks; /* struct chunk, received and not written yet, oldest first */
 	unsigned n_chunks;
 	bool ended; /* the guest sends no more */
+	bool cut;   /* because the connection was cut */
 	bool gone;  /* the user does not read any more */
 	bool stuck; /* the user's end is full */
 	msec_t heard_at;
@@ -64,6 +65,7 @@ struct stdio {
 	char *exec_id;
 	struct stdio_promises promises;
 	bool terminal;
+	bool connection;
 	bool broken;
 	bool lingers; /* the process has ended, its children have not */
 	struct inlet in;

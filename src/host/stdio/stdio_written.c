@@ -37,10 +37,10 @@ static bool heard_all(struct stdio *io)
 						&io->silence_timer, NULL) < 0;
 }
 
-/* Nothing more can come. */
+/* Nothing more can come; in a connection, from the user neither. */
 static bool all_ended(const struct stdio *io)
 {
-	return io->out.ended && io->err.ended;
+	return io->out.ended && io->err.ended && (!io->connection || io->in.closed || io->out.cut);
 }
 
 void stdio_moved(struct stdio *io)

@@ -29,6 +29,7 @@ struct stream {
 	int fd;
 	int writer_fd; /* keeps a fifo for input from ending; -1 otherwise */
 	bool is_pair;  /* nobody else has this end */
+	bool is_connection;
 	enum kind kind;
 	enum stream_direction direction;
 	stream_ready_fn ready_fn;
@@ -106,6 +107,28 @@ int stream_open(struct loop *loop, int take_fd, enum stream_direction direction,
 	}
 	*ret = s;
 	return 0;
+}
+
+int stream_open_duplicate(struct loop *loop, int fd, enum stream_direction direction,
+			  struct stream **ret, struct err *e)
+{
+	auto_close int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	int r = own < 0 ? err_sys(e, errno, "use a stream")
+			: stream_open(loop, own, direction, ret, e);
+
+	if (r == 0)
+		(void) take_fd(&own);
+	return r;
+}
+
+int stream_open_connection(struct loop *loop, int fd, enum stream_direction direction,
+			   struct stream **ret, struct err *e)
+{
+	int r = stream_open_duplicate(loop, fd, direction, ret, e);
+
+	if (r == 0)
+		(*ret)->is_connection = true;
+	return r;
 }
 
 int stream_open_fifo(struct loop *loop, const char *path, enum stream_direction direction,
@@ -194,9 +217,22 @@ void stream_close(struct stream *s)
 	if (!s)
 		return;
 	stop_waiting(s);
+	if (s->is_connection && s->direction == STREAM_OUT)
+		(void) shutdown(s->fd, SHUT_WR);
 	fd_close(s->fd);
 	fd_close(s->writer_fd);
 	free(s);
+}
+
+void stream_cut(struct stream *s)
+{
+	const struct linger none = {.l_onoff = 1};
+
+	if (!s)
+		return;
+	(void) setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+	s->is_connection = false;
+	stream_close(s);
 }
 
 void stream_on_ready(struct stream *s, stream_ready_fn fn, void *arg)

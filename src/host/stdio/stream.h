@@ -49,6 +49,15 @@ int stream_open_fifo(struct loop *loop, const char *path, enum stream_direction 
 /* A file that output is appended to; it and the folders above are made if they are missing. */
 int stream_open_file(struct loop *loop, const char *path, struct stream **ret, struct err *e);
 
+/* The same with a duplicate of @fd, which stays the caller's. */
+int stream_open_duplicate(struct loop *loop, int fd, enum stream_direction direction,
+			  struct stream **ret, struct err *e);
+
+/* One direction of a connection, a socket of ours: of a duplicate of @fd. Closing the one for
+ * output tells the other end that nothing more comes. */
+int stream_open_connection(struct loop *loop, int fd, enum stream_direction direction,
+			   struct stream **ret, struct err *e);
+
 /* A stream whose other end is *@ret_fd, non-blocking and the caller's. */
 int stream_open_pair(struct loop *loop, enum stream_direction direction, struct stream **ret,
 		     int *ret_fd, struct err *e);
@@ -56,6 +65,10 @@ int stream_open_pair(struct loop *loop, enum stream_direction direction, struct 
 /* After it the ready function is not called any more. Accepts NULL. */
 void stream_close(struct stream *s);
 AUTO_PTR(struct stream, stream_close)
+
+/* Closes it; when the last descriptor of the connection is closed, its other end is told that it was
+ * cut, and not that it has ended. Accepts NULL. */
+void stream_cut(struct stream *s);
 
 /* Set before the first read or write. */
 void stream_on_ready(struct stream *s, stream_ready_fn fn, void *arg);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -504,4 +505,178 @@ TEST(a_line_that_breaks_keeps_what_had_come)
 	UNTIL(finished);
 	fd_close(far[1]);
 	guest_down(io);
+}
+
+/* ---- A connection in the place of a process ---- */
+
+/* Both ends of one of TCP. */
+static void tcp_pair(int ret[2])
+{
+	struct sockaddr_in at = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	socklen_t bytes = sizeof at;
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	CHECK_EQ(bind(listener, (const struct sockaddr *) &at, sizeof at), 0);
+	CHECK_EQ(listen(listener, 1), 0);
+	CHECK_EQ(getsockname(listener, (struct sockaddr *) &at, &bytes), 0);
+	ret[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK_EQ(connect(ret[0], (const struct sockaddr *) &at, sizeof at), 0);
+	ret[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	CHECK(ret[1] >= 0);
+	fd_close(listener);
+}
+
+/* ends[0] is the user's, ends[1] the server's. */
+static struct stdio *connection(int ends[2])
+{
+	struct stdio_spec spec = {
+		.container_id = "", .exec_id = "one", .promises = ours, .connection = true};
+	struct stdio *io;
+
+	guest_up();
+	tcp_pair(ends);
+	CHECK_EQ(stream_open_connection(guest.loop, ends[1], STREAM_IN, &spec.in, NULL), 0);
+	CHECK_EQ(stream_open_connection(guest.loop, ends[1], STREAM_OUT, &spec.out, NULL), 0);
+	CHECK_EQ(stdio_new(guest.loop, guest.client, &spec, &io, NULL), 0);
+	return io;
+}
+
+static void connection_start(struct stdio *io)
+{
+	stdio_start_output(io);
+	stdio_linger(io, on_finish, NULL);
+	stdio_start_input(io);
+}
+
+static void turn(unsigned ms)
+{
+	msec_t until = clock_deadline(ms);
+
+	while (loop_step(guest.loop, until, NULL) > 0)
+		;
+}
+
+TEST(a_connection_goes_on_after_the_guest_has_said_all)
+{
+	int ends[2];
+	struct stdio *io = connection(ends);
+
+	guest.say = 300000;
+	connection_start(io);
+	CHECK_EQ(drain(ends[0]), guest.say);
+	turn(30);
+	CHECK(!finished);
+	CHECK_EQ(send(ends[0], "late", 4, 0), 4);
+	UNTIL(guest.n_got == 4);
+	CHECK(!finished);
+	CHECK_EQ(shutdown(ends[0], SHUT_WR), 0);
+	UNTIL(finished);
+	UNTIL(guest.closed);
+	fd_close(ends[0]);
+	fd_close(ends[1]);
+	guest_down(io);
+}
+
+TEST(a_connection_goes_on_after_the_user_has_said_all)
+{
+	int ends[2];
+	struct stdio *io = connection(ends);
+
+	guest.say = 300000;
+	guest.parks = true;
+	connection_start(io);
+	CHECK_EQ(send(ends[0], "question", 8, 0), 8);
+	CHECK_EQ(shutdown(ends[0], SHUT_WR), 0);
+	UNTIL(guest.closed);
+	CHECK_EQ(guest.n_got, 8);
+	turn(30);
+	CHECK(!finished);
+	guest_wake();
+	CHECK_EQ(drain(ends[0]), guest.say);
+	UNTIL(finished);
+	fd_close(ends[0]);
+	fd_close(ends[1]);
+	guest_down(io);
+}
+
+TEST(a_user_who_does_not_read_a_connection_stops_the_guest)
+{
+	int ends[2];
+	struct stdio *io = connection(ends);
+
+	guest.say = 64 << 20;
+	connection_start(io);
+	turn(300);
+	CHECK(guest.said < guest.say);
+	CHECK(guest.most_reads <= STDIO_DEPTH);
+	CHECK_EQ(drain(ends[0]), guest.say);
+	fd_close(ends[0]);
+	UNTIL(finished);
+	fd_close(ends[1]);
+	guest_down(io);
+}
+
+TEST(a_connection_that_the_guest_cuts_is_cut_for_the_user)
+{
+	int ends[2];
+	struct stdio *io = connection(ends);
+	char got[8];
+
+	guest.parks = true;
+	connection_start(io);
+	UNTIL(guest.n_parked == STDIO_DEPTH);
+	ttrpc_fail(guest.parked[0], TTRPC_UNAVAILABLE, "cut");
+	UNTIL(finished); /* although the user has not ended its direction, and a read is parked */
+	stdio_free(io);
+	ttrpc_fail(guest.parked[1], TTRPC_OUT_OF_RANGE, "end of file");
+	fd_close(ends[1]);
+	CHECK_EQ(recv(ends[0], got, sizeof got, 0), -1);
+	CHECK_EQ(errno, ECONNRESET);
+	fd_close(ends[0]);
+	guest_down(NULL);
+}
+
+TEST(a_connection_that_the_guest_ends_is_ended_for_the_user)
+{
+	int ends[2];
+	struct stdio *io = connection(ends);
+
+	guest.parks = true;
+	connection_start(io);
+	UNTIL(guest.n_parked == STDIO_DEPTH);
+	for (size_t i = 0; i < guest.n_parked; i++)
+		ttrpc_fail(guest.parked[i], TTRPC_OUT_OF_RANGE, "end of file");
+	CHECK_EQ(drain(ends[0]), 0);
+	CHECK(!finished);
+	fd_close(ends[0]);
+	UNTIL(finished);
+	fd_close(ends[1]);
+	guest_down(io);
+}
+
+static void free_it(void *arg)
+{
+	stdio_free(arg);
+	finished = true;
+}
+
+TEST(a_relay_of_a_connection_may_be_freed_by_its_end)
+{
+	int ends[2];
+	struct stdio *io = connection(ends);
+
+	stdio_start_output(io); /* the guest has nothing to say, the user the last word */
+	stdio_linger(io, free_it, io);
+	stdio_start_input(io);
+	CHECK_EQ(drain(ends[0]), 0);
+	CHECK_EQ(send(ends[0], "last", 4, 0), 4);
+	fd_close(ends[0]);
+	UNTIL(finished);
+	UNTIL(guest.n_got == 4);
+	fd_close(ends[1]);
+	turn(10);
+	guest_down(NULL);
 }
