@@ -66,8 +66,8 @@ int stream_open_pair(struct loop *loop, enum stream_direction direction, struct 
 void stream_close(struct stream *s);
 AUTO_PTR(struct stream, stream_close)
 
-/* Closes it; when the last descriptor of the connection is closed, its other end is told that it was
- * cut, and not that it has ended. Accepts NULL. */
+/* Closes it; when the last descriptor of the connection is closed, its other end is told that it
+ * was cut, and not that it has ended. Accepts NULL. */
 void stream_cut(struct stream *s);
 
 /* Set before the first read or write. */
