@@ -1,8 +1,8 @@
 /*
  * The program is written in the kernel's instructions here, because a compiler for them, or a
- * library that loads what it makes, would be a lot for thirty lines. Instructions, helpers and
- * struct __sk_buff: linux/bpf.h and the kernel's Documentation/bpf/standardization; what a program
- * at a device may do: bpf-helpers(7), tc-bpf(8).
+ * library that loads what it makes, would be a lot for some seventy of them. Instructions, helpers
+ * and struct __sk_buff: linux/bpf.h and the kernel's Documentation/bpf/standardization; what a
+ * program at a device may do: bpf-helpers(7), tc-bpf(8).
  *
  * Registers, by the calling convention: r0 is a helper's result, r1 to r5 its arguments and lost
  * after it, r6 to r9 are kept, r10 is the stack.
@@ -20,7 +20,6 @@
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
