@@ -254,7 +254,7 @@ void forwards_init(struct forwards *all)
 }
 
 /* Over a handle of its own, because workers use that of the interfaces. */
-static int catch (struct sandbox *sb, struct err *e)
+static int catch_loopback(struct sandbox *sb, struct err *e)
 {
 	struct forwards *all = &sb->forwards;
 	auto_ptr(network_close) struct network *n = NULL;
@@ -275,7 +275,7 @@ void forwards_begin(struct sandbox *sb)
 
 	if (!i->is_given || !i->network || !sb->agent.connects)
 		return;
-	if (catch (sb, &e) < 0) {
+	if (catch_loopback(sb, &e) < 0) {
 		log_err(LOG_INFO, &e, "ignoring connections to the pod's loopback");
 		forwards_end(sb);
 	}
