@@ -259,25 +259,55 @@ int host_cgroup_add_thread(const struct host_cgroup *g, pid_t tid, struct err *e
 	return write_to_all(g, "tasks", tid, e);
 }
 
-int host_cgroup_open(const struct host_cgroup *g, int *ret_fds, size_t max, size_t *ret_n,
-		     struct err *e)
+/* Returns a descriptor or -errno. */
+static int open_procs(const char *folder, struct err *e)
+{
+	auto_free char *path = str_printf("%s/" PROCS, folder);
+	int fd = path ? open(path, O_WRONLY | O_CLOEXEC) : -1;
+
+	return fd < 0 ? err_sys(e, path ? errno : ENOMEM, "open '%s/" PROCS "'", folder) : fd;
+}
+
+/* @open_one: for one hierarchy, as open_procs(). */
+static int open_all(const struct host_cgroup *g,
+		    int (*open_one)(const struct host_cgroup *g, size_t i, struct err *e),
+		    int *ret_fds, size_t max, size_t *ret_n, struct err *e)
 {
 	size_t n = 0;
 	int r = 0;
 
-	for (; r == 0 && n < g->hierarchies.n && n < max; n++) {
-		auto_free char *path = str_printf("%s/" PROCS, g->places[n].folder);
-
-		ret_fds[n] = path ? open(path, O_WRONLY | O_CLOEXEC) : -1;
-		if (ret_fds[n] < 0)
-			r = err_sys(e, path ? errno : ENOMEM, "open '%s/" PROCS "'",
-				    g->places[n].folder);
-	}
+	for (; r >= 0 && n < g->hierarchies.n && n < max; n++)
+		r = ret_fds[n] = open_one(g, n, e);
 	for (size_t i = 0; r < 0 && i < n; i++)
 		fd_close(ret_fds[i]);
-	if (r == 0)
-		*ret_n = n;
-	return r;
+	if (r < 0)
+		return r;
+	*ret_n = n;
+	return 0;
+}
+
+static int open_own(const struct host_cgroup *g, size_t i, struct err *e)
+{
+	return open_procs(g->places[i].folder, e);
+}
+
+int host_cgroup_open(const struct host_cgroup *g, int *ret_fds, size_t max, size_t *ret_n,
+		     struct err *e)
+{
+	return open_all(g, open_own, ret_fds, max, ret_n, e);
+}
+
+static int open_former(const struct host_cgroup *g, size_t i, struct err *e)
+{
+	int fd = open_procs(g->hierarchies.list[i].own, NULL);
+
+	return fd >= 0 ? fd : open_procs(g->hierarchies.list[i].top, e);
+}
+
+int host_cgroup_open_former(const struct host_cgroup *g, int *ret_fds, size_t max, size_t *ret_n,
+			    struct err *e)
+{
+	return open_all(g, open_former, ret_fds, max, ret_n, e);
 }
 
 int host_cgroup_leave(const struct host_cgroup *g, struct err *e)

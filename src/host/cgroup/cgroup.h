@@ -87,6 +87,12 @@ int host_cgroup_add_thread(const struct host_cgroup *g, pid_t tid, struct err *e
 int host_cgroup_open(const struct host_cgroup *g, int *ret_fds, size_t max, size_t *ret_n,
 		     struct err *e);
 
+/* Opens the files by which a new process goes where this one was when @g was planned, or to the top
+ * if that is gone: for one that outlives the sandbox. *@ret_n descriptors, the caller's, of at most
+ * @max. */
+int host_cgroup_open_former(const struct host_cgroup *g, int *ret_fds, size_t max, size_t *ret_n,
+			    struct err *e);
+
 /* Moves this process back to where it was when @g was planned, or to the top if that is gone. */
 int host_cgroup_leave(const struct host_cgroup *g, struct err *e);
 

@@ -255,8 +255,9 @@ static const struct key factory[] = {
 	 .access = POD_NEVER,
 	 .to = KEY_TO(hypervisor.enable_template),
 	 .preset = "false",
-	 .help = "Start machines from a template, which `kata-runtime factory init` makes, instead of "
-		 "booting each. See docs/templates.md for what machines of one template share."},
+	 .help = "Start machines from a template instead of booting each. `kata-runtime factory init` "
+		 "makes one, or the first machine that misses it has it made. See docs/templates.md "
+		 "for what machines of one template share."},
 	{.name = "template_path",
 	 .kind = KEY_STRING,
 	 .access = POD_NEVER,

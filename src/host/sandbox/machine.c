@@ -156,13 +156,29 @@ static struct machine_need first_need(const struct sandbox *sb, const struct san
 	return machine_need(spec->resources);
 }
 
+static struct machine_size first_size(const struct sandbox *sb, const struct machine_need *need)
+{
+	const struct host_size host = host_size();
+
+	return machine_size(&sb->machine.config->hypervisor, need, &host);
+}
+
+/* Whether the machine is as large as one of which nothing more is asked, as templates are. */
+static bool has_usual_size(const struct sandbox *sb, const struct sandbox_spec *spec)
+{
+	const struct machine_need nothing = machine_need(NULL), need = first_need(sb, spec);
+	struct machine_size usual = first_size(sb, &nothing), own = first_size(sb, &need);
+
+	return own.vcpus == usual.vcpus && own.memory_bytes == usual.memory_bytes;
+}
+
 static void describe_machine(struct sandbox *sb, const struct sandbox_spec *spec,
 			     struct vm_spec *vm)
 {
 	const struct config_hypervisor *c = &sb->machine.config->hypervisor;
 	struct host_size host = host_size();
 	struct machine_need need = first_need(sb, spec);
-	struct machine_size size = machine_size(c, &need, &host);
+	struct machine_size size = first_size(sb, &need);
 	struct machine_size most = machine_size_most(c, &host);
 
 	machine_describe(sb->machine.config, &size, sb->machine.may_grow ? &most : NULL, vm);
@@ -196,16 +212,28 @@ static int create_machine(struct sandbox *sb, const struct sandbox_spec *spec, i
 	return r;
 }
 
-/* Has the machine that was created go on from a template, if there is one for it. */
-static void use_template(struct machine *m, struct hv_saved *ret)
+static int open_template(struct sandbox *sb, const struct sandbox_spec *spec, struct hv_saved *ret,
+			 struct err *e)
 {
-	const char *path = m->config->hypervisor.template_path;
+	const struct machine *m = &sb->machine;
 	char key[HV_KEY_BYTES];
-	struct err e = {0};
-	int r = hv_key(m->hv, key, &e);
+	int r = hv_key(m->hv, key, e);
 
-	if (r == 0)
-		r = template_open(path, key, ret, &e);
+	if (r < 0)
+		return r;
+	r = template_open(m->config->hypervisor.template_path, key, ret, e);
+	if ((r == -ENOENT || r == -EIO) && has_usual_size(sb, spec))
+		memcpy(sb->machine.missed, key, sizeof key);
+	return r;
+}
+
+/* Has the machine that was created go on from a template, if there is one for it. */
+static void use_template(struct sandbox *sb, const struct sandbox_spec *spec, struct hv_saved *ret)
+{
+	struct machine *m = &sb->machine;
+	struct err e = {0};
+	int r = open_template(sb, spec, ret, &e);
+
 	if (r == 0)
 		r = hv_load(m->hv, ret, &e);
 	m->from_template = r == 0;
@@ -234,7 +262,7 @@ int machine_start(struct sandbox *sb, const struct sandbox_spec *spec, bool may_
 	int r = create_machine(sb, spec, &share_fd, e);
 
 	if (r == 0 && may_load)
-		use_template(&sb->machine, &template);
+		use_template(sb, spec, &template);
 	if (may_load && !sb->machine.from_template)
 		(void) cause_end_trial(sb, sb->machine.worker);
 	if (r == 0)

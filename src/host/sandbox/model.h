@@ -120,6 +120,7 @@ struct machine {
 	struct share *share;
 	struct hv *hv;                  /* made and freed on the loop */
 	bool from_template;             /* it goes on from one, and did not boot */
+	char missed[HV_KEY_BYTES];      /* the template that there should have been; or "" */
 	struct device_address share_at; /* where the guest finds the share */
 	struct virtiofsd *virtiofsd;    /* made and freed on the loop */
 	struct disks disks;             /* containers' jobs change it beside each other */

@@ -9,6 +9,7 @@
 #include "host/sandbox/cgroups.h"
 #include "host/sandbox/container.h"
 #include "host/sandbox/machine.h"
+#include "host/sandbox/maker.h"
 #include "host/sandbox/model.h"
 #include "host/sandbox/process.h"
 #include "host/sandbox/registry.h"
@@ -23,10 +24,14 @@ static void log_to_journal(void)
 		log_err(LOG_WARN, &e, "ignoring log_to_journald");
 }
 
+static const char *config_path(const struct sandbox *sb, const struct sandbox_spec *spec)
+{
+	return spec->config_path ? spec->config_path : sb->options.config_path;
+}
+
 static int read_config(struct sandbox *sb, const struct sandbox_spec *spec, struct err *e)
 {
-	const char *path = spec->config_path ? spec->config_path : sb->options.config_path;
-	int r = config_load(path, &sb->machine.config, e);
+	int r = config_load(config_path(sb, spec), &sb->machine.config, e);
 
 	if (r < 0)
 		return r;
@@ -138,8 +143,10 @@ static int start_run(struct worker_job *job, struct err *e)
 	struct start_job *j = container_of(job, struct start_job, job.job);
 	int r = start_steps(j->sb, &j->spec, j->first, e);
 
-	if (r == 0)
+	if (r == 0) {
+		maker_start(j->sb, config_path(j->sb, &j->spec));
 		return 0;
+	}
 	if (j->first) {
 		hooks_stopped(j->first);
 		room_close(j->first);

@@ -23,6 +23,8 @@ static const struct option options[] = {
 	{"log-format", 0, VALUE(STRING, log_format), "WORD", "text or json", false},
 	{"debug", 0, VALUE(FLAG, debug), NULL, "log more", false},
 	{"quiet", 0, VALUE(FLAG, quiet), NULL, "log nothing", false},
+	{"make-template", 0, VALUE(STRING, make_template), "KEY",
+	 "make the template of this key and end", false},
 	{"info", 0, VALUE(FLAG, info), NULL, "describe this runtime to containerd", false},
 	{"version", 'v', VALUE(FLAG, version), NULL, "print the version", false},
 	{"help", 'h', VALUE(FLAG, help), NULL, "print this", false},

@@ -18,6 +18,7 @@ struct shim_options {
 	const char *config;
 	const char *state_dir;
 	const char *log_format;
+	const char *make_template; /* a key, or NULL */
 	bool debug;
 	bool quiet;
 	bool info;

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/version.h"
 #include "host/shim/info.h"
+#include "host/shim/make_template.h"
 #include "host/shim/options.h"
 #include "host/shim/server.h"
 #include "host/shim/start.h"
@@ -137,6 +138,8 @@ static int act(const struct shim_options *o, uint64_t began_us, struct err *e)
 	}
 	if (o->info)
 		return shim_info(STDIN_FILENO, STDOUT_FILENO, e);
+	if (o->make_template)
+		return shim_make_template(o, e);
 	if (strcmp(o->verb, "delete") == 0)
 		return shim_delete(o, e);
 	if (strcmp(o->verb, "start") == 0)

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/auto.h"
@@ -174,9 +175,16 @@ static int boot_and_save(struct maker *m, struct hv_saved *ret, struct err *e)
 	return r < 0 ? hv_explain(m->hv, e) : 0;
 }
 
-static int make(struct maker *m, char ret_key[HV_KEY_BYTES], struct err *e)
+static int make_as(struct maker *m, const char *key, int lock, size_t most, struct err *e)
 {
 	auto_template struct hv_saved saved = TEMPLATE_NONE;
+	int r = boot_and_save(m, &saved, e);
+
+	return r < 0 ? r : template_keep(lock, key, &saved, m->spec.memory_bytes, most, e);
+}
+
+static int make(struct maker *m, char ret_key[HV_KEY_BYTES], struct err *e)
+{
 	auto_close int lock = -1;
 	int r = create(m, e);
 
@@ -184,11 +192,36 @@ static int make(struct maker *m, char ret_key[HV_KEY_BYTES], struct err *e)
 		r = hv_key(m->hv, ret_key, e);
 	if (r == 0)
 		r = template_lock(m->config->hypervisor.template_path, &lock, e);
+	return r < 0 ? r : make_as(m, ret_key, lock, 1, e);
+}
+
+static bool is_there(const struct maker *m, const char *key)
+{
+	auto_template struct hv_saved t = TEMPLATE_NONE;
+
+	return template_open(m->config->hypervisor.template_path, key, &t, NULL) == 0;
+}
+
+static int make_missing(struct maker *m, const char *key, struct err *e)
+{
+	char own[HV_KEY_BYTES];
+	auto_close int lock = -1;
+	int r = create(m, e);
+
 	if (r == 0)
-		r = boot_and_save(m, &saved, e);
+		r = hv_key(m->hv, own, e);
+	if (r == 0 && strcmp(own, key) != 0)
+		return err_say(e, ENOENT, "the configuration describes another machine");
 	if (r == 0)
-		r = template_keep(lock, ret_key, &saved, m->spec.memory_bytes, e);
-	return r;
+		r = template_lock(m->config->hypervisor.template_path, &lock, e);
+	if (r < 0 || is_there(m, key))
+		return r;
+	return make_as(m, key, lock, TEMPLATES_MAX, e);
+}
+
+static int explain(const struct config *c, int r, struct err *e)
+{
+	return r < 0 ? err_wrap(e, r, "make a template in '%s'", c->hypervisor.template_path) : 0;
 }
 
 int template_make(const struct config *config, char ret_key[HV_KEY_BYTES], struct err *e)
@@ -197,8 +230,16 @@ int template_make(const struct config *config, char ret_key[HV_KEY_BYTES], struc
 	int r = make(&m, ret_key, e);
 
 	maker_fini(&m);
-	return r < 0 ? err_wrap(e, r, "make a template in '%s'", config->hypervisor.template_path)
-		     : 0;
+	return explain(config, r, e);
+}
+
+int template_make_missing(const struct config *config, const char *key, struct err *e)
+{
+	struct maker m = {.config = config, .user_fd = -1};
+	int r = make_missing(&m, key, e);
+
+	maker_fini(&m);
+	return explain(config, r, e);
 }
 
 int template_key(const struct config *config, char ret[HV_KEY_BYTES], struct err *e)

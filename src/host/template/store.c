@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/auto.h"
 #include "base/fd.h"
@@ -16,6 +17,10 @@
 
 /* A maker's folder until it is complete. */
 #define UNFINISHED "unfinished"
+
+/* Exists from the begin of a try to make a template until one was made, and has the reason why that
+ * failed. Locked while the maker lives. */
+#define LAST_TRY "last-try"
 
 #define MEMORY "memory"
 #define STATE  "state"
@@ -113,6 +118,20 @@ static int open_template(int base, const char *key, struct hv_saved *ret, struct
 	return 0;
 }
 
+/* With the words of the last try to make one, if it has made none. */
+static int say_none(int base, const char *path, struct err *e)
+{
+	struct stat st;
+	auto_close int fd = open_checked(base, LAST_TRY, O_RDONLY, &st, NULL);
+	char words[256] = "";
+
+	if (fd < 0 || pread(fd, words, sizeof words - 1, 0) <= 0)
+		return err_say(e, ENOENT, "there is none for this machine in '%s'", path);
+	words[strcspn(words, "\n")] = '\0';
+	return err_say(e, ENOENT, "there is none for this machine in '%s'; the last try: %s", path,
+		       words);
+}
+
 int template_open(const char *path, const char *key, struct hv_saved *ret, struct err *e)
 {
 	struct stat st;
@@ -123,7 +142,7 @@ int template_open(const char *path, const char *key, struct hv_saved *ret, struc
 		return err_sys(e, errno, "open '%s'", path);
 	r = check_owner(base, path, &st, e);
 	if (r == 0 && faccessat(base, key, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_say(e, ENOENT, "there is none for this machine in '%s'", path);
+		return say_none(base, path, e);
 	if (r == 0)
 		r = err_wrap(e, open_template(base, key, ret, e), "template '%s'", key);
 	return r;
@@ -135,9 +154,10 @@ void template_close(struct hv_saved *t)
 	t->state_fd = fd_close(t->state_fd);
 }
 
-/* ---- changing ---- */
+/* ---- the folder ---- */
 
-int template_lock(const char *path, int *ret_fd, struct err *e)
+/* Opens the folder of templates, which is made if it is missing. Returns a descriptor or -errno. */
+static int open_base(const char *path, struct err *e)
 {
 	struct stat st;
 	int r = dir_make(path, 0700, e);
@@ -149,14 +169,78 @@ int template_lock(const char *path, int *ret_fd, struct err *e)
 	if (fd < 0)
 		return err_sys(e, errno, "open '%s'", path);
 	r = check_owner(fd, path, &st, e);
-	if (r < 0)
-		return r;
+	return r < 0 ? r : take_fd(&fd);
+}
+
+int template_lock(const char *path, int *ret_fd, struct err *e)
+{
+	auto_close int fd = open_base(path, e);
+
+	if (fd < 0)
+		return fd;
 	while (flock(fd, LOCK_EX) < 0)
 		if (errno != EINTR)
 			return err_sys(e, errno, "lock '%s'", path);
 	*ret_fd = take_fd(&fd);
 	return 0;
 }
+
+/* ---- tries ---- */
+
+static bool is_recent(const struct stat *st)
+{
+	struct timespec now;
+
+	(void) clock_gettime(CLOCK_REALTIME, &now);
+	return st->st_mtim.tv_sec <= now.tv_sec &&
+	       now.tv_sec - st->st_mtim.tv_sec < TEMPLATE_TRY_PAUSE_S;
+}
+
+static int refuse_try(struct err *e)
+{
+	return err_say(e, EALREADY, "there was a try less than %d s ago", TEMPLATE_TRY_PAUSE_S);
+}
+
+/* The file of the next try: a new one, or that of one that is over. Returns a descriptor or -errno.
+ */
+static int open_try(int base, struct err *e)
+{
+	struct stat st;
+	auto_close int fd =
+		openat(base, LAST_TRY,
+		       O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	/* Another who looks at it has the lock for a moment. */
+	if (fd >= 0)
+		return flock(fd, LOCK_EX) < 0 ? err_sys(e, errno, "lock '" LAST_TRY "'")
+					      : take_fd(&fd);
+	if (errno != EEXIST)
+		return err_sys(e, errno, "make '" LAST_TRY "'");
+	fd = open_checked(base, LAST_TRY, O_RDWR | O_APPEND, &st, e);
+	if (fd < 0)
+		return fd;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return refuse_try(e);
+	/* With the lock, because another may have begun a moment ago. */
+	if (fstat(fd, &st) < 0 || is_recent(&st))
+		return refuse_try(e);
+	if (ftruncate(fd, 0) < 0 || futimens(fd, NULL) < 0)
+		return err_sys(e, errno, "empty '" LAST_TRY "'");
+	return take_fd(&fd);
+}
+
+int template_try(const char *path, int *ret_fd, struct err *e)
+{
+	auto_close int base = open_base(path, e);
+	int fd = base < 0 ? base : open_try(base, e);
+
+	if (fd < 0)
+		return fd;
+	*ret_fd = fd;
+	return 0;
+}
+
+/* ---- making ---- */
 
 static int make_file(int dir, const char *name, int *ret_fd, struct err *e)
 {
@@ -224,36 +308,93 @@ static int write_all(int base, const struct hv_saved *saved, uint64_t memory_byt
 	return r < 0 ? r : write_about(dir, &about, e);
 }
 
-/* Removes the templates but @except (NULL: all of them), and what a killed maker has left. Adds the
- * number of the templates to @n. */
-static int remove_some(int base, const char *except, unsigned *n, struct err *e)
+static int list(int base, DIR **ret, struct err *e)
 {
 	auto_close int copy = openat(base, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
-	struct dirent *entry;
-	int r = 0;
 
-	if (!dir)
+	*ret = copy < 0 ? NULL : fdopendir(copy);
+	if (!*ret)
 		return err_sys(e, errno, "list the templates");
 	(void) take_fd(&copy); /* closedir() closes it */
-	while (r == 0 && (entry = readdir(dir))) {
-		bool key = is_key(entry->d_name);
+	return 0;
+}
 
-		if (!key && strcmp(entry->d_name, UNFINISHED) != 0)
-			continue;
-		if (except && strcmp(entry->d_name, except) == 0)
-			continue;
-		r = dir_remove(base, entry->d_name, e);
-		*n += key;
+/* Whether it is part of what makers leave: templates, and what a killed one has not finished. */
+static bool is_ours(const char *name)
+{
+	return is_key(name) || strcmp(name, UNFINISHED) == 0 || strcmp(name, LAST_TRY) == 0;
+}
+
+int template_remove_all(int locked_fd, unsigned *ret_n, struct err *e)
+{
+	DIR *dir;
+	struct dirent *entry;
+	int r = list(locked_fd, &dir, e);
+
+	*ret_n = 0;
+	if (r < 0)
+		return r;
+	while (r == 0 && (entry = readdir(dir))) {
+		if (is_ours(entry->d_name))
+			r = dir_remove(locked_fd, entry->d_name, e);
+		*ret_n += is_key(entry->d_name);
 	}
 	(void) closedir(dir);
 	return r;
 }
 
-int template_remove_all(int locked_fd, unsigned *ret_n, struct err *e)
+struct oldest {
+	char key[HV_KEY_BYTES]; /* "": there is none */
+	struct timespec made;
+	size_t n; /* of how many */
+};
+
+static bool is_before(const struct timespec *a, const struct timespec *b)
 {
-	*ret_n = 0;
-	return remove_some(locked_fd, NULL, ret_n, e);
+	return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
+
+static void compare(struct oldest *o, const char *key, const struct timespec *made)
+{
+	o->n++;
+	if (o->key[0] && !is_before(made, &o->made))
+		return;
+	o->made = *made;
+	(void) snprintf(o->key, sizeof o->key, "%s", key);
+}
+
+/* Of the templates but @except. */
+static int find_oldest(int base, const char *except, struct oldest *ret, struct err *e)
+{
+	DIR *dir;
+	struct dirent *entry;
+	struct stat st;
+	int r = list(base, &dir, e);
+
+	*ret = (struct oldest){.n = 0};
+	if (r < 0)
+		return r;
+	while ((entry = readdir(dir)))
+		if (is_key(entry->d_name) && strcmp(entry->d_name, except) != 0 &&
+		    fstatat(base, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			compare(ret, entry->d_name, &st.st_mtim);
+	(void) closedir(dir);
+	return 0;
+}
+
+/* Removes the oldest templates until there are @most with @newest. */
+static int remove_oldest(int base, const char *newest, size_t most, struct err *e)
+{
+	struct oldest o;
+	int r;
+
+	do {
+		r = find_oldest(base, newest, &o, e);
+		if (r < 0 || o.n < most)
+			return r;
+		r = dir_remove(base, o.key, e);
+	} while (r == 0);
+	return r;
 }
 
 /* Gives the finished template its name. One that has it already is in the way of the rename. */
@@ -269,9 +410,8 @@ static int publish(int base, const char *key, struct err *e)
 }
 
 int template_keep(int locked_fd, const char *key, const struct hv_saved *saved,
-		  uint64_t memory_bytes, struct err *e)
+		  uint64_t memory_bytes, size_t most, struct err *e)
 {
-	unsigned n = 0;
 	int r = dir_remove(locked_fd, UNFINISHED, e);
 
 	if (r == 0)
@@ -279,7 +419,9 @@ int template_keep(int locked_fd, const char *key, const struct hv_saved *saved,
 	if (r == 0)
 		r = publish(locked_fd, key, e);
 	if (r == 0)
-		return remove_some(locked_fd, key, &n, e);
+		r = dir_remove(locked_fd, LAST_TRY, e);
+	if (r == 0)
+		return remove_oldest(locked_fd, key, most, e);
 	if (dir_remove(locked_fd, UNFINISHED, NULL) < 0)
 		log_warn("ignoring what is left of a template that could not be made");
 	return r;

@@ -17,7 +17,8 @@
  * KEY is hv_key() of a machine of this configuration: a machine finds a template or none, so one
  * that does not fit any more is not found and starts nothing. A template is made under a name that
  * no key has and renamed when it is complete, so that there is never half of one; the next maker
- * removes what a killed one has left. Makers take turns by a lock on PATH. A template that is
+ * removes what a killed one has left. Makers take turns by a lock on PATH. What no maker was asked
+ * for, the first machine that misses it has made by a process of its own (template_try()). A template that is
  * removed or replaced while machines start from it stays theirs, because they have it open.
  *
  * Threads: any; nothing is kept. Distrusts: what lies at PATH. Folder and files must belong to the
@@ -43,12 +44,23 @@ static inline void template_slot_close(struct hv_saved *t)
 int template_lock(const char *path, int *ret_fd, struct err *e);
 
 /* With the lock: writes down a machine of @memory_bytes that was saved, in place of what has this
- * key, and removes what other keys have and killed makers have left. */
+ * key, and removes what killed makers have left, and of the others the oldest until there are @most
+ * (at least 1). */
 int template_keep(int locked_fd, const char *key, const struct hv_saved *saved,
-		  uint64_t memory_bytes, struct err *e);
+		  uint64_t memory_bytes, size_t most, struct err *e);
 
 /* With the lock: removes all templates. @ret_n: how many there were. */
 int template_remove_all(int locked_fd, unsigned *ret_n, struct err *e);
+
+/* A template that a machine has missed is tried to be made once in this time, whatever comes of it,
+ * so that a host on which that fails does not try at every start. */
+#define TEMPLATE_TRY_PAUSE_S 600
+
+/* The right to begin a try in the folder @path, which is made if it is missing. *@ret_fd: open to be
+ * appended to, the caller's. The maker has it while it lives, and writes there, in one line, why it
+ * has made nothing: template_open() repeats it. Returns 0, -EALREADY (there was a try a moment ago,
+ * or its maker lives), or -errno. */
+int template_try(const char *path, int *ret_fd, struct err *e);
 
 struct config;
 
@@ -61,6 +73,14 @@ struct config;
  * cannot be saved), or -errno; then what was there before is still there.
  */
 int template_make(const struct config *config, char ret_key[HV_KEY_BYTES], struct err *e);
+
+/* How many template_make_missing() keeps, the newest: configurations may share a folder. */
+#define TEMPLATES_MAX 4
+
+/* The same for a machine that has missed the template @key, unless another maker was first. -ENOENT:
+ * a machine of this configuration is another one. Templates of other keys stay, up to
+ * TEMPLATES_MAX. */
+int template_make_missing(const struct config *config, const char *key, struct err *e);
 
 /* The key of a machine of this configuration now. */
 int template_key(const struct config *config, char ret[HV_KEY_BYTES], struct err *e);

@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/auto.h"
 #include "base/file.h"
@@ -12,6 +13,7 @@
 
 #define KEY   "00000000000000000000000000000000000000000000000000000000000000aa"
 #define OTHER "00000000000000000000000000000000000000000000000000000000000000bb"
+#define THIRD "00000000000000000000000000000000000000000000000000000000000000cc"
 #define BYTES (1 << 20)
 
 static char folder[32];
@@ -45,13 +47,18 @@ static void down(void)
 	free(path);
 }
 
-static int keep(const char *key, char what, struct err *e)
+static int keep_some(const char *key, char what, size_t most, struct err *e)
 {
 	auto_template struct hv_saved s = saved(what);
 	auto_close int lock = -1;
 
 	CHECK_EQ(template_lock(path, &lock, NULL), 0);
-	return template_keep(lock, key, &s, BYTES, e);
+	return template_keep(lock, key, &s, BYTES, most, e);
+}
+
+static int keep(const char *key, char what, struct err *e)
+{
+	return keep_some(key, what, 1, e);
 }
 
 /* What the template holds, or -errno. */
@@ -106,6 +113,101 @@ TEST(a_new_one_takes_the_place_of_all)
 	/* Whoever had the first one open still has it. */
 	CHECK_EQ(pread(in_use.memory_fd, &memory, 1, 65536), 1);
 	CHECK_EQ(memory, 'a');
+	down();
+}
+
+TEST(of_several_the_newest_are_kept)
+{
+	auto_free char *first = NULL;
+	const struct timespec long_ago[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+
+	up();
+	CHECK_EQ(keep_some(KEY, 'a', 2, NULL), 0);
+	CHECK_EQ(keep_some(OTHER, 'b', 2, NULL), 0);
+	CHECK_EQ(content(KEY, NULL), 'a');
+	CHECK_EQ(content(OTHER, NULL), 'b');
+	first = str_printf("%s/" KEY, path);
+	CHECK_EQ(utimensat(AT_FDCWD, first, long_ago, 0), 0);
+	CHECK_EQ(keep_some(THIRD, 'c', 2, NULL), 0);
+	CHECK_EQ(content(KEY, NULL), -ENOENT);
+	CHECK_EQ(content(OTHER, NULL), 'b');
+	CHECK_EQ(content(THIRD, NULL), 'c');
+	CHECK_EQ(keep_some(THIRD, 'd', 2, NULL), 0);
+	CHECK_EQ(content(OTHER, NULL), 'b');
+	CHECK_EQ(content(THIRD, NULL), 'd');
+	down();
+}
+
+/* As if the last try had been @seconds ago. */
+static void age_try(time_t seconds)
+{
+	auto_free char *file = str_printf("%s/last-try", path);
+	const struct timespec then[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) - seconds}};
+
+	CHECK_EQ(utimensat(AT_FDCWD, file, then, 0), 0);
+}
+
+TEST(a_missing_template_is_tried_once_in_a_while)
+{
+	int first = -1, second = -1;
+
+	up();
+	CHECK_EQ(template_try(path, &first, NULL), 0);
+	CHECK_EQ(template_try(path, &second, NULL), -EALREADY);
+	age_try(TEMPLATE_TRY_PAUSE_S + 1);
+	CHECK_EQ(template_try(path, &second, NULL), -EALREADY);
+	age_try(1);
+	close(first);
+	CHECK_EQ(template_try(path, &second, NULL), -EALREADY);
+	age_try(TEMPLATE_TRY_PAUSE_S + 1);
+	CHECK_EQ(template_try(path, &first, NULL), 0);
+	CHECK_EQ(template_try(path, &second, NULL), -EALREADY);
+	/* As long as its maker lives, however long that takes. */
+	age_try(TEMPLATE_TRY_PAUSE_S + 1);
+	CHECK_EQ(template_try(path, &second, NULL), -EALREADY);
+	close(first);
+	/* One that is to come is a clock that was set back. */
+	age_try(-TEMPLATE_TRY_PAUSE_S);
+	CHECK_EQ(template_try(path, &first, NULL), 0);
+	close(first);
+	down();
+}
+
+TEST(what_a_try_said_is_the_reason_until_there_is_a_template)
+{
+	struct err e = {0};
+	int fd = -1;
+
+	up();
+	CHECK_EQ(template_try(path, &fd, NULL), 0);
+	CHECK_EQ(content(KEY, &e), -ENOENT);
+	CHECK(!strstr(e.text, "last try"));
+	err_clear(&e);
+	CHECK_EQ(dprintf(fd, "no room\nfor anything\n"), 21);
+	close(fd);
+	CHECK_EQ(content(KEY, &e), -ENOENT);
+	CHECK(strstr(e.text, "; the last try: no room"));
+	CHECK(!strstr(e.text, "anything"));
+	err_clear(&e);
+	age_try(TEMPLATE_TRY_PAUSE_S + 1);
+	CHECK_EQ(template_try(path, &fd, NULL), 0);
+	CHECK_EQ(content(KEY, &e), -ENOENT);
+	CHECK(!strstr(e.text, "last try"));
+	close(fd);
+	CHECK_EQ(keep(KEY, 'a', NULL), 0);
+	/* And the next that is missing is tried at once. */
+	CHECK_EQ(template_try(path, &fd, NULL), 0);
+	close(fd);
+	down();
+}
+
+TEST(a_folder_of_others_is_no_place_to_try)
+{
+	int fd = -1;
+
+	up();
+	CHECK_EQ(mkdir(path, 0755), 0);
+	CHECK_EQ(template_try(path, &fd, NULL), -EPERM);
 	down();
 }
 
