@@ -177,6 +177,14 @@ static void preload(struct boot *b)
 	}
 }
 
+static void warm(struct boot *b)
+{
+	struct err e = {0};
+
+	if (rpc_warm(b->rpc, &e) < 0)
+		log_err(LOG_WARN, &e, "ignoring");
+}
+
 static int open_channel(struct boot *b, struct err *e)
 {
 	int r = channel_parse(b->options.server_addr, &b->channel, e);
@@ -247,6 +255,8 @@ static int start(struct boot *b, struct err *e)
 	if (b->is_init)
 		preload(b);
 	r = rpc_new(&config, &b->rpc, e);
+	if (r == 0 && b->options.preload[0])
+		warm(b);
 	return r < 0 ? r : open_channel(b, e);
 }
 

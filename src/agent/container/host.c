@@ -41,6 +41,11 @@ int container_host_new(struct loop *loop, struct reaper *reaper, struct containe
 	return 0;
 }
 
+int container_host_warm(struct container_host *host, struct err *e)
+{
+	return zygote_start(&host->zygote, e);
+}
+
 void container_host_free(struct container_host *host)
 {
 	if (!host)

@@ -124,6 +124,39 @@ static int start(struct zygote *z, struct err *e)
 	return 0;
 }
 
+/* One answer of the zygote: a note that is not FAILED. Without one there is no zygote any more. */
+static int hear(struct zygote *z, enum step expected, struct note *ret, int *ret_fd, struct err *e)
+{
+	int r = handshake_hear(z->sock, ret, ret_fd, e);
+
+	if (r > 0 && ret->step == STEP_FAILED && ret->err.code > 0) {
+		if (e)
+			*e = ret->err;
+		return -ret->err.code;
+	}
+	if (r > 0 && ret->step == expected)
+		return 0;
+	/* A child that the zygote has made, if any, ends with its control socket. */
+	lose(z);
+	if (r == -EAGAIN)
+		return err_say(e, ETIMEDOUT, "make a process: the zygote does not answer");
+	return r < 0 ? r : err_say(e, ECHILD, "make a process: the zygote has ended");
+}
+
+int zygote_start(struct zygote *z, struct err *e)
+{
+	auto_close int none = -1;
+	struct note note;
+	int r = z->sock < 0 ? start(z, e) : 1;
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = hear(z, STEP_READY, &note, &none, e);
+	if (r < 0)
+		lose(z);
+	return r;
+}
+
 /* Returns the bytes to send, or -ENAMETOOLONG. */
 static ssize_t fill(struct zygote_request *req, const struct worker_spec *spec)
 {
@@ -162,7 +195,7 @@ static int ask(struct zygote *z, const struct worker_spec *spec, struct err *e)
 	if (req.has_cgroup)
 		fds[n++] = spec->cgroup_fd;
 	for (bool again = false;; again = true) {
-		int r = z->sock < 0 ? start(z, e) : 0;
+		int r = zygote_start(z, e);
 
 		if (r < 0)
 			return r;
@@ -191,20 +224,14 @@ int zygote_make(struct zygote *z, const struct worker_spec *spec, int control, p
 
 	if (r < 0)
 		return r;
-	r = handshake_hear(z->sock, &note, &pidfd, e);
-	if (r > 0 && note.step == STEP_FAILED && note.err.code > 0) {
-		if (e)
-			*e = note.err;
-		return -note.err.code;
+	r = hear(z, STEP_PID_MADE, &note, &pidfd, e);
+	if (r < 0)
+		return r;
+	if (note.pid <= 1 || pidfd < 0) {
+		lose(z);
+		return err_say(e, ECHILD, "make a process: the zygote has made none");
 	}
-	if (r > 0 && note.step == STEP_PID_MADE && note.pid > 1 && pidfd >= 0) {
-		*ret_pid = note.pid;
-		*ret_pidfd = take_fd(&pidfd);
-		return 0;
-	}
-	/* A child that the zygote has made, if any, ends with its control socket. */
-	lose(z);
-	if (r == -EAGAIN)
-		return err_say(e, ETIMEDOUT, "make a process: the zygote does not answer");
-	return r < 0 ? r : err_say(e, ECHILD, "make a process: the zygote has ended");
+	*ret_pid = note.pid;
+	*ret_pidfd = take_fd(&pidfd);
+	return 0;
 }

@@ -15,6 +15,7 @@
  * agent, not of the helper.
  *
  *	agent                                    zygote
+ *	              ◄── READY ──────────────
  *	  zygote_request, descriptors ─────────►   joins the pid namespace, clones, leaves it
  *	              ◄── PID_MADE (pidfd) ─────
  *	                  or FAILED
@@ -57,6 +58,9 @@ void worker_spec_add_fd(struct worker_spec *spec, int fd, int as);
 
 /* Opens what it needs, starts nothing. */
 int zygote_init(struct zygote *z, struct err *e);
+
+/* Starts it, if there is none, and waits until it can be asked. Nobody has to: zygote_make() does. */
+int zygote_start(struct zygote *z, struct err *e);
 
 /* Ends it; the children live on. Accepts one that zygote_init() failed for. */
 void zygote_fini(struct zygote *z);

@@ -30,7 +30,7 @@ struct rpc {
 	enum phase phase;
 	struct list members; /* struct member: the containers */
 	unsigned n_members;
-	struct container_host *host; /* NULL until the first container */
+	struct container_host *host; /* NULL until rpc_need_host() */
 	struct storages *storages;
 	struct storage_hold *hold; /* of the sandbox */
 	struct network *network;
@@ -59,6 +59,10 @@ struct rpc {
 
 /* Answers one call, now or later. @request is of the type that the call's name says. */
 typedef void (*answer_fn)(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+
+/* warm.c: rpc->host is there afterwards. Made with the first container, because only containers need
+ * it. */
+int rpc_need_host(struct rpc *rpc, struct err *e);
 
 /* shared.c: descriptors that it returns are the caller's. */
 

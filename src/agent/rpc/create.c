@@ -391,9 +391,8 @@ static int begin(struct rpc *rpc, struct ttrpc_call *call, const Grpc__CreateCon
 	struct member *m = NULL;
 	int r = check(req, e);
 
-	/* Made with the first container, because only containers need it. */
-	if (r == 0 && !rpc->host)
-		r = container_host_new(rpc->config.loop, rpc->config.reaper, &rpc->host, e);
+	if (r == 0)
+		r = rpc_need_host(rpc, e);
 	if (r == 0)
 		r = member_new(rpc, req->container_id, req->exec_id, &m, e);
 	if (!m)

@@ -45,6 +45,10 @@ struct rpc_config {
 
 int rpc_new(const struct rpc_config *config, struct rpc **ret, struct err *e);
 
+/* Does at once what the first container would have to wait for: for a machine from which others go
+ * on. A failure leaves it to the first container. */
+int rpc_warm(struct rpc *rpc, struct err *e);
+
 /* Serves one connected stream. On failure @take_fd is still the caller's. */
 int rpc_serve(struct rpc *rpc, int take_fd, struct err *e);
 

@@ -166,6 +166,7 @@ int container_zygote_main(void)
 	n.pid_ns_fd = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
 	if (n.sock < 0 || n.pid_ns_fd < 0)
 		return 1;
+	(void) handshake_tell(n.sock, STEP_READY, 0, -1, NULL, NULL);
 	for (;;) {
 		struct zygote_request req = {0}; /* nothing is left of the last request */
 		struct parcel p = {0};
