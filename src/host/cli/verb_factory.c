@@ -17,39 +17,70 @@ static void tell_switch(const struct config *c)
 		printf("machines boot all the same: the key 'enable_template' is false\n");
 }
 
+static const char *const whose[TEMPLATE_KINDS] = {
+	[TEMPLATE_OF_ONE] = "",
+	[TEMPLATE_OF_POD] = " of pods",
+};
+
+static size_t kinds_of(const struct config *c)
+{
+	return template_has_pod(c) ? TEMPLATE_KINDS : 1;
+}
+
 static int init(const struct config *c, struct err *e)
 {
 	char key[HV_KEY_BYTES];
-	int r = template_make(c, key, e);
 
-	if (r < 0)
-		return r;
-	printf("template %s is in '%s'\n", key, c->hypervisor.template_path);
+	/* With the first one all others go, and it stays beside the second. */
+	for (size_t kind = 0; kind < kinds_of(c); kind++) {
+		int r = template_make(c, kind, kind + 1, key, e);
+
+		if (r < 0)
+			return r;
+		printf("template%s %s is in '%s'\n", whose[kind], key, c->hypervisor.template_path);
+	}
 	tell_switch(c);
 	return 0;
 }
 
-/* Exit code 0: the next machine starts from a template; 1: it boots. */
-static int status(const struct config *c, struct err *e)
+/* Prints what there is. Returns 0, 1 (there is none), or -errno. */
+static int status_of(const struct config *c, enum template_kind kind, struct err *e)
 {
 	auto_template struct hv_saved t = TEMPLATE_NONE;
 	const char *path = c->hypervisor.template_path;
 	char key[HV_KEY_BYTES], sentence[640];
 	struct err why = {0};
 	struct stat st = {0};
-	int r = template_key(c, key, e);
+	int r = template_key(c, kind, key, e);
 
 	if (r < 0)
 		return r;
 	if (template_open(path, key, &t, &why) < 0) {
-		printf("no template: %s\n", err_show(&why, sentence, sizeof sentence));
+		printf("no template%s: %s\n", whose[kind],
+		       err_show(&why, sentence, sizeof sentence));
 		return 1;
 	}
 	(void) fstat(t.memory_fd, &st);
-	printf("template %s in '%s': a machine of %llu MiB, of which %llu are kept\n", key, path,
-	       (unsigned long long) st.st_size >> 20, (unsigned long long) t.data_bytes >> 20);
+	printf("template%s %s in '%s': a machine of %llu MiB, of which %llu are kept\n",
+	       whose[kind], key, path, (unsigned long long) st.st_size >> 20,
+	       (unsigned long long) t.data_bytes >> 20);
+	return 0;
+}
+
+/* Exit code 0: the next machine starts from a template; 1: it boots. */
+static int status(const struct config *c, struct err *e)
+{
+	int missing = 0;
+
+	for (size_t kind = 0; kind < kinds_of(c); kind++) {
+		int r = status_of(c, kind, e);
+
+		if (r < 0)
+			return r;
+		missing |= r;
+	}
 	tell_switch(c);
-	return c->hypervisor.enable_template ? 0 : 1;
+	return missing || !c->hypervisor.enable_template;
 }
 
 static int destroy(const struct config *c, struct err *e)

@@ -24,6 +24,7 @@
 
 struct maker {
 	const struct config *config;
+	enum template_kind kind;
 	struct loop *loop;
 	struct hv *hv;
 	struct vm_spec spec;
@@ -51,6 +52,7 @@ static int describe(struct maker *m, struct err *e)
 	const struct host_size host = host_size();
 	const struct machine_need need = machine_need(NULL);
 	const struct machine_size size = machine_size(c, &need, &host);
+	const struct machine_size most = machine_size_most(c, &host);
 	bool is_9p = c->shared_fs == CONFIG_SHARED_FS_VIRTIO_9P;
 	char common[MACHINE_PARAMS_BYTES];
 	struct machine_server server;
@@ -64,7 +66,7 @@ static int describe(struct maker *m, struct err *e)
 	params = machine_agent_params(&m->config->agent, is_9p ? NULL : &server, common);
 	(void) snprintf(m->params, sizeof m->params, "%s%s", params ? params : "",
 			is_9p ? PRELOAD_SHARE_9P : PRELOAD_SHARE_FS);
-	machine_describe(m->config, &size, NULL, &m->spec);
+	machine_describe(m->config, &size, m->kind == TEMPLATE_OF_POD ? &most : NULL, &m->spec);
 	m->spec.id = "template";
 	m->spec.agent_params = params ? m->params : m->params + 1;
 	m->spec.to_be_saved = true;
@@ -183,7 +185,7 @@ static int make_as(struct maker *m, const char *key, int lock, size_t most, stru
 	return r < 0 ? r : template_keep(lock, key, &saved, m->spec.memory_bytes, most, e);
 }
 
-static int make(struct maker *m, char ret_key[HV_KEY_BYTES], struct err *e)
+static int make(struct maker *m, size_t most, char ret_key[HV_KEY_BYTES], struct err *e)
 {
 	auto_close int lock = -1;
 	int r = create(m, e);
@@ -192,7 +194,7 @@ static int make(struct maker *m, char ret_key[HV_KEY_BYTES], struct err *e)
 		r = hv_key(m->hv, ret_key, e);
 	if (r == 0)
 		r = template_lock(m->config->hypervisor.template_path, &lock, e);
-	return r < 0 ? r : make_as(m, ret_key, lock, 1, e);
+	return r < 0 ? r : make_as(m, ret_key, lock, most, e);
 }
 
 static bool is_there(const struct maker *m, const char *key)
@@ -204,19 +206,10 @@ static bool is_there(const struct maker *m, const char *key)
 
 static int make_missing(struct maker *m, const char *key, struct err *e)
 {
-	char own[HV_KEY_BYTES];
 	auto_close int lock = -1;
-	int r = create(m, e);
+	int r = template_lock(m->config->hypervisor.template_path, &lock, e);
 
-	if (r == 0)
-		r = hv_key(m->hv, own, e);
-	if (r == 0 && strcmp(own, key) != 0)
-		return err_say(e, ENOENT, "the configuration describes another machine");
-	if (r == 0)
-		r = template_lock(m->config->hypervisor.template_path, &lock, e);
-	if (r < 0 || is_there(m, key))
-		return r;
-	return make_as(m, key, lock, TEMPLATES_MAX, e);
+	return r < 0 || is_there(m, key) ? r : make_as(m, key, lock, TEMPLATES_MAX, e);
 }
 
 static int explain(const struct config *c, int r, struct err *e)
@@ -224,27 +217,52 @@ static int explain(const struct config *c, int r, struct err *e)
 	return r < 0 ? err_wrap(e, r, "make a template in '%s'", c->hypervisor.template_path) : 0;
 }
 
-int template_make(const struct config *config, char ret_key[HV_KEY_BYTES], struct err *e)
+bool template_has_pod(const struct config *config)
 {
-	struct maker m = {.config = config, .user_fd = -1};
-	int r = make(&m, ret_key, e);
+	return !config->runtime.static_sandbox_resource_mgmt;
+}
+
+int template_make(const struct config *config, enum template_kind kind, size_t most,
+		  char ret_key[HV_KEY_BYTES], struct err *e)
+{
+	struct maker m = {.config = config, .kind = kind, .user_fd = -1};
+	int r = make(&m, most, ret_key, e);
 
 	maker_fini(&m);
 	return explain(config, r, e);
+}
+
+/* Makes it if it is of this kind: 0, or 1 if it is not. */
+static int make_if(const struct config *config, enum template_kind kind, const char *key,
+		   struct err *e)
+{
+	struct maker m = {.config = config, .kind = kind, .user_fd = -1};
+	char own[HV_KEY_BYTES];
+	int r = create(&m, e);
+
+	if (r == 0)
+		r = hv_key(m.hv, own, e);
+	if (r == 0)
+		r = strcmp(own, key) == 0 ? make_missing(&m, key, e) : 1;
+	maker_fini(&m);
+	return r;
 }
 
 int template_make_missing(const struct config *config, const char *key, struct err *e)
 {
-	struct maker m = {.config = config, .user_fd = -1};
-	int r = make_missing(&m, key, e);
+	int r = make_if(config, TEMPLATE_OF_ONE, key, e);
 
-	maker_fini(&m);
+	if (r > 0 && template_has_pod(config))
+		r = make_if(config, TEMPLATE_OF_POD, key, e);
+	if (r > 0)
+		r = err_say(e, ENOENT, "the configuration describes another machine");
 	return explain(config, r, e);
 }
 
-int template_key(const struct config *config, char ret[HV_KEY_BYTES], struct err *e)
+int template_key(const struct config *config, enum template_kind kind, char ret[HV_KEY_BYTES],
+		 struct err *e)
 {
-	struct maker m = {.config = config, .user_fd = -1};
+	struct maker m = {.config = config, .kind = kind, .user_fd = -1};
 	int r = create(&m, e);
 
 	if (r == 0)

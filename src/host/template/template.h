@@ -64,23 +64,37 @@ int template_try(const char *path, int *ret_fd, struct err *e);
 
 struct config;
 
+/* A configuration describes a machine of one container, which keeps its size, and one of a pod,
+ * which may grow: two templates, if that is so. */
+enum template_kind {
+	TEMPLATE_OF_ONE,
+	TEMPLATE_OF_POD,
+	TEMPLATE_KINDS,
+};
+
+/* Whether the machine of a pod is another. */
+bool template_has_pod(const struct config *config);
+
 /**
  * template_make() - boot a machine of this configuration and keep it as a template
+ * @most:	how many templates the folder may have afterwards, at least 1; the newest stay
  * @ret_key:	what it is kept as
  *
  * Takes as long as a boot. Nothing is shared with the machine, it has no disk and no interface, and
  * nothing but the guest's kernel and agent has run in it. Returns 0, -EOPNOTSUPP (such a machine
  * cannot be saved), or -errno; then what was there before is still there.
  */
-int template_make(const struct config *config, char ret_key[HV_KEY_BYTES], struct err *e);
+int template_make(const struct config *config, enum template_kind kind, size_t most,
+		  char ret_key[HV_KEY_BYTES], struct err *e);
 
 /* How many template_make_missing() keeps, the newest: configurations may share a folder. */
 #define TEMPLATES_MAX 4
 
 /* The same for a machine that has missed the template @key, unless another maker was first. -ENOENT:
- * a machine of this configuration is another one. Templates of other keys stay, up to
+ * none of this configuration is that machine. Templates of other keys stay, up to
  * TEMPLATES_MAX. */
 int template_make_missing(const struct config *config, const char *key, struct err *e);
 
 /* The key of a machine of this configuration now. */
-int template_key(const struct config *config, char ret[HV_KEY_BYTES], struct err *e);
+int template_key(const struct config *config, enum template_kind kind, char ret[HV_KEY_BYTES],
+		 struct err *e);

@@ -182,12 +182,15 @@ static int add_boot_memory(struct qemu_command *c, const struct qemu_memory *m, 
 	return 0;
 }
 
+/* In a machine that is saved, and in one that goes on from it, also what may come is a file, because
+ * that is left out of what QEMU saves. Nothing of it has come then, so there is nothing to copy. */
 static int add_memory(struct qemu_command *c, const struct qemu_memory *m, bool shared,
 		      struct err *e)
 {
 	int r = add_boot_memory(c, m, shared, e);
 
-	return r == 0 && m->more_bytes ? add_more_memory(c, m->more_bytes, shared, e) : r;
+	return r == 0 && m->more_bytes ? add_more_memory(c, m->more_bytes, shared || m->fd >= 0, e)
+				       : r;
 }
 
 static void add_machine(struct qemu_command *c, const struct vm_spec *spec,

@@ -103,8 +103,6 @@ static int check(const struct qemu *q, struct err *e)
 			       q->machine->name);
 	if (q->memory.hugepages)
 		return err_say(e, EOPNOTSUPP, "memory on huge pages cannot be saved");
-	if (q->memory.more_bytes)
-		return err_say(e, EOPNOTSUPP, "a machine whose memory may grow cannot be saved");
 	return 0;
 }
 
