@@ -59,7 +59,7 @@ void worker_spec_add_fd(struct worker_spec *spec, int fd, int as);
 /* Opens what it needs, starts nothing. */
 int zygote_init(struct zygote *z, struct err *e);
 
-/* Starts it, if there is none, and waits until it can be asked. Nobody has to: zygote_make() does. */
+/* Starts it, if there is none, and waits until it can be asked; zygote_make() does so, too. */
 int zygote_start(struct zygote *z, struct err *e);
 
 /* Ends it; the children live on. Accepts one that zygote_init() failed for. */

@@ -60,8 +60,8 @@ struct rpc {
 /* Answers one call, now or later. @request is of the type that the call's name says. */
 typedef void (*answer_fn)(struct rpc *rpc, struct ttrpc_call *call, const void *request);
 
-/* warm.c: rpc->host is there afterwards. Made with the first container, because only containers need
- * it. */
+/* warm.c: rpc->host is there afterwards. It is made with the first container, because only these
+ * need it. */
 int rpc_need_host(struct rpc *rpc, struct err *e);
 
 /* shared.c: descriptors that it returns are the caller's. */

@@ -319,7 +319,7 @@ static int list(int base, DIR **ret, struct err *e)
 	return 0;
 }
 
-/* Whether it is part of what makers leave: templates, and what a killed one has not finished. */
+/* Whether makers have made it: templates, and what is left of one that made none. */
 static bool is_ours(const char *name)
 {
 	return is_key(name) || strcmp(name, UNFINISHED) == 0 || strcmp(name, LAST_TRY) == 0;
@@ -354,13 +354,14 @@ static bool is_before(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
 }
 
+/* @key: is_key(). */
 static void compare(struct oldest *o, const char *key, const struct timespec *made)
 {
 	o->n++;
 	if (o->key[0] && !is_before(made, &o->made))
 		return;
 	o->made = *made;
-	(void) snprintf(o->key, sizeof o->key, "%s", key);
+	memcpy(o->key, key, sizeof o->key);
 }
 
 /* Of the templates but @except. */

@@ -17,9 +17,11 @@
  * KEY is hv_key() of a machine of this configuration: a machine finds a template or none, so one
  * that does not fit any more is not found and starts nothing. A template is made under a name that
  * no key has and renamed when it is complete, so that there is never half of one; the next maker
- * removes what a killed one has left. Makers take turns by a lock on PATH. What no maker was asked
- * for, the first machine that misses it has made by a process of its own (template_try()). A template that is
+ * removes what a killed one has left. Makers take turns by a lock on PATH. A template that is
  * removed or replaced while machines start from it stays theirs, because they have it open.
+ *
+ * Makers are `factory init`, and a process that the server of a machine leaves which has missed its
+ * template: template_try(), template_make_missing().
  *
  * Threads: any; nothing is kept. Distrusts: what lies at PATH. Folder and files must belong to the
  * caller and be closed to all others, because whoever writes them decides what runs in the
@@ -56,10 +58,10 @@ int template_remove_all(int locked_fd, unsigned *ret_n, struct err *e);
  * so that a host on which that fails does not try at every start. */
 #define TEMPLATE_TRY_PAUSE_S 600
 
-/* The right to begin a try in the folder @path, which is made if it is missing. *@ret_fd: open to be
- * appended to, the caller's. The maker has it while it lives, and writes there, in one line, why it
- * has made nothing: template_open() repeats it. Returns 0, -EALREADY (there was a try a moment ago,
- * or its maker lives), or -errno. */
+/* The right to begin a try in the folder @path, which is made if it is missing. *@ret_fd is open to
+ * be appended to, and the caller's. The maker has it while it lives, and writes there, in one line,
+ * why it has made nothing: template_open() repeats it. Returns 0, -EALREADY (there was a try a
+ * moment ago, or its maker lives), or -errno. */
 int template_try(const char *path, int *ret_fd, struct err *e);
 
 struct config;
@@ -90,9 +92,9 @@ int template_make(const struct config *config, enum template_kind kind, size_t m
 /* How many template_make_missing() keeps, the newest: configurations may share a folder. */
 #define TEMPLATES_MAX 4
 
-/* The same for a machine that has missed the template @key, unless another maker was first. -ENOENT:
- * none of this configuration is that machine. Templates of other keys stay, up to
- * TEMPLATES_MAX. */
+/* The same for a machine that has missed the template @key, unless another maker was first.
+ * Templates of other keys stay, up to TEMPLATES_MAX. Returns 0, -ENOENT (no machine of this
+ * configuration has this key), or as template_make(). */
 int template_make_missing(const struct config *config, const char *key, struct err *e);
 
 /* The key of a machine of this configuration now. */

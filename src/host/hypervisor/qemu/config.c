@@ -182,8 +182,8 @@ static int add_boot_memory(struct qemu_command *c, const struct qemu_memory *m, 
 	return 0;
 }
 
-/* In a machine that is saved, and in one that goes on from it, also what may come is a file, because
- * that is left out of what QEMU saves. Nothing of it has come then, so there is nothing to copy. */
+/* What may come is a file, too, in a machine that is saved and in one that goes on from it, because
+ * QEMU leaves files out of what it saves. Nothing has come then, so there is nothing to copy. */
 static int add_memory(struct qemu_command *c, const struct qemu_memory *m, bool shared,
 		      struct err *e)
 {
