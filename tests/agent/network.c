@@ -503,6 +503,65 @@ CASE(a_neighbour_is_known_for_good)
 		FAIL("it says '%s'", e.text);
 }
 
+/* Sets the neighbours of pod0 with the addresses 10.7.0.@first and so on; the last one of an
+ * interface that is not there if @impossible. */
+static int set_neighbours(struct vm *vm, unsigned first, size_t count, bool complete,
+			  bool impossible, struct err *e)
+{
+	Grpc__AddARPNeighborsRequest req = GRPC__ADD_ARPNEIGHBORS_REQUEST__INIT;
+	Grpc__ARPNeighbors all = GRPC__ARPNEIGHBORS__INIT;
+	Types__ARPNeighbor n[4], *list[ARRAY_LEN(n)];
+	Types__IPAddress a[ARRAY_LEN(n)];
+	char text[ARRAY_LEN(n)][16];
+
+	CHECK(count <= ARRAY_LEN(n));
+	for (size_t i = 0; i < count; i++) {
+		types__arpneighbor__init(&n[i]);
+		types__ipaddress__init(&a[i]);
+		(void) snprintf(text[i], sizeof text[i], "10.7.0.%u", first + (unsigned) i);
+		a[i].address = text[i];
+		n[i].toipaddress = &a[i];
+		n[i].device = (char *) "pod0";
+		n[i].lladdr = (char *) "52:54:00:aa:bb:cc";
+		list[i] = &n[i];
+	}
+	if (impossible)
+		n[count - 1].device = (char *) "pod9";
+	all.arpneighbors = list;
+	all.n_arpneighbors = count;
+	all.complete = complete;
+	req.neighbors = &all;
+	return vm_call(vm, "AddARPNeighbors", &req, NULL, e);
+}
+
+#define NEIGHBOURS "ip neigh show dev pod0 nud permanent | sed 's/ lladdr.*//' | sort"
+
+#define FLUSH "ip neigh flush dev pod0 nud permanent >/dev/null"
+
+CASE(neighbours_that_a_complete_list_has_no_more_go_and_others_stay)
+{
+	struct err e = {0};
+
+	make_pod0(vm);
+	check_seen(vm, FLUSH, "");
+	MUST(set_neighbours(vm, 99, 1, false, false, &why));
+	MUST(set_neighbours(vm, 11, 2, true, false, &why));
+	check_seen(vm, NEIGHBOURS, "10.7.0.11\n10.7.0.12\n10.7.0.99\n");
+	MUST(set_neighbours(vm, 12, 2, true, false, &why));
+	check_seen(vm, NEIGHBOURS, "10.7.0.12\n10.7.0.13\n10.7.0.99\n");
+	/* A request that makes no sense changes nothing. */
+	CHECK(set_neighbours(vm, 21, 2, true, true, &e) < 0);
+	if (!strstr(e.text, "'10.7.0.22'") || !strstr(e.text, "'pod9'"))
+		FAIL("it says '%s'", e.text);
+	check_seen(vm, NEIGHBOURS, "10.7.0.12\n10.7.0.13\n10.7.0.99\n");
+	MUST(set_neighbours(vm, 0, 0, true, false, &why));
+	check_seen(vm, NEIGHBOURS, "10.7.0.99\n");
+	/* Those that are gone already are no failure. */
+	MUST(set_neighbours(vm, 11, 2, true, false, &why));
+	check_seen(vm, FLUSH, "");
+	MUST(set_neighbours(vm, 0, 0, true, false, &why));
+}
+
 CASE(names_are_resolved_as_the_sandbox_says_and_its_sysctls_are_the_network_s)
 {
 	box_prepare(vm);

@@ -94,6 +94,31 @@ teardown() {
 	kata delete --force c1
 }
 
+@test "neighbours that come and go while a container runs are followed, and outlive the name of their interface" {
+	pod_network
+	ip -n "$POD" neigh add 10.77.0.98 lladdr 02:00:00:00:00:98 dev eth0 nud permanent
+	pod c1 sleep 1000
+	has_line c1 '10.77.0.98 dev eth0 lladdr 02:00:00:00:00:98' neigh
+	ip -n "$POD" neigh add 10.77.0.99 lladdr 02:00:00:00:00:99 dev eth0 nud permanent
+	wait_for 60 has_line c1 '10.77.0.99 dev eth0 lladdr 02:00:00:00:00:99' neigh
+	# shellcheck disable=SC2046 # words
+	kata exec c1 $(on_host ip) neigh add 10.77.0.97 lladdr 02:00:00:00:00:97 dev eth0 nud permanent </dev/null
+	ip -n "$POD" neigh del 10.77.0.98 dev eth0
+	wait_for 60 has_no_line c1 '10.77.0.98' neigh
+	has_line c1 '10.77.0.99' neigh
+	# What a container has made stays.
+	has_line c1 '10.77.0.97' neigh
+	ip -n "$POD" neigh del 10.77.0.99 dev eth0
+	wait_for 60 has_no_line c1 '10.77.0.99' neigh
+	ip -n "$POD" neigh add 10.77.0.99 lladdr 02:00:00:00:00:99 dev eth0 nud permanent
+	wait_for 60 has_line c1 '10.77.0.99' neigh
+	# The guest's interface is down for a moment, which ends its neighbours. A host's kernel before 6.2 renames none that is up.
+	if ip -n "$POD" link set eth0 name other; then
+		wait_for 60 has_line c1 '10.77.0.99 dev other' neigh
+	fi
+	kata delete --force c1
+}
+
 @test "a pod reaches its gateway and another pod, and is reached by both" {
 	MORE=$POD-2
 	ip netns add "$MORE"

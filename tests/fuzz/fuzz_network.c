@@ -37,7 +37,7 @@ static void say(const struct network_facts *f)
 	}
 
 	Grpc__UpdateRoutesRequest *routes = route_words(f, links, n, true, false);
-	Grpc__AddARPNeighborsRequest *neighbours = neighbour_words(f, links, n);
+	Grpc__AddARPNeighborsRequest *neighbours = neighbour_words(f, links, n, true);
 
 	ttrpc_message_free(routes ? &routes->base : NULL);
 	ttrpc_message_free(neighbours ? &neighbours->base : NULL);

@@ -21,6 +21,7 @@ void network_free(struct network *n)
 	if (!n)
 		return;
 	free(n->routes);
+	free(n->neighbours);
 	rules_free(n->rules);
 	free(n);
 }

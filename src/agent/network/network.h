@@ -84,6 +84,8 @@ int network_set_rules(struct network *n, Types__Rule *const *list, size_t count,
 int network_list_routes(struct network *n, Types__Route ***ret, size_t *ret_n, struct err *e);
 void network_free_routes(Types__Route **list, size_t n);
 
-/* Adds neighbours, or replaces those with the same address. */
-int network_add_neighbours(struct network *n, Types__ARPNeighbor *const *list, size_t count,
-			   struct err *e);
+/* Adds neighbours, or replaces those with the same address. If @list is @complete, those go that an
+ * earlier complete one had and it does not have; those that containers have set stay. Returns 0,
+ * -EINVAL, -ENODEV, or -errno. */
+int network_set_neighbours(struct network *n, Types__ARPNeighbor *const *list, size_t count,
+			   bool complete, struct err *e);

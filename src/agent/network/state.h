@@ -17,11 +17,14 @@ struct route {
 	uint32_t metric;
 };
 
+struct neighbour;
 struct rules;
 
 struct network {
 	/* Those that were set, to be removed when they are not wanted any more. */
 	struct route *routes;
 	size_t n_routes;
-	struct rules *rules; /* NULL: as the kernel has made them */
+	struct rules *rules;          /* NULL: as the kernel has made them */
+	struct neighbour *neighbours; /* in the order of neighbour_compare() */
+	size_t n_neighbours;
 };

@@ -176,7 +176,8 @@ void network_rpc_add_neighbours(struct rpc *rpc, struct ttrpc_call *call, const 
 	if (!req->neighbors)
 		r = err_say(&e, EINVAL, "the neighbours are missing");
 	else
-		r = network_add_neighbours(rpc->network, req->neighbors->arpneighbors,
-					   req->neighbors->n_arpneighbors, &e);
+		r = network_set_neighbours(rpc->network, req->neighbors->arpneighbors,
+					   req->neighbors->n_arpneighbors, req->neighbors->complete,
+					   &e);
 	ttrpc_answer(call, r, &e);
 }

@@ -180,8 +180,8 @@ int network_watch_egress(struct network *n, const struct egress_policy *policy,
  * Returns 0, -E2BIG (more than the maxima above), -EPROTO, or -errno. */
 int network_scan(struct network *n, struct network_facts *ret, struct err *e);
 
-/* A socket that becomes readable when interfaces, addresses or routes of the namespace change; the
- * caller's. Returns a descriptor, which does not block, or -errno. */
+/* A socket that becomes readable when interfaces, addresses, routes, rules or neighbours of the
+ * namespace change; the caller's. Returns a descriptor, which does not block, or -errno. */
 int network_watch(struct network *n, struct err *e);
 
 /* Takes what the socket has to tell; it is only that something changed. */

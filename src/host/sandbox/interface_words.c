@@ -369,14 +369,17 @@ static bool put_neighbour(Grpc__ARPNeighbors *all, const struct network_neighbou
 }
 
 Grpc__AddARPNeighborsRequest *neighbour_words(const struct network_facts *f,
-					      const struct network_link *const *links, size_t n)
+					      const struct network_link *const *links, size_t n,
+					      bool whole)
 {
 	Grpc__AddARPNeighborsRequest *q = calloc(1, sizeof *q);
 	bool ok = q && (grpc__add_arpneighbors_request__init(q), true) &&
 		  (q->neighbors = calloc(1, sizeof *q->neighbors));
 
-	if (ok)
+	if (ok) {
 		grpc__arpneighbors__init(q->neighbors);
+		q->neighbors->complete = whole;
+	}
 	for (size_t i = 0; ok && i < f->n_neighbours; i++) {
 		const struct network_link *link = find(f, links, n, f->neighbours[i].link);
 

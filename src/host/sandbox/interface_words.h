@@ -17,5 +17,7 @@ Grpc__UpdateInterfaceRequest *interface_words(const struct network_facts *f,
 Grpc__UpdateRoutesRequest *route_words(const struct network_facts *f,
 				       const struct network_link *const *links, size_t n,
 				       bool whole, bool warn);
+/* @whole: the list is the whole one, and the agent removes what is not in it any more. */
 Grpc__AddARPNeighborsRequest *neighbour_words(const struct network_facts *f,
-					      const struct network_link *const *links, size_t n);
+					      const struct network_link *const *links, size_t n,
+					      bool whole);

@@ -112,6 +112,7 @@ void interfaces_reclaim(struct interfaces *all)
 		interface_free(all, interface_of(all->list.next));
 	forget(&all->routes);
 	forget(&all->neighbours);
+	all->has_neighbours = false;
 	pthread_mutex_unlock(&all->lock);
 }
 
@@ -362,6 +363,27 @@ static int tell_interface(const struct teller *t, const struct network_facts *f,
 	return r < 0 ? err_wrap(e, r, "set up interface '%s' in the guest", i->as.name) : r;
 }
 
+/* Most namespaces have none, and the agent is not asked. Returns as tell(). */
+static int tell_neighbours(const struct teller *t, struct interfaces *all,
+			   Grpc__AddARPNeighborsRequest *swallow_q, struct err *e)
+{
+	bool some = swallow_q && swallow_q->neighbors->n_arpneighbors > 0;
+
+	if (swallow_q && !some && !all->has_neighbours) {
+		ttrpc_message_free(&swallow_q->base);
+		return 0;
+	}
+	/* Also if it fails, because then some may have been set. */
+	all->has_neighbours = true;
+
+	int r = tell(t, "AddARPNeighbors", swallow_q ? &swallow_q->base : NULL, &all->neighbours,
+		     e);
+
+	if (r >= 0)
+		all->has_neighbours = some;
+	return r;
+}
+
 static int tell_rest(const struct teller *t, struct interfaces *all,
 		     const struct network_link *const *links, size_t n, struct err *e)
 {
@@ -375,13 +397,7 @@ static int tell_rest(const struct teller *t, struct interfaces *all,
 	if (r < 0)
 		return err_wrap(e, r, "set up the guest's routes");
 
-	Grpc__AddARPNeighborsRequest *neighbours = neighbour_words(&all->facts, links, n);
-
-	if (neighbours && neighbours->neighbors->n_arpneighbors == 0) {
-		ttrpc_message_free(&neighbours->base);
-		return 0;
-	}
-	r = tell(t, "AddARPNeighbors", neighbours ? &neighbours->base : NULL, &all->neighbours, e);
+	r = tell_neighbours(t, all, neighbour_words(&all->facts, links, n, whole), e);
 	return r < 0 ? err_wrap(e, r, "set up the guest's neighbours") : 0;
 }
 
@@ -401,9 +417,12 @@ static int tell_all(const struct teller *t, struct interfaces *all, struct err *
 			told |= r > 0;
 		}
 	}
-	/* With an address that is taken away, or a new name, the guest's kernel removes routes. */
-	if (told)
+	/* With an address that is taken away, or a new name, the guest's kernel removes routes and
+	 * neighbours. */
+	if (told) {
 		forget(&all->routes);
+		forget(&all->neighbours);
+	}
 	if (r < 0 || (n == 0 && all->routes.bytes == 0))
 		return r < 0 ? r : 0;
 	return tell_rest(t, all, links, n, e);

@@ -38,7 +38,8 @@ struct interfaces {
 	struct network_facts facts; /* of the last look */
 	struct list list;           /* struct interface */
 	struct told routes, neighbours;
-	bool warned; /* of routes that the guest does not get */
+	bool has_neighbours; /* the guest may have some of ours */
+	bool warned;         /* of routes that the guest does not get */
 	unsigned long last_id;
 
 	struct egress_watch *egress; /* the loop's while egress_watch is set; NULL: no policy */

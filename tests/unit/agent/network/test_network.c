@@ -142,7 +142,7 @@ TEST(more_than_the_limits_is_refused_before_anything_is_done)
 	for (int i = 0; i <= NETWORK_ADDRESSES_MAX; i++)
 		addresses[i] = &address;
 	CHECK_EQ(network_set_routes(n, routes, NETWORK_ROUTES_MAX + 1, false, NULL), -EINVAL);
-	CHECK_EQ(network_add_neighbours(n, none, NETWORK_NEIGHBOURS_MAX + 1, NULL), -EINVAL);
+	CHECK_EQ(network_set_neighbours(n, none, NETWORK_NEIGHBOURS_MAX + 1, true, NULL), -EINVAL);
 	want(&w, "pod0", "02:00:5e:00:53:01");
 	w.ipaddresses = addresses;
 	w.n_ipaddresses = NETWORK_ADDRESSES_MAX + 1;
