@@ -368,6 +368,45 @@ limits() {
 	tc -n "$POD" -j qdisc | jq -r '.[] | select(.kind == "tbf") | "\(.dev) \(.options.rate)"' | sort
 }
 
+# queues ID: how many interface eth0 sends by.
+queues() {
+	# shellcheck disable=SC2046 # words
+	kata exec "$1" $(on_host ip) -d -j link show eth0 </dev/null | jq '.[0].num_tx_queues'
+}
+
+@test "several queues, if the machine may have as many vCPUs, and they carry what several connections send" {
+	pod_network
+	sed -e 's/^network_queues = .*/network_queues = 4/' -e 's/^default_vcpus = .*/default_vcpus = 2/' \
+		"$TREE/build/configuration.toml" >"$WORK/queues.toml"
+	grep -q '^network_queues = 4' "$WORK/queues.toml"
+	export POD
+	kata --config "$WORK/queues.toml" run -d --bundle "$(bundle b1 "$IN_POD" sleep 1000)" c1 </dev/null >"$WORK/out" 2>&1
+	[ "$(queues c1)" = 2 ]
+	[ "$(kata exec c1 sh -c 'cd /sys/class/net/eth0/queues; echo tx-* rx-*' </dev/null)" = "tx-0 tx-1 rx-0 rx-1" ]
+	grep -q multi_queue <(ip -n "$POD" -d link show type tun)
+	serve TCP-LISTEN:80,fork,reuseaddr "OPEN:$ROOTFS/answer,rdonly"
+	for _ in $(seq 8); do
+		[ "$(ask_from c1 TCP:10.77.0.1:80)" = answered ]
+	done
+	# By hot-plug, too.
+	link "$POD" late gw1
+	ip -n "$POD" addr add 10.78.0.2/24 dev late
+	ip -n "$GATEWAY" addr add 10.78.0.1/24 dev gw1
+	wait_for 60 has_line c1 'inet 10.78.0.2/24' addr show dev late
+	[ "$(kata exec c1 sh -c 'cd /sys/class/net/late/queues; echo tx-*' </dev/null)" = "tx-0 tx-1" ]
+	kata exec c1 ping -c 1 -W 60 10.78.0.1
+	kill "$SERVER"
+	ip -n "$POD" link delete late
+	kata delete --force c1
+	same interfaces "$BEFORE" "$(interfaces "$POD")"
+	# A machine with one vCPU has one.
+	sed -i 's/^default_vcpus = .*/default_vcpus = 1/' "$WORK/queues.toml"
+	kata --config "$WORK/queues.toml" run -d --bundle "$(bundle b2 "$IN_POD" sleep 1000)" c2 </dev/null >"$WORK/out" 2>&1
+	[ "$(kata exec c2 sh -c 'cd /sys/class/net/eth0/queues; echo tx-*' </dev/null)" = "tx-0" ]
+	run ! grep -q multi_queue <(ip -n "$POD" -d link show type tun)
+	kata delete --force c2
+}
+
 @test "the smallest and the largest frames, and an interface that comes and goes at once" {
 	local i
 	pod_network

@@ -89,3 +89,7 @@ void network_free_routes(Types__Route **list, size_t n);
  * -EINVAL, -ENODEV, or -errno. */
 int network_set_neighbours(struct network *n, Types__ARPNeighbor *const *list, size_t count,
 			   bool complete, struct err *e);
+
+/* More processors have come: interfaces with several queues use as many. The kernel does that by
+ * itself for an interface that comes later. What fails is logged. */
+void network_use_queues(struct network *n);

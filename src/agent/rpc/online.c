@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/device/device.h"
+#include "agent/network/network.h"
 #include "agent/rpc/agent.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -49,6 +50,7 @@ struct online_wait {
 	struct loop_timer *timer;
 	msec_t deadline;
 	uint32_t missing;
+	bool found; /* some have come */
 };
 
 #define ONLINE_LOOK_MS 20
@@ -70,6 +72,7 @@ static void online_step(void *arg)
 	int r = 0;
 
 	w->timer = NULL;
+	w->found |= n > 0;
 	w->missing -= n < w->missing ? n : w->missing;
 	if (w->missing > 0 && clock_now() >= w->deadline)
 		r = err_say(&e, ETIMEDOUT, "%u processors have not appeared in time", w->missing);
@@ -78,6 +81,8 @@ static void online_step(void *arg)
 			       &w->timer, &e);
 	if (w->timer)
 		return;
+	if (w->found)
+		network_use_queues(w->rpc->network);
 	ttrpc_answer(w->call, r, &e);
 	free(w);
 }

@@ -48,6 +48,9 @@ enum config_network {
 	CONFIG_NETWORK_TCFILTER,
 };
 
+/* Most pairs of queues of an interface. */
+#define CONFIG_NETWORK_QUEUES_MAX 16
+
 /* [hypervisor.NAME], the one that is selected. */
 struct config_hypervisor {
 	char *name; /* "qemu" */
@@ -75,6 +78,7 @@ struct config_hypervisor {
 	char *entropy_source;
 	bool enable_template;
 	char *template_path;
+	uint32_t network_queues;          /* of each interface; 0: 1 */
 	int64_t rx_max_rate, tx_max_rate; /* bits per second; 0: no limit */
 
 	uint32_t shared_fs;       /* enum config_shared_fs */

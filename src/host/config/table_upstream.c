@@ -94,7 +94,6 @@ static const struct key hypervisor[] = {
 	{REFUSED("disable_vhost_net", BOOL, VALUES(false),
 		 "Network devices in the VMM instead of the host's kernel; networks come later."),
 	 .after = "entropy_source", .access = POD_IF_NAMED},
-	{REFUSED("network_queues", INTEGER, VALUES(1, 0), "Queues of a network device.")},
 	{REFUSED("net_rate_limiter_bw_max_rate", INTEGER, VALUES(0),
 		 "Bits per second of networks.")},
 	{QUALIFIES("net_rate_limiter_bw_one_time_burst", INTEGER, "net_rate_limiter_bw_max_rate")},

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -59,10 +60,14 @@ struct device_port {
 	const char *name; /* its name in the guest; hv_dial() gives the host's end */
 };
 
-/* @tap_fd is open for a tap with IFF_VNET_HDR and without IFF_MULTI_QUEUE. */
+/* Each descriptor is a queue of one tap with IFF_VNET_HDR, which has IFF_MULTI_QUEUE if there are
+ * several. */
+#define DEVICE_NIC_QUEUES_MAX 16
+
 struct device_nic {
-	int tap_fd;
-	uint8_t mac[6]; /* the guest's */
+	const int *tap_fds;
+	size_t n_queues; /* 1 to DEVICE_NIC_QUEUES_MAX */
+	uint8_t mac[6];  /* the guest's */
 };
 
 struct device {

@@ -130,6 +130,7 @@ struct hv_info {
 	enum hv_channel channel;
 	pid_t pid; /* of the VMM, 0 when there is none */
 	uint32_t vcpus;
+	uint32_t max_vcpus; /* that it may get */
 	uint64_t memory_bytes;
 	uint32_t guest_cid;    /* vsock; else 0 */
 	char accel_why[160];   /* a sentence: why this accelerator and no better one */

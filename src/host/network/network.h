@@ -209,24 +209,32 @@ bool network_wants_neighbour(const struct network_neighbour *n);
 
 /* ---- tap.c ---- */
 
+/* Most queues of a tap. */
+#define NETWORK_QUEUES_MAX 16
+
 struct network_tap {
-	int fd;    /* attached to the tap, which exists while it or a duplicate is open; -1: none */
-	int index; /* of the tap */
+	/* A queue each, attached to the tap, which exists while one or a duplicate is open. */
+	int fds[NETWORK_QUEUES_MAX];
+	size_t n_queues; /* that are open */
+	int index;       /* of the tap; 0: there is none */
 	uint32_t mtu;
 };
-
-#define NETWORK_TAP_NONE ((struct network_tap){.fd = -1})
 
 /* Bits per second that the guest receives and sends at most by one interface; 0: no limit. */
 struct network_rates {
 	uint64_t rx, tx;
 };
 
-/* Makes a tap beside @link, of the same size of frames as far as a tap can, and connects both.
+/* Makes a tap with @n_queues beside @link, of the same size of frames as far as a tap can, and
+ * connects both. @ret is zeroed.
  * Returns 0, -ENODEV (@link is gone), -EEXIST (something else redirects what arrives at it, or
  * limits what leaves it), or -errno; nothing is left then. */
 int network_tap_open(struct network *n, const struct network_link *link,
-		     const struct network_rates *rates, struct network_tap *ret, struct err *e);
+		     const struct network_rates *rates, size_t n_queues, struct network_tap *ret,
+		     struct err *e);
+
+/* Closes the queues: somebody else has duplicates, and the tap ends with those. */
+void network_tap_release(struct network_tap *tap);
 
 /* Removes what network_tap_open() has made, whether or not the interface or the tap are there
  * still. */

@@ -1,5 +1,6 @@
 #include "host/network/tap.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_ether.h>
@@ -27,24 +28,38 @@ bool tap_is_ours(const struct network_link *link)
 struct making {
 	struct network *n;
 	struct ifreq request;
-	int fd;
+	size_t n_queues;
+	struct network_tap *tap;
 };
 
-/* In the namespace: the tap is made in the one in which the file was opened. */
+static int make_queue(struct making *m, struct err *e)
+{
+	auto_close int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(e, errno, "open '/dev/net/tun'");
+	m->request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+	if (m->n_queues > 1)
+		m->request.ifr_flags |= IFF_MULTI_QUEUE;
+	if (ioctl(fd, TUNSETIFF, &m->request) < 0)
+		return err_sys(e, errno, "make a tap");
+	m->tap->fds[m->tap->n_queues++] = take_fd(&fd);
+	return 0;
+}
+
+/* In the namespace: the tap is made in the one in which the file was opened. The first queue makes
+ * it, and the others find it by the name that the kernel has chosen. */
 static int make(void *arg, struct err *e)
 {
 	struct making *m = arg;
+	int r = 0;
 
-	m->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	if (m->fd < 0)
-		return err_sys(e, errno, "open '/dev/net/tun'");
 	(void) snprintf(m->request.ifr_name, sizeof m->request.ifr_name, "%s", NAME_FORMAT);
-	m->request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-	if (ioctl(m->fd, TUNSETIFF, &m->request) < 0)
-		return err_sys(e, errno, "make a tap");
-	if (ioctl(m->n->sock, SIOCGIFINDEX, &m->request) < 0)
-		return err_sys(e, errno, "find tap '%s'", m->request.ifr_name);
-	return 0;
+	for (size_t i = 0; r == 0 && i < m->n_queues; i++)
+		r = make_queue(m, e);
+	if (r == 0 && ioctl(m->n->sock, SIOCGIFINDEX, &m->request) < 0)
+		r = err_sys(e, errno, "find tap '%s'", m->request.ifr_name);
+	return r;
 }
 
 /* The host's kernel gives the tap no IPv6 address, because it would speak to the guest by it. A
@@ -167,23 +182,30 @@ static void remove_tap(struct network *n, int tap)
 	(void) nl_ask(n->sock, &q, NULL);
 }
 
-int network_tap_open(struct network *n, const struct network_link *link,
-		     const struct network_rates *rates, struct network_tap *ret, struct err *e)
+void network_tap_release(struct network_tap *tap)
 {
-	struct making m = {.n = n, .fd = -1};
-	int r = namespace_visit(n->ns_fd, make, &m, e);
-	auto_close int fd = m.fd;
-	struct network_tap tap = {
-		.fd = fd,
-		.index = m.request.ifr_ifindex,
-		.mtu = link->mtu > MTU_MAX ? MTU_MAX : link->mtu,
-	};
+	while (tap->n_queues > 0)
+		fd_close(tap->fds[--tap->n_queues]);
+}
 
+int network_tap_open(struct network *n, const struct network_link *link,
+		     const struct network_rates *rates, size_t n_queues, struct network_tap *ret,
+		     struct err *e)
+{
+	struct network_tap tap = {.mtu = link->mtu > MTU_MAX ? MTU_MAX : link->mtu};
+	struct making m = {.n = n, .n_queues = n_queues, .tap = &tap};
+
+	assert(n_queues >= 1 && n_queues <= NETWORK_QUEUES_MAX);
+
+	int r = namespace_visit(n->ns_fd, make, &m, e);
+
+	tap.index = m.request.ifr_ifindex;
 	if (r == 0)
 		r = set_up(n, link, &tap, m.request.ifr_name, rates, e);
-	if (r < 0) /* the tap, and its queue, go with the descriptor */
+	if (r < 0) { /* the tap, and its queue, go with the descriptors */
+		network_tap_release(&tap);
 		return err_wrap(e, r, "connect interface '%s'", link->name);
-	(void) take_fd(&fd);
+	}
 	*ret = tap;
 	return 0;
 }
@@ -196,7 +218,7 @@ void network_tap_close(struct network *n, int link, struct network_tap *tap)
 	remove_tap(n, tap->index);
 	release_link(n, link, tap->index);
 	limit_remove(n, link);
-	tap->fd = fd_close(tap->fd);
+	network_tap_release(tap);
 	tap->index = 0;
 }
 

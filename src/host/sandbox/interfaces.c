@@ -89,6 +89,7 @@ int interfaces_begin(struct interfaces *all, int ns_fd, const struct config *con
 {
 	int r = 0;
 
+	all->queues = config->hypervisor.network_queues > 0 ? config->hypervisor.network_queues : 1;
 	all->rates.rx = (uint64_t) config->hypervisor.rx_max_rate;
 	all->rates.tx = (uint64_t) config->hypervisor.tx_max_rate;
 	all->is_given = ns_fd >= 0;
@@ -184,7 +185,7 @@ static int attach(struct interface *i, struct hv *hv, msec_t deadline, struct er
 	struct device device = {
 		.kind = DEVICE_NIC,
 		.id = i->id,
-		.nic = {.tap_fd = i->tap.fd},
+		.nic = {.tap_fds = i->tap.fds, .n_queues = i->tap.n_queues},
 	};
 
 	memcpy(device.nic.mac, i->as.mac, sizeof device.nic.mac);
@@ -194,9 +195,22 @@ static int attach(struct interface *i, struct hv *hv, msec_t deadline, struct er
 	if (r < 0)
 		return err_wrap(e, r, "bring interface '%s' into the machine", i->as.name);
 	/* The VMM has a duplicate: the tap ends with it. */
-	i->tap.fd = fd_close(i->tap.fd);
+	network_tap_release(&i->tap);
 	i->is_attached = true;
 	return 0;
+}
+
+_Static_assert(CONFIG_NETWORK_QUEUES_MAX <= NETWORK_QUEUES_MAX &&
+		       NETWORK_QUEUES_MAX <= DEVICE_NIC_QUEUES_MAX,
+	       "what may be configured has a place");
+
+/* More than there are vCPUs would not be used. */
+static size_t queues_of(const struct interfaces *all, struct hv *hv)
+{
+	struct hv_info info = {0};
+
+	hv_describe(hv, &info);
+	return all->queues > 1 && info.max_vcpus < all->queues ? info.max_vcpus : all->queues;
 }
 
 static int add_interface(struct interfaces *all, const struct network_link *l, struct hv *hv,
@@ -208,11 +222,10 @@ static int add_interface(struct interfaces *all, const struct network_link *l, s
 		return err_sys(e, ENOMEM, "bring interface '%s' into the machine", l->name);
 	list_init(&i->link);
 	i->as = *l;
-	i->tap = NETWORK_TAP_NONE;
 	(void) snprintf(i->id, sizeof i->id, "nic%lu", ++all->last_id);
 	list_add(&all->list, &i->link);
 
-	int r = network_tap_open(all->network, l, &all->rates, &i->tap, e);
+	int r = network_tap_open(all->network, l, &all->rates, queues_of(all, hv), &i->tap, e);
 
 	if (r == 0)
 		r = attach(i, hv, deadline, e);

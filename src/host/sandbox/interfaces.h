@@ -33,6 +33,7 @@ struct interfaces {
 	int ns_fd;     /* -1: none yet */
 	bool is_given; /* the namespace is the engine's, and not a new one */
 	struct network_rates rates;
+	size_t queues;        /* of each, if the machine may have as many vCPUs */
 	pthread_mutex_t lock; /* guards all below */
 	struct network *network;
 	struct network_facts facts; /* of the last look */

@@ -119,6 +119,7 @@ static void fake_describe(struct hv *hv, struct hv_info *ret)
 		.accel = HV_ACCEL_TCG,
 		.channel = HV_CHANNEL_SERIAL,
 		.vcpus = fake_of(hv)->vcpus,
+		.max_vcpus = fake_of(hv)->vcpus,
 		.memory_bytes = fake_of(hv)->memory_bytes,
 		.accel_why = "a fake machine computes nothing",
 		.version = "0",

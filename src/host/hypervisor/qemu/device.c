@@ -1,5 +1,6 @@
 #include "host/hypervisor/qemu/device.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -274,10 +275,19 @@ static int add_port(const struct qemu_sink *s, const struct device *d, struct er
 		   e);
 }
 
-/* Gives QEMU @fd under @name. Returns 0 and its word for an option of a back end, or -errno. */
-static int lend_tap(const struct qemu_sink *s, int fd, const char *name, char *ret, size_t bytes,
-		    struct err *e)
+#define QUEUE_NAME_BYTES (DEVICE_NAME_BYTES + sizeof ".15")
+
+/* Of a tap, as QEMU was given them. */
+struct queues {
+	char words[DEVICE_NIC_QUEUES_MAX * QUEUE_NAME_BYTES]; /* with colons between them */
+	size_t bytes, n;
+};
+
+/* Gives QEMU @fd under @name, and adds its word for an option of a back end to @to. */
+static int lend_queue(const struct qemu_sink *s, int fd, const char *name, struct queues *to,
+		      struct err *e)
 {
+	char number[16];
 	int r;
 
 	if (s->command)
@@ -287,13 +297,59 @@ static int lend_tap(const struct qemu_sink *s, int fd, const char *name, char *r
 				s->deadline, NULL, e);
 	if (r < 0)
 		return r;
-	if (s->command)
-		(void) snprintf(ret, bytes, "%d", r);
-	else
-		(void) snprintf(ret, bytes, "%s", name);
+	(void) snprintf(number, sizeof number, "%d", r);
+	to->bytes += (size_t) snprintf(to->words + to->bytes, sizeof to->words - to->bytes, "%s%s",
+				       to->n > 0 ? ":" : "", s->command ? number : name);
+	to->n++;
 	return 0;
 }
 
+/* The first queue has the name of its device, because most have no other. */
+static void name_queue(char to[QUEUE_NAME_BYTES], const char *device, size_t queue)
+{
+	if (queue == 0)
+		(void) snprintf(to, QUEUE_NAME_BYTES, "%s", device);
+	else
+		(void) snprintf(to, QUEUE_NAME_BYTES, "%s.%zu", device, queue);
+}
+
+/* Those that QEMU was given by the monitor, and no back end has taken. */
+static void take_back_queues(const struct qemu_sink *s, const char *device,
+			     const struct queues *lent)
+{
+	char name[QUEUE_NAME_BYTES];
+
+	for (size_t i = 0; s->qmp && i < lent->n; i++) {
+		name_queue(name, device, i);
+		(void) qmp_call(s->qmp, "closefd", json_pack("{s:s}", "fdname", name), s->deadline,
+				NULL, NULL);
+	}
+}
+
+static int add_tap(const struct qemu_sink *s, const struct device_nic *nic, const char *device,
+		   struct err *e)
+{
+	char name[QUEUE_NAME_BYTES];
+	struct queues lent = {0};
+	int r = 0;
+
+	assert(nic->n_queues >= 1 && nic->n_queues <= DEVICE_NIC_QUEUES_MAX);
+	for (size_t i = 0; r == 0 && i < nic->n_queues; i++) {
+		name_queue(name, device, i);
+		r = lend_queue(s, nic->tap_fds[i], name, &lent, e);
+	}
+	/* vhost-net would be another descriptor with which QEMU reaches the host's kernel. */
+	if (r == 0)
+		r = put(s, &net_back_end,
+			json_pack("{s:s,s:s,s:s,s:b}", "type", "tap", "id", device,
+				  nic->n_queues > 1 ? "fds" : "fd", lent.words, "vhost", false),
+			e);
+	if (r < 0)
+		take_back_queues(s, device, &lent);
+	return r;
+}
+
+/* QEMU gives a card on PCI as many interrupts as it needs. */
 static json_t *net_card(const struct device_nic *nic, const char *name, const struct place *at)
 {
 	const uint8_t *m = nic->mac;
@@ -302,32 +358,22 @@ static json_t *net_card(const struct device_nic *nic, const char *name, const st
 	(void) snprintf(mac, sizeof mac, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3],
 			m[4], m[5]);
 	/* A card on PCI has a program to boot from the network. */
-	return json_pack("{s:s,s:s,s:s,s:s*,s:s*,s:s*}", "id", name, "netdev", name, "mac", mac,
-			 "romfile", at->bus ? "" : NULL, "bus", at->bus, "addr",
-			 at->bus ? at->slot : NULL);
+	return json_pack("{s:s,s:s,s:s,s:s*,s:s*,s:s*,s:o*}", "id", name, "netdev", name, "mac",
+			 mac, "romfile", at->bus ? "" : NULL, "bus", at->bus, "addr",
+			 at->bus ? at->slot : NULL, "mq", nic->n_queues > 1 ? json_true() : NULL);
 }
 
 static int add_nic(const struct qemu_sink *s, const struct device *d, const struct place *at,
 		   struct err *e)
 {
-	char name[DEVICE_NAME_BYTES], fd[DEVICE_NAME_BYTES];
+	char name[DEVICE_NAME_BYTES];
 
 	(void) snprintf(name, sizeof name, DEVICE_NAME_FORMAT, d->id);
 
-	int r = lend_tap(s, d->nic.tap_fd, name, fd, sizeof fd, e);
+	int r = add_tap(s, &d->nic, name, e);
 
-	/* vhost-net would be another descriptor with which QEMU reaches the host's kernel. */
-	if (r == 0)
-		r = put(s, &net_back_end,
-			json_pack("{s:s,s:s,s:s,s:b}", "type", "tap", "id", name, "fd", fd, "vhost",
-				  false),
-			e);
-	if (r < 0) {
-		if (s->qmp)
-			(void) qmp_call(s->qmp, "closefd", json_pack("{s:s}", "fdname", name),
-					s->deadline, NULL, NULL);
+	if (r < 0)
 		return r;
-	}
 	r = put_device(s, "virtio-net", net_card(&d->nic, name, at), e);
 	if (r < 0 && s->qmp)
 		(void) qmp_call(s->qmp, "netdev_del", json_pack("{s:s}", "id", name), s->deadline,

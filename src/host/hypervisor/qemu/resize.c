@@ -20,6 +20,7 @@ void qemu_resize_init(struct qemu *q, const struct vm_spec *spec)
 
 	q->info.vcpus = spec->vcpus;
 	q->max_vcpus = can && spec->max_vcpus > spec->vcpus ? spec->max_vcpus : spec->vcpus;
+	q->info.max_vcpus = q->max_vcpus;
 	q->memory = (struct qemu_memory){
 		.bytes = spec->memory_bytes,
 		.hugepages = spec->hugepages,

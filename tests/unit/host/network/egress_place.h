@@ -116,15 +116,15 @@ static inline void open_tap(struct place *p)
 	for (size_t i = 0; i < p->f.n_links; i++)
 		if (strcmp(p->f.links[i].name, "eth0") == 0) {
 			p->link = p->f.links[i].index;
-			if (network_tap_open(p->n, &p->f.links[i], &no_limits, &p->tap, &e) < 0)
+			if (network_tap_open(p->n, &p->f.links[i], &no_limits, 1, &p->tap, &e) < 0)
 				test_fail(__FILE__, __LINE__, "%s", e.text);
 		}
-	CHECK(p->tap.fd >= 0);
+	CHECK_EQ(p->tap.n_queues, 1);
 }
 
 static inline void enter_with(struct place *p, const char *const *allow, size_t n)
 {
-	*p = (struct place){.ns_fd = -1, .world = -1, .tap = NETWORK_TAP_NONE};
+	*p = (struct place){.ns_fd = -1, .world = -1};
 	if (geteuid() != 0 || access("/dev/net/tun", R_OK | W_OK) < 0)
 		_exit(TEST_SKIP);
 	CHECK_EQ(network_namespace_new(&p->ns_fd, NULL), 0);
@@ -252,7 +252,7 @@ static inline void send_frame(struct place *p, const struct frame *f, bool from_
 
 	memcpy(with_head.bytes, f->bytes, f->n);
 	if (from_guest)
-		CHECK_EQ(write(p->tap.fd, &with_head, sizeof with_head.head + f->n),
+		CHECK_EQ(write(p->tap.fds[0], &with_head, sizeof with_head.head + f->n),
 			 sizeof with_head.head + f->n);
 	else
 		CHECK_EQ(send(p->world, f->bytes, f->n, 0), f->n);
@@ -261,7 +261,7 @@ static inline void send_frame(struct place *p, const struct frame *f, bool from_
 /* The next frame at an end, whoever sent it. */
 static inline struct frame next_frame(struct place *p, bool at_guest)
 {
-	struct pollfd wait = {.fd = at_guest ? p->tap.fd : p->world, .events = POLLIN};
+	struct pollfd wait = {.fd = at_guest ? p->tap.fds[0] : p->world, .events = POLLIN};
 	size_t skip = at_guest ? sizeof(struct virtio_net_hdr) : 0;
 	uint8_t bytes[FRAME_MAX];
 	struct frame f = {0};
@@ -310,7 +310,7 @@ static inline struct frame next_for_guest(struct place *p)
 {
 	struct pollfd wait[] = {
 		{.fd = egress_watch_fd(p->watch), .events = POLLIN},
-		{.fd = p->tap.fd, .events = POLLIN},
+		{.fd = p->tap.fds[0], .events = POLLIN},
 	};
 
 	for (;;) {

@@ -356,7 +356,7 @@ TEST(a_policy_of_as_many_lines_as_there_may_be_is_put_into_force)
 
 TEST(a_namespace_has_one_policy_and_an_interface_one_machine)
 {
-	struct network_tap second = NETWORK_TAP_NONE;
+	struct network_tap second = {0};
 	struct egress_policy *policy = NULL;
 	struct network *other = NULL;
 	const char *line = "none";
@@ -368,7 +368,8 @@ TEST(a_namespace_has_one_policy_and_an_interface_one_machine)
 	CHECK_EQ(network_restrict(other, policy, NULL), -EEXIST);
 	for (size_t i = 0; i < p.f.n_links; i++)
 		if (p.f.links[i].index == p.link)
-			CHECK_EQ(network_tap_open(other, &p.f.links[i], &no_limits, &second, NULL),
+			CHECK_EQ(network_tap_open(other, &p.f.links[i], &no_limits, 1, &second,
+						  NULL),
 				 -EEXIST);
 	/* What was refused has changed nothing. */
 	CHECK(leaves(&p, &(struct way){"10.1.2.3", IPPROTO_TCP, 4000, 443, SYN, false}));
@@ -385,7 +386,7 @@ TEST(what_a_dead_process_has_left_is_removed_and_the_next_begins_anew)
 
 	enter(&p);
 	/* As after its end: the descriptors are closed, the rules are there. */
-	p.tap.fd = fd_close(p.tap.fd);
+	network_tap_release(&p.tap);
 	CHECK_EQ(network_open(p.ns_fd, &next, NULL), 0);
 	CHECK_EQ(network_clean(next, &e), 0);
 	network_close(next);

@@ -1,6 +1,9 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <linux/pkt_sched.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "host/network/tap.h"
@@ -115,7 +118,7 @@ TEST(a_thread_that_visits_leaves_its_caller_where_it_is)
 
 TEST(what_arrives_at_the_interface_comes_out_of_the_tap_and_back)
 {
-	struct network_tap tap = NETWORK_TAP_NONE;
+	struct network_tap tap = {0};
 	struct place p;
 
 	enter(&p);
@@ -127,7 +130,7 @@ TEST(what_arrives_at_the_interface_comes_out_of_the_tap_and_back)
 
 	int index = eth->index;
 
-	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, &tap, NULL), 0);
+	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, 1, &tap, NULL), 0);
 	CHECK_EQ(tap.mtu, 1400);
 	look(&p);
 
@@ -136,15 +139,44 @@ TEST(what_arrives_at_the_interface_comes_out_of_the_tap_and_back)
 	CHECK(ours && ours->index == tap.index && ours->mtu == 1400);
 	CHECK(!network_wants(&p.f, ours, &why) && !why);
 	network_tap_close(p.n, index, &tap);
-	CHECK_EQ(tap.fd, -1);
+	CHECK_EQ(tap.n_queues, 0);
 	look(&p);
 	CHECK(!link_named(&p.f, "tap0_kata"));
 	leave(&p);
 }
 
+TEST(a_tap_has_as_many_queues_as_it_is_asked_for)
+{
+	struct network_tap tap = {0};
+	struct place p;
+
+	enter(&p);
+
+	const struct network_link *eth = link_named(&p.f, "eth0");
+	int index = eth->index;
+
+	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, NETWORK_QUEUES_MAX, &tap, NULL), 0);
+	CHECK_EQ(tap.n_queues, NETWORK_QUEUES_MAX);
+	for (size_t i = 0; i < tap.n_queues; i++) {
+		struct ifreq is;
+
+		CHECK_EQ(ioctl(tap.fds[i], TUNGETIFF, &is), 0);
+		CHECK_STR(is.ifr_name, "tap0_kata");
+		CHECK(is.ifr_flags & IFF_MULTI_QUEUE);
+	}
+	look(&p);
+	CHECK(link_named(&p.f, "tap0_kata") && !link_named(&p.f, "tap1_kata"));
+	/* It ends with the last one. */
+	network_tap_release(&tap);
+	look(&p);
+	CHECK(!link_named(&p.f, "tap0_kata"));
+	network_tap_close(p.n, index, &tap);
+	leave(&p);
+}
+
 TEST(an_interface_is_redirected_once)
 {
-	struct network_tap tap = NETWORK_TAP_NONE, second = NETWORK_TAP_NONE;
+	struct network_tap tap = {0}, second = {0};
 	struct place p;
 	struct err e = {0};
 
@@ -152,13 +184,13 @@ TEST(an_interface_is_redirected_once)
 
 	const struct network_link *eth = link_named(&p.f, "eth0");
 
-	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, &tap, NULL), 0);
-	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, &second, &e), -EEXIST);
+	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, 1, &tap, NULL), 0);
+	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, 1, &second, &e), -EEXIST);
 	CHECK(strstr(e.text, "eth0"));
-	CHECK_EQ(second.fd, -1);
+	CHECK_EQ(second.n_queues, 0);
 	/* The first is not harmed: closing it gives the interface free. */
 	network_tap_close(p.n, eth->index, &tap);
-	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, &second, NULL), 0);
+	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, 1, &second, NULL), 0);
 	network_tap_close(p.n, eth->index, &second);
 	leave(&p);
 }
@@ -166,11 +198,11 @@ TEST(an_interface_is_redirected_once)
 TEST(an_interface_that_went_is_no_device_any_more)
 {
 	struct network_link gone = {.index = 4711, .mtu = 1500, .name = "gone"};
-	struct network_tap tap = NETWORK_TAP_NONE;
+	struct network_tap tap = {0};
 	struct place p;
 
 	enter(&p);
-	CHECK_EQ(network_tap_open(p.n, &gone, &no_limits, &tap, NULL), -ENODEV);
+	CHECK_EQ(network_tap_open(p.n, &gone, &no_limits, 1, &tap, NULL), -ENODEV);
 	look(&p);
 	CHECK(!link_named(&p.f, "tap0_kata"));
 	leave(&p);
@@ -186,10 +218,10 @@ TEST(frames_are_as_large_as_a_tap_can_have_them)
 	enter(&p);
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct network_link eth = *link_named(&p.f, "eth0");
-		struct network_tap tap = NETWORK_TAP_NONE;
+		struct network_tap tap = {0};
 
 		eth.mtu = cases[i].link;
-		CHECK_EQ(network_tap_open(p.n, &eth, &no_limits, &tap, NULL), 0);
+		CHECK_EQ(network_tap_open(p.n, &eth, &no_limits, 1, &tap, NULL), 0);
 		CHECK_EQ(tap.mtu, cases[i].tap);
 		network_tap_close(p.n, eth.index, &tap);
 	}
@@ -198,18 +230,18 @@ TEST(frames_are_as_large_as_a_tap_can_have_them)
 
 TEST(what_a_dead_process_has_left_is_removed)
 {
-	struct network_tap tap = NETWORK_TAP_NONE;
+	struct network_tap tap = {0};
 	struct place p;
 
 	enter(&p);
 
 	const struct network_link *eth = link_named(&p.f, "eth0");
 
-	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, &tap, NULL), 0);
+	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, 1, &tap, NULL), 0);
 	/* The tap goes with the process; the interface's redirection to it stays. */
-	tap.fd = fd_close(tap.fd);
+	network_tap_release(&tap);
 	CHECK_EQ(network_clean(p.n, NULL), 0);
-	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, &tap, NULL), 0);
+	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, 1, &tap, NULL), 0);
 	network_tap_close(p.n, eth->index, &tap);
 	leave(&p);
 }
@@ -235,7 +267,7 @@ static int queue_of_another(void *arg, struct err *e)
 
 TEST(what_others_have_made_is_left_alone)
 {
-	struct network_tap tap = NETWORK_TAP_NONE;
+	struct network_tap tap = {0};
 	struct place p;
 
 	enter(&p);
@@ -244,7 +276,7 @@ TEST(what_others_have_made_is_left_alone)
 	int index = eth->index;
 
 	CHECK_EQ(namespace_visit(p.ns_fd, queue_of_another, &index, NULL), 0);
-	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, &tap, NULL), -EEXIST);
+	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, 1, &tap, NULL), -EEXIST);
 	CHECK_EQ(network_clean(p.n, NULL), 0);
 	CHECK_EQ(namespace_visit(p.ns_fd, queue_of_another, &index, NULL), -EEXIST);
 	leave(&p);
@@ -280,32 +312,32 @@ TEST(a_rate_is_kept_at_both_ends_and_removed)
 {
 	const struct network_rates both = {.rx = 8, .tx = UINT64_C(100) << 30};
 	const struct network_rates rx = {.rx = 1000000};
-	struct network_tap tap = NETWORK_TAP_NONE;
+	struct network_tap tap = {0};
 	struct place p;
 
 	enter(&p);
 
 	const struct network_link *eth = link_named(&p.f, "eth0");
 
-	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, &tap, NULL), 0);
+	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, 1, &tap, NULL), 0);
 	CHECK_EQ(count_limits(&p), 0);
 	network_tap_close(p.n, eth->index, &tap);
-	CHECK_EQ(network_tap_open(p.n, eth, &rx, &tap, NULL), 0);
+	CHECK_EQ(network_tap_open(p.n, eth, &rx, 1, &tap, NULL), 0);
 	CHECK_EQ(count_limits(&p), 1);
 	network_tap_close(p.n, eth->index, &tap);
-	CHECK_EQ(network_tap_open(p.n, eth, &both, &tap, NULL), 0);
+	CHECK_EQ(network_tap_open(p.n, eth, &both, 1, &tap, NULL), 0);
 	CHECK_EQ(count_limits(&p), 2);
 	/* As when the process is killed. */
-	tap.fd = fd_close(tap.fd);
+	network_tap_release(&tap);
 	CHECK_EQ(count_limits(&p), 1);
 	CHECK_EQ(network_clean(p.n, NULL), 0);
 	CHECK_EQ(count_limits(&p), 0);
 	/* Whoever limits the interface already is not replaced, and nothing of ours is left. */
 	CHECK_EQ(limit_make(p.n, eth->index, 1000, NULL), 0);
-	CHECK_EQ(network_tap_open(p.n, eth, &both, &tap, NULL), -EEXIST);
+	CHECK_EQ(network_tap_open(p.n, eth, &both, 1, &tap, NULL), -EEXIST);
 	CHECK_EQ(count_limits(&p), 1);
 	limit_remove(p.n, eth->index);
-	CHECK_EQ(network_tap_open(p.n, eth, &both, &tap, NULL), 0);
+	CHECK_EQ(network_tap_open(p.n, eth, &both, 1, &tap, NULL), 0);
 	network_tap_close(p.n, eth->index, &tap);
 	leave(&p);
 }

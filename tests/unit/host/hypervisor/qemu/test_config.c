@@ -480,13 +480,14 @@ TEST(a_disk_has_an_address_by_the_bus_that_it_is_on)
 #if defined(__x86_64__)
 TEST(an_interface_is_a_tap_by_descriptor_and_a_card_with_its_address)
 {
+	int fds[2] = {open("/dev/null", O_RDWR | O_CLOEXEC), open("/dev/null", O_RDWR | O_CLOEXEC)};
 	struct scene s;
-	struct device nic = {
-		.kind = DEVICE_NIC, .id = "nic1", .nic = {.mac = {2, 0, 0, 0, 0xa, 1}}};
+	struct device nic = {.kind = DEVICE_NIC,
+			     .id = "nic1",
+			     .nic = {.tap_fds = fds, .n_queues = 1, .mac = {2, 0, 0, 0, 0xa, 1}}};
 	struct device_address at;
 
 	scene_open(&s);
-	nic.nic.tap_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	CHECK_EQ(build(&s, NULL), 0);
 	CHECK_EQ(attach(&s, &nic, &at), 0);
 	CHECK_EQ(at.kind, DEVICE_AT_PCI);
@@ -509,7 +510,19 @@ TEST(an_interface_is_a_tap_by_descriptor_and_a_card_with_its_address)
 	CHECK_STR(at.text, "");
 	CHECK(strstr(option(&s, "-device", "{\"driver\":\"virtio-net-device\""),
 		     "\"mac\":\"02:00:00:00:0a:01\"}"));
-	fd_close(nic.nic.tap_fd);
+
+	nic.nic.n_queues = 2;
+	nic.id = "nic2";
+	CHECK_EQ(attach(&s, &nic, &at), 0);
+	tap = option(&s, "-netdev", "{\"type\":\"tap\",\"id\":\"kata-nic2\",\"fds\":\"");
+	(void) snprintf(number, sizeof number, "%d:%d\"", s.q.command.fds[s.q.command.n_fds - 2].as,
+			s.q.command.fds[s.q.command.n_fds - 1].as);
+	CHECK(tap && strstr(tap, number));
+	CHECK(strstr(
+		option(&s, "-device", "{\"driver\":\"virtio-net-device\",\"id\":\"kata-nic2\""),
+		"\"mq\":true}"));
+	fd_close(fds[0]);
+	fd_close(fds[1]);
 	scene_close(&s);
 }
 #endif

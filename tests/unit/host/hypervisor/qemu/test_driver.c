@@ -323,9 +323,10 @@ TEST(a_disk_that_qemu_refuses_is_taken_back)
 }
 
 /* @order: what QEMU is told, to the last. */
-static void refuse_nic(const char *script, const char *const *order, size_t n)
+static void refuse_nic(const char *script, size_t n_queues, const char *const *order, size_t n)
 {
 	struct scene s;
+	int fds[2] = {-1, -1};
 	struct device nic = {.kind = DEVICE_NIC, .id = "nic1"};
 	char said[4096];
 	const char *at = said;
@@ -333,9 +334,13 @@ static void refuse_nic(const char *script, const char *const *order, size_t n)
 	scene_open(&s, script);
 	s.spec.hotplug = true;
 	CHECK_EQ(create_and_start(&s, 20000, NULL), 0);
-	nic.nic.tap_fd = open(s.kernel, O_RDONLY | O_CLOEXEC);
+	fds[0] = open(s.kernel, O_RDONLY | O_CLOEXEC);
+	fds[1] = open(s.kernel, O_RDONLY | O_CLOEXEC);
+	nic.nic.tap_fds = fds;
+	nic.nic.n_queues = n_queues;
 	CHECK_EQ(hv_attach(s.hv, &nic, clock_deadline(10000), NULL, NULL), -EREMOTEIO);
-	fd_close(nic.nic.tap_fd);
+	fd_close(fds[0]);
+	fd_close(fds[1]);
 	do
 		CHECK_EQ(loop_step(s.loop, clock_deadline(20000), NULL), 1);
 	while (hv_console_tail(s.hv, said, sizeof said) == 0 || !strstr(said, order[n - 1]));
@@ -349,14 +354,31 @@ TEST(an_interface_that_qemu_refuses_is_taken_back)
 	static const char *const order[] = {"\"getfd\"", "\"netdev_add\"", "\"fd\":\"kata-nic1\"",
 					    "\"device_add\"", "\"netdev_del\""};
 
-	refuse_nic(GREET ANSWER(4, "device_add"), order, ARRAY_LEN(order));
+	refuse_nic(GREET ANSWER(4, "device_add"), 1, order, ARRAY_LEN(order));
 }
 
 TEST(a_tap_that_qemu_refuses_is_closed_there)
 {
 	static const char *const order[] = {"\"getfd\"", "\"netdev_add\"", "\"closefd\""};
 
-	refuse_nic(GREET ANSWER(3, "netdev_add"), order, ARRAY_LEN(order));
+	refuse_nic(GREET ANSWER(3, "netdev_add"), 1, order, ARRAY_LEN(order));
+}
+
+TEST(the_queues_of_a_tap_that_qemu_refuses_are_closed_there)
+{
+	static const char *const order[] = {
+		"\"getfd\"",
+		"\"fdname\":\"kata-nic1\"}",
+		"\"getfd\"",
+		"\"fdname\":\"kata-nic1.1\"}",
+		"\"fds\":\"kata-nic1:kata-nic1.1\"",
+		"\"closefd\"",
+		"\"fdname\":\"kata-nic1\"}",
+		"\"closefd\"",
+		"\"id\":7,\"arguments\":{\"fdname\":\"kata-nic1.1\"}",
+	};
+
+	refuse_nic(GREET ANSWER(5, "netdev_add"), 2, order, ARRAY_LEN(order));
 }
 #endif
 
