@@ -395,7 +395,7 @@ queues() {
 	wait_for 60 has_line c1 'inet 10.78.0.2/24' addr show dev late
 	[ "$(kata exec c1 sh -c 'cd /sys/class/net/late/queues; echo tx-*' </dev/null)" = "tx-0 tx-1" ]
 	kata exec c1 ping -c 1 -W 60 10.78.0.1
-	kill "$SERVER"
+	stop_serving
 	ip -n "$POD" link delete late
 	kata delete --force c1
 	same interfaces "$BEFORE" "$(interfaces "$POD")"

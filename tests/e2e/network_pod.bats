@@ -37,7 +37,7 @@ queues() {
 	serve TCP-LISTEN:80,fork,reuseaddr "OPEN:$ROOTFS/answer,rdonly"
 	c task exec --exec-id ask second sh -c 'for n in 1 2 3 4 5 6 7 8; do nc 10.77.0.1 80 </dev/null; done' >"$WORK/answers"
 	[ "$(sort "$WORK/answers" | uniq -c | xargs)" = "8 answered" ]
-	kill "$SERVER"
+	stop_serving
 	c task kill --signal KILL second
 	wait_for 60 task_is second STOPPED
 	c task rm second || true
