@@ -112,6 +112,7 @@ struct config_runtime {
 	bool enable_debug;
 	bool log_to_journald;
 	uint32_t network;                    /* enum config_network */
+	char *dan_conf;                      /* folder of descriptions of interfaces; "": none */
 	struct config_list egress_resolvers; /* addresses */
 	struct config_list egress_allow;     /* lines of host/egress; none: no policy */
 	bool disable_guest_seccomp;

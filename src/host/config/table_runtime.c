@@ -49,6 +49,13 @@ static const struct key keys[] = {
 	 .preset = "\"tcfilter\"",
 	 .help = "How the guest is connected to the pod's network namespace. `none`: it is not, and has "
 		 "its loopback only. See docs/networking.md."},
+	{.name = "dan_conf",
+	 .kind = KEY_STRING,
+	 .access = POD_NEVER,
+	 .to = KEY_TO(runtime.dan_conf),
+	 .preset = "\"/run/kata-containers/dans\"",
+	 .help = "Where a file `ID.json` describes the interfaces of the sandbox with that id, which then "
+		 "has no others; empty: nowhere. See docs/networking.md."},
 	{.name = "egress_allow",
 	 .kind = KEY_LIST,
 	 .access = POD_IF_NAMED,

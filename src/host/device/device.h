@@ -60,10 +60,10 @@ struct device_port {
 	const char *name; /* its name in the guest; hv_dial() gives the host's end */
 };
 
-/* Each descriptor is a queue of one tap with IFF_VNET_HDR, which has IFF_MULTI_QUEUE if there are
- * several. */
 #define DEVICE_NIC_QUEUES_MAX 16
 
+/* Each descriptor is a queue of one tap with IFF_VNET_HDR, which has IFF_MULTI_QUEUE if there are
+ * several. */
 struct device_nic {
 	const int *tap_fds;
 	size_t n_queues; /* 1 to DEVICE_NIC_QUEUES_MAX */

@@ -48,6 +48,8 @@
 /* Of all routes together, and of one. */
 #define NETWORK_HOPS_MAX       4096
 #define NETWORK_ROUTE_HOPS_MAX 32
+/* Of a tap. */
+#define NETWORK_QUEUES_MAX 16
 
 /* An address of IPv4 (4 bytes) or IPv6 (16), in network order. */
 struct network_ip {
@@ -207,10 +209,31 @@ bool network_route_leads_nowhere(const struct network_route *r);
 bool network_wants_address(const struct network_address *a);
 bool network_wants_neighbour(const struct network_neighbour *n);
 
-/* ---- tap.c ---- */
+/* ---- attached.c ---- */
 
-/* Most queues of a tap. */
-#define NETWORK_QUEUES_MAX 16
+/* A tap of the host's, and how many queues are asked of it. */
+struct network_attached_tap {
+	char name[NETWORK_NAME_BYTES];
+	uint32_t n_queues; /* at most NETWORK_QUEUES_MAX; 0: as many as usual */
+};
+
+/* Interfaces of a machine that are described by a file and not by a namespace. */
+struct network_attached {
+	struct network_facts facts;        /* its links have the indexes 1, 2, ... */
+	struct network_attached_tap *taps; /* of each link, in the same order; never NULL */
+	char *netns;                       /* where the taps are; NULL: the caller's namespace */
+};
+
+/* Reads the JSON of such a file; @ret is freed with network_attached_fini() when this returns 0.
+ * Returns 0, -EINVAL, -ENOTSUP (it asks for what there is not), -E2BIG, or -ENOMEM; the sentence
+ * names the place in the file. */
+int network_attached_read(const char *text, size_t bytes, struct network_attached *ret,
+			  struct err *e);
+
+/* Accepts a zeroed struct, which it is afterwards. */
+void network_attached_fini(struct network_attached *a);
+
+/* ---- tap.c ---- */
 
 struct network_tap {
 	/* A queue each, attached to the tap, which exists while one or a duplicate is open. */
@@ -236,8 +259,14 @@ int network_tap_open(struct network *n, const struct network_link *link,
 /* Closes the queues: somebody else has duplicates, and the tap ends with those. */
 void network_tap_release(struct network_tap *tap);
 
+/* Opens the tap @name, which somebody else has made and keeps, with @n_queues, and takes it up.
+ * @ret is zeroed, and has index 0 afterwards. Returns 0, -ENODEV (there is none), -EINVAL (it is
+ * another kind of interface, or has one queue only), or -errno. */
+int network_tap_borrow(struct network *n, const char *name, size_t n_queues,
+		       struct network_tap *ret, struct err *e);
+
 /* Removes what network_tap_open() has made, whether or not the interface or the tap are there
- * still. */
+ * still; of what was borrowed closes the queues. */
 void network_tap_close(struct network *n, int link, struct network_tap *tap);
 
 /* ---- loopback.c ---- */

@@ -29,20 +29,20 @@ struct making {
 	struct network *n;
 	struct ifreq request;
 	size_t n_queues;
+	int index; /* once it was found */
 	struct network_tap *tap;
 };
 
-static int make_queue(struct making *m, struct err *e)
+/* @more: IFF_MULTI_QUEUE or 0. */
+static int make_queue(struct making *m, short more, struct err *e)
 {
 	auto_close int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
 		return err_sys(e, errno, "open '/dev/net/tun'");
-	m->request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-	if (m->n_queues > 1)
-		m->request.ifr_flags |= IFF_MULTI_QUEUE;
+	m->request.ifr_flags = (short) (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | more);
 	if (ioctl(fd, TUNSETIFF, &m->request) < 0)
-		return err_sys(e, errno, "make a tap");
+		return err_sys(e, errno, "attach to the tap");
 	m->tap->fds[m->tap->n_queues++] = take_fd(&fd);
 	return 0;
 }
@@ -56,9 +56,10 @@ static int make(void *arg, struct err *e)
 
 	(void) snprintf(m->request.ifr_name, sizeof m->request.ifr_name, "%s", NAME_FORMAT);
 	for (size_t i = 0; r == 0 && i < m->n_queues; i++)
-		r = make_queue(m, e);
+		r = make_queue(m, m->n_queues > 1 ? IFF_MULTI_QUEUE : 0, e);
 	if (r == 0 && ioctl(m->n->sock, SIOCGIFINDEX, &m->request) < 0)
 		r = err_sys(e, errno, "find tap '%s'", m->request.ifr_name);
+	m->index = m->request.ifr_ifindex;
 	return r;
 }
 
@@ -97,7 +98,8 @@ static int bring_up(struct network *n, const struct network_tap *tap, struct err
 	struct nl_request q;
 
 	nl_begin(&q, RTM_NEWLINK, 0, &head, sizeof head);
-	nl_put_u32(&q, IFLA_MTU, tap->mtu);
+	if (tap->mtu > 0)
+		nl_put_u32(&q, IFLA_MTU, tap->mtu);
 	return err_wrap(e, nl_ask(n->sock, &q, e), "an MTU of %u", tap->mtu);
 }
 
@@ -199,7 +201,7 @@ int network_tap_open(struct network *n, const struct network_link *link,
 
 	int r = namespace_visit(n->ns_fd, make, &m, e);
 
-	tap.index = m.request.ifr_ifindex;
+	tap.index = m.index;
 	if (r == 0)
 		r = set_up(n, link, &tap, m.request.ifr_name, rates, e);
 	if (r < 0) { /* the tap, and its queue, go with the descriptors */
@@ -210,10 +212,53 @@ int network_tap_open(struct network *n, const struct network_link *link,
 	return 0;
 }
 
+/* One that has several queues is opened in another way than one that has one, whatever is asked. */
+static int borrow(void *arg, struct err *e)
+{
+	struct making *m = arg;
+	int r = -EINVAL;
+
+	if (ioctl(m->n->sock, SIOCGIFINDEX, &m->request) < 0)
+		return err_sys(e, errno, "find it");
+	m->index = m->request.ifr_ifindex;
+	if (m->n_queues == 1)
+		r = make_queue(m, 0, e);
+	if (r == -EINVAL) {
+		err_clear(e);
+		r = 0;
+	}
+	while (r == 0 && m->tap->n_queues < m->n_queues)
+		r = make_queue(m, IFF_MULTI_QUEUE, e);
+	return r;
+}
+
+int network_tap_borrow(struct network *n, const char *name, size_t n_queues,
+		       struct network_tap *ret, struct err *e)
+{
+	struct network_tap tap = {.mtu = MTU_MAX};
+	struct making m = {.n = n, .n_queues = n_queues, .tap = &tap};
+
+	assert(n_queues >= 1 && n_queues <= NETWORK_QUEUES_MAX);
+	(void) snprintf(m.request.ifr_name, sizeof m.request.ifr_name, "%s", name);
+
+	int r = namespace_visit(n->ns_fd, borrow, &m, e);
+
+	if (r == 0)
+		r = bring_up(n, &(struct network_tap){.index = m.index}, e);
+	if (r < 0) {
+		network_tap_release(&tap);
+		return err_wrap(e, r, "open tap '%s'", name);
+	}
+	*ret = tap;
+	return 0;
+}
+
 void network_tap_close(struct network *n, int link, struct network_tap *tap)
 {
-	if (!tap->index)
+	if (!tap->index) {
+		network_tap_release(tap);
 		return;
+	}
 	/* First, because without its rules it would speak to the host's kernel. */
 	remove_tap(n, tap->index);
 	release_link(n, link, tap->index);

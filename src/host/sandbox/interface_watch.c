@@ -76,7 +76,7 @@ void interfaces_watch(struct sandbox *sb)
 	struct interfaces *all = &sb->machine.interfaces;
 	struct err e = {0};
 
-	if (!all->network)
+	if (!all->network || all->taps)
 		return;
 
 	int r = network_watch(all->network, &e);

@@ -85,7 +85,8 @@ static int restrict_egress(struct interfaces *all, const struct config_runtime *
 	return r < 0 ? r : network_watch_egress(all->network, policy, &all->egress, e);
 }
 
-int interfaces_begin(struct interfaces *all, int ns_fd, const struct config *config, struct err *e)
+int interfaces_begin(struct interfaces *all, const char *id, int ns_fd, const struct config *config,
+		     struct err *e)
 {
 	int r = 0;
 
@@ -98,8 +99,10 @@ int interfaces_begin(struct interfaces *all, int ns_fd, const struct config *con
 		r = network_namespace_new(&all->ns_fd, e);
 	else if ((all->ns_fd = fcntl(ns_fd, F_DUPFD_CLOEXEC, 0)) < 0)
 		r = err_sys(e, errno, "keep the network namespace");
-	if (r < 0 || config->runtime.network == CONFIG_NETWORK_NONE)
-		return r;
+	if (r == 0)
+		r = interfaces_begin_attached(all, id, config, e);
+	if (r != 0 || config->runtime.network == CONFIG_NETWORK_NONE)
+		return r < 0 ? r : 0;
 	r = network_open(all->ns_fd, &all->network, e);
 	if (r == 0)
 		r = restrict_egress(all, &config->runtime, e);
@@ -122,6 +125,7 @@ void interfaces_end(struct interfaces *all)
 	interfaces_reclaim(all);
 	pthread_mutex_lock(&all->lock);
 	network_facts_fini(&all->facts);
+	free(take_ptr(all->taps));
 	egress_watch_close(take_ptr(all->egress));
 	network_close(take_ptr(all->network));
 	pthread_mutex_unlock(&all->lock);
@@ -213,6 +217,18 @@ static size_t queues_of(const struct interfaces *all, struct hv *hv)
 	return all->queues > 1 && info.max_vcpus < all->queues ? info.max_vcpus : all->queues;
 }
 
+static int open_tap(struct interfaces *all, const struct network_link *l, struct hv *hv,
+		    struct network_tap *ret, struct err *e)
+{
+	const struct network_attached_tap *tap =
+		all->taps ? &all->taps[l - all->facts.links] : NULL;
+	size_t n_queues = tap && tap->n_queues > 0 ? tap->n_queues : queues_of(all, hv);
+
+	if (tap)
+		return network_tap_borrow(all->network, tap->name, n_queues, ret, e);
+	return network_tap_open(all->network, l, &all->rates, n_queues, ret, e);
+}
+
 static int add_interface(struct interfaces *all, const struct network_link *l, struct hv *hv,
 			 msec_t deadline, struct err *e)
 {
@@ -225,7 +241,7 @@ static int add_interface(struct interfaces *all, const struct network_link *l, s
 	(void) snprintf(i->id, sizeof i->id, "nic%lu", ++all->last_id);
 	list_add(&all->list, &i->link);
 
-	int r = network_tap_open(all->network, l, &all->rates, queues_of(all, hv), &i->tap, e);
+	int r = open_tap(all, l, hv, &i->tap, e);
 
 	if (r == 0)
 		r = attach(i, hv, deadline, e);
@@ -321,12 +337,24 @@ static int look(struct interfaces *all, struct hv *hv, msec_t deadline, struct e
 	return r;
 }
 
+/* Those that a file describes. */
+static int attach_all(struct interfaces *all, struct hv *hv, msec_t deadline, struct err *e)
+{
+	int r = 0;
+
+	for (size_t k = 0; r == 0 && k < all->facts.n_links; k++)
+		r = add_interface(all, &all->facts.links[k], hv, deadline, e);
+	return r;
+}
+
 int interfaces_update(struct interfaces *all, struct hv *hv, msec_t deadline, struct err *e)
 {
 	int r = 0;
 
 	pthread_mutex_lock(&all->lock);
-	if (all->network)
+	if (all->taps)
+		r = list_empty(&all->list) ? attach_all(all, hv, deadline, e) : 0;
+	else if (all->network)
 		r = look(all, hv, deadline, e);
 	pthread_mutex_unlock(&all->lock);
 	return r;
@@ -363,14 +391,20 @@ static int tell(const struct teller *t, const char *method, ProtobufCMessage *sw
 	return 1;
 }
 
+/* A file of the host has upstream's words only, and leaves the rest to the agent. */
+static bool is_whole(const struct teller *t, const struct interfaces *all)
+{
+	return t->sb->agent.knows_networks && !all->taps;
+}
+
 /* Returns as tell(). */
-static int tell_interface(const struct teller *t, const struct network_facts *f,
-			  struct interface *i, struct err *e)
+static int tell_interface(const struct teller *t, const struct interfaces *all, struct interface *i,
+			  struct err *e)
 {
 	const char *path = i->at.kind == DEVICE_AT_PCI ? i->at.text : "";
 	uint32_t mtu = i->as.mtu < i->tap.mtu ? i->as.mtu : i->tap.mtu;
 	Grpc__UpdateInterfaceRequest *q =
-		interface_words(f, &i->as, mtu, path, t->sb->agent.knows_networks);
+		interface_words(&all->facts, &i->as, mtu, path, is_whole(t, all));
 	int r = tell(t, "UpdateInterface", q ? &q->base : NULL, &i->told, e);
 
 	return r < 0 ? err_wrap(e, r, "set up interface '%s' in the guest", i->as.name) : r;
@@ -400,7 +434,7 @@ static int tell_neighbours(const struct teller *t, struct interfaces *all,
 static int tell_rest(const struct teller *t, struct interfaces *all,
 		     const struct network_link *const *links, size_t n, struct err *e)
 {
-	bool whole = t->sb->agent.knows_networks;
+	bool whole = is_whole(t, all);
 	Grpc__UpdateRoutesRequest *routes = route_words(&all->facts, links, n, whole, !all->warned);
 
 	all->warned = true;
@@ -426,7 +460,7 @@ static int tell_all(const struct teller *t, struct interfaces *all, struct err *
 
 		if (r >= 0 && !i->stays && n < HV_DEVICES_MAX) {
 			links[n++] = &i->as;
-			r = tell_interface(t, &all->facts, i, e);
+			r = tell_interface(t, all, i, e);
 			told |= r > 0;
 		}
 	}

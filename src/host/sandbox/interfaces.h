@@ -37,7 +37,9 @@ struct interfaces {
 	pthread_mutex_t lock; /* guards all below */
 	struct network *network;
 	struct network_facts facts; /* of the last look */
-	struct list list;           /* struct interface */
+	/* A tap for each link of facts, which then are those of a file and stay; NULL: a namespace's. */
+	struct network_attached_tap *taps;
+	struct list list; /* struct interface */
 	struct told routes, neighbours;
 	bool has_neighbours; /* the guest may have some of ours */
 	bool warned;         /* of routes that the guest does not get */
@@ -59,8 +61,9 @@ void interfaces_fini(struct interfaces *all);
 
 /* The namespace is the one of @ns_fd, of which a duplicate is kept, or if that is -1 a new one.
  * @config: whether interfaces are brought into the machine, how fast they may be, and what may
- * leave them. */
-int interfaces_begin(struct interfaces *all, int ns_fd, const struct config *config, struct err *e);
+ * leave them; @id is the sandbox's, for which a file may describe other interfaces. */
+int interfaces_begin(struct interfaces *all, const char *id, int ns_fd, const struct config *config,
+		     struct err *e);
 
 /* Looks into the namespace and gives a machine, which was created or runs, what has come, and takes
  * away what has gone. One that cannot be taken away stays, and is logged. */
@@ -81,6 +84,13 @@ uint64_t interfaces_inode(const struct interfaces *all);
 /* Removes what a server that is dead has made in the namespace @path, if that has @inode and so is
  * the one that it was. Returns 0 also if there is none any more. */
 int interfaces_clean(const char *path, uint64_t inode, struct err *e);
+
+/* ---- interfaces_attached.c ---- */
+
+/* Has the interfaces that a file describes for sandbox @id, if there is one. Before anything else is
+ * known of @all but the namespace. Returns 1 if so, 0, or -errno. */
+int interfaces_begin_attached(struct interfaces *all, const char *id, const struct config *config,
+			      struct err *e);
 
 /* ---- interface_watch.c ---- */
 

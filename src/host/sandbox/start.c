@@ -118,8 +118,8 @@ static int start_steps(struct sandbox *sb, const struct sandbox_spec *spec,
 	if (r == 0 && first)
 		r = guest_container_lend(first, e);
 	if (r == 0)
-		r = interfaces_begin(&sb->machine.interfaces, first ? first->joined.net_ns : -1,
-				     sb->machine.config, e);
+		r = interfaces_begin(&sb->machine.interfaces, sb->options.id,
+				     first ? first->joined.net_ns : -1, sb->machine.config, e);
 	if (r == 0)
 		notes_update(sb, first);
 	if (r == 0)

@@ -300,6 +300,7 @@ static int lend_queue(const struct qemu_sink *s, int fd, const char *name, struc
 	(void) snprintf(number, sizeof number, "%d", r);
 	to->bytes += (size_t) snprintf(to->words + to->bytes, sizeof to->words - to->bytes, "%s%s",
 				       to->n > 0 ? ":" : "", s->command ? number : name);
+	assert(to->bytes < sizeof to->words);
 	to->n++;
 	return 0;
 }

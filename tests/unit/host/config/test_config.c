@@ -232,8 +232,6 @@ TEST(what_is_not_supported_yet_is_refused_by_name)
 		":2: agent.kata.log_port: not supported yet");
 	refused("[hypervisor.qemu]\ndisable_vhost_net = true", ENOTSUP,
 		":2: hypervisor.qemu.disable_vhost_net: not supported yet");
-	refused("[runtime]\ndan_conf = \"/etc/dans\"", ENOTSUP,
-		":2: runtime.dan_conf: not supported yet");
 	refused("[hypervisor.firecracker]\npath = \"/fc\"", ENOTSUP,
 		":1: hypervisor.firecracker: not supported yet");
 	refused("[runtime]\nhypervisor_name = \"xen\"", EINVAL,

@@ -174,6 +174,49 @@ TEST(a_tap_has_as_many_queues_as_it_is_asked_for)
 	leave(&p);
 }
 
+/* Makes the tap "borrowed", which stays. */
+static int make_tap(void *arg, struct err *e)
+{
+	struct ifreq request = {.ifr_name = "borrowed"};
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+	request.ifr_flags = (short) (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | *(const short *) arg);
+	if (ioctl(fd, TUNSETIFF, &request) < 0 || ioctl(fd, TUNSETPERSIST, 1) < 0)
+		return err_sys(e, errno, "make a tap");
+	fd_close(fd);
+	return 0;
+}
+
+TEST(a_tap_of_somebody_else_is_opened_as_it_is_and_stays)
+{
+	static const struct {
+		short flags;
+		size_t n_queues;
+		int code;
+	} cases[] = {{0, 1, 0}, {0, 2, -EINVAL}, {IFF_MULTI_QUEUE, 1, 0}, {IFF_MULTI_QUEUE, 2, 0}};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct network_tap tap = {0};
+		short flags = cases[i].flags;
+		struct place p;
+
+		enter(&p);
+		CHECK_EQ(network_tap_borrow(p.n, "borrowed", 1, &tap, NULL), -ENODEV);
+		CHECK_EQ(network_tap_borrow(p.n, "eth0", 1, &tap, NULL), -EINVAL);
+		CHECK_EQ(namespace_visit(p.ns_fd, make_tap, &flags, NULL), 0);
+		CHECK_EQ(network_tap_borrow(p.n, "borrowed", cases[i].n_queues, &tap, NULL),
+			 cases[i].code);
+		CHECK_EQ(tap.n_queues, cases[i].code < 0 ? 0 : cases[i].n_queues);
+		network_tap_close(p.n, 1, &tap);
+		look(&p);
+
+		const struct network_link *there = link_named(&p.f, "borrowed");
+
+		CHECK(there && (cases[i].code < 0 || (there->flags & IFF_UP)));
+		leave(&p);
+	}
+}
+
 TEST(an_interface_is_redirected_once)
 {
 	struct network_tap tap = {0}, second = {0};
