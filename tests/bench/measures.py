@@ -179,10 +179,14 @@ def bare_boot(bench: Bench) -> None:
         bench.figures.add(figure, _boot(bench, firmware))
 
 
-def _boot(bench: Bench, firmware: list[str]) -> float:
-    guest = bench.tree / "build/guest"
+def bare_machine(bench: Bench, initrd: pathlib.Path) -> list[str]:
+    """The command line of QEMU for the machine that the keeper has, but for what belongs to containers."""
     command_line = pathlib.Path(f"/proc/{_vmm(bench)}/cmdline").read_bytes().decode().split("\0")
-    argv = _bare(command_line, guest) + firmware
+    return _bare(command_line, bench.tree / "build/guest/vmlinux", initrd)
+
+
+def _boot(bench: Bench, firmware: list[str]) -> float:
+    argv = bare_machine(bench, bench.tree / "build/guest/initrd.img") + firmware
     began = time.monotonic()
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as qemu:
         assert qemu.stdout
@@ -196,7 +200,7 @@ def _boot(bench: Bench, firmware: list[str]) -> float:
     return took
 
 
-def _bare(argv: list[str], guest: pathlib.Path) -> list[str]:
+def _bare(argv: list[str], kernel: pathlib.Path, initrd: pathlib.Path) -> list[str]:
     """The machine of the runtime without what belongs to containers: the same kernel, initrd, memory, CPU and
     accelerator, and a serial console to listen to."""
 
@@ -210,7 +214,7 @@ def _bare(argv: list[str], guest: pathlib.Path) -> list[str]:
         if option in argv:
             bare += [option, value(option, "")]
     return bare + [
-        "-kernel", str(guest / "vmlinux"), "-initrd", str(guest / "initrd.img"),
+        "-kernel", str(kernel), "-initrd", str(initrd),
         "-append", value("-append", "console=ttyS0 quiet"), "-serial", "stdio",
     ]
 

@@ -178,6 +178,11 @@ datagram_arrives() {
 	grep -q 'a datagram' <(kata exec c1 cat /tmp/datagram </dev/null)
 }
 
+@test "500 short connections, requests and datagrams in either direction: none is lost" {
+	pod_network
+	crowd 500
+}
+
 @test "without a path there is a loopback and nothing else" {
 	# Folders, because a kernel with the bonding driver puts a file beside them.
 	run -0 run_once c1 sh -c 'cd /sys/class/net; ls -d */; ip route; ip addr show dev lo'

@@ -120,3 +120,37 @@ serve() {
 stop_serving() {
 	kill "$SERVER"
 }
+
+# crowd COUNT: that many short connections, requests and datagrams from a container to its gateway, and as many from the
+# gateway to it: none is lost, and no interface has dropped a frame. See net_crowd.c.
+crowd() {
+	local count=$1 what
+	gcc -std=gnu17 -D_GNU_SOURCE -O2 -static -pthread -o "$ROOTFS/net_crowd" "$TREE/tests/e2e/net_crowd.c"
+	pod c1 /net_crowd serve 5300
+	ip netns exec "$GATEWAY" "$ROOTFS/net_crowd" serve 5300 >"$WORK/server.out" 2>&1 </dev/null 3>&- &
+	SERVER=$!
+	wait_for 60 crowd_is_answered
+	for what in connections requests datagrams; do
+		kata exec c1 /net_crowd "$what" 10.77.0.1 5300 "$count" </dev/null
+		ip netns exec "$GATEWAY" "$ROOTFS/net_crowd" "$what" 10.77.0.2 5300 "$count"
+	done
+	[ "$(dropped)" = "0 0" ]
+	stop_serving
+	kata delete --force c1
+	same interfaces "$BEFORE" "$(interfaces "$POD")"
+}
+
+crowd_is_answered() {
+	kata exec c1 /net_crowd connections 10.77.0.1 5300 1 </dev/null
+	ip netns exec "$GATEWAY" "$ROOTFS/net_crowd" connections 10.77.0.2 5300 1
+}
+
+# dropped: frames that the host's interfaces of the pod and of its gateway, and those that the guest's have dropped.
+dropped() {
+	local ns
+	for ns in "$POD" "$GATEWAY"; do
+		ip -n "$ns" -s -j link
+	done | jq -s '[.[][].stats64 | .rx, .tx | .dropped + .errors] | add' | tr '\n' ' '
+	kata exec c1 sh -c 'cd /sys/class/net/eth0/statistics; cat rx_dropped tx_dropped rx_errors tx_errors' </dev/null |
+		awk '{ sum += $1 } END { print sum }'
+}
