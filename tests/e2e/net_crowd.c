@@ -1,5 +1,5 @@
 /*
- * net_crowd serve PORT				answers over TCP and UDP with what was said, until killed
+ * net_crowd serve PORT				answers over TCP and UDP, until killed
  * net_crowd connections ADDRESS PORT COUNT	each says its number and closes
  * net_crowd requests ADDRESS PORT COUNT	the same over connections that stay
  * net_crowd datagrams ADDRESS PORT COUNT	the same over UDP

@@ -108,8 +108,8 @@ static int neighbour_compare(const void *a, const void *b)
 	return r;
 }
 
-/* Removes those of the last complete request that are not in @plan, and remembers @plan before it is
- * set: what then cannot be set is not there to be removed later, which is no failure. */
+/* Removes those of the last complete request that are not in @plan, and remembers @plan before it
+ * is set, because what then cannot be set is not there to be removed later, which is no failure. */
 static int replace(int fd, struct network *n, const struct neighbour *plan, size_t count,
 		   struct err *e)
 {

@@ -37,7 +37,7 @@ struct interfaces {
 	pthread_mutex_t lock; /* guards all below */
 	struct network *network;
 	struct network_facts facts; /* of the last look */
-	/* A tap for each link of facts, which then are those of a file and stay; NULL: a namespace's. */
+	/* A tap for each link of facts, which then are a file's and stay; NULL: a namespace's. */
 	struct network_attached_tap *taps;
 	struct list list; /* struct interface */
 	struct told routes, neighbours;
@@ -87,8 +87,8 @@ int interfaces_clean(const char *path, uint64_t inode, struct err *e);
 
 /* ---- interfaces_attached.c ---- */
 
-/* Has the interfaces that a file describes for sandbox @id, if there is one. Before anything else is
- * known of @all but the namespace. Returns 1 if so, 0, or -errno. */
+/* Has the interfaces that a file describes for sandbox @id, if there is one. Before anything else
+ * is known of @all but the namespace. Returns 1 if so, 0, or -errno. */
 int interfaces_begin_attached(struct interfaces *all, const char *id, const struct config *config,
 			      struct err *e);
 

@@ -1,4 +1,4 @@
-/* Interfaces that a file describes, in place of those of the namespace: see host/network/attached.c. */
+/* Interfaces that a file describes, in place of the namespace's: see host/network/attached.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -33,7 +33,7 @@ static int open_network_at(const char *path, struct network **ret, struct err *e
 	return network_open(fd, ret, e);
 }
 
-/* They are no plugin's of the namespace, and nothing is made beside them that could be held to it. */
+/* Both are enforced at an interface of the namespace that a tap of ours is beside; here is none. */
 static int check_attached(const struct config *config, struct err *e)
 {
 	if (config->runtime.egress_allow.n > 0)
