@@ -49,7 +49,7 @@ def _bundle_in(bench: Bench, pod: str, *args: str) -> pathlib.Path:
     return folder
 
 
-def _probe(bench: Bench) -> pathlib.Path:
+def net_probe(bench: Bench) -> pathlib.Path:
     probe = bench.rootfs / "bin/net_probe"
     if not probe.exists():
         source = bench.tree / "tests/bench/net_probe.c"
@@ -74,7 +74,8 @@ def _run_true(bench: Bench, runtime: list[str], prefix: str, pod: str) -> None:
         without = bench.run(*runtime, "run", "--bundle", plain, bench.fresh())
         took = bench.run(*runtime, "run", "--bundle", connected, bench.fresh())
         bench.figures.add(prefix + "run true with a network", took)
-        bench.figures.add(prefix + "network, added to run true", took - without)
+        if not prefix:
+            bench.figures.add("network, added to run true", took - without)
 
 
 def _talk(bench: Bench, runtime: list[str], prefix: str, pod: str, address: str) -> None:
@@ -90,7 +91,7 @@ def _talk(bench: Bench, runtime: list[str], prefix: str, pod: str, address: str)
 
 
 def network(bench: Bench) -> None:
-    probe = _probe(bench)
+    probe = net_probe(bench)
     for number, (prefix, runtime) in enumerate((("", bench.kata), ("runc: ", bench.runc))):
         pod, gateway = (f"bench-{os.getpid()}-{number}-{side}" for side in ("pod", "gw"))
         server = None

@@ -92,6 +92,8 @@ def write_page(path: pathlib.Path, rows: dict[str, dict[str, Any]], rounds: int,
         "byte there and back 500 times, 200 connections for a byte each. *Bare QEMU* is a machine with the same kernel, memory, "
         "accelerator and card whose PID 1 is a script; its tap has the gateway's address, with nothing between. *Added to run "
         "true*: `run true` with an interface less `run true` without, one right after the other.",
+        "- *docker run to its first connection*: with a daemon and a bridge of its own, from the start of the client until the "
+        "container's connection to its gateway is there.",
         "- *PSS* and *RSS* are read while a container sleeps. *Guest memory in use* is MemTotal less MemAvailable.",
         "- *memory of its own* is what a process has written to: what each further one costs, because the clean pages of"
         " its program are in memory once for all.",

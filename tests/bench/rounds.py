@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from measures import Bench, bare_boot, exec_true, host_cpu, memory, run_true, sizes, streams, template_true, terminal_lines
+from docker_network import docker_network
 from network import network
 from pod import pod_memory
 from pods import ctr_run, pods
@@ -15,5 +16,5 @@ MEASURES: list[Callable[[Bench], None]] = [
     host_cpu,
     *[exec_true] * 5,
     *[ctr_run] * 2,
-    pods, network, streams, terminal_lines, memory, pod_memory, sizes,
+    pods, network, docker_network, streams, terminal_lines, memory, pod_memory, sizes,
 ]
