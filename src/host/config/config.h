@@ -71,6 +71,7 @@ struct config_hypervisor {
 	uint32_t default_maxmemory; /* MiB; 0: as much as the host has */
 	bool enable_mem_prealloc;
 	bool enable_hugepages;
+	bool reclaim_guest_freed_memory;
 	bool disable_block_device_use;
 	bool rootless;
 	bool require_confinement;

@@ -113,6 +113,12 @@ static const struct key processor[] = {
 	 .to = KEY_TO(hypervisor.enable_hugepages),
 	 .preset = "false",
 	 .help = "Take the guest's memory from the host's huge pages."},
+	{.name = "reclaim_guest_freed_memory",
+	 .kind = KEY_BOOL,
+	 .to = KEY_TO(hypervisor.reclaim_guest_freed_memory),
+	 .preset = "true",
+	 .help = "Give memory that the guest frees back to the host; not with `enable_mem_prealloc` or "
+		 "`enable_hugepages`, with which the guest is to have it for certain."},
 };
 
 const struct key_table keys_processor = {SECTION_HYPERVISOR, FOR_ALL, "Processors and memory",

@@ -77,8 +77,6 @@ static const struct key hypervisor[] = {
 	{REFUSED("hugepage_type", STRING, VALUES("", "hugetlbfs"), "Which kind of huge pages."),
 	 .after = "enable_hugepages"},
 	{IGNORED("enable_virtio_mem", BOOL, "Memory always comes and goes by virtio-mem.")},
-	{REFUSED("reclaim_guest_freed_memory", BOOL, VALUES(false),
-		 "Give memory that the guest frees back to the host.")},
 	{REFUSED("enable_guest_swap", BOOL, VALUES(false), "A swap device in the guest.")},
 	{QUALIFIES("guest_swap_path", STRING, "enable_guest_swap")},
 	{QUALIFIES("guest_swap_size_percent", INTEGER, "enable_guest_swap"), .max = UINT32_MAX},

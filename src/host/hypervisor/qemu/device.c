@@ -396,6 +396,13 @@ int qemu_add_entropy(struct qemu_command *c, const struct qemu_machine *machine,
 			  e);
 }
 
+int qemu_add_reclaim(struct qemu_command *c, const struct qemu_machine *machine, struct err *e)
+{
+	const struct qemu_sink s = {.machine = machine, .command = c};
+
+	return put_device(&s, "virtio-balloon", json_pack("{s:b}", "free-page-reporting", true), e);
+}
+
 int qemu_add_channel(struct qemu_command *c, const struct qemu_machine *machine,
 		     const struct device *channel, struct err *e)
 {

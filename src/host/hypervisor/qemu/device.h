@@ -42,6 +42,9 @@ void qemu_add_plug_bus(struct qemu_command *c);
 int qemu_add_entropy(struct qemu_command *c, const struct qemu_machine *machine, bool on_plug_bus,
 		     int take_fd, struct err *e);
 
+/* What the guest tells of the pages that it has freed, so that the host has them back. */
+int qemu_add_reclaim(struct qemu_command *c, const struct qemu_machine *machine, struct err *e);
+
 /* The channel to the agent: a vsock or a port. */
 int qemu_add_channel(struct qemu_command *c, const struct qemu_machine *machine,
 		     const struct device *channel, struct err *e);

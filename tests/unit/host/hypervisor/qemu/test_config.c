@@ -301,6 +301,30 @@ TEST(huge_pages_and_touched_memory)
 	scene_close(&s);
 }
 
+TEST(what_the_guest_frees_is_given_back_unless_it_is_to_have_it_for_certain)
+{
+	static const char balloon[] = "{\"driver\":\"virtio-balloon-pci\"";
+	struct scene s;
+
+	scene_open(&s);
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK(!option(&s, "-device", balloon));
+
+	s.options.reclaim_guest_freed_memory = true;
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK(strstr(option(&s, "-device", balloon), "\"free-page-reporting\":true}"));
+
+	s.spec.mem_prealloc = true;
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK(!option(&s, "-device", balloon));
+
+	s.spec.mem_prealloc = false;
+	s.spec.hugepages = true;
+	CHECK_EQ(build(&s, NULL), 0);
+	CHECK(!option(&s, "-device", balloon));
+	scene_close(&s);
+}
+
 TEST(a_machine_that_may_grow_has_room_for_it)
 {
 	struct scene s;
