@@ -131,3 +131,10 @@ int sparse_copy_dense(int from, int to, uint64_t bytes, uint64_t *ret_data, stru
 {
 	return copy_extents(from, to, bytes, copy_dense, ret_data, e);
 }
+
+int sparse_write(int to, const void *data, size_t bytes, uint64_t at, struct err *e)
+{
+	uint64_t written = 0;
+
+	return write_runs(to, data, (struct extent){at, at + bytes}, &written, e);
+}

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -22,3 +23,6 @@ int sparse_copy(int from, int to, uint64_t bytes, uint64_t *ret_data, struct err
 /* The same, and pages of zeros become holes as well, which takes a look at each. @from can be
  * mapped. */
 int sparse_copy_dense(int from, int to, uint64_t bytes, uint64_t *ret_data, struct err *e);
+
+/* Writes @bytes of @data to @at in @to, but no pages of zeros, which are holes there. */
+int sparse_write(int to, const void *data, size_t bytes, uint64_t at, struct err *e);

@@ -42,6 +42,7 @@ use_and_free() {
 # The bound is nine tenths of what was used. A guest tells of freed pages after two seconds; a busy host makes that more.
 @test "memory that a workload has freed is the host's again" {
 	starts_with true
+	[ -n "$vmm" ]
 	before=$(given)
 	use_and_free
 	wait_for 30 at_most $((before + (used - before) / 10))
@@ -60,5 +61,14 @@ use_and_free() {
 		echo "before $before MiB, used $used MiB, then $(given) MiB"
 		false
 	fi
+	kata delete --force c1
+}
+
+# QEMU would keep the whole file mapped as long as it lives.
+@test "QEMU has none of the kernel's file mapped" {
+	starts_with true
+	[ "$(kata exec c1 echo inside)" = inside ]
+	grep -q guest-memory "/proc/$vmm/maps"
+	! grep vmlinux "/proc/$vmm/maps" || false
 	kata delete --force c1
 }

@@ -42,6 +42,8 @@ struct qemu_command {
 	size_t n_fds;
 	struct qemu_file_id files[QEMU_FILES_MAX]; /* of those that QEMU opens again */
 	size_t n_files;
+	int kernel_as; /* QEMU's number of the guest's kernel, and of the file of ours that is */
+	int memory_as; /* the guest's memory from address 0 on; 0: there is none */
 	int fdsets;
 	int error; /* of the first argument that could not be added, or 0 */
 };

@@ -66,6 +66,7 @@ static int add_kernel(struct qemu_command *c, const struct vm_spec *spec, const 
 		r = qemu_give_reopened(c, take_fd(&kernel), "the guest kernel", e);
 	if (r < 0)
 		return r;
+	c->kernel_as = r;
 	qemu_addf(c, "-kernel", "/proc/self/fd/%d", r);
 	if (spec->initrd_path && *spec->initrd_path) {
 		r = open_file(spec->initrd_path, "guest initrd", "initrd", HV_REMEDY_IMAGE, e);
@@ -175,10 +176,14 @@ static int add_boot_memory(struct qemu_command *c, const struct qemu_memory *m, 
 
 	if (fd < 0)
 		return fd;
+	fd = qemu_give_fd(c, fd);
+	if (fd < 0)
+		return err_sys(e, -fd, "give QEMU the guest's memory");
+	c->memory_as = fd;
 	qemu_addf(c, "-object",
 		  "memory-backend-file,id=memory,size=%" PRIu64
 		  "M,share=on,align=%d,mem-path=/proc/self/fd/%d%s",
-		  mib, HUGE_PAGE_BYTES, qemu_give_fd(c, fd), prealloc);
+		  mib, HUGE_PAGE_BYTES, fd, prealloc);
 	return 0;
 }
 

@@ -86,6 +86,7 @@ static int spawn(struct qemu *q, const struct far_ends *far, struct err *e)
 static void undo_start(struct qemu *q)
 {
 	(void) subprocess_stop(&q->process, CLOCK_NEVER, NULL);
+	qemu_empty_memory(q);
 	qemu_drain(q);
 	qmp_close(q->qmp);
 	q->qmp = NULL;
@@ -126,6 +127,8 @@ static int complete(struct qemu *q, struct err *e)
 
 	int r = qemu_config_finish(&q->command, &q->memory, &q->devices, e);
 
+	if (r == 0)
+		r = qemu_take_kernel(q, e);
 	return r < 0 ? r
 		     : qemu_confine(&q->confine, &q->command, &q->devices, &q->user,
 				    q->info.accel == HV_ACCEL_KVM, e);
@@ -145,6 +148,8 @@ int qemu_start(struct hv *hv, msec_t deadline, struct err *e)
 	far_ends_close(&far);
 	if (r == 0)
 		r = qemu_fill_memory(q, e);
+	if (r == 0)
+		r = qemu_write_kernel(q, e);
 	if (r == 0) {
 		r = qmp_greet(q->qmp, deadline, version, sizeof version, e);
 		if (r == 0)
@@ -163,6 +168,7 @@ int qemu_start(struct hv *hv, msec_t deadline, struct err *e)
 	pthread_mutex_unlock(&q->lock);
 	qemu_command_fini(&q->command);
 	qemu_saved_fini(q);
+	qemu_kernel_fini(q);
 	confine_fini(&q->confine);
 	q->vhost_fd = fd_close(q->vhost_fd); /* QEMU has it, and with it the context id */
 	subprocess_watch(&q->process);

@@ -4,6 +4,7 @@
 #include "base/subprocess.h"
 #include "host/confine/confine.h"
 #include "host/hypervisor/driver.h"
+#include "host/hypervisor/kernel_image.h"
 #include "host/hypervisor/qemu/config.h"
 #include "host/hypervisor/qemu/device.h"
 #include "host/hypervisor/qemu/monitor.h"
@@ -21,6 +22,7 @@
  *	monitor.c	the monitor protocol
  *	events.c	what comes by itself: lines, the monitor's events, the end
  *	arch.c		what differs per processor and machine type: the one table
+ *	kernel.c	the kernel goes into the guest's memory without QEMU
  *	kernel_params.c the guest kernel's parameters that QEMU's machines need
  *	confine.c	what the child gives up before it becomes QEMU
  *	syscalls.c	the system calls that QEMU may make
@@ -48,6 +50,12 @@ struct qemu_saved {
 	json_t *plugs; /* the devices that come when the state is there */
 };
 
+/* A kernel that QEMU does not load; kernel.c. */
+struct qemu_kernel {
+	struct kernel_image image;
+	int file_fd, memory_fd; /* -1: QEMU loads it */
+};
+
 struct qemu {
 	struct hv hv;
 	struct subprocess process;
@@ -61,6 +69,7 @@ struct qemu {
 	struct qemu_devices devices;
 	struct qemu_user user;
 	struct qemu_saved saved;
+	struct qemu_kernel kernel;
 	struct confine confine;
 	bool is_complete;      /* command and confinement are as QEMU gets them */
 	int vhost_fd;          /* holds the guest's context id until QEMU does */
@@ -98,6 +107,14 @@ void qemu_saved_fini(struct qemu *q);
 /* saved.c, for the start of a machine that loads: while QEMU builds the machine, and then. */
 int qemu_fill_memory(struct qemu *q, struct err *e);
 int qemu_load_state(struct qemu *q, msec_t deadline, struct err *e);
+
+/* kernel.c, once the command is complete: takes the kernel out of it if this driver can load it. */
+int qemu_take_kernel(struct qemu *q, struct err *e);
+/* Loads it, while QEMU builds the machine. */
+int qemu_write_kernel(struct qemu *q, struct err *e);
+/* For another start, because it counts on memory of zeros. QEMU has ended. */
+void qemu_empty_memory(struct qemu *q);
+void qemu_kernel_fini(struct qemu *q);
 
 /* vcpus.c: as hv_vcpu_threads(). */
 int qemu_vcpu_threads(struct hv *hv, msec_t deadline, pid_t *ret, size_t max, size_t *ret_n,
