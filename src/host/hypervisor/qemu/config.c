@@ -234,16 +234,13 @@ static int add_entropy(struct qemu_command *c, const struct qemu_choice *choice,
 }
 
 /*
- * Memory that the guest frees goes back to the host. Where all of it was touched beforehand, or comes
- * from the host's huge pages, the guest is to have it for certain: what goes back may be somebody
- * else's when the guest wants it again, and then QEMU is killed.
+ * Where all memory was touched beforehand, or comes from the host's huge pages, the guest is to have
+ * it for certain: what goes back may be somebody else's when the guest wants it again, and then QEMU
+ * is killed.
  */
-static int add_reclaim(struct qemu_command *c, const struct vm_spec *spec,
-		       const struct qemu_choice *choice, struct err *e)
+static bool reclaims(const struct vm_spec *spec)
 {
-	if (!choice->options->reclaim_guest_freed_memory || spec->hugepages || spec->mem_prealloc)
-		return 0;
-	return qemu_add_reclaim(c, choice->machine, e);
+	return spec->options->reclaim_guest_freed_memory && !spec->hugepages && !spec->mem_prealloc;
 }
 
 static void add_basics(struct qemu_command *c, const struct vm_spec *spec,
@@ -285,8 +282,8 @@ int qemu_config_build(struct qemu_command *c, const struct vm_spec *spec,
 		qemu_add_plug_bus(c);
 	if (r == 0)
 		r = add_entropy(c, choice, e);
-	if (r == 0)
-		r = add_reclaim(c, spec, choice, e);
+	if (r == 0 && reclaims(spec))
+		r = qemu_add_reclaim(c, choice->machine, e);
 	if (r < 0)
 		qemu_command_fini(c);
 	return r;

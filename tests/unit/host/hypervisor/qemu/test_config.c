@@ -42,6 +42,7 @@ static void scene_open(struct scene *s)
 		.memory_bytes = 256 * MIB,
 		.kernel_path = s->kernel,
 		.initrd_path = s->initrd,
+		.options = &s->options,
 	};
 	s->channel = (struct device){
 		.kind = DEVICE_PORT, .id = "agent", .port = {.name = VMM_AGENT_PORT}};
