@@ -47,7 +47,7 @@ class Bench:
         for folder in ("bin", "proc", "sys", "dev", "tmp"):
             (self.rootfs / folder).mkdir(parents=True)
         shutil.copy("/bin/busybox", self.rootfs / "bin/busybox")
-        for applet in ("sh", "true", "sleep", "cat", "dd", "head", "wc", "grep", "seq"):
+        for applet in ("sh", "true", "sleep", "cat", "dd", "head", "wc", "grep", "rm", "seq"):
             (self.rootfs / "bin" / applet).symlink_to("busybox")
 
     def bundle(self, *args: str, cgroup: str = "") -> pathlib.Path:

@@ -95,6 +95,12 @@ def write_page(path: pathlib.Path, rows: dict[str, dict[str, Any]], rounds: int,
         "- *docker run to its first connection*: with a daemon and a bridge of its own, from the start of the client until the "
         "container's connection to its gateway is there.",
         "- *PSS* and *RSS* are read while a container sleeps. *Guest memory in use* is MemTotal less MemAvailable.",
+        "- *idle container*: a machine of the default size, 10 s after its start. *Guest's memory* is what the host has given for "
+        "it, *QEMU's own* what QEMU has written to, *QEMU's files* its program and libraries, which further machines share. "
+        "[Memory](memory.md) has the parts.",
+        "- *memory that the kernel keeps*: the machine's less MemTotal: the kernel and its map of pages.",
+        "- *memory back*: of the 512 MiB that a program has written into a tmpfs, what the host has 30 s after their removal.",
+        "- *exits*: how often the processor leaves the guest, over 10 s; KVM counts it.",
         "- *memory of its own* is what a process has written to: what each further one costs, because the clean pages of"
         " its program are in memory once for all.",
         "",
