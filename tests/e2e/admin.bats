@@ -289,7 +289,7 @@ overhead_folders() {
 	for name in containerd-shim virtiofsd qemu-system kata-container; do
 		grep -qE "^#   ${name}[^ ]* +[0-9]+\.[0-9] MiB$" <<<"$output"
 	done
-	together=$(sed -n 's/^# together \([0-9]*\) MiB; their control group has [1-9][0-9]* MiB$/\1/p' <<<"$output")
+	together=$(sed -n 's/^# together \([0-9]*\) MiB; the working set of their control group is [1-9][0-9]* MiB$/\1/p' <<<"$output")
 	memory=$(sed -n 's/^    memory: "\([0-9]*\)Mi"$/\1/p' <<<"$output")
 	[ "$together" -gt 20 ]
 	[ "$memory" -ge "$together" ]

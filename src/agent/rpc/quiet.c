@@ -21,8 +21,8 @@
 /* It is quiet when no request has come for so long. */
 #define QUIET_MS 500
 
-/* Blocks of 128 KiB and more are told of, and not only of 2 MiB, because what the boot leaves behind
- * lies in pieces. The driver sets it to 2 MiB when it starts. */
+/* Blocks of 128 KiB and more are told of, and not only of 2 MiB, because what the boot leaves
+ * behind lies in pieces. The driver sets it to 2 MiB when it starts. */
 #define ORDER      "5"
 #define ORDER_FILE "/sys/module/page_reporting/parameters/page_reporting_order"
 

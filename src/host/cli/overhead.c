@@ -43,7 +43,7 @@ static const char config_json[] =
 struct usage {
 	uint64_t pss_kib;
 	uint64_t cpu_ticks;    /* since their start */
-	uint64_t cgroup_bytes; /* 0: they have no cgroup of their own */
+	uint64_t cgroup_bytes; /* their working set; 0: they have no cgroup of their own */
 };
 
 static int make_bundle(const char *folder, struct err *e)
@@ -125,6 +125,18 @@ static uint64_t number_at(json_t *at, const char *a, const char *b, const char *
 	return (uint64_t) json_integer_value(found);
 }
 
+/*
+ * What the kubelet counts: without files that were read and are not in use, which the kernel takes
+ * back when somebody wants the memory. The first pod of a host has that of the guest's kernel in it.
+ */
+static uint64_t working_set(json_t *all)
+{
+	uint64_t usage = number_at(all, "memory", "usage", "usage");
+	uint64_t idle = number_at(all, "memory", "raw", "inactive_file");
+
+	return usage > idle ? usage - idle : 0;
+}
+
 static int read_cgroup(struct shim_client *s, struct usage *u, struct err *e)
 {
 	Containerd__Task__V2__StatsRequest q = CONTAINERD__TASK__V2__STATS_REQUEST__INIT;
@@ -143,7 +155,7 @@ static int read_cgroup(struct shim_client *s, struct usage *u, struct err *e)
 			    : NULL;
 	if (!all)
 		return err_say(e, EPROTO, "the sandbox server has no statistics");
-	u->cgroup_bytes = number_at(all, "memory", "usage", "usage");
+	u->cgroup_bytes = working_set(all);
 	json_decref(all);
 	return 0;
 }
@@ -177,7 +189,8 @@ static void print_overhead(const struct usage *before, const struct usage *after
 
 	printf("# together %llu MiB", (unsigned long long) pss_mib);
 	if (cgroup_mib)
-		printf("; their control group has %llu MiB", (unsigned long long) cgroup_mib);
+		printf("; the working set of their control group is %llu MiB",
+		       (unsigned long long) cgroup_mib);
 	printf("\n# processors, while idle: %llu m\n"
 	       "overhead:\n"
 	       "  podFixed:\n"

@@ -134,8 +134,8 @@ int kernel_image_read(int fd, struct kernel_image *ret, struct err *e)
 /* ---- what the VMM gets ---- */
 
 /*
- * The first page is at its own alignment behind the rest, and not in the first 8 KiB, where QEMU looks
- * for the magic of another protocol (multiboot).
+ * The first page is behind the first 8 KiB, because QEMU looks there for the magic of another
+ * protocol (multiboot).
  */
 struct stub {
 	Elf64_Ehdr header;
