@@ -23,7 +23,7 @@
 #define NOTES_MAX_BYTES PAGE_BYTES
 
 /* How much is copied at a time. */
-#define BLOCK_BYTES (1 << 20)
+#define BLOCK_BYTES (64 << 10)
 
 _Static_assert(sizeof(Elf64_Ehdr) == sizeof((struct kernel_image){0}.header), "of ELF-64");
 
@@ -193,9 +193,9 @@ int kernel_image_stub(int fd, const struct kernel_image *image, struct err *e)
 /* ---- what the guest gets ---- */
 
 /* Read and not mapped, because a file that somebody cuts off while it is mapped kills who reads. */
-static int write_segment(int fd, const struct kernel_segment *s, int memory_fd, uint8_t *block,
-			 struct err *e)
+static int write_segment(int fd, const struct kernel_segment *s, int memory_fd, struct err *e)
 {
+	uint8_t block[BLOCK_BYTES];
 	int r = 0;
 
 	for (uint64_t done = 0; r == 0 && done < s->bytes; done += BLOCK_BYTES) {
@@ -212,8 +212,7 @@ static int write_segment(int fd, const struct kernel_segment *s, int memory_fd, 
 int kernel_image_write(int fd, const struct kernel_image *image, int memory_fd,
 		       uint64_t memory_bytes, struct err *e)
 {
-	auto_free uint8_t *block = malloc(BLOCK_BYTES);
-	int r = block ? 0 : err_sys(e, ENOMEM, "read the kernel");
+	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < image->n; i++) {
 		const struct kernel_segment *s = &image->segments[i];
@@ -222,7 +221,7 @@ int kernel_image_write(int fd, const struct kernel_image *image, int memory_fd,
 			return err_say(e, ENOSPC,
 				       "the guest kernel does not fit into %llu MiB of memory",
 				       (unsigned long long) memory_bytes >> 20);
-		r = write_segment(fd, s, memory_fd, block, e);
+		r = write_segment(fd, s, memory_fd, e);
 	}
 	return r;
 }

@@ -53,6 +53,8 @@ int kernel_image_stub(int fd, const struct kernel_image *image, struct err *e);
  *			as yet where the kernel goes
  * @memory_bytes:	its size
  *
+ * May be called between fork and exec: it takes no lock and no memory.
+ *
  * Returns 0, -ENOSPC (the kernel is larger than the memory), or -errno.
  */
 int kernel_image_write(int fd, const struct kernel_image *image, int memory_fd,

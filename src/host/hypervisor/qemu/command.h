@@ -42,8 +42,9 @@ struct qemu_command {
 	size_t n_fds;
 	struct qemu_file_id files[QEMU_FILES_MAX]; /* of those that QEMU opens again */
 	size_t n_files;
-	int kernel_as; /* QEMU's number of the guest's kernel, and of the file of ours that is */
-	int memory_as; /* the guest's memory from address 0 on; 0: there is none */
+	int kernel_as; /* QEMU's number of the guest's kernel; 0: there is none yet */
+	int image_as;  /* that of the kernel's file, closed before QEMU; 0: QEMU loads it */
+	int memory_as; /* that of the guest's memory from address 0 on; 0: it is no file of ours */
 	int fdsets;
 	int error; /* of the first argument that could not be added, or 0 */
 };

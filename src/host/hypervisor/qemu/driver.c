@@ -215,7 +215,6 @@ static void qemu_free(struct hv *hv)
 	qmp_close(q->qmp);
 	forget_spec(q);
 	qemu_saved_fini(q);
-	qemu_kernel_fini(q);
 	fd_close(q->memory.fd);
 	fd_close(q->agent_fd);
 	(void) pthread_mutex_destroy(&q->lock);
@@ -231,7 +230,6 @@ static int qemu_new(struct loop *loop, struct hv **ret, struct err *e)
 		return err_sys(e, ENOMEM, "make a machine");
 	q->confine = CONFINE_NONE;
 	q->vhost_fd = q->agent_fd = q->memory.fd = q->saved.memory_fd = -1;
-	q->kernel.file_fd = q->kernel.memory_fd = -1;
 	q->info.driver = hv_qemu.name;
 	(void) pthread_mutex_init(&q->lock, NULL);
 	tsc_read(&q->born);

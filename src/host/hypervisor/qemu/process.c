@@ -70,8 +70,8 @@ static int spawn(struct qemu *q, const struct far_ends *far, struct err *e)
 		.fds = fds,
 		.n_fds = n,
 		.new_pid_namespace = q->confine.namespaces != 0,
-		.prepare = confine_enter,
-		.prepare_arg = &q->confine,
+		.prepare = qemu_become,
+		.prepare_arg = q,
 	};
 	int r = subprocess_start(&q->process, &spec, e);
 
@@ -148,8 +148,6 @@ int qemu_start(struct hv *hv, msec_t deadline, struct err *e)
 	far_ends_close(&far);
 	if (r == 0)
 		r = qemu_fill_memory(q, e);
-	if (r == 0)
-		r = qemu_write_kernel(q, e);
 	if (r == 0) {
 		r = qmp_greet(q->qmp, deadline, version, sizeof version, e);
 		if (r == 0)
@@ -168,7 +166,6 @@ int qemu_start(struct hv *hv, msec_t deadline, struct err *e)
 	pthread_mutex_unlock(&q->lock);
 	qemu_command_fini(&q->command);
 	qemu_saved_fini(q);
-	qemu_kernel_fini(q);
 	confine_fini(&q->confine);
 	q->vhost_fd = fd_close(q->vhost_fd); /* QEMU has it, and with it the context id */
 	subprocess_watch(&q->process);

@@ -50,12 +50,6 @@ struct qemu_saved {
 	json_t *plugs; /* the devices that come when the state is there */
 };
 
-/* A kernel that QEMU does not load; kernel.c. */
-struct qemu_kernel {
-	struct kernel_image image;
-	int file_fd, memory_fd; /* -1: QEMU loads it */
-};
-
 struct qemu {
 	struct hv hv;
 	struct subprocess process;
@@ -69,7 +63,7 @@ struct qemu {
 	struct qemu_devices devices;
 	struct qemu_user user;
 	struct qemu_saved saved;
-	struct qemu_kernel kernel;
+	struct kernel_image kernel; /* if the command has its file; kernel.c */
 	struct confine confine;
 	bool is_complete;      /* command and confinement are as QEMU gets them */
 	int vhost_fd;          /* holds the guest's context id until QEMU does */
@@ -108,13 +102,14 @@ void qemu_saved_fini(struct qemu *q);
 int qemu_fill_memory(struct qemu *q, struct err *e);
 int qemu_load_state(struct qemu *q, msec_t deadline, struct err *e);
 
-/* kernel.c, once the command is complete: takes the kernel out of it if this driver can load it. */
+/* kernel.c, once the command is complete: QEMU gets a stub if the kernel can be loaded without
+ * it. */
 int qemu_take_kernel(struct qemu *q, struct err *e);
-/* Loads it, while QEMU builds the machine. */
-int qemu_write_kernel(struct qemu *q, struct err *e);
+/* In the child: struct child_spec's prepare function; @arg is the struct qemu. Gives up everything,
+ * as confine_enter(), and loads that kernel. */
+int qemu_become(void *arg, struct err *e);
 /* For another start, because it counts on memory of zeros. QEMU has ended. */
 void qemu_empty_memory(struct qemu *q);
-void qemu_kernel_fini(struct qemu *q);
 
 /* vcpus.c: as hv_vcpu_threads(). */
 int qemu_vcpu_threads(struct hv *hv, msec_t deadline, pid_t *ret, size_t max, size_t *ret_n,
