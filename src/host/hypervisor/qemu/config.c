@@ -235,8 +235,8 @@ static int add_entropy(struct qemu_command *c, const struct qemu_choice *choice,
 
 /*
  * Where all memory was touched beforehand, or comes from the host's huge pages, the guest is to
- * have it for certain: what goes back may be somebody else's when the guest wants it again, and then
- * QEMU is killed.
+ * have it for certain: what goes back may be somebody else's when the guest wants it again, and
+ * then QEMU is killed.
  */
 static bool reclaims(const struct vm_spec *spec)
 {

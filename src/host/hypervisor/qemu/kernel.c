@@ -17,9 +17,9 @@ static int *given(struct qemu_command *c, int as)
 	return &c->fds[as - QEMU_FD_FIRST].fd;
 }
 
-/* The stub takes the kernel's place in the command, and the kernel gets another number of QEMU's. Its
- * own number stays in use, because the descriptors of the confinement, which are made next, must be
- * above all that QEMU gets. */
+/* The stub takes the kernel's place in the command, and the kernel gets another of QEMU's numbers.
+ * Its own number stays in use, because the descriptors of the confinement, which are made next,
+ * must be above all that QEMU gets. */
 static int exchange(struct qemu_command *c, int take_stub, struct err *e)
 {
 	int *kernel = given(c, c->kernel_as);
