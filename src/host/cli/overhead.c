@@ -127,7 +127,7 @@ static uint64_t number_at(json_t *at, const char *a, const char *b, const char *
 
 /*
  * What the kubelet counts: without files that were read and are not in use, which the kernel takes
- * back when somebody wants the memory. The first pod of a host has that of the guest's kernel in it.
+ * back when somebody wants the memory. A host's first pod has that of the guest's kernel in it.
  */
 static uint64_t working_set(json_t *all)
 {

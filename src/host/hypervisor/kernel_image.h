@@ -8,9 +8,9 @@
 /*
  * A kernel as an ELF file that a VMM enters directly (PVH; Xen's docs/misc/pvh.pandoc), taken
  * apart: its segments are written into the guest's memory here, and the VMM gets a file with the
- * first page only. A VMM that loads all of it maps the file and keeps the map as long as it lives: 45 MB of
- * Debian's kernel in each machine, of which it has no use any more. Pages of zeros are left out,
- * because memory that nobody has touched is zero.
+ * first page only. A VMM that loads all of it maps the file and keeps the map as long as it lives:
+ * 45 MB of Debian's kernel in each machine, of which it has no use any more. Pages of zeros are
+ * left out, because memory that nobody has touched is zero.
  *
  * Source of the format: the ELF-64 Object File Format, "ELF Header" and "Program Header".
  *
