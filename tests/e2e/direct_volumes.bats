@@ -33,6 +33,15 @@ holder() {
 	bundle "$id" ".mounts += [{destination: \"/v\", type: \"bind\", source: \"$WORK/volume\", options: [\"rbind\"]}] | $filter" "$@"
 }
 
+# refused SENTENCE: a container with the volume is, and says that.
+refused() {
+	run kata run --bundle "$(holder "b-$RANDOM" . true)" c1
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ $output == *"$1"* ]]
+	[[ $output == *"$WORK/volume"* ]]
+}
+
 # has FILE: what is in it on the disk, which must be whole.
 has() {
 	e2fsck -fn "$WORK/disk" >"$WORK/fsck" 2>&1 || {
@@ -109,15 +118,6 @@ volume_of() {
 	pod_remove "$other"
 	cri_end
 	[ "$(has /file)" = "of d" ]
-}
-
-# refused SENTENCE: a container with the volume is, and says that.
-refused() {
-	run kata run --bundle "$(holder "b-$RANDOM" . true)" c1
-	echo "$output"
-	[ "$status" -eq 1 ]
-	[[ $output == *"$1"* ]]
-	[[ $output == *"$WORK/volume"* ]]
 }
 
 @test "what is said of a volume is checked, when it is said and when it is used" {

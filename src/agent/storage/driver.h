@@ -81,8 +81,9 @@ int place_make(int run_fd, const char *run_dir, const char *path, enum place_kin
 int place_open_parent(int run_fd, const char *run_dir, const char *path, const char **ret_name,
 		      struct err *e);
 
-/* Removes the folder @path and then those above it, up to run_dir, as long as each is empty and of the
- * file system of run_dir: a pod's guest would else keep one for each container that ever was in it. */
+/* Removes the folder @path and then those above it, up to run_dir, as long as each is empty and
+ * of the file system of run_dir: a pod's guest would else keep one for each container that ever
+ * was in it. */
 void place_remove(int run_fd, const char *run_dir, const char *path);
 
 /* A path by which the kernel finds what is open as @fd. */

@@ -123,7 +123,8 @@ int place_open_parent(int run_fd, const char *run_dir, const char *path, const c
 	return refuse(run_dir, path, e);
 }
 
-/* Whether the folder @fd is on the file system of run_dir: what is on another may be somebody's data. */
+/* Whether the folder @fd is on the file system of run_dir: what is on another may be somebody's
+ * data. */
 static bool is_ours(int fd, int run_fd)
 {
 	struct stat folder, run;

@@ -69,12 +69,12 @@ enum {
 int http_request_parse(const char *data, size_t bytes, struct http_request *ret, int *ret_status,
 		       struct err *e);
 
-/* The value of @key in the query of @q, decoded (RFC 3986, section 2.1), into @ret, which has room for
- * HTTP_TARGET_MAX bytes. False: there is no such key, or its value is no text. */
+/* The value of @key in the query of @q, decoded (RFC 3986, section 2.1), into @ret, which has
+ * room for HTTP_TARGET_MAX bytes. False: there is no such key, or its value is no text. */
 bool http_query(const struct http_request *q, const char *key, char *ret);
 
-/* @text as a value in a query: all but letters, digits and "-._~/" is encoded. Freed by the caller; NULL
- * when out of memory. */
+/* @text as a value in a query: all but letters, digits and "-._~/" is encoded. Freed by the
+ * caller; NULL when out of memory. */
 char *http_query_value(const char *text);
 
 struct http_server;

@@ -403,8 +403,8 @@ HANDLER(task_connect, Containerd__Task__V2__ConnectRequest)
 	struct sandbox_process p = {0};
 	struct err e = {0};
 
-	/* Whoever names no container asks for this process. One that was not started yet has no process,
-	 * and is known all the same. */
+	/* Whoever names no container asks for this process. One that was not started yet has no
+	 * process, and is known all the same. */
 	if (*q->id && sandbox_state(s->sandbox, q->id, "", &p, &e) < 0 &&
 	    !sandbox_service_knows(s, q->id)) {
 		ttrpc_fail_err(call, &e);

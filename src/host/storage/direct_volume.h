@@ -8,13 +8,14 @@
 #include "base/err.h"
 
 /*
- * Direct volumes: file systems on disks that a machine mounts by itself. A storage driver (CSI) leaves
- * a folder of the host empty, and says here which disk is meant by it; a container that gets the
- * folder as a bind mount gets the file system. As upstream's runtimes and `kata-runtime direct-volume`
- * have it:
+ * Direct volumes: file systems on disks that a machine mounts by itself. A storage driver (CSI)
+ * leaves a folder of the host empty, and says here which disk is meant by it; a container that gets
+ * the folder as a bind mount gets the file system. As upstream's runtimes and `kata-runtime
+ * direct-volume` have it:
  *
  *	<base>/<path of the folder in base64url>/mountInfo.json
- *	    {"volume-type": "directvol", "device": "/dev/sdx", "fstype": "ext4", "options": ["discard"],
+ *	    {"volume-type": "directvol", "device": "/dev/sdx", "fstype": "ext4",
+ *	     "options": ["discard"],
  *	     "metadata": {"fsGroup": "1000", "fsGroupChangePolicy": "OnRootMismatch"}}
  *	<base>/<...>/<sandbox>	empty; the sandbox that had the volume last
  *
@@ -39,15 +40,16 @@ struct direct_volume {
  * direct_volume_parse() - read a mountInfo.json
  * @ret:	freed with direct_volume_fini()
  *
- * Returns 0, -EINVAL with the key that is wrong, -ENOTSUP (a type that is none of disks) or -ENOMEM.
+ * Returns 0, -EINVAL with the key that is wrong, -ENOTSUP (a type that is none of disks) or
+ * -ENOMEM.
  */
 int direct_volume_parse(const char *json, size_t bytes, struct direct_volume *ret, struct err *e);
 void direct_volume_fini(struct direct_volume *v);
 
 #define auto_direct_volume __attribute__((cleanup(direct_volume_fini)))
 
-/* Where the guest mounts the volume of @path, for all containers of a sandbox once. Freed by the caller;
- * NULL: out of memory, or the path is too long. */
+/* Where the guest mounts the volume of @path, for all containers of a sandbox once. Freed by the
+ * caller; NULL: out of memory, or the path is too long. */
 char *direct_volume_guest_place(const char *path);
 
 /* Whether something was said of @path. */

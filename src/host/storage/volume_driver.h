@@ -77,8 +77,8 @@ struct volume_disk {
 	bool is_shared;    /* containers of this machine may have it more than once */
 };
 
-/* Gives the machine the disk, and describes what the guest mounts. What @ret holds after a failure is
- * the caller's to give back. */
+/* Gives the machine the disk, and describes what the guest mounts. What @ret holds after a
+ * failure is the caller's to give back. */
 int volume_disk_lend(const struct volume_owner *owner, const struct volume_disk *disk,
 		     struct volume *ret, struct err *e);
 

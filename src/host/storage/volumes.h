@@ -37,10 +37,12 @@ struct disk;
 struct disk_wanted {
 	int swallow_fd; /* an image or a block device; open for writing unless @readonly */
 	bool readonly;
-	/* Others may use it meanwhile: of what the machine has of it already it is enough if that can be
-	 * read, and written unless @readonly. Else nobody else writes to it meanwhile. */
+	/* Others may use it meanwhile: of what the machine has of it already it is enough if
+	 * that can be read, and written unless @readonly. Else nobody else writes to it
+	 * meanwhile. */
 	bool is_shared;
-	/* Somebody has it: it is for this machine only if this machine is who has it, else -EBUSY. */
+	/* Somebody has it: it is for this machine only if this machine is who has it, else
+	 * -EBUSY. */
 	bool is_taken;
 };
 
