@@ -60,13 +60,16 @@ measured() {
 	grep -q '^kata_agent_threads [1-9]' "$WORK/metrics"
 	check_metrics "$WORK/metrics"
 
-	for path in agent-url iptables ip6tables direct-volume/stats; do
+	for path in agent-url iptables ip6tables; do
 		run curl -s -w '%{http_code}' --unix-socket "$socket" "http://x/$path"
 		echo "$path: $output"
 		[[ $output == *501 ]] || [[ $path:$output == agent-url:vsock://*200 ]]
 	done
 	[ "$(curl -s -o "$WORK/out" -w '%{http_code}' -T /bin/busybox --unix-socket "$socket" http://x/policy)" = 501 ]
 	grep -q policy "$WORK/out"
+	[ "$(curl -s -o /dev/null -w '%{http_code}' -X POST --unix-socket "$socket" http://x/direct-volume/resize)" = 501 ]
+	[ "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket "$socket" http://x/direct-volume/stats)" = 400 ]
+	[ "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket "$socket" 'http://x/direct-volume/stats?path=/none')" = 404 ]
 	[ "$(curl -s -o /dev/null -w '%{http_code}' -X DELETE --unix-socket "$socket" http://x/metrics)" = 405 ]
 	[ "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket "$socket" http://x/none)" = 404 ]
 
