@@ -43,6 +43,11 @@ commands() {
 	examples | grep -E '^c='
 }
 
+# chapter NAME: the examples of one chapter.
+chapter() {
+	sed -n "/^## $1\$/,/^## /s/^    //p" "$PAGES/$PAGE"
+}
+
 # follow START: runs the page's line that begins so, which must succeed; what it prints is in $output. Of two such lines the
 # start says which. A name in capitals is the reader's to fill in.
 follow() {

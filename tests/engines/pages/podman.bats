@@ -75,10 +75,11 @@ teardown() {
 }
 
 @test "Podman: every line of the page was followed" {
-	local without=()
-	# As a user it needs a session of that user.
-	without+=('podman --runtime kata run --rm --network none busybox id')
-	command -v buildah >/dev/null || mapfile -t -O 1 without < <(commands | grep buildah)
+	local without
+	# As a user it needs a session of that user: tests/engines/podman_rootless.bats.
+	mapfile -t without < <(chapter 'Without root')
+	[ ${#without[@]} -gt 0 ]
+	command -v buildah >/dev/null || mapfile -t -O "${#without[@]}" without < <(commands | grep buildah)
 	command -v podman-compose >/dev/null || mapfile -t -O "${#without[@]}" without < <(commands | grep podman-)
 	no_line_is_left "${without[@]}"
 }
