@@ -92,6 +92,13 @@ union fd_message {
 	char bytes[CMSG_SPACE(sizeof(int) * FD_PASS_MAX)];
 };
 
+void fd_reset_at_close(int fd)
+{
+	const struct linger at_once = {.l_onoff = 1};
+
+	(void) setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 int fd_unix_address(const char *path, struct sockaddr_un *ret)
 {
 	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};

@@ -34,6 +34,10 @@ int fd_flush_stdout(struct err *e);
 int fd_set_nonblock(int fd, bool on);
 int fd_set_cloexec(int fd, bool on);
 
+/* When the connection @fd is closed, the other end is told that it was cut (a reset) and not
+ * that it has ended. What is no socket stays as it is. */
+void fd_reset_at_close(int fd);
+
 /* Most descriptors that travel in one message. */
 #define FD_PASS_MAX 16
 

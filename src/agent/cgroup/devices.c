@@ -2,17 +2,12 @@
 #include <linux/bpf.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "agent/cgroup/cgroup.h"
 #include "agent/cgroup/device_rules.h"
 #include "agent/cgroup/tree.h"
-
-static long bpf(int command, union bpf_attr *attr)
-{
-	return syscall(SYS_bpf, command, attr, sizeof *attr);
-}
+#include "base/bpf.h"
 
 static int load(const struct device_program *p)
 {
@@ -23,10 +18,7 @@ static int load(const struct device_program *p)
 	attr.insns = (uint64_t) (uintptr_t) p->insns;
 	attr.insn_cnt = (uint32_t) p->n;
 	attr.license = (uint64_t) (uintptr_t) "Apache-2.0";
-
-	long fd = bpf(BPF_PROG_LOAD, &attr);
-
-	return fd < 0 ? -errno : (int) fd;
+	return bpf_call(BPF_PROG_LOAD, &attr);
 }
 
 /* Attaches @prog, in place of the program attached before, if any. */
@@ -43,7 +35,7 @@ static int attach(const struct cgroup *cg, int prog)
 		attr.attach_flags |= BPF_F_REPLACE;
 		attr.replace_bpf_fd = (uint32_t) cg->device_prog;
 	}
-	return bpf(BPF_PROG_ATTACH, &attr) < 0 ? -errno : 0;
+	return bpf_call(BPF_PROG_ATTACH, &attr);
 }
 
 static int detach(const struct cgroup *cg)
@@ -54,7 +46,7 @@ static int detach(const struct cgroup *cg)
 	attr.target_fd = (uint32_t) cg->fd;
 	attr.attach_bpf_fd = (uint32_t) cg->device_prog;
 	attr.attach_type = BPF_CGROUP_DEVICE;
-	return bpf(BPF_PROG_DETACH, &attr) < 0 ? -errno : 0;
+	return bpf_call(BPF_PROG_DETACH, &attr);
 }
 
 int cgroup_set_devices(struct cgroup *cg, const Grpc__LinuxResources *res, struct err *e)

@@ -6,11 +6,11 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "agent/process/stream.h"
 #include "base/array.h"
+#include "base/fd.h"
 
 struct process {
 	bool ended;
@@ -206,11 +206,10 @@ void process_ended(struct process *p, int exit_code)
 
 void process_cut(struct process *p)
 {
-	const struct linger at_once = {.l_onoff = 1};
 	int fd = p->in.fd >= 0 ? p->in.fd : p->out[PROCESS_STDOUT].fd;
 
 	if (fd >= 0)
-		(void) setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+		fd_reset_at_close(fd);
 }
 
 bool process_has_ended(const struct process *p)

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/array.h"
+#include "base/bpf.h"
 #include "base/fd.h"
 #include "base/file.h"
 
@@ -120,15 +120,15 @@ static int put_in_force(const struct bpf_insn *code, size_t n, int32_t hook, str
 		.expected_attach_type = BPF_LSM_MAC,
 		.attach_btf_id = (uint32_t) hook,
 	};
-	auto_close int program = (int) syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof load);
+	auto_close int program = bpf_call(BPF_PROG_LOAD, &load);
 
 	if (program < 0)
-		return err_sys(e, errno, "give the kernel a program");
+		return err_sys(e, -program, "give the kernel a program");
 
 	union bpf_attr attach = {.raw_tracepoint.prog_fd = (uint32_t) program};
-	int fd = (int) syscall(SYS_bpf, BPF_RAW_TRACEPOINT_OPEN, &attach, sizeof attach);
+	int fd = bpf_call(BPF_RAW_TRACEPOINT_OPEN, &attach);
 
-	return fd < 0 ? err_sys(e, errno, "put a program in force") : fd;
+	return fd < 0 ? err_sys(e, -fd, "put a program in force") : fd;
 }
 
 static int guard_mmap(const struct facts *f, struct err *e)

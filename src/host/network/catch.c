@@ -20,11 +20,10 @@
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/array.h"
 #include "base/auto.h"
+#include "base/bpf.h"
 
 /* ---- Words ---- */
 
@@ -249,13 +248,6 @@ static size_t write_program(struct bpf_insn *ret, int map_fd)
 
 /* ---- The kernel is given it ---- */
 
-static int call(enum bpf_cmd command, union bpf_attr *attr)
-{
-	int r = (int) syscall(SYS_bpf, command, attr, sizeof *attr);
-
-	return r < 0 ? -errno : r;
-}
-
 /* A map of one socket, which forgets it when that is closed. */
 static int make_map(int listener, struct err *e)
 {
@@ -267,13 +259,13 @@ static int make_map(int listener, struct err *e)
 	};
 	const uint32_t key = 0, value = (uint32_t) listener;
 	union bpf_attr set = {.key = (uintptr_t) &key, .value = (uintptr_t) &value};
-	auto_close int fd = call(BPF_MAP_CREATE, &make);
+	auto_close int fd = bpf_call(BPF_MAP_CREATE, &make);
 
 	if (fd < 0)
 		return err_sys(e, -fd, "make a map of sockets");
 	set.map_fd = (uint32_t) fd;
 
-	int r = call(BPF_MAP_UPDATE_ELEM, &set);
+	int r = bpf_call(BPF_MAP_UPDATE_ELEM, &set);
 
 	return r < 0 ? err_sys(e, -r, "put a socket into a map") : take_fd(&fd);
 }
@@ -293,7 +285,7 @@ int catch_load(int listener, struct err *e)
 		return map;
 	load.insn_cnt = (uint32_t) write_program(program, map);
 
-	int r = call(BPF_PROG_LOAD, &load);
+	int r = bpf_call(BPF_PROG_LOAD, &load);
 
 	return r < 0 ? err_sys(e, -r, "load a program for the loopback device") : r;
 }

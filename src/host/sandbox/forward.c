@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "host/sandbox/agent_call.h"
 #include "host/sandbox/model.h"
@@ -62,20 +63,12 @@ static void forward_free(struct forward *f)
 	listen_more(all);
 }
 
-/* The user gets a reset instead of an end. */
-static void cut(struct forward *f)
-{
-	const struct linger none = {.l_onoff = 1};
-
-	(void) setsockopt(f->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
-}
-
 /* One of both sides has cut it. */
 static void give_up(struct forward *f)
 {
 	if (f->asking || f->io)
 		disconnect(f, true);
-	cut(f);
+	fd_reset_at_close(f->fd);
 	forward_free(f);
 }
 
@@ -132,7 +125,7 @@ static void connected(void *arg, struct ttrpc_answer *answer)
 		log_err(LOG_DEBUG, &e, "ignoring a connection to the pod's loopback");
 		if (answer->r == 0)
 			disconnect(f, true);
-		cut(f);
+		fd_reset_at_close(f->fd);
 		forward_free(f);
 		return;
 	}

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/fd.h"
 #include "base/file.h"
 
 /* How much to write at once where only poll() tells that anything can be written. */
@@ -226,11 +227,9 @@ void stream_close(struct stream *s)
 
 void stream_cut(struct stream *s)
 {
-	const struct linger none = {.l_onoff = 1};
-
 	if (!s)
 		return;
-	(void) setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+	fd_reset_at_close(s->fd);
 	s->is_connection = false;
 	stream_close(s);
 }
