@@ -257,6 +257,8 @@ int direct_volume_note(const char *base, const char *path, const char *id, struc
 
 	if (!folder || !file)
 		return no_place(path, e);
+	if (strcmp(id, MOUNT_INFO) == 0)
+		return err_say(e, EINVAL, "a sandbox called '%s' can have no direct volume", id);
 	(void) each_note(folder, remove_other, (void *) id);
 	return file_replace(AT_FDCWD, file, "", 0, 0600, e);
 }

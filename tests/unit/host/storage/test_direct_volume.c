@@ -94,6 +94,10 @@ TEST(a_volume_is_what_was_said_last_until_it_is_forgotten)
 	CHECK_EQ(direct_volume_note(base, "/a", "two", NULL), 0);
 	CHECK_EQ(direct_volume_sandbox(base, "/a", &id, NULL), 0);
 	CHECK_STR(id, "two");
+	/* Its note would be in the place of what was said. */
+	CHECK_EQ(direct_volume_note(base, "/a", "mountInfo.json", NULL), -EINVAL);
+	CHECK_EQ(direct_volume_read(base, "/a", &v, NULL), 0);
+	direct_volume_fini(&v);
 	CHECK_EQ(direct_volume_remove(base, "/a", NULL), 0);
 	CHECK(!direct_volume_exists(base, "/a"));
 	CHECK_EQ(rmdir(base), 0);
