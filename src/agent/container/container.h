@@ -66,11 +66,11 @@ struct container_host;
 int container_host_new(struct loop *loop, struct reaper *reaper, struct container_host **ret,
 		       struct err *e);
 
-/* Every container must be freed before. Accepts NULL. */
 /* Does at once what the first container would have to wait for: for a machine from which others go
  * on. */
 int container_host_warm(struct container_host *host, struct err *e);
 
+/* Every container must be freed before. Accepts NULL. */
 void container_host_free(struct container_host *host);
 AUTO_PTR(struct container_host, container_host_free)
 

@@ -276,9 +276,9 @@ void network_tap_close(struct network *n, int link, struct network_tap *tap);
  * and is the caller's; getsockname() of one tells the address and the port that were meant. It may
  * get others, which came to its own port.
  *
- * Returns a descriptor, or -errno: -EPERM (the namespace is the host's own, or the kernel lets this
- * process not), -EEXIST (somebody else has the loopback device's ingress queue), or the kernel
- * cannot. Nothing is left then. */
+ * Returns a descriptor, or -errno, and then nothing is left: -EPERM (the namespace is the host's
+ * own, or this process may not load programs), -EEXIST (somebody else has the ingress queue of the
+ * loopback device), -EINVAL or -ENOSYS (a kernel before 5.8, or without programs). */
 int network_catch_loopback(struct network *n, struct err *e);
 
 /* Removes from the namespace what that has made, if it is there. */

@@ -56,18 +56,13 @@ static int claim(int fd, const char *source, const struct stat *st, bool readonl
 }
 
 /* What is opened is what was looked at, even if the name means another file meanwhile. */
-static int open_again(int look, const char *source, const struct stat *st, bool readonly,
-		      struct err *e)
+static int open_again(int look, const char *source, bool readonly, int more_flags, struct err *e)
 {
-	int flags = (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC;
 	char path[32];
 
 	(void) snprintf(path, sizeof path, "/proc/self/fd/%d", look);
-	/* Of a block device this means that nobody else has it so, mounts of this host included. */
-	if (S_ISBLK(st->st_mode) && !readonly)
-		flags |= O_EXCL;
 
-	int fd = open(path, flags);
+	int fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | more_flags);
 
 	if (fd < 0 && errno == EBUSY)
 		return err_say(e, EBUSY, "'%s' is mounted on the host or used by a machine",
@@ -101,12 +96,9 @@ static int check_kind(const struct volume_owner *owner, int look, const char *so
 /* For a machine that has it already: who else has it is found out when it is lent. */
 static int open_taken(int look, const char *source, struct disk_wanted *w, struct err *e)
 {
-	char path[32];
-
-	(void) snprintf(path, sizeof path, "/proc/self/fd/%d", look);
 	w->is_taken = true;
-	w->swallow_fd = open(path, (w->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-	return w->swallow_fd < 0 ? err_sys(e, errno, "open '%s'", source) : 0;
+	w->swallow_fd = open_again(look, source, w->readonly, 0, e);
+	return w->swallow_fd < 0 ? w->swallow_fd : 0;
 }
 
 /* Opens it as the only one who writes, or of what is shared perhaps as a further one. */
@@ -125,7 +117,9 @@ static int open_source(const struct volume_owner *owner, const char *source, str
 	if (r < 0)
 		return r;
 
-	auto_close int fd = open_again(look, source, &st, w->readonly, e);
+	/* Of a block device this means that nobody else has it so, mounts of this host included. */
+	int alone = S_ISBLK(st.st_mode) && !w->readonly ? O_EXCL : 0;
+	auto_close int fd = open_again(look, source, w->readonly, alone, e);
 
 	r = fd < 0 ? fd : claim(fd, source, &st, w->readonly, e);
 	if (r == -EBUSY && w->is_shared) {
