@@ -6,16 +6,11 @@ load lib/containerd
 load lib/cri
 
 setup() {
-	command -v curl >/dev/null || skip "curl is not installed: tools/install-deps"
-	common_setup
-	cri_begin
+	cri_setup
 }
 
 teardown() {
-	command -v curl >/dev/null || return 0
-	tail -n 40 "$WORK"/peer* "$WORK"/ours* 2>/dev/null || true
-	cri_end
-	common_teardown
+	cri_teardown
 }
 
 # Prints what the containers of a pod see of each other.

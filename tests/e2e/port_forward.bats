@@ -6,17 +6,12 @@ load lib/containerd
 load lib/cri
 
 setup() {
-	command -v curl >/dev/null || skip "curl is not installed: tools/install-deps"
-	common_setup
-	cri_begin
+	cri_setup
 }
 
 teardown() {
-	command -v curl >/dev/null || return 0
-	tail -n 40 "$WORK"/peer* "$WORK"/ours* 2>/dev/null || true
-	cri_end
+	cri_teardown
 	[ -z "$(ls -A /run/netns 2>/dev/null)" ]
-	common_teardown
 }
 
 # dial COMMAND HOST PORT [N]: of lib/dial.py, in the namespace of the only pod.

@@ -8,17 +8,12 @@ load ../e2e/lib/containerd
 load ../e2e/lib/cri
 
 setup() {
-	command -v curl >/dev/null || skip "curl is not installed: tools/install-deps"
 	[[ $(containerd --version) != *" 1.6."* ]] || skip "containerd 1.6 gives no user namespaces to pods"
-	common_setup
-	cri_begin
+	cri_setup
 }
 
 teardown() {
-	[ -n "${WORK:-}" ] || return 0
-	tail -n 40 "$WORK"/peer* "$WORK"/ours* 2>/dev/null || true
-	cri_end
-	common_teardown
+	cri_teardown
 }
 
 # Prints what containers of a pod with a user namespace are, and who owns their files.

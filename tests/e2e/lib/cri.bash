@@ -25,6 +25,20 @@ cri_image() {
 	image_make "$IMAGE" "$WORK/image"
 }
 
+# cri_setup, cri_teardown: what a file does around each case that has a containerd of its own. Without curl it is skipped.
+cri_setup() {
+	command -v curl >/dev/null || skip "curl is not installed: tools/install-deps"
+	common_setup
+	cri_begin
+}
+
+cri_teardown() {
+	[ -n "${WORK:-}" ] || return 0
+	tail -n 40 "$WORK"/peer* "$WORK"/ours* 2>/dev/null || true
+	cri_end
+	common_teardown
+}
+
 # CRI_KEYS are more keys of the CRI, SANDBOX_KEYS of the handler kata-sandbox. Without CAP_SYS_RESOURCE runc cannot lower what CRI wants to lower.
 cri_configure() {
 	cat >"$WORK/containerd.toml" <<-EOF

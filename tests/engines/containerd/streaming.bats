@@ -7,15 +7,12 @@ load ../../e2e/lib/containerd
 load ../../e2e/lib/cri
 
 setup() {
-	common_setup
 	export SANDBOX_KEYS='io_type = "streaming"'
-	cri_begin
+	cri_setup
 }
 
 teardown() {
-	tail -n 40 "$WORK"/peer* "$WORK"/ours* 2>/dev/null || true
-	cri_end
-	common_teardown
+	cri_teardown
 }
 
 # Which handler has streams is not said: its output must not tell.
