@@ -7,20 +7,12 @@ load lib/containerd
 
 setup() {
 	common_setup
-	pods_before=$(pods)
 }
 
 teardown() {
 	[ -z "${CONTAINERD:-}" ] || containerd_end
 	journal_end
 	common_teardown
-	same "folders in $PODS" "$pods_before" "$(pods)"
-}
-
-PODS=/run/vc/sbs
-
-pods() {
-	ls -A "$PODS" 2>/dev/null || true
 }
 
 # server ID: the process of the container's sandbox server.

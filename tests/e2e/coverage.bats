@@ -115,14 +115,18 @@ suites() {
 	END
 }
 
-@test "what failed is cut to its last lines, and every test that failed is named" {
+@test "what failed is cut to its last lines, and every test that failed is named with the line that failed" {
 	for i in {1..9}; do
 		echo "not ok $i $i"
+		echo "# (from function \`teardown' in test file some.bats, line $i)"
+		echo "#   \`false' failed"
 		seq -f "# line %g of $i" 100
 	done >"$T/log"
 	run -1 suites "suite bad 60 sh -c 'cat log; exit 1'; suites_end"
 	[ "${#lines[@]}" -lt 70 ]
 	[ "$(grep -c '^not ok' <<<"$output")" -eq 9 ]
+	[ "$(grep -c "^# (from function .*, line [1-9])$" <<<"$output")" -eq 9 ]
+	[ "$(grep -c "^#   .false' failed$" <<<"$output")" -eq 9 ]
 	[ "$(grep -c '^# line 100 of' <<<"$output")" -eq 9 ]
 }
 

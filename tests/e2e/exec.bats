@@ -8,7 +8,7 @@ load lib/common
 
 setup_file() {
 	common_setup
-	export WORK ROOT ROOTFS FENCE OUTSIDE mounts_before cgroups_before shares_before
+	export WORK ROOT ROOTFS FENCE OUTSIDE mounts_before cgroups_before names_before
 	kata run -d --bundle "$(bundle main '.process.env += ["FROM=config"]' sleep 10000)" c1 </dev/null >/dev/null 2>&1
 }
 

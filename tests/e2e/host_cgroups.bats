@@ -13,9 +13,9 @@ setup() {
 
 teardown() {
 	[ -z "${CONTAINERD:-}" ] || containerd_end
-	common_teardown
 	# The folder on the way to a cgroup stays, as with runc.
 	find /sys/fs/cgroup -depth -type d -path "*$PARENT*" -exec rmdir {} + 2>/dev/null || true
+	common_teardown
 }
 
 # Cgroup v2 is alone, or v1 has the controllers.

@@ -150,7 +150,7 @@ teardown() {
 	kill "$SERVER"
 	kata delete --force c1
 	kata delete --force c2
-	same interfaces "$BEFORE" "$(interfaces "${POD%-2}")"
+	same interfaces "$BEFORE" "$(interfaces "$POD")"
 }
 
 @test "datagrams and streams arrive whole, however large" {

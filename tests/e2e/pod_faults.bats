@@ -7,7 +7,7 @@ load lib/pod
 
 setup_file() {
 	common_setup
-	export WORK ROOT ROOTFS FENCE OUTSIDE mounts_before cgroups_before shares_before
+	export WORK ROOT ROOTFS FENCE OUTSIDE mounts_before cgroups_before names_before
 	pod_begin
 }
 

@@ -97,11 +97,14 @@ nothing_is_left() {
 	done
 	[ -z "$(c task ls -q)" ]
 	wait_for 60 only_containerd
-	wait_for 60 [ -z "$(leftover_shares)" ]
-	[ -z "$(ls -A /run/containerd/s 2>/dev/null)" ]
+	wait_for 60 no_names
 	[ -z "$(ls -A "$WORK/containerd.state/io.containerd.runtime.v2.task/default" 2>/dev/null)" ]
 	: >"$WORK/events"
 	: >"$WORK/containerd.log"
+}
+
+no_names() {
+	[ -z "$(leftover_names)" ]
 }
 
 only_containerd() {

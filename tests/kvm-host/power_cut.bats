@@ -46,7 +46,7 @@ box() {
 		kata delete c1
 		kata delete --force c2
 		[ -z "$(ls -A $ROOT)" ]
-		[ -z "$(leftover_mounts)$(leftover_cgroups)$(leftover_shares)" ]
+		[ -z "$(leftover_mounts)$(leftover_cgroups)$(leftover_names)" ]
 		[ "$(kata run --bundle /var/tmp/b --pid-file /tmp/pid -d c1 </dev/null >/dev/null 2>&1; kata exec c1 echo works)" = works ]
 		kata delete --force c1'
 	echo "$output"

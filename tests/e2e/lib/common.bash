@@ -1,10 +1,14 @@
 # shellcheck shell=bash
 # What every end-to-end test stands on: a root for containers, busybox bundles, and a look for what was left behind.
-# A test file calls `load lib/common` and has setup() call common_setup, teardown() call common_teardown.
+# A test file calls `load lib/common` and has setup() call common_setup, teardown() call common_teardown, which comes last,
+# because bats asks a teardown() for the status of its last command only.
 
 TREE=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 
 SHARES=/run/kata-containers/shared/sandboxes
+# The folders of pods' management sockets (as upstream's), and of shims' sockets (as containerd's).
+PODS=/run/vc/sbs
+SHIMS=/run/containerd/s
 
 common_setup() {
 	WORK=$(mktemp -d /tmp/kata-e2e-XXXXXX)
@@ -13,7 +17,7 @@ common_setup() {
 	fence_make
 	mounts_before=$(leftover_mounts)
 	cgroups_before=$(leftover_cgroups)
-	shares_before=$(leftover_shares)
+	names_before=$(leftover_names)
 	make_rootfs "$ROOTFS"
 }
 
@@ -137,8 +141,8 @@ leftover_cgroups() {
 		2>/dev/null | sort || true
 }
 
-leftover_shares() {
-	ls -A "$SHARES" 2>/dev/null || true
+leftover_names() {
+	find "$SHARES" "$PODS" "$SHIMS" /run/netns -mindepth 1 -maxdepth 1 2>/dev/null | sort || true
 }
 
 leftover_pids() {
@@ -181,7 +185,7 @@ leak_check() {
 	fi >&2
 	same mounts "$mounts_before" "$(leftover_mounts)" || leaks=1
 	same cgroups "$cgroups_before" "$(leftover_cgroups)" || leaks=1
-	same shares "$shares_before" "$(leftover_shares)" || leaks=1
+	same 'shares, sockets or network namespaces' "$names_before" "$(leftover_names)" || leaks=1
 	if [ -n "$(ls -A "$ROOT" 2>/dev/null)" ]; then
 		echo "files left behind in $ROOT: $(ls -A "$ROOT")" >&2
 		leaks=1

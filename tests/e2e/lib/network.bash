@@ -17,11 +17,11 @@ network_setup() {
 network_teardown() {
 	local ns
 	[ -z "${SERVER:-}" ] || kill "$SERVER" 2>/dev/null || true
-	common_teardown || ns=failed
+	# What cannot be deleted is found by the look for what was left behind.
 	for ns in "$POD" "$GATEWAY" ${MORE:-}; do
-		ip netns delete "$ns" 2>/dev/null || true
+		[ ! -e "/run/netns/$ns" ] || ip netns delete "$ns" || true
 	done
-	[ "$ns" != failed ]
+	common_teardown
 }
 
 # link POD NAME PEER: an Ethernet between a namespace and the gateway's.
@@ -66,8 +66,8 @@ on_host() {
 pod() {
 	local id=$1
 	shift
-	export POD
-	kata --log "$WORK/log" run -d --bundle "$(bundle "b-$id" "$IN_POD" "$@")" "$id" </dev/null >"$WORK/$id.out" 2>&1
+	# Only there, because bash keeps the value of "POD=... pod ..." when the function exports it.
+	kata --log "$WORK/log" run -d --bundle "$(export POD && bundle "b-$id" "$IN_POD" "$@")" "$id" </dev/null >"$WORK/$id.out" 2>&1
 }
 
 # What is the same for a virtual Ethernet and a virtio card.

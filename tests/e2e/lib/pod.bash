@@ -16,7 +16,7 @@ pod_begin() {
 
 pod_end() {
 	clients end
-	wait_for 60 [ ! -e "$SOCKET" ]
+	wait_for 60 [ ! -e "$SOCKET" ] || true
 	rmdir /run/containerd/s /run/containerd 2>/dev/null || true
 }
 

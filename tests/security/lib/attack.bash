@@ -21,7 +21,7 @@ attack_setup_file() {
 	# Not the same, because nobody can trace who is traced already.
 	sleep 3600 3>&- &
 	export PLAIN=$!
-	export WORK ROOT ROOTFS FENCE OUTSIDE mounts_before cgroups_before shares_before
+	export WORK ROOT ROOTFS FENCE OUTSIDE mounts_before cgroups_before names_before
 }
 
 attack_teardown_file() {
