@@ -181,3 +181,34 @@ stalled_reader() {
 	seq 30000 | cmp - "$WORK/out"
 	exec 8>&-
 }
+
+# stacked NAME: a bundle whose mounts cover each other, by their own names and by links, with files of its own.
+stacked() {
+	local own=$WORK/own-$1 bind='type: "bind", options: ["rbind"]'
+	mkdir -p "$own/lower" "$own/upper"
+	cp -al "$ROOTFS" "$own/root"
+	mkdir "$own/root/stack" "$own/root/other"
+	ln -s stack "$own/root/link"
+	ln -s /other "$own/upper/away"
+	ln -s missing "$own/upper/file"
+	echo lower >"$own/lower/name"
+	echo upper >"$own/upper/name"
+	bundle "b-$1" ".root.path = \"$own/root\" | .mounts += [
+		{destination: \"/stack\", type: \"tmpfs\", source: \"none\"},
+		{destination: \"/stack/hidden\", source: \"$own/lower\", $bind},
+		{destination: \"/stack\", type: \"tmpfs\", source: \"none\"},
+		{destination: \"/stack/hidden/too\", source: \"$own/lower\", $bind},
+		{destination: \"/link\", source: \"$own/upper\", $bind},
+		{destination: \"/stack/seen\", source: \"$own/lower\", $bind},
+		{destination: \"/stack/away/seen\", source: \"$own/lower\", $bind},
+		{destination: \"/stack/file\", source: \"$own/lower/name\", $bind}]" \
+		sh -c 'cd /stack && ls -l | cut -c1-10 && ls && cat name seen/name away/seen/name missing /other/seen/name
+			grep -o " /\(stack\|other\)[^ ]*" /proc/self/mountinfo'
+}
+
+@test "mounts cover each other as they do under runc" {
+	runc --root "$WORK/runc" run --bundle "$(stacked runc)" "kata-peer-stacked" >"$WORK/peer" </dev/null
+	kata run --bundle "$(stacked kata)" c1 >"$WORK/ours" </dev/null
+	[ "$(grep -c '^lower$' "$WORK/peer")" -eq 4 ]
+	diff "$WORK/peer" "$WORK/ours"
+}

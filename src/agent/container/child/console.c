@@ -22,8 +22,8 @@ static int open_master(const struct setup *s, struct err *e)
 {
 	char path[FD_PATH_BYTES];
 	struct stat st;
-	auto_close int ptmx = s->root_fd >= 0 ? resolve(s->root_fd, "/dev/ptmx", 0, e)
-					      : open("/dev/ptmx", O_PATH | O_CLOEXEC);
+	auto_close int ptmx = s->root->fd >= 0 ? resolve(s->root, "/dev/ptmx", 0, e)
+					       : open("/dev/ptmx", O_PATH | O_CLOEXEC);
 
 	if (ptmx < 0)
 		return err_sys(e, ENOENT, "open '/dev/ptmx' in the container");
@@ -88,7 +88,7 @@ int open_console(struct setup *s, struct err *e)
 	if (slave < 0)
 		return err_wrap(e, slave, "process.terminal");
 
-	auto_close int console = resolve_file(s->root_fd, "/dev/console", e);
+	auto_close int console = resolve_file(s->root, "/dev/console", e);
 	auto_close int mount = console < 0 ? console : mount_copy(slave, "", false);
 	int r = mount < 0 ? mount : mount_attach(mount, console);
 

@@ -67,7 +67,7 @@ static int bind_device(struct setup *s, const struct device *d, struct err *e)
 	if (source < 0)
 		return err_sys(e, -source, "open the guest's '/dev/%s'", name);
 
-	auto_close int target = resolve_file(s->root_fd, d->path, e);
+	auto_close int target = resolve_file(s->root, d->path, e);
 
 	if (target < 0)
 		return target;
@@ -112,7 +112,7 @@ static int make_node(struct setup *s, const struct device *d, int dir, const cha
 static int make_device(struct setup *s, const struct device *d, struct err *e)
 {
 	const char *name;
-	auto_close int dir = resolve_parent(s->root_fd, d->path, &name, e);
+	auto_close int dir = resolve_parent(s->root, d->path, &name, e);
 
 	if (dir < 0)
 		return dir;
@@ -184,7 +184,7 @@ static int make_link(struct setup *s, const char *path, const char *target, bool
 		     struct err *e)
 {
 	const char *name;
-	auto_close int dir = resolve_parent(s->root_fd, path, &name, e);
+	auto_close int dir = resolve_parent(s->root, path, &name, e);
 
 	if (dir < 0)
 		return dir;

@@ -56,7 +56,9 @@ int run_create_container_hooks(struct setup *s, struct err *e)
 	if (r < 0)
 		return r;
 	give_environment(&runner, s);
-	return run_row(&runner, "createContainer", h->createcontainer, h->n_createcontainer, e);
+	r = run_row(&runner, "createContainer", h->createcontainer, h->n_createcontainer, e);
+	root_forget(s->root); /* a hook may have mounted anything anywhere */
+	return r;
 }
 
 /* Comes before load_filter(), because the seccomp filter may forbid it. */

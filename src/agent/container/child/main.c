@@ -75,13 +75,14 @@ static int run(struct setup *s, struct err *e)
 
 int container_child_run(enum child_kind kind, const char *id, const char *bundle, uint32_t number)
 {
+	struct root root = {.fd = -1};
 	struct setup s = {
 		.kind = kind,
 		.id = id,
 		.bundle = bundle,
 		.number = number,
 		.proc_fd = -1,
-		.root_fd = -1,
+		.root = &root,
 		.start_hooks = HOOK_RUNNER_NONE,
 	};
 	struct err err = {0};

@@ -165,7 +165,7 @@ int mount_entry_check_proc(const struct setup *s, const struct mount_entry *m, i
 			   struct err *e)
 {
 	char path[4096];
-	int r = resolve_path_of(s->root_fd, target_fd, path, sizeof path, e);
+	int r = resolve_path_of(s->root->fd, target_fd, path, sizeof path, e);
 
 	if (r < 0)
 		return r;

@@ -19,7 +19,7 @@ struct mount_entry {
 	char path[4096]; /* destination, cleaned: absolute, without ".", ".." and doubled slashes */
 };
 
-/* Makes root.path the working folder and copies its tree into s->root_fd, attached nowhere. */
+/* Makes root.path the working folder and copies its tree into s->root->fd, attached nowhere. */
 int open_root(struct setup *s, struct err *e);
 
 /* On success the caller calls mount_entry_fini(). Errors name the field. */

@@ -39,11 +39,11 @@ static int open_target(const struct setup *s, const struct mount_entry *m, int s
 		if (fstat(source_fd, &st) < 0)
 			return err_sys(e, errno, "look at the source");
 		if (!S_ISDIR(st.st_mode))
-			return resolve_file(s->root_fd, m->path, e);
+			return resolve_file(s->root, m->path, e);
 	}
 	/* A link is not followed here, because many attacks have put one at this destination. */
 	if (is_type(m, "proc") || is_type(m, "sysfs")) {
-		int fd = resolve(s->root_fd, m->path, O_NOFOLLOW, e);
+		int fd = resolve(s->root, m->path, O_NOFOLLOW, e);
 		bool is_dir = fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
 
 		if (is_dir)
@@ -55,13 +55,13 @@ static int open_target(const struct setup *s, const struct mount_entry *m, int s
 		if (fd != -ENOENT)
 			return fd;
 	}
-	return resolve_dir(s->root_fd, m->path, 0755, e);
+	return resolve_dir(s->root, m->path, 0755, e);
 }
 
 /* Opens the topmost mount at the destination. */
 static int reopen(const struct setup *s, const struct mount_entry *m, struct err *e)
 {
-	int fd = resolve(s->root_fd, m->path, 0, e);
+	int fd = resolve(s->root, m->path, 0, e);
 
 	return fd == -ENOENT ? err_sys(e, ENOENT, "open '%s' again", m->path) : fd;
 }
@@ -106,6 +106,7 @@ static int mount_bind(const struct setup *s, const struct mount_entry *m, struct
 	r = mount_attach(source, target);
 	if (r < 0)
 		return err_sys(e, -r, "bind");
+	root_mounted_on(s->root, target);
 	return change(source, m, e);
 }
 
@@ -176,7 +177,7 @@ static int call_mount(const struct mount_entry *m, int target, unsigned long fla
 
 static bool is_there(const struct setup *s, const struct mount_entry *m)
 {
-	auto_close int fd = resolve(s->root_fd, m->path, 0, NULL);
+	auto_close int fd = resolve(s->root, m->path, 0, NULL);
 
 	return fd >= 0;
 }
@@ -216,6 +217,8 @@ static int mount_filesystem(struct setup *s, const struct mount_entry *m, struct
 	} else {
 		r = call_mount(m, target, flags, data, e);
 	}
+	if (r == 0)
+		root_mounted_on(s->root, target);
 	if (r == 0 && takes_mode)
 		r = give_mode(s, m, covered.st_mode, e);
 	if (r < 0 || !needs_change(m))

@@ -32,8 +32,8 @@ int open_root(struct setup *s, struct err *e)
 			       path ? path : "");
 	if (chdir(path) < 0)
 		return err_sys(e, errno, "open root.path '%s'", path);
-	s->root_fd = mount_copy(AT_FDCWD, ".", true);
-	return s->root_fd < 0 ? err_sys(e, -s->root_fd, "open root.path '%s'", path) : 0;
+	s->root->fd = mount_copy(AT_FDCWD, ".", true);
+	return s->root->fd < 0 ? err_sys(e, -s->root->fd, "open root.path '%s'", path) : 0;
 }
 
 int make_root(struct setup *s, struct err *e)
@@ -43,7 +43,7 @@ int make_root(struct setup *s, struct err *e)
 		return err_sys(e, errno, "cut off mount propagation");
 
 	auto_close int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int r = here < 0 ? -errno : mount_attach(s->root_fd, here);
+	int r = here < 0 ? -errno : mount_attach(s->root->fd, here);
 
 	return r < 0 ? err_sys(e, -r, "mount root.path '%s'", s->spec->root->path) : 0;
 }
@@ -57,14 +57,14 @@ int make_cwd(struct setup *s, struct err *e)
 		return err_say(e, EINVAL, "process.cwd: '%.128s' is not an absolute path",
 			       cwd ? cwd : "");
 
-	auto_close int fd = resolve_dir(s->root_fd, cwd, 0755, e);
+	auto_close int fd = resolve_dir(s->root, cwd, 0755, e);
 
 	return err_wrap(e, fd < 0 ? fd : 0, "process.cwd");
 }
 
 static int mask(struct setup *s, const char *path, struct err *e)
 {
-	auto_close int fd = resolve(s->root_fd, path, 0, e);
+	auto_close int fd = resolve(s->root, path, 0, e);
 	char target[FD_PATH_BYTES];
 	struct stat st;
 	int r;
@@ -80,6 +80,7 @@ static int mask(struct setup *s, const char *path, struct err *e)
 
 		r = null < 0 ? null : mount_attach(null, fd);
 	}
+	root_mounted_on(s->root, fd);
 	return r < 0 ? err_sys(e, -r, "hide '%s'", path) : 0;
 }
 
@@ -88,11 +89,13 @@ int hide_paths(struct setup *s, struct err *e)
 	const Grpc__Linux *l = s->spec->linux;
 
 	for (size_t i = 0; i < l->n_readonlypaths; i++) {
-		auto_close int fd = resolve(s->root_fd, l->readonlypaths[i], 0, e);
+		auto_close int fd = resolve(s->root, l->readonlypaths[i], 0, e);
 		int r = fd == -ENOENT || fd == -ENOTDIR ? 0 : fd;
 
 		if (fd >= 0)
 			r = mount_over_itself(fd, true, MOUNT_ATTR_RDONLY);
+		if (fd >= 0)
+			root_mounted_on(s->root, fd);
 		if (fd >= 0 && r < 0)
 			(void) err_sys(e, -r, "make '%s' read-only", l->readonlypaths[i]);
 		if (r < 0)
@@ -111,7 +114,7 @@ int hide_paths(struct setup *s, struct err *e)
 int make_readonly(struct setup *s, struct err *e)
 {
 	for (size_t i = 0; i < s->n_late; i++) {
-		auto_close int fd = resolve(s->root_fd, s->late[i].path, O_DIRECTORY, e);
+		auto_close int fd = resolve(s->root, s->late[i].path, O_DIRECTORY, e);
 		int r = fd < 0 ? fd : mount_change(fd, MOUNT_ATTR_RDONLY, 0, 0, false);
 
 		if (r < 0)
@@ -120,7 +123,7 @@ int make_readonly(struct setup *s, struct err *e)
 	if (!s->spec->root->readonly)
 		return 0;
 
-	int r = mount_change(s->root_fd, MOUNT_ATTR_RDONLY, 0, 0, false);
+	int r = mount_change(s->root->fd, MOUNT_ATTR_RDONLY, 0, 0, false);
 
 	return r < 0 ? err_sys(e, -r, "root.readonly") : 0;
 }
@@ -129,7 +132,7 @@ int make_readonly(struct setup *s, struct err *e)
  * still open in it are close-on-exec. */
 static int pivot(const struct setup *s, struct err *e)
 {
-	if (fchdir(s->root_fd) < 0)
+	if (fchdir(s->root->fd) < 0)
 		return err_sys(e, errno, "enter the container's root");
 	if (syscall(SYS_pivot_root, ".", ".") < 0)
 		return err_sys(e, errno, "make the container's root the root");
@@ -152,7 +155,7 @@ int enter_root(struct setup *s, struct err *e)
 
 	if (r < 0)
 		return r;
-	s->root_fd = fd_close(s->root_fd);
+	root_fini(s->root);
 	if (propagation && mount(NULL, "/", NULL, propagation, NULL) < 0)
 		return err_sys(e, errno, "set linux.rootfsPropagation");
 	/* Whatever is made from now on is the workload's. */

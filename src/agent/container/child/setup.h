@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "agent/container/child.h"
+#include "agent/container/child/resolve.h"
 #include "agent/container/handshake.h"
 #include "base/auto.h"
 #include "base/err.h"
@@ -28,7 +29,7 @@ struct setup {
 	int filter_fd, ipc_ns, uts_ns, user_ns,
 		pid_ns;      /* those of child.h that are there, else -1 */
 	int proc_fd;         /* the agent's /proc: what the container has there may be hostile */
-	int root_fd;         /* the container's root, until it is "/" */
+	struct root *root;   /* the container's, until it is "/" */
 	unsigned namespaces; /* CLONE_NEW* that the container does not share with the agent */
 	int *sources;        /* per mount: what to bind, opened in advance, or -1 */
 	struct late *late;   /* mounts that become read-only last */
