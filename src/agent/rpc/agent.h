@@ -52,7 +52,7 @@ struct rpc {
 
 	bool active; /* since quiet.c looked last */
 	struct loop_timer *quiet_timer;
-	bool reports_free_pages; /* quiet.c has done what it can for it */
+	bool settled; /* quiet.c has done what is done once */
 
 	struct ttrpc_server *server;
 	struct rpc_services *services; /* must outlive the server */

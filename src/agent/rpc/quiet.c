@@ -6,6 +6,9 @@
  *
  * The driver of the balloon is loaded, by which the kernel tells the host of free pages. Nothing
  * else needs it.
+ *
+ * What the kernel does at intervals without being asked is switched off, because each time wakes
+ * an idle machine.
  */
 
 #include <errno.h>
@@ -32,6 +35,11 @@
 #define LIST_PART      "1000"
 #define LIST_PART_FILE "/proc/sys/vm/percpu_pagelist_high_fraction"
 
+/* How eagerly the kernel makes large free blocks before one is wanted. It looks twice a second,
+ * unless it is 0; one that is wanted is made all the same. */
+#define COMPACTION      "0"
+#define COMPACTION_FILE "/proc/sys/vm/compaction_proactiveness"
+
 static void set(const char *file, const char *value)
 {
 	struct err e = {0};
@@ -57,14 +65,21 @@ static void report_free_pages(struct rpc *rpc)
 {
 	struct err e = {0};
 
-	if (rpc->reports_free_pages || !rpc->config.is_init)
-		return;
-	rpc->reports_free_pages = true;
 	if (module_load_if_any(rpc->config.devices, "virtio_balloon", &e) < 0)
 		log_err(LOG_WARN, &e, "ignoring");
 	set(ORDER_FILE, ORDER);
 	set(LIST_PART_FILE, LIST_PART);
 	shorten_list();
+}
+
+/* Once, because a privileged workload may set the same later. */
+static void settle(struct rpc *rpc)
+{
+	if (rpc->settled || !rpc->config.is_init)
+		return;
+	rpc->settled = true;
+	report_free_pages(rpc);
+	set(COMPACTION_FILE, COMPACTION);
 }
 
 static void look(void *arg)
@@ -74,7 +89,7 @@ static void look(void *arg)
 	rpc->quiet_timer = NULL;
 	if (!rpc->active) {
 		(void) malloc_trim(0);
-		report_free_pages(rpc);
+		settle(rpc);
 		return;
 	}
 	rpc->active = false;

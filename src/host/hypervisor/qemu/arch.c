@@ -12,6 +12,10 @@
  *
  * panic=-1		a panic resets at once; QEMU has -no-reboot and ends, so no pod hangs in it
  * cryptomgr.notests	the kernel does not test its ciphers at every boot
+ * tsc=nowatchdog	the kernel does not compare its clocks twice a second, which is half of what wakes
+ *		an idle machine; they all are the host's, which watches its own
+ * nowatchdog	nor does it look every four seconds whether its processors still run programs: where
+ *		the host is busy it takes that for a fault of its own
  * pci=lastbus=0	the kernel probes only q35's one root bus; without it, it probes the other
  *		255 as well: 16,000 port accesses that KVM hands to QEMU one by one
  * noreplace-smp	TCG: the kernel does not patch its text in some thousand places, because
@@ -70,7 +74,8 @@ static const struct qemu_arch archs[] = {
 		.name = "x86_64",
 		.program = "qemu-system-x86_64",
 		.package = "qemu-system-x86",
-		.kernel_params = "console=ttyS0 panic=-1 cryptomgr.notests",
+		.kernel_params =
+			"console=ttyS0 panic=-1 cryptomgr.notests tsc=nowatchdog nowatchdog",
 		.tcg_params = "noreplace-smp no_timer_check",
 		/* TCG emulates "rep movsb" byte by byte: a guest that believes it to be fast copies
 		 * at a quarter of the speed. */
@@ -82,7 +87,7 @@ static const struct qemu_arch archs[] = {
 		.name = "aarch64",
 		.program = "qemu-system-aarch64",
 		.package = "qemu-system-arm",
-		.kernel_params = "console=ttyAMA0 panic=-1 cryptomgr.notests",
+		.kernel_params = "console=ttyAMA0 panic=-1 cryptomgr.notests nowatchdog",
 		.tcg_params = "",
 		.tcg_cpu = "max",
 		.machines = arm_machines,

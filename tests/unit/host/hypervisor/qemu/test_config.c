@@ -687,13 +687,13 @@ TEST(the_users_parameters_come_last)
 	struct kernel_params p;
 
 	CHECK_EQ(kernel_params(&p, &spec, HV_ACCEL_TCG, HV_CHANNEL_SERIAL, false), 0);
-	CHECK_STR(p.text,
-		  "console=ttyS0 panic=-1 cryptomgr.notests pci=lastbus=0 quiet noreplace-smp "
-		  "no_timer_check tsc_early_khz=2300000 agent.server_addr=serial://agent.channel.0 "
-		  "agent.log=debug a=1 quiet=0");
+	CHECK_STR(p.text, "console=ttyS0 panic=-1 cryptomgr.notests tsc=nowatchdog nowatchdog "
+			  "pci=lastbus=0 quiet noreplace-smp no_timer_check tsc_early_khz=2300000 "
+			  "agent.server_addr=serial://agent.channel.0 agent.log=debug a=1 quiet=0");
 	spec = (struct vm_spec){.debug = true};
 	CHECK_EQ(kernel_params(&p, &spec, HV_ACCEL_KVM, HV_CHANNEL_VSOCK, false), 0);
-	CHECK_STR(p.text, "console=ttyS0 panic=-1 cryptomgr.notests pci=lastbus=0");
+	CHECK_STR(p.text, "console=ttyS0 panic=-1 cryptomgr.notests tsc=nowatchdog nowatchdog "
+			  "pci=lastbus=0");
 }
 #endif
 
