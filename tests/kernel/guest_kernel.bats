@@ -119,3 +119,24 @@ zcat /proc/config.gz')" >"$WORK/out" 2>&1
 	cat "$WORK/out"
 	[ ! -s "$WORK/out" ]
 }
+
+# The machine has 2 GiB, and a page 4 KiB.
+@test "memory is described when it is used, and all of it can be used" {
+	in_guest 'described() { sed -n "/zone *DMA32/,/spanned/ s/^ *spanned *//p" /proc/zoneinfo; }
+		kilobytes() { sed -En "s/^$1: *([0-9]+) kB/\1/p" /proc/meminfo; }
+		set -e
+		echo total $(kilobytes MemTotal)
+		echo before $(described) $(kilobytes MemFree)
+		mkdir /all
+		mount -t tmpfs -o size=1900m all /all
+		head -c 1600M /dev/zero | tr "\\0" x >/all/file
+		echo used $(described) $(kilobytes MemFree)
+		tr -d x </all/file | wc -c
+		umount /all
+		echo after $(described) $(kilobytes MemFree)' >"$WORK/said"
+	cat "$WORK/said"
+	awk '$1 == "total" { total = $2 } $1 == "before" { described = $2; free = $3 }
+		$1 == "used" { used = $2; left = $3 } $1 == "after" { after = $3 } NF == 1 { others = $1 }
+		END { exit !(total > 1900 * 1024 && described < 512 * 256 && free > 1800 * 1024 && used > 1600 * 256 &&
+			left < free - 1500 * 1024 && others == 0 && after > free - 64 * 1024) }' "$WORK/said"
+}
