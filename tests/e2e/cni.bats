@@ -19,6 +19,7 @@ setup() {
 }
 
 teardown() {
+	[ -z "${DAEMON:-}" ] || kill "$DAEMON" 2>/dev/null || true
 	network_teardown
 }
 
@@ -206,6 +207,68 @@ slowed() {
 	add "$(configuration bridge "$bridge")" '{"type": "firewall", "backend": "iptables"}'
 	as_runc c1 10.88.0.1
 	take_away
+}
+
+# A lease of ten seconds at most, so that it would have ended soon if it were not renewed.
+dhcp_server() {
+	ip -n "$GATEWAY" addr add 10.88.0.1/16 dev far0
+	: >"$WORK/leases"
+	printf '%s\n' "interface far0" "start 10.88.0.2" "end 10.88.0.9" "max_leases 8" "lease_file $WORK/leases" \
+		"pidfile $WORK/udhcpd.pid" "min_lease 1" "opt lease 10" "opt subnet 255.255.0.0" "opt router 10.88.0.1" >"$WORK/udhcpd.conf"
+	ip netns exec "$GATEWAY" busybox udhcpd -f "$WORK/udhcpd.conf" >"$WORK/udhcpd.out" 2>&1 </dev/null 3>&- &
+	# shellcheck disable=SC2034 # for the teardown
+	SERVER=$!
+	ip netns exec "$GATEWAY" "$PLUGINS/dhcp" daemon -socketpath "$WORK/dhcp.sock" >"$WORK/dhcp.out" 2>&1 </dev/null 3>&- &
+	DAEMON=$!
+	wait_for 60 test -S "$WORK/dhcp.sock"
+}
+
+# renewed COUNT: so often has the plugin been told that it may keep its lease.
+renewed() {
+	[ "$(grep -c 'lease renewed' "$WORK/dhcp.out")" -ge "$1" ]
+}
+
+# keeps_lease KATA-OPTION...: while a container runs with these options the plugin renews, more often than it would live without.
+keeps_lease() {
+	export POD
+	kata "$@" run -d --bundle "$(bundle "b-$#" "$IN_POD" sleep 1000)" c2 </dev/null >"$WORK/c2.out" 2>&1
+	wait_for 60 renewed $(($(grep -c 'lease renewed' "$WORK/dhcp.out") + 3))
+	kata exec c2 ping -c 1 -W 60 10.88.0.1
+	kata delete --force c2
+}
+
+@test "dhcp: an address on lease, which the plugin keeps while a container runs, also one under an egress policy" {
+	busybox --list | grep -qx udhcpd || skip "this busybox has no udhcpd"
+	dhcp_server
+	add "$(configuration macvlan '.master = "up0" | .mode = "bridge" | .ipam = {type: "dhcp", daemonSocketPath: "'"$WORK/dhcp.sock"'"}')"
+	as_runc c1 10.88.0.1
+	keeps_lease
+	sed 's|^egress_allow = .*|egress_allow = ["10.88.0.1"]|' "$TREE/build/configuration.toml" >"$WORK/egress.toml"
+	grep -q '^egress_allow = ."10' "$WORK/egress.toml"
+	keeps_lease --config "$WORK/egress.toml"
+	take_away
+	kill "$DAEMON"
+}
+
+@test "a tunnel of Ethernet (vxlan) that a plugin has made outside and put into the pod" {
+	local far=net-${WORK##*-}-far
+	# shellcheck disable=SC2034 # for the teardown
+	MORE=$far
+	ip netns add "$far"
+	ip link add under0 netns "$far" type veth peer name under1 netns "$GATEWAY"
+	ip -n "$far" addr add 10.87.0.1/24 dev under0
+	ip -n "$GATEWAY" addr add 10.87.0.2/24 dev under1
+	ip -n "$far" link set under0 up
+	ip -n "$GATEWAY" link set under1 up
+	ip -n "$far" link add vx0 type vxlan id 7 dstport 4789 local 10.87.0.1 remote 10.87.0.2 dev under0
+	ip -n "$GATEWAY" link add vx1 type vxlan id 7 dstport 4789 local 10.87.0.2 remote 10.87.0.1 dev under1
+	ip -n "$GATEWAY" link set vx1 netns "$POD" name eth0
+	ip -n "$far" addr add 10.88.0.1/16 dev vx0
+	ip -n "$far" link set vx0 up
+	ip -n "$POD" addr add 10.88.0.2/16 dev eth0
+	ip -n "$POD" link set eth0 up
+	as_runc c1 10.88.0.1
+	grep -q '"mtu": 1450' "$WORK/kata.facts"
 }
 
 @test "two networks in a pod, of which the second is taken away while it runs" {

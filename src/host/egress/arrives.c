@@ -133,8 +133,23 @@ static void answer(struct nft_batch *b, const struct ip_family *f,
 	nft_rule_end(&rule, b);
 }
 
+/* What a DHCP server says to a client stays on the host, because there a plugin renews the lease of
+ * the pod's address. */
+static void lease(struct nft_batch *b)
+{
+	const uint16_t ports[] = {htons(DHCP_SERVER_PORT), htons(DHCP_CLIENT_PORT)};
+	struct nft_rule rule;
+
+	begin(&rule, &ip_families[0], IPPROTO_UDP);
+	nft_payload(&rule, NFT_PAYLOAD_TRANSPORT_HEADER, 0, sizeof ports, 0);
+	nft_compare(&rule, 0, NFT_CMP_EQ, ports, sizeof ports);
+	nft_verdict(&rule, NF_ACCEPT, NULL);
+	nft_rule_end(&rule, b);
+}
+
 void arrives_write(struct nft_batch *b, const struct egress_policy *policy)
 {
+	lease(b);
 	for (size_t i = 0; i < ARRAY_LEN(ip_families); i++) {
 		const struct ip_family *f = &ip_families[i];
 

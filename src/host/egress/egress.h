@@ -35,6 +35,10 @@
 /* Most lines of a policy. */
 #define EGRESS_RULES_MAX 256
 
+/* Ports of DHCP, RFC 2131, 4.1. */
+#define DHCP_SERVER_PORT 67
+#define DHCP_CLIENT_PORT 68
+
 struct egress_policy;
 
 /**

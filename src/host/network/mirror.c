@@ -11,19 +11,74 @@
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/tc_act/tc_mirred.h>
+#include <netinet/in.h>
 #include <string.h>
 
+#include "host/egress/egress.h"
 #include "host/network/tap.h"
 
-/* Tell our filters from those of others. */
+/* Tell our filters from those of others. The lowest is asked first. */
+#define LEASE_PRIORITY 0xca79U
 #define PRIORITY       0xca7aU
 #define CLAIM_PRIORITY 0xca7bU
 
-static void put_action(struct nl_request *q, int to)
+#define KEYS_MAX 4
+
+/* One of the filters. */
+struct filter {
+	uint32_t priority;
+	uint16_t protocol;                /* ETH_P_* */
+	struct tc_u32_key keys[KEYS_MAX]; /* from the network header on; all must match */
+	uint8_t n_keys;
+	/* What becomes of a frame: TCA_EGRESS_REDIR, or TCA_EGRESS_MIRROR for a copy, and then
+	 * TC_ACT_*. Neither if there is no interface to send it to. */
+	int how, then;
+};
+
+/* A mask of nothing matches everything. */
+static const struct filter redirection = {
+	.priority = PRIORITY,
+	.protocol = ETH_P_ALL,
+	.n_keys = 1,
+	.how = TCA_EGRESS_REDIR,
+	.then = TC_ACT_STOLEN,
+};
+
+static const struct filter claim = {
+	.priority = CLAIM_PRIORITY,
+	.protocol = ETH_P_ALL,
+	.n_keys = 1,
+};
+
+/* Words of a packet of IPv4 (RFC 791, 3.1): what is not looked at is 0 in the mask. */
+#define KEY(at, value_, mask_)                                          \
+	{                                                               \
+		.off = (at), .val = htonl(value_), .mask = htonl(mask_) \
+	}
+
+static struct filter lease_answers(void)
+{
+	return (struct filter){
+		.priority = LEASE_PRIORITY,
+		.protocol = ETH_P_IP,
+		.keys =
+			{
+				KEY(0, 0x45000000, 0xff000000), /* version 4, no options */
+				KEY(4, 0, 0x00001fff),          /* no later fragment */
+				KEY(8, IPPROTO_UDP << 16, 0x00ff0000),
+				KEY(20, DHCP_SERVER_PORT << 16 | DHCP_CLIENT_PORT, 0xffffffff),
+			},
+		.n_keys = KEYS_MAX,
+		.how = TCA_EGRESS_MIRROR,
+		.then = TC_ACT_OK,
+	};
+}
+
+static void put_action(struct nl_request *q, const struct filter *f, int to)
 {
 	const struct tc_mirred mirred = {
-		.action = TC_ACT_STOLEN,
-		.eaction = TCA_EGRESS_REDIR,
+		.action = f->then,
+		.eaction = f->how,
 		.ifindex = (uint32_t) to,
 	};
 	size_t list = nl_nest(q, TCA_U32_ACT);
@@ -39,54 +94,62 @@ static void put_action(struct nl_request *q, int to)
 	nl_nest_end(q, list);
 }
 
-/* @to: 0 lets all pass. */
-static int make_filter(struct network *n, uint32_t priority, int from, int to, struct err *e)
+static struct tcmsg place_of(const struct filter *f, int from)
 {
-	/* A selector is followed by its keys: here one, of zeroes, which matches everything. */
-	_Alignas(struct tc_u32_sel)
-		uint8_t all[sizeof(struct tc_u32_sel) + sizeof(struct tc_u32_key)] = {0};
-	struct tc_u32_sel *sel = (struct tc_u32_sel *) all;
-	const struct tcmsg tc = {
+	return (struct tcmsg){
 		.tcm_ifindex = from,
 		.tcm_parent = INGRESS_HANDLE,
-		.tcm_info = TC_H_MAKE(priority << 16, htons(ETH_P_ALL)),
+		.tcm_info = TC_H_MAKE(f->priority << 16, htons(f->protocol)),
 	};
-	struct nl_request q;
+}
+
+/* A selector is followed by its keys. */
+static void put_selector(struct nl_request *q, const struct filter *f)
+{
+	_Alignas(struct tc_u32_sel) uint8_t all[sizeof(struct tc_u32_sel) + sizeof f->keys] = {0};
+	struct tc_u32_sel *sel = (struct tc_u32_sel *) all;
+	size_t bytes = f->n_keys * sizeof f->keys[0];
 
 	sel->flags = TC_U32_TERMINAL;
-	sel->nkeys = 1;
+	sel->nkeys = f->n_keys;
+	memcpy(all + sizeof *sel, f->keys, bytes);
+	nl_put(q, TCA_U32_SEL, all, sizeof *sel + bytes);
+}
+
+/* @to: 0 lets all pass. */
+static int make_filter(struct network *n, const struct filter *f, int from, int to, struct err *e)
+{
+	const struct tcmsg tc = place_of(f, from);
+	struct nl_request q;
+
 	nl_begin(&q, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, &tc, sizeof tc);
 	nl_put_string(&q, TCA_KIND, "u32");
 
 	size_t options = nl_nest(&q, TCA_OPTIONS);
 
-	nl_put(&q, TCA_U32_SEL, all, sizeof all);
+	put_selector(&q, f);
 	if (to)
-		put_action(&q, to);
+		put_action(&q, f, to);
 	nl_nest_end(&q, options);
 	return nl_ask(n->sock, &q, e);
 }
 
-static int remove_filter(struct network *n, uint32_t priority, int from)
+static int remove_filter(struct network *n, const struct filter *f, int from)
 {
-	const struct tcmsg tc = {
-		.tcm_ifindex = from,
-		.tcm_parent = INGRESS_HANDLE,
-		.tcm_info = TC_H_MAKE(priority << 16, htons(ETH_P_ALL)),
-	};
+	const struct tcmsg tc = place_of(f, from);
 	struct nl_request q;
 
 	nl_begin(&q, RTM_DELTFILTER, 0, &tc, sizeof tc);
 	return nl_ask(n->sock, &q, NULL);
 }
 
-static int make(struct network *n, uint32_t priority, int from, int to, struct err *e)
+static int make(struct network *n, const struct filter *f, int from, int to, struct err *e)
 {
 	int r = ingress_make(n, from, e);
 
 	if (r < 0)
 		return r;
-	r = make_filter(n, priority, from, to, e);
+	r = make_filter(n, f, from, to, e);
 	if (r < 0)
 		ingress_remove(n, from);
 	return r;
@@ -94,23 +157,30 @@ static int make(struct network *n, uint32_t priority, int from, int to, struct e
 
 int mirror_make(struct network *n, int from, int to, struct err *e)
 {
-	return make(n, PRIORITY, from, to, e);
+	return make(n, &redirection, from, to, e);
+}
+
+int mirror_keep_leases(struct network *n, int from, int to, struct err *e)
+{
+	const struct filter f = lease_answers();
+
+	return make_filter(n, &f, from, to, e);
 }
 
 void mirror_remove(struct network *n, int from)
 {
-	if (remove_filter(n, PRIORITY, from) == 0)
+	if (remove_filter(n, &redirection, from) == 0)
 		ingress_remove(n, from);
 }
 
 int mirror_claim(struct network *n, int from, struct err *e)
 {
-	return make(n, CLAIM_PRIORITY, from, 0, e);
+	return make(n, &claim, from, 0, e);
 }
 
 bool mirror_release(struct network *n, int from)
 {
-	if (remove_filter(n, CLAIM_PRIORITY, from) < 0)
+	if (remove_filter(n, &claim, from) < 0)
 		return false;
 	ingress_remove(n, from);
 	return true;

@@ -118,7 +118,9 @@ static int redirect(struct network *n, const struct egress_link *l, struct err *
 {
 	int r = mirror_make(n, l->tap, l->link, e);
 
-	return r < 0 ? r : mirror_make(n, l->link, l->tap, e);
+	if (r == 0)
+		r = mirror_make(n, l->link, l->tap, e);
+	return r < 0 ? r : mirror_keep_leases(n, l->link, l->tap, e);
 }
 
 /* What redirects by tc is not seen by nf_tables, so that does it. */
