@@ -44,6 +44,7 @@ static const struct key keys[] = {
 	{.name = "internetworking_model",
 	 .kind = KEY_WORD,
 	 .words = networks,
+	 .note = "take 'tcfilter', which brings the same interfaces into the guest",
 	 .access = POD_IF_NAMED,
 	 .to = KEY_TO(runtime.network),
 	 .preset = "\"tcfilter\"",

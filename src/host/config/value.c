@@ -70,6 +70,8 @@ static int check_word(const struct key *key, const char *name, struct err *e)
 	const struct key_word *w = key_word(key, name);
 	char words[256] = "";
 
+	if (w && w->value == WORD_NOT_YET && key->note)
+		return err_say(e, ENOTSUP, "'%s' is not supported: %s", name, key->note);
 	if (w && w->value == WORD_NOT_YET)
 		return err_say(e, ENOTSUP, "'%s' is not supported yet", name);
 	if (w)

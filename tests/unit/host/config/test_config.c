@@ -212,6 +212,9 @@ TEST(what_is_not_supported_yet_is_refused_by_name)
 		":2: hypervisor.qemu.image: not supported yet: set 'initrd' instead");
 	refused("[hypervisor.qemu]\nmachine_type = \"virt\"", ENOTSUP,
 		":2: hypervisor.qemu.machine_type: 'virt' is not supported yet");
+	refused("[runtime]\ninternetworking_model = \"macvtap\"", ENOTSUP,
+		":2: runtime.internetworking_model: 'macvtap' is not supported: take 'tcfilter', which "
+		"brings the same interfaces into the guest");
 	refused("[hypervisor.qemu]\nshared_fs = \"virtio-fs-nydus\"", ENOTSUP,
 		":2: hypervisor.qemu.shared_fs: 'virtio-fs-nydus' is not supported yet");
 	refused("[[hypervisor.qemu.guest_extension_images]]\nname = \"gpu\"", ENOTSUP,
