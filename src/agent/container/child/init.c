@@ -46,13 +46,13 @@ static const setup_fn make_container[] = {
 };
 
 /*
- * Without no_new_privs only CAP_SYS_ADMIN may load a filter, so load_filter() comes before
+ * What comes after the start. Without no_new_privs only CAP_SYS_ADMIN may load a filter, so load_filter() comes before
  * set_caps(), and the filter must allow the steps behind it; with no_new_privs it comes last.
  */
-static const setup_fn become_workload[] = {tell_executing, load_filter, set_caps, run_start_hooks,
-					   execute};
-static const setup_fn become_workload_nnp[] = {set_caps, run_start_hooks, tell_executing,
-					       load_filter, execute};
+static const setup_fn become_workload[] = {freshen_files, tell_executing,  load_filter,
+					   set_caps,      run_start_hooks, execute};
+static const setup_fn become_workload_nnp[] = {freshen_files,  set_caps,    run_start_hooks,
+					       tell_executing, load_filter, execute};
 
 int setup_init(struct setup *s, struct err *e)
 {

@@ -75,6 +75,9 @@ int start_session(struct setup *s, struct err *e);
 int set_names(struct setup *s, struct err *e);
 int set_sysctls(struct setup *s, struct err *e);
 
+/* freshen.c: what the engine has written into mounted files until the start is seen. */
+int freshen_files(struct setup *s, struct err *e);
+
 /* rootfs.c */
 int open_sources(struct setup *s, struct err *e);
 int make_root(struct setup *s, struct err *e);
