@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# Podman of a user who is not root, with the network that it makes for one by default in Debian 12: slirp4netns, beside runc.
+# Podman of a user who is not root, beside runc, with the networks that it makes for one by default: slirp4netns in Debian 12,
+# pasta since Podman 5.
 # bats file_tags=engines
 
 bats_require_minimum_version 1.5.0
@@ -10,7 +11,6 @@ USER_ID=4242
 setup() {
 	local file
 	common_setup
-	command -v slirp4netns >/dev/null || skip "slirp4netns is not installed"
 	command -v newuidmap >/dev/null || skip "newuidmap is not installed"
 	ip link set lo up
 	chmod 755 "$WORK"
@@ -60,8 +60,13 @@ engine() {
 # What does not differ from run to run: addresses of IPv4, routes, and the host's answer.
 LOOK='ip -o -4 addr show dev tap0 | grep -o "inet .*brd [0-9.]*"; cat /sys/class/net/tap0/mtu; ip route; nc 10.0.2.2 8099 </dev/null'
 
+needs() {
+	command -v "$1" >/dev/null || skip "$1 is not installed"
+}
+
 @test "a user's container has the interface that slirp4netns has made, and reaches the host through it, as under runc" {
 	local runtime
+	needs slirp4netns
 	for runtime in runc kata; do
 		engine "$runtime" run --rm --network slirp4netns:allow_host_loopback=true --rootfs "$ROOTFS" sh -c "$LOOK" >"$WORK/$runtime.out"
 	done
@@ -77,10 +82,45 @@ answers_at_port() {
 
 @test "a port of the host leads into a user's container, if slirp4netns opens it" {
 	local runtime
+	needs slirp4netns
 	for runtime in runc kata; do
 		engine "$runtime" run -d --name web --network slirp4netns:port_handler=slirp4netns -p 8098:80 --rootfs "$ROOTFS" \
 			httpd -f -p 80 -h /www
 		wait_for 60 answers_at_port
 		engine "$runtime" rm -f -t 0 web
 	done
+}
+
+# pasta gives a container the addresses and routes of the host's interface, which has to be there. The room's is one of its own.
+host_interface() {
+	ip link add host0 type veth peer name far0
+	ip addr add 198.51.100.2/24 dev host0
+	ip link set host0 up
+	ip link set far0 up
+	ip route add default via 198.51.100.1
+	busybox nc -ll -p 8097 -e cat "$WORK/said" >"$WORK/server2.out" 2>&1 </dev/null 3>&- &
+	OUTSIDE=$!
+}
+
+pasta_answers() {
+	[ "$(busybox wget -q -O - http://198.51.100.2:8098/ 2>/dev/null)" = "from the container" ]
+}
+
+@test "pasta: a user's container has the host's addresses and routes, reaches it by its name, and is reached at a port" {
+	local runtime look='ip -o -4 addr show dev host0 | grep -o "inet [0-9./]*"; cat /sys/class/net/host0/mtu; ip route | grep default
+		grep -o "[0-9.]*.host.containers.internal" /etc/hosts; nc 169.254.1.2 8097 </dev/null'
+	needs pasta
+	host_interface
+	for runtime in runc kata; do
+		engine "$runtime" run --rm --network pasta --rootfs "$ROOTFS" sh -c "$look" >"$WORK/$runtime.out"
+		engine "$runtime" run -d --name web --network pasta -p 8098:80 --rootfs "$ROOTFS" httpd -f -p 80 -h /www
+		wait_for 60 pasta_answers
+		engine "$runtime" rm -f -t 0 web
+	done
+	cat "$WORK/kata.out"
+	grep -q 'inet 198.51.100.2/24' "$WORK/kata.out"
+	grep -q 'from the host' "$WORK/kata.out"
+	diff "$WORK/runc.out" "$WORK/kata.out"
+	kill "$OUTSIDE"
+	ip link delete host0
 }
