@@ -220,18 +220,3 @@ file_calls_differ() {
 	kata kill c KILL
 	kata delete --force c
 }
-
-has_stopped() {
-	[ "$(kata state "$1" | jq -r .status)" = stopped ]
-}
-
-@test "what an engine writes into a mounted file between create and start is seen from the first moment" {
-	: >"$WORK/hosts"
-	dir=$(bundle b ".mounts += [{\"destination\": \"/etc/hosts\", \"type\": \"bind\", \"source\": \"$WORK/hosts\", \"options\": [\"rbind\"]}]" cat /etc/hosts)
-	kata create --bundle "$dir" c1 </dev/null >"$WORK/out" 2>&1
-	echo "169.254.1.2 host.containers.internal" >"$WORK/hosts"
-	kata start c1
-	wait_for 60 has_stopped c1
-	kata delete c1
-	[ "$(cat "$WORK/out")" = "169.254.1.2 host.containers.internal" ]
-}
