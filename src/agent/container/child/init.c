@@ -46,8 +46,9 @@ static const setup_fn make_container[] = {
 };
 
 /*
- * What comes after the start. Without no_new_privs only CAP_SYS_ADMIN may load a filter, so load_filter() comes before
- * set_caps(), and the filter must allow the steps behind it; with no_new_privs it comes last.
+ * What comes after the start. Without no_new_privs only CAP_SYS_ADMIN may load a filter, so
+ * load_filter() comes before set_caps(), and the filter must allow the steps behind it; with
+ * no_new_privs it comes last.
  */
 static const setup_fn become_workload[] = {freshen_files, tell_executing,  load_filter,
 					   set_caps,      run_start_hooks, execute};
