@@ -41,8 +41,8 @@ void limit_remove(struct network *n, int link);
  * ingress queue already), or -errno. */
 int mirror_make(struct network *n, int from, int to, struct err *e);
 
-/* What a DHCP server says to a client (RFC 2131, 4.1; IPv4 only) goes on to @from's own namespace as
- * well, because a plugin renews the lease of its address from there. After mirror_make(), which
+/* What a DHCP server says to a client (RFC 2131, 4.1; IPv4 only) goes on to @from's own namespace
+ * as well, because a plugin renews the lease of its address from there. After mirror_make(), which
  * mirror_remove() undoes together with this. */
 int mirror_keep_leases(struct network *n, int from, int to, struct err *e);
 

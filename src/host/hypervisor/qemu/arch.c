@@ -12,8 +12,8 @@
  *
  * panic=-1		a panic resets at once; QEMU has -no-reboot and ends, so no pod hangs in it
  * cryptomgr.notests	the kernel does not test its ciphers at every boot
- * tsc=nowatchdog	the kernel does not compare its clocks twice a second, which is half of what wakes
- *		an idle machine; they all are the host's, which watches its own
+ * tsc=nowatchdog	the kernel does not compare its clocks twice a second, which is half of
+ *		what wakes an idle machine; they all are the host's, which watches its own
  * nowatchdog	nor does it look every four seconds whether its processors still run programs: where
  *		the host is busy it takes that for a fault of its own
  * pci=lastbus=0	the kernel probes only q35's one root bus; without it, it probes the other
