@@ -39,10 +39,11 @@ rules() {
 		| .linux.resources.devices = [{allow: false, access: "rwm"}'"${1:+, {allow: true, type: \"b\", major: $MAJOR, minor: $MINOR, access: \"$1\"\}}"']'
 }
 
-# both NAME FILTER SCRIPT: runs it with either; what is written is taken back between.
+# both NAME FILTER SCRIPT: runs it with either; what is written is taken back between. The script says all on one stream,
+# because two arrive in no order.
 both() {
 	local dir
-	dir=$(bundle "$1" "$2" sh -c "$3")
+	dir=$(bundle "$1" "$2" sh -c "exec 2>&1; $3")
 	cp "$WORK/data" "$WORK/before"
 	timeout -k 1 100 runc --root "$WORK/runc" run --bundle "$dir" "kata-peer-$1" </dev/null >"$WORK/theirs.$1" 2>&1 ||
 		echo "ended with $?" >>"$WORK/theirs.$1"
