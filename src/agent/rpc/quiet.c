@@ -35,8 +35,8 @@
 #define LIST_PART      "1000"
 #define LIST_PART_FILE "/proc/sys/vm/percpu_pagelist_high_fraction"
 
-/* How eagerly the kernel makes large free blocks before one is wanted. It looks twice a second,
- * unless it is 0; one that is wanted is made all the same. */
+/* How eagerly the kernel joins free pages to large blocks before a large block is wanted. With 0 it
+ * does not look for that twice a second; a block that is wanted is made all the same. */
 #define COMPACTION      "0"
 #define COMPACTION_FILE "/proc/sys/vm/compaction_proactiveness"
 

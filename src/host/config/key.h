@@ -85,7 +85,8 @@ struct key {
 	const char *same_as;    /* this is an old name of "section.key", see key_canonical() */
 	const char *annotation; /* its name in annotations if that differs */
 	const char *globs;      /* an annotation's path must match this list's globs */
-	const char *note;       /* the end of the sentence that refuses (also a word) or warns */
+	/* The end of the sentence that warns of the key, or refuses it or one of its words. */
+	const char *note;
 	const char *help;
 	const char *after; /* begins lines that are shown behind that key, see key_shown_first() */
 };

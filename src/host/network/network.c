@@ -97,7 +97,8 @@ static int open_watch(void *arg, struct err *e)
 	const struct sockaddr_nl all = {
 		.nl_family = AF_NETLINK,
 		/* RTMGRP_NEIGH wakes nobody in vain, because the namespace's own kernel gets no
-		 * frames and sends none: no neighbour comes or goes by itself. */
+		 * frames but a DHCP server's answers: neighbours hardly come or go by themselves.
+		 */
 		.nl_groups = RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE |
 			     RTMGRP_IPV4_RULE | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE |
 			     GROUP_IPV6_RULE,

@@ -14,8 +14,9 @@
  * cryptomgr.notests	the kernel does not test its ciphers at every boot
  * tsc=nowatchdog	the kernel does not compare its clocks twice a second, which is half of
  *		what wakes an idle machine; they all are the host's, which watches its own
- * nowatchdog	nor does it look every four seconds whether its processors still run programs: where
- *		the host is busy it takes that for a fault of its own
+ * nowatchdog	the kernel does not look every four seconds whether its processors still run
+ *		programs, because that wakes an idle machine, and a busy host looks to it like
+ *		a processor that hangs
  * pci=lastbus=0	the kernel probes only q35's one root bus; without it, it probes the other
  *		255 as well: 16,000 port accesses that KVM hands to QEMU one by one
  * noreplace-smp	TCG: the kernel does not patch its text in some thousand places, because
