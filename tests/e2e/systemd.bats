@@ -114,7 +114,7 @@ limits() {
 	inside runc --root "$WORK/runc" delete --force peer
 	[ "$(unit ActiveState)" = ActiveState=inactive ]
 
-	inside "$TREE/build/kata-runtime" --root "$ROOT" run --detach --bundle "$dir" ours
+	inside "$TREE/build/kata-runtime" --root "$ROOT" --log "$WORK/log" run --detach --bundle "$dir" ours
 	unit ActiveState Slice Delegate | sort >"$WORK/ours"
 	diff "$WORK/theirs" "$WORK/ours"
 	[ "$(unit CPUQuotaPerSecUSec)" = CPUQuotaPerSecUSec=750ms ]
@@ -130,6 +130,8 @@ limits() {
 	inside "$TREE/build/kata-runtime" --root "$ROOT" delete --force ours
 	[ "$(unit ActiveState)" = ActiveState=inactive ]
 	[ -z "$(find /sys/fs/cgroup -name 'kata-one*')" ]
+	# It has answered each call, and no deadline had to pass.
+	[ -z "$(grep systemd "$WORK/log")" ]
 }
 
 @test "a unit that is there already is refused with systemd's words, and nothing is left" {

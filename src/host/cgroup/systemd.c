@@ -269,11 +269,12 @@ static int read_all(int fd, uint8_t *data, size_t bytes, msec_t deadline)
 	return 0;
 }
 
-/* Who we are the kernel tells; the number in the line is that of root in hexadecimal ASCII. */
+/* Who we are the kernel tells; the number in the line is that of root in hexadecimal ASCII. BEGIN
+ * goes along, as systemd's own programs send it, because a message that systemd reads together with
+ * BEGIN stays in its buffer until something else comes. */
 static int authenticate(int fd, msec_t deadline)
 {
-	static const char hello[] = "\0AUTH EXTERNAL 30\r\n";
-	static const char begin[] = "BEGIN\r\n";
+	static const char hello[] = "\0AUTH EXTERNAL 30\r\nBEGIN\r\n";
 	char line[LINE_MAX_BYTES] = "";
 	size_t n = 0;
 	int r = (int) fd_write_all(fd, hello, sizeof hello - 1);
@@ -285,10 +286,7 @@ static int authenticate(int fd, msec_t deadline)
 	}
 	if (r < 0)
 		return r;
-	if (strncmp(line, "OK ", 3) != 0)
-		return -EACCES;
-	r = (int) fd_write_all(fd, begin, sizeof begin - 1);
-	return r < 0 ? r : 0;
+	return strncmp(line, "OK ", 3) == 0 ? 0 : -EACCES;
 }
 
 static int dial(msec_t deadline, struct err *e)
