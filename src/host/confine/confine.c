@@ -2,11 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/auto.h"
@@ -84,7 +84,9 @@ static int set_limits(const struct confine *c, struct err *e)
 }
 
 /* Sets the groups first, because a process cannot choose groups that its user namespace does not
- * map; those that it has when it enters the namespace stay in force. */
+ * map; those that it has when it enters the namespace stay in force. Neither these nor the user are
+ * changed by the C library, which would wait for the threads of the process that this one is a
+ * clone of. */
 static int enter_user_namespace(const struct confine_user *u, struct err *e)
 {
 	if (!u->change)
@@ -93,7 +95,7 @@ static int enter_user_namespace(const struct confine_user *u, struct err *e)
 	size_t n = u->group == (gid_t) -1 ? 0 : 1;
 
 	/* A namespace that its maker mapped without privileges allows no setgroups(). */
-	if (!(n == 0 && getgroups(0, NULL) == 0) && setgroups(n, &u->group) < 0)
+	if (!(n == 0 && getgroups(0, NULL) == 0) && syscall(SYS_setgroups, n, &u->group) < 0)
 		return err_sys(e, errno, "leave all groups");
 	if (u->userns_fd >= 0 && setns(u->userns_fd, CLONE_NEWUSER) < 0)
 		return err_sys(e, errno, "enter a user namespace");
@@ -106,9 +108,9 @@ static int change_user(const struct confine_user *u, uint64_t caps, struct err *
 		return 0;
 	if (caps && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return err_sys(e, errno, "keep capabilities");
-	if (setresgid(u->gid, u->gid, u->gid) < 0)
+	if (syscall(SYS_setresgid, u->gid, u->gid, u->gid) < 0)
 		return err_sys(e, errno, "become group %u", u->gid);
-	if (setresuid(u->uid, u->uid, u->uid) < 0)
+	if (syscall(SYS_setresuid, u->uid, u->uid, u->uid) < 0)
 		return err_sys(e, errno, "become user %u", u->uid);
 	return 0;
 }

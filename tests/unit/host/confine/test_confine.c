@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/keyctl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -419,6 +421,41 @@ TEST(a_process_is_a_user_alone_in_a_namespace)
 	CHECK_STR(out, "Uid:\t1879050000\t1879050000\t1879050000\t1879050000\n"
 		       "CapEff:\t0000000000000000\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\n"
 		       "1879050000 1879050000 1\n1879050001 65534\n");
+	confine_fini(&c);
+}
+
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+static void *make_threads(void *stop)
+{
+	pthread_t thread;
+
+	while (!atomic_load((atomic_bool *) stop))
+		if (pthread_create(&thread, NULL, nothing, NULL) == 0)
+			(void) pthread_join(thread, NULL);
+	return NULL;
+}
+
+TEST(a_process_changes_its_user_whatever_threads_its_maker_has)
+{
+	struct confine c = CONFINE_NONE;
+	atomic_bool stop = false;
+	pthread_t maker;
+	char out[64];
+
+	need_root();
+	CHECK_EQ(confine_user(&c, 1879050000, 1879050000, 7, CONFINE_MAP_ONE, NULL), 0);
+	CHECK_EQ(pthread_create(&maker, NULL, make_threads, &stop), 0);
+	(void) alarm(60); /* ends this process: a child that waits for a thread waits for ever */
+	for (int i = 0; i < 20; i++)
+		confined_shell(&c, "busybox id -u", out, sizeof out);
+	CHECK_STR(out, "1879050000\n");
+	(void) alarm(0);
+	atomic_store(&stop, true);
+	CHECK_EQ(pthread_join(maker, NULL), 0);
 	confine_fini(&c);
 }
 
