@@ -312,6 +312,8 @@ static int add_route(const struct nl_message *m, struct network_facts *f)
 	return r < 0 ? r : ADD(f, routes, NETWORK_ROUTES_MAX, new);
 }
 
+/* Only what somebody has put there: the others come of frames that anybody may send, and so many
+ * that they would not fit. */
 static int add_neighbour(const struct nl_message *m, struct network_facts *f)
 {
 	const struct ndmsg *head = m->fixed;
@@ -321,7 +323,7 @@ static int add_neighbour(const struct nl_message *m, struct network_facts *f)
 
 	if (r < 0)
 		return -EPROTO;
-	if (ip_bytes(head->ndm_family) == 0)
+	if (ip_bytes(head->ndm_family) == 0 || !(head->ndm_state & NUD_PERMANENT))
 		return 0;
 	new.link = head->ndm_ifindex;
 	new.state = head->ndm_state;

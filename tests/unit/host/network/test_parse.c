@@ -198,6 +198,23 @@ TEST(other_families_and_messages_are_skipped)
 	network_facts_fini(&f);
 }
 
+TEST(neighbours_that_came_of_frames_are_not_counted)
+{
+	struct network_facts f = {0};
+
+	for (uint32_t i = 0; i <= NETWORK_NEIGHBOURS_MAX; i++) {
+		const struct ndmsg head = {
+			.ndm_family = AF_INET, .ndm_ifindex = 2, .ndm_state = NUD_FAILED};
+		struct nl_request q;
+
+		nl_begin(&q, RTM_NEWNEIGH, 0, &head, sizeof head);
+		nl_put_u32(&q, NDA_DST, i);
+		CHECK_EQ(parse(&q, sizeof head, &f), 0);
+	}
+	CHECK_EQ(f.n_neighbours, 0);
+	network_facts_fini(&f);
+}
+
 TEST(there_are_not_more_links_than_the_maximum)
 {
 	struct network_facts f = {0};
