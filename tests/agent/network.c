@@ -1,6 +1,8 @@
 /* The guest's network as the host wants it, looked at from a container. */
 
 #include <errno.h>
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
 
 #include "base/array.h"
 #include "tests/agent/box.h"
@@ -202,6 +204,139 @@ static bool has_route(struct vm *vm, const char *dest)
 
 	ttrpc_message_free(&all->base);
 	return found;
+}
+
+#define VRF_MAC "02:00:5e:00:54:0a"
+
+static int make_vrf(struct vm *vm, const char *name, const char *mac, uint32_t table, struct err *e)
+{
+	struct wish w = {0};
+
+	wish_init(&w, name, mac);
+	w.interface.vrf_table = table;
+	w.interface.mtu = 65575;
+	return ask(vm, &w, NULL, e);
+}
+
+/* The pod's interface as a member of that VRF, or of none for "". */
+static void put_pod0_into(struct vm *vm, const char *vrf)
+{
+	struct wish w = {0};
+	Types__Interface *now = NULL;
+
+	wish_init(&w, "pod0", VM_NIC_MAC);
+	w.interface.master = (char *) vrf;
+	wish_address(&w, "10.7.0.2", "24");
+	wish_address(&w, "fd00:7::2", "64");
+	MUST(ask(vm, &w, &now, &why));
+	CHECK_STR(now->master, vrf);
+	ttrpc_message_free(&now->base);
+}
+
+/* As rules_of_kernel() of agent/network/rules.c has them, and that of a VRF. */
+static const struct {
+	Types__IPFamily family;
+	uint32_t priority, table, of_vrf;
+} usual_rules[] = {
+	{TYPES__IPFAMILY__v4, 0, 255, 0},     {TYPES__IPFAMILY__v4, 32766, 254, 0},
+	{TYPES__IPFAMILY__v4, 32767, 253, 0}, {TYPES__IPFAMILY__v6, 0, 255, 0},
+	{TYPES__IPFAMILY__v6, 32766, 254, 0}, {TYPES__IPFAMILY__v4, 1000, 0, 1},
+};
+
+#define N_RULES ARRAY_LEN(usual_rules)
+
+struct rule_list {
+	Types__Rule rules[N_RULES], *list[N_RULES];
+	uint32_t numbers[N_RULES][FRA_MAX + 1];
+};
+
+static void rule_list_init(struct rule_list *l)
+{
+	*l = (struct rule_list){0};
+	for (size_t i = 0; i < N_RULES; i++) {
+		types__rule__init(&l->rules[i]);
+		l->list[i] = &l->rules[i];
+		l->rules[i].family = usual_rules[i].family;
+		l->rules[i].action = FR_ACT_TO_TBL;
+		l->rules[i].numbers = l->numbers[i];
+		l->rules[i].n_numbers = FRA_MAX + 1;
+		l->numbers[i][FRA_PRIORITY] = usual_rules[i].priority;
+		l->numbers[i][FRA_TABLE] = usual_rules[i].table;
+		l->numbers[i][FRA_L3MDEV] = usual_rules[i].of_vrf;
+		l->numbers[i][FRA_PROTOCOL] = RTPROT_KERNEL;
+	}
+}
+
+/* @route and @vrf: all that there are, or NULL. Without a VRF there is no rule of one. */
+static void keep_vrfs(struct vm *vm, Types__Route *route, const char *vrf)
+{
+	Grpc__UpdateRoutesRequest req = GRPC__UPDATE_ROUTES_REQUEST__INIT;
+	Grpc__Routes routes = GRPC__ROUTES__INIT;
+	struct rule_list rules;
+
+	rule_list_init(&rules);
+	routes.complete = true;
+	routes.routes = &route;
+	routes.n_routes = route != NULL;
+	routes.rules = rules.list;
+	routes.n_rules = vrf ? N_RULES : N_RULES - 1;
+	routes.vrfs = (char **) &vrf;
+	routes.n_vrfs = vrf != NULL;
+	req.routes = &routes;
+	MUST(vm_call(vm, "UpdateRoutes", &req, NULL, &why));
+}
+
+/* Without broadcast, multicast and link-local addresses. */
+#define TABLE(n)                                                                     \
+	"ip route show table " n " | grep -v broadcast; ip -6 route show table all " \
+	"| sed -n '/fd00.*table " n " /s/ *table.*//p'"
+
+#define IN_TABLE                                              \
+	"10.7.0.0/24 dev pod0 scope link  src 10.7.0.2 \n"    \
+	"local 10.7.0.2 dev pod0 scope host  src 10.7.0.2 \n" \
+	"10.8.0.0/16 via 10.7.0.1 dev pod0 \n"                \
+	"local fd00:7::2 dev pod0\n"                          \
+	"fd00:7::/64 dev pod0\n"
+
+CASE(an_interface_is_a_member_of_a_vrf_with_its_routes_and_leaves_it_with_its_addresses)
+{
+	Types__Route more = route("10.8.0.0/16", "10.7.0.1", "pod0");
+	struct err e = {0};
+
+	make_pod0(vm);
+	/* Its name is that of an interface that is there, and which gets another one. */
+	MUST(make_vrf(vm, "red", VRF_MAC, 10, &why));
+	put_pod0_into(vm, "red");
+	put_pod0_into(vm, "red");
+	more.table = 10;
+	keep_vrfs(vm, &more, "red");
+	check_seen(vm, ADDRESSES("pod0"),
+		   "pod0    inet 10.7.0.2/24 brd 10.7.0.255 scope global pod0\n"
+		   "pod0    inet6 fd00:7::2/64 scope global flags 02\n");
+	check_seen(vm, TABLE("10"), IN_TABLE);
+	check_seen(vm, "ip rule | sed -n '/^1000:/p' | wc -l", "1\n");
+
+	/* Another one in its place: its member leaves the old one. */
+	MUST(make_vrf(vm, "red", "02:00:5e:00:54:0b", 11, &why));
+	put_pod0_into(vm, "red");
+	more.table = 11;
+	keep_vrfs(vm, &more, "red");
+	check_seen(vm, TABLE("10"), "");
+	check_seen(vm, TABLE("11"), IN_TABLE);
+
+	put_pod0_into(vm, "");
+	keep_vrfs(vm, NULL, NULL);
+	check_seen(vm, "ip -o link | grep -c -e red -e vrf || true", "0\n");
+	check_seen(vm, "ip rule | sed -n '/^1000:/p' | wc -l", "0\n");
+	CHECK(has_route(vm, "10.7.0.0/24"));
+	CHECK(has_route(vm, "fd00:7::/64"));
+
+	struct wish w = {0};
+
+	wish_init(&w, "pod0", VM_NIC_MAC);
+	w.interface.master = (char *) "red";
+	CHECK_EQ(ask(vm, &w, NULL, &e), -EINVAL);
+	CHECK(strstr(e.text, "there is no VRF 'red'"));
 }
 
 CASE(the_same_interface_again_changes_nothing_and_other_addresses_replace_its_own)

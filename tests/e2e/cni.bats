@@ -156,6 +156,64 @@ bridge='.bridge = "cni0" | .isGateway = true | .hairpinMode = true'
 	take_away
 }
 
+# bats test_tags=box
+@test "vrf: an interface with a routing table of its own, which it gets and leaves while a container runs as well" {
+	add "$(configuration bridge "$bridge")" '{"type": "vrf", "vrfname": "red", "table": 1001}'
+	ip -n "$POD" route add 10.98.0.0/16 via 10.88.0.1 dev eth0 table 1001
+	ip -n "$POD" -6 route add fd98::/64 via fd88::1 dev eth0 table 1001
+	ip -n "$POD" addr add 10.97.0.1/32 dev red
+	as_runc c1
+	grep -q '"table": "1001"' "$WORK/kata.facts"
+	grep -q '"dst": "10.98.0.0/16"' "$WORK/kata.facts"
+	grep -q '"l3mdev": null' "$WORK/kata.facts"
+	pod c2 sleep 1000
+	in_vrf c2 red
+	# Without the VRF the address is nobody's.
+	run ! kata exec c2 ping -c 1 -W 2 10.88.0.1
+	ip -n "$POD" link delete red
+	wait_for 60 has_no c2 red
+	wait_for 60 kata exec c2 ping -c 1 -W 2 10.88.0.1
+	ip -n "$POD" link add blue type vrf table 1002
+	ip -n "$POD" link set blue up
+	ip -n "$POD" link set eth0 master blue
+	wait_for 60 in_vrf c2 blue
+	kata delete --force c2
+	ip -n "$POD" link delete blue
+	same interfaces "$(grep -vw red <<<"$BEFORE")" "$(interfaces "$POD")"
+	plugin DEL "${ADDED[0]}" "$RESULT"
+}
+
+# in_vrf ID NAME: a program that names the VRF reaches the gateway.
+in_vrf() {
+	kata exec "$1" ping -I "$2" -c 1 -W 60 10.88.0.1 </dev/null
+}
+
+# bats test_tags=box
+@test "vrf, with a guest whose kernel has none: its interfaces are left out, and the log says so" {
+	local config=$WORK/no_vrfs.toml initrd=$WORK/initrd
+	# What comes later in an initrd counts.
+	grep -v '^vrf ' "$TREE/build/guest/parts/modules/load-order" >"$WORK/load-order"
+	run ! cmp "$WORK/load-order" "$TREE/build/guest/parts/modules/load-order"
+	cp "$TREE/build/guest/initrd.img" "$initrd"
+	echo "file 0644 /lib/modules/load-order $WORK/load-order" | "$TREE/guest-image/write-cpio" >>"$initrd"
+	truncate -s %4096 "$initrd"
+	sed "s|^initrd = .*|initrd = \"$initrd\"|" "$TREE/build/configuration.toml" >"$config"
+
+	pod_network
+	link "$POD" eth1 gw1
+	ip -n "$POD" addr add 10.78.0.2/24 dev eth1
+	ip -n "$POD" link add red type vrf table 1001
+	ip -n "$POD" link set red up
+	ip -n "$POD" link set eth1 master red
+	export POD
+	kata --config "$config" --log "$WORK/log" run -d --bundle "$(bundle b-c1 "$IN_POD" sleep 1000)" c1 </dev/null >"$WORK/c1.out" 2>&1
+	kata exec c1 ping -c 1 -W 60 10.77.0.1
+	has_no c1 red
+	run ! grep -q 10.78.0.2 <<<"$(kata exec c1 ip addr </dev/null)"
+	grep -q "ignoring interface 'red' of the network namespace: the guest has no VRFs" "$WORK/log"
+	grep -q "ignoring interface 'eth1' of the network namespace: the guest has no VRFs" "$WORK/log"
+}
+
 @test "tuning: size, hardware address and the state of an interface" {
 	add "$(configuration bridge "$bridge")" \
 		"{\"type\": \"tuning\", \"mtu\": 1300, \"mac\": \"02:11:22:33:44:55\", \"dataDir\": \"$WORK/tuning\"}"

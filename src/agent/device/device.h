@@ -54,6 +54,9 @@ int module_load(struct devices *d, const char *name, const char *parameters, str
  * the next step's error says best what is missing. */
 int module_load_if_any(struct devices *d, const char *name, struct err *e);
 
+/* Whether module_load() would find it, be it loaded, built in or neither. */
+bool module_exists(struct devices *d, const char *name);
+
 /* Loads the transport of virtio devices: PCI, MMIO or both, whichever the machine has. As
  * module_load_if_any(). */
 int module_load_virtio(struct devices *d, struct err *e);

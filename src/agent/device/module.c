@@ -157,6 +157,13 @@ int module_load_if_any(struct devices *d, const char *name, struct err *e)
 	return r;
 }
 
+bool module_exists(struct devices *d, const char *name)
+{
+	struct module *m = NULL;
+
+	return look_up(d, name, &m, NULL) == 0;
+}
+
 static bool folder_has(const char *path, const char *prefix)
 {
 	DIR *dir = opendir(path);

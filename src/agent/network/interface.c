@@ -8,6 +8,7 @@
 #include "agent/network/addresses.h"
 #include "agent/network/links.h"
 #include "agent/network/network.h"
+#include "agent/network/vrf.h"
 #include "base/log.h"
 #include "base/netlink.h"
 
@@ -17,6 +18,8 @@ struct plan {
 	bool has_mac;
 	uint32_t mtu; /* 0: as it is */
 	bool noarp;
+	uint32_t vrf_table; /* of a VRF; 0: it is none */
+	const char *master; /* the VRF that it belongs to, or "" */
 	struct address *addresses;
 	size_t n_addresses;
 };
@@ -100,9 +103,13 @@ static int plan_read(struct plan *p, const Types__Interface *want, bool found, s
 	p->name = want->name;
 	p->mtu = (uint32_t) want->mtu;
 	p->noarp = want->raw_flags & IFF_NOARP;
+	p->vrf_table = want->vrf_table;
+	p->master = want->master;
 	p->has_mac = *want->hwaddr;
 	if (p->has_mac)
 		r = mac_parse(want->hwaddr, p->mac, e);
+	if (r == 0 && p->vrf_table && (found || *p->master))
+		r = err_say(e, EINVAL, "a VRF has neither devicePath nor master");
 	return r < 0 ? r : plan_addresses(p, want, e);
 }
 
@@ -243,8 +250,8 @@ static void keep_from_link_local(int fd, const struct link *l)
 	(void) nl_ask(fd, &q, NULL);
 }
 
-static int carry_out(int fd, const struct links *links, const struct link *l, const struct plan *p,
-		     struct err *e)
+static int carry_out(int fd, const struct network *n, const struct links *links,
+		     const struct link *l, const struct plan *p, struct err *e)
 {
 	struct link now = *l;
 	int r = 0;
@@ -264,6 +271,9 @@ static int carry_out(int fd, const struct links *links, const struct link *l, co
 		r = set_flags(fd, &now, p->noarp ? IFF_NOARP : 0, IFF_NOARP, e);
 	if (r == 0 && names_link_local(p))
 		keep_from_link_local(fd, l);
+	/* Before its addresses, because those of IPv6 would go. */
+	if (r == 0)
+		r = vrf_join(fd, n, l, links_by_name(links, p->master), e);
 	if (r == 0)
 		r = addresses_replace(fd, l->index, p->name, p->addresses, p->n_addresses, e);
 	now.flags = (now.flags & ~(unsigned) IFF_NOARP) | (p->noarp ? IFF_NOARP : 0);
@@ -286,7 +296,7 @@ static char *copy(const char *text)
 	return *text ? strdup(text) : (char *) protobuf_c_empty_string;
 }
 
-static Types__Interface *message_of(const struct link *l)
+static Types__Interface *message_of(const struct link *l, const struct link *master)
 {
 	Types__Interface *m = calloc(1, sizeof *m);
 	char mac[MAC_TEXT_MAX];
@@ -298,17 +308,21 @@ static Types__Interface *message_of(const struct link *l)
 	m->device = strdup(l->name);
 	m->mtu = l->mtu;
 	m->raw_flags = l->flags & IFF_NOARP;
+	m->vrf_table = l->vrf_table;
+	if (master && master->vrf_table)
+		m->master = strdup(master->name);
 	if (l->has_mac)
 		m->hwaddr = strdup(mac_print(l->mac, mac));
-	if (m->name && m->device && m->hwaddr)
+	if (m->name && m->device && m->hwaddr && m->master)
 		return m;
 	types__interface__free_unpacked(m, NULL);
 	return NULL;
 }
 
-static int describe(int fd, const struct link *l, Types__Interface **ret, struct err *e)
+static int describe(int fd, const struct links *links, const struct link *l, Types__Interface **ret,
+		    struct err *e)
 {
-	Types__Interface *m = message_of(l);
+	Types__Interface *m = message_of(l, links_by_index(links, l->master));
 
 	if (!m)
 		return err_sys(e, ENOMEM, "describe '%s'", l->name);
@@ -342,7 +356,7 @@ static int answer(int fd, int index, struct links *links, const Types__Interface
 	if (r == 0 && !l)
 		r = err_say(e, ENODEV, "it is gone");
 	if (r == 0)
-		r = describe(fd, l, &m, e);
+		r = describe(fd, links, l, &m, e);
 	if (r == 0)
 		r = echo(m, want, e);
 	if (r == 0)
@@ -362,11 +376,29 @@ static int foresee(const struct links *links, const struct link *l, const struct
 		return err_say(e, ENODEV, "there is no interface with hardware address '%s'", mac);
 	if (other && (other->flags & IFF_LOOPBACK))
 		return err_say(e, EINVAL, "'%s' is the loopback's name", other->name);
+	other = links_by_name(links, p->master);
+	if (*p->master &&
+	    (!other || !other->vrf_table || other == l || strcmp(p->name, p->master) == 0))
+		return err_say(e, EINVAL, "there is no VRF '%.32s'", p->master);
 	return 0;
 }
 
-static int set(int fd, const Types__Interface *want, const char *at, Types__Interface **ret,
-	       struct err *e)
+/* The interfaces there are, with the VRF that the plan is for. */
+static int read_links(int fd, struct network *n, const struct plan *p, struct links *links,
+		      struct err *e)
+{
+	struct vrf_wish vrf = {.table = p->vrf_table};
+	int r = links_read(fd, links, e);
+
+	if (r < 0 || !p->vrf_table)
+		return r;
+	memcpy(vrf.mac, p->mac, sizeof vrf.mac);
+	r = vrf_make(fd, n, links, &vrf, e);
+	return r < 0 ? r : links_read(fd, links, e);
+}
+
+static int set(int fd, struct network *n, const Types__Interface *want, const char *at,
+	       Types__Interface **ret, struct err *e)
 {
 	struct plan plan = {0};
 	struct links links = {0};
@@ -375,14 +407,14 @@ static int set(int fd, const Types__Interface *want, const char *at, Types__Inte
 	int r = plan_read(&plan, want, at, e);
 
 	if (r == 0)
-		r = links_read(fd, &links, e);
+		r = read_links(fd, n, &plan, &links, e);
 	if (r == 0)
 		l = pick(&links, &plan, at);
 	if (r == 0)
 		r = foresee(&links, l, &plan, want->hwaddr, e);
 	if (r == 0) {
 		index = l->index;
-		r = carry_out(fd, &links, l, &plan, e);
+		r = carry_out(fd, n, &links, l, &plan, e);
 	}
 	if (r == 0)
 		r = answer(fd, index, &links, want, ret, e);
@@ -396,11 +428,10 @@ int network_set_interface(struct network *n, const Types__Interface *want, const
 {
 	auto_close int fd = nl_open(NETLINK_ROUTE, e);
 
-	(void) n;
 	if (fd < 0)
 		return fd;
 
-	int r = set(fd, want, at, ret, e);
+	int r = set(fd, n, want, at, ret, e);
 
 	return err_wrap(e, r, "set up interface '%.32s'", want->name);
 }
@@ -444,7 +475,7 @@ int network_list_interfaces(struct network *n, Types__Interface ***ret, size_t *
 	if (r == 0 && !list)
 		r = err_sys(e, ENOMEM, "list interfaces");
 	for (size_t i = 0; r == 0 && i < links.n; i++) {
-		r = describe(fd, &links.list[i], &list[i], e);
+		r = describe(fd, &links, &links.list[i], &list[i], e);
 		count += r == 0;
 	}
 	links_fini(&links);

@@ -24,15 +24,27 @@ void links_fini(struct links *links)
 	*links = (struct links){0};
 }
 
+/* @info: what is told of its kind. */
+static uint32_t vrf_table_of(const struct nl_value *info)
+{
+	struct nl_value a[IFLA_INFO_DATA + 1], data[IFLA_VRF_TABLE + 1];
+
+	if (nl_parse(info->data, info->bytes, a, IFLA_INFO_DATA + 1) < 0 ||
+	    strcmp(nl_string(&a[IFLA_INFO_KIND]), "vrf") != 0 ||
+	    nl_parse(a[IFLA_INFO_DATA].data, a[IFLA_INFO_DATA].bytes, data, IFLA_VRF_TABLE + 1) < 0)
+		return 0;
+	return nl_u32(&data[IFLA_VRF_TABLE]);
+}
+
 static int add(void *arg, const struct nl_message *m, struct err *e)
 {
 	const struct ifinfomsg *info = m->fixed;
 	struct links *links = arg;
-	struct nl_value a[IFLA_MTU + 1];
+	struct nl_value a[IFLA_LINKINFO + 1];
 
 	if (m->type != RTM_NEWLINK)
 		return 0;
-	if (nl_parse(m->attributes, m->attributes_bytes, a, IFLA_MTU + 1) < 0)
+	if (nl_parse(m->attributes, m->attributes_bytes, a, IFLA_LINKINFO + 1) < 0)
 		return err_say(e, EBADMSG, "the kernel's list of interfaces makes no sense");
 
 	if (!array_grow(&links->list, links->n, sizeof *links->list))
@@ -44,6 +56,8 @@ static int add(void *arg, const struct nl_message *m, struct err *e)
 	link->index = info->ifi_index;
 	link->flags = info->ifi_flags;
 	link->mtu = nl_u32(&a[IFLA_MTU]);
+	link->master = (int) nl_u32(&a[IFLA_MASTER]);
+	link->vrf_table = vrf_table_of(&a[IFLA_LINKINFO]);
 	(void) snprintf(link->name, sizeof link->name, "%s", nl_string(&a[IFLA_IFNAME]));
 	link->has_mac = a[IFLA_ADDRESS].bytes == ETH_ALEN;
 	if (link->has_mac)

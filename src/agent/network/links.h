@@ -13,7 +13,9 @@ struct link {
 	uint32_t mtu;
 	char name[IFNAMSIZ];
 	uint8_t mac[ETH_ALEN];
-	bool has_mac; /* of Ethernet's length */
+	bool has_mac;       /* of Ethernet's length */
+	int master;         /* index of the bridge, VRF, ... that it belongs to; 0: none */
+	uint32_t vrf_table; /* of a VRF; 0: it is none */
 };
 
 /* In the order of their index. */

@@ -5,6 +5,8 @@
 
 #include "agent/network/rules.h"
 #include "agent/network/state.h"
+#include "agent/network/vrf.h"
+#include "base/netlink.h"
 
 int network_new(struct network **ret, struct err *e)
 {
@@ -24,4 +26,11 @@ void network_free(struct network *n)
 	free(n->neighbours);
 	rules_free(n->rules);
 	free(n);
+}
+
+int network_keep_vrfs(struct network *n, char *const *keep, size_t n_keep, struct err *e)
+{
+	auto_close int fd = nl_open(NETLINK_ROUTE, e);
+
+	return fd < 0 ? fd : vrf_keep_only(fd, n, keep, n_keep, e);
 }

@@ -27,6 +27,7 @@ struct network;
 #define NETWORK_ROUTES_MAX     16384
 #define NETWORK_NEIGHBOURS_MAX 16384
 #define NETWORK_RULES_MAX      1024
+#define NETWORK_VRFS_MAX       256
 /* Next hops of one route. */
 #define NETWORK_HOPS_MAX 32
 
@@ -45,13 +46,15 @@ int network_has_interface(struct network *n, const Types__Interface *want, struc
  *		it is the one with hwAddr, or else the one with that name
  * @ret:	the interface as it is then; freed with types__interface__free_unpacked()
  *
+ * A VRF, which has vrf_table, is made if there is none with that table and hwAddr.
+ *
  * Gives it its name (an interface that has the name gets the other's old one), hardware address,
  * MTU (0: as it is), exactly those addresses (beside link-local ones of IPv6, which the kernel
  * makes, and those that routers have announced), and takes it up. It is only taken down for a
- * moment, which ends its routes, when its name or hardware address change. Of raw_flags IFF_NOARP
- * counts. IPv6 addresses are left out where the guest has no IPv6.
+ * moment, which ends its routes, when its name, hardware address or VRF change. Of raw_flags
+ * IFF_NOARP counts. IPv6 addresses are left out where the guest has no IPv6.
  *
- * Returns 0, -EINVAL, -ENODEV, or -errno.
+ * Returns 0, -EINVAL, -ENODEV, -EOPNOTSUPP (the kernel has no VRFs), or -errno.
  */
 int network_set_interface(struct network *n, const Types__Interface *want, const char *at,
 			  Types__Interface **ret, struct err *e);
@@ -79,6 +82,9 @@ int network_set_routes(struct network *n, Types__Route *const *list, size_t coun
  * that an earlier call had, or that the kernel has by itself. Rules that containers have made
  * stay. */
 int network_set_rules(struct network *n, Types__Rule *const *list, size_t count, struct err *e);
+
+/* Removes those VRFs that network_set_interface() has made and @keep does not name. */
+int network_keep_vrfs(struct network *n, char *const *keep, size_t n_keep, struct err *e);
 
 /* The unicast routes of the main table; freed with network_free_routes(). */
 int network_list_routes(struct network *n, Types__Route ***ret, size_t *ret_n, struct err *e);

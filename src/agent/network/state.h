@@ -24,7 +24,10 @@ struct network {
 	/* Those that were set, to be removed when they are not wanted any more. */
 	struct route *routes;
 	size_t n_routes;
-	struct rules *rules;          /* NULL: as the kernel has made them */
+	int vrfs[NETWORK_VRFS_MAX]; /* indexes of those that were made */
+	size_t n_vrfs;
+	bool had_vrfs;       /* the kernel has made the rule that comes with the first one */
+	struct rules *rules; /* NULL: as the kernel has made them */
 	struct neighbour *neighbours; /* in the order of neighbour_compare() */
 	size_t n_neighbours;
 };

@@ -8,6 +8,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "agent/device/device.h"
 #include "agent/rpc/agent.h"
 #include "agent/storage/storage.h"
 #include "base/array.h"
@@ -20,6 +21,11 @@ static const char *const extra_features[] = {
 	"oci-1.2", "ordered-exit", "close-output", "end-at-once", "list-processes",
 	"pods",    "users",        "network",      "connect",
 };
+
+/* Those that a kernel may lack, each as the name of its module. */
+static const char *const kernel_features[] = {"vrf"};
+
+#define FEATURES_MAX (ARRAY_LEN(extra_features) + ARRAY_LEN(kernel_features))
 
 /* For Device.type; see create.c. */
 static const char *const device_handlers[] = {"blk", "mmioblk"};
@@ -35,17 +41,31 @@ static uint64_t memory_block_bytes(void)
 	return strtoull(text, NULL, 16);
 }
 
+/* @ret has room for FEATURES_MAX; returns how many there are. */
+static size_t list_features(struct rpc *rpc, char **ret)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(extra_features); i++)
+		ret[n++] = (char *) extra_features[i];
+	for (size_t i = 0; i < ARRAY_LEN(kernel_features); i++)
+		if (module_exists(rpc->config.devices, kernel_features[i]))
+			ret[n++] = (char *) kernel_features[i];
+	return n;
+}
+
 void guest_get_details(struct rpc *rpc, struct ttrpc_call *call, const void *request)
 {
 	const Grpc__GuestDetailsRequest *req = request;
 	Grpc__GuestDetailsResponse reply = GRPC__GUEST_DETAILS_RESPONSE__INIT;
 	Grpc__AgentDetails agent = GRPC__AGENT_DETAILS__INIT;
+	char *features[FEATURES_MAX];
 
 	agent.version = (char *) version_number();
 	agent.init_daemon = rpc->config.is_init;
 	agent.supports_seccomp = true;
-	agent.extra_features = (char **) extra_features;
-	agent.n_extra_features = ARRAY_LEN(extra_features);
+	agent.extra_features = features;
+	agent.n_extra_features = list_features(rpc, features);
 	agent.device_handlers = (char **) device_handlers;
 	agent.n_device_handlers = ARRAY_LEN(device_handlers);
 	agent.storage_handlers = (char **) storage_driver_names(&agent.n_storage_handlers);

@@ -84,12 +84,21 @@ static void wait_for_nic(struct rpc *rpc, struct ttrpc_call *call, const Types__
 	device_wait(rpc->config.devices, &w->wait, clock_deadline(rpc->config.hotplug_timeout_ms));
 }
 
-/* What the machine's interfaces are driven by. */
-static int load_driver(struct rpc *rpc, struct err *e)
+/* What the interface is driven by: a device of the machine, or the kernel alone. */
+static int load_driver(struct rpc *rpc, const Types__Interface *want, struct err *e)
 {
+	if (want->vrf_table)
+		return module_load_if_any(rpc->config.devices, "vrf", e);
+
 	int r = module_load_virtio(rpc->config.devices, e);
 
 	return r < 0 ? r : module_load_if_any(rpc->config.devices, "virtio_net", e);
+}
+
+/* Whether its device is found by its hardware address, and may come later. */
+static bool is_awaited(const Types__Interface *want)
+{
+	return !want->vrf_table && !*want->devicepath && *want->hwaddr;
 }
 
 void network_rpc_update_interface(struct rpc *rpc, struct ttrpc_call *call, const void *request)
@@ -101,9 +110,9 @@ void network_rpc_update_interface(struct rpc *rpc, struct ttrpc_call *call, cons
 	if (!req->interface)
 		r = err_say(&e, EINVAL, "the interface is missing");
 	if (r == 0)
-		r = load_driver(rpc, &e);
+		r = load_driver(rpc, req->interface, &e);
 	/* Without a path or an address there is nothing to wait for, and the next step says so. */
-	if (r == 0 && !*req->interface->devicepath && *req->interface->hwaddr)
+	if (r == 0 && is_awaited(req->interface))
 		r = network_has_interface(rpc->network, req->interface, &e);
 	if (r == -ENODEV || (r == 0 && *req->interface->devicepath))
 		wait_for_nic(rpc, call, req->interface);
@@ -131,11 +140,13 @@ void network_rpc_update_routes(struct rpc *rpc, struct ttrpc_call *call, const v
 {
 	const Grpc__UpdateRoutesRequest *req = request;
 	struct err e = {0};
-	int r;
+	int r = 0;
 
 	if (!req->routes)
 		r = err_say(&e, EINVAL, "the routes are missing");
-	else
+	else if (req->routes->complete)
+		r = network_keep_vrfs(rpc->network, req->routes->vrfs, req->routes->n_vrfs, &e);
+	if (r == 0)
 		r = network_set_routes(rpc->network, req->routes->routes, req->routes->n_routes,
 				       req->routes->complete, &e);
 	if (r == 0 && req->routes->complete)

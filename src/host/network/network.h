@@ -61,10 +61,11 @@ struct network_ip {
 /* IFLA_*, see rtnetlink(7). */
 struct network_link {
 	int index;
-	int master;     /* the index of the bridge or bond that it belongs to; 0: none */
+	int master;     /* the index of the bridge, bond or VRF that it belongs to; 0: none */
 	uint16_t type;  /* ARPHRD_ETHER, ... */
 	uint32_t flags; /* IFF_* */
 	uint32_t mtu;
+	uint32_t vrf_table; /* of a VRF: its routing table; 0: it is none */
 	bool has_mac;
 	uint8_t mac[NETWORK_MAC_BYTES];
 	char name[NETWORK_NAME_BYTES];
@@ -196,9 +197,14 @@ void network_watch_drain(int fd);
 bool network_wants(const struct network_facts *f, const struct network_link *link,
 		   const char **ret_why);
 
+/* The VRF that @link belongs to; NULL: none. */
+const struct network_link *network_vrf_of(const struct network_facts *f,
+					  const struct network_link *link);
+
 /* Whether the guest has to be told: not made by the kernel for an address. *@ret_why as above.
  * @whole: whether the agent knows more than the unicast routes of the main table with one hop. */
-bool network_wants_route(const struct network_route *r, bool whole, const char **ret_why);
+bool network_wants_route(const struct network_facts *f, const struct network_route *r, bool whole,
+			 const char **ret_why);
 
 /* Whether the kernel has made the route to the address's network, or makes none for it (a single
  * address of IPv4). A plugin may have taken it away (ptp does). */

@@ -125,13 +125,28 @@ static int grow(void *list, size_t n, size_t max, size_t bytes)
 
 /* ---- the kinds of messages ---- */
 
-static int get_kind(const struct nl_value *info, char *ret)
+/* @data: what only a VRF has. */
+static int get_vrf_table(const struct nl_value *data, uint32_t *ret)
 {
-	struct nl_value a[IFLA_INFO_KIND + 1];
+	struct nl_value a[IFLA_VRF_TABLE + 1];
+
+	if (nl_parse(data->data, data->bytes, a, ARRAY_LEN(a)) < 0)
+		return -EPROTO;
+	return get_u32(&a[IFLA_VRF_TABLE], ret);
+}
+
+static int get_kind(const struct nl_value *info, struct network_link *ret)
+{
+	struct nl_value a[IFLA_INFO_DATA + 1];
 
 	if (nl_parse(info->data, info->bytes, a, ARRAY_LEN(a)) < 0)
 		return -EPROTO;
-	return get_text(&a[IFLA_INFO_KIND], ret, NETWORK_KIND_BYTES);
+
+	int r = get_text(&a[IFLA_INFO_KIND], ret->kind, sizeof ret->kind);
+
+	if (r == 0 && strcmp(ret->kind, "vrf") == 0)
+		r = get_vrf_table(&a[IFLA_INFO_DATA], &ret->vrf_table);
+	return r;
 }
 
 static int add_link(const struct nl_message *m, struct network_facts *f)
@@ -156,7 +171,7 @@ static int add_link(const struct nl_message *m, struct network_facts *f)
 	if (r == 0)
 		r = get_index(&a[IFLA_MASTER], &l.master);
 	if (r == 0)
-		r = get_kind(&a[IFLA_LINKINFO], l.kind);
+		r = get_kind(&a[IFLA_LINKINFO], &l);
 	if (r == 0 && (l.index <= 0 || !l.name[0]))
 		r = -EPROTO;
 	return r < 0 ? r : ADD(f, links, NETWORK_LINKS_MAX, l);

@@ -16,10 +16,35 @@ static bool has_address(const struct network_facts *f, int link)
 	return false;
 }
 
+static const struct network_link *link_of(const struct network_facts *f, int index)
+{
+	for (size_t i = 0; i < f->n_links; i++)
+		if (f->links[i].index == index)
+			return &f->links[i];
+	return NULL;
+}
+
+const struct network_link *network_vrf_of(const struct network_facts *f,
+					  const struct network_link *link)
+{
+	const struct network_link *master = link->master ? link_of(f, link->master) : NULL;
+
+	return master && master->vrf_table ? master : NULL;
+}
+
+static bool has_members(const struct network_facts *f, int master)
+{
+	for (size_t i = 0; i < f->n_links; i++)
+		if (f->links[i].master == master)
+			return true;
+	return false;
+}
+
 bool network_wants(const struct network_facts *f, const struct network_link *link,
 		   const char **ret_why)
 {
-	bool used = (link->flags & IFF_UP) || has_address(f, link->index);
+	bool used = (link->flags & IFF_UP) || has_address(f, link->index) ||
+		    (link->vrf_table && has_members(f, link->index));
 
 	*ret_why = NULL;
 	/* Some kernel modules put interfaces that nobody uses into every namespace (gretap0). */
@@ -27,7 +52,7 @@ bool network_wants(const struct network_facts *f, const struct network_link *lin
 		return false;
 	if (link->type != ARPHRD_ETHER || !link->has_mac)
 		*ret_why = "it carries no Ethernet frames";
-	else if (link->master)
+	else if (link->master && !network_vrf_of(f, link))
 		*ret_why = "it belongs to another interface";
 	return !*ret_why;
 }
@@ -60,20 +85,33 @@ static const char *no_words(const struct network_route *r, bool whole)
 	return NULL;
 }
 
+/* Where the kernel puts the routes that it makes for the addresses of a link, beside the local
+ * table. */
+static uint32_t own_table(const struct network_facts *f, int index)
+{
+	const struct network_link *link = link_of(f, index);
+	const struct network_link *vrf = link ? network_vrf_of(f, link) : NULL;
+
+	if (vrf || (link && link->vrf_table))
+		return vrf ? vrf->vrf_table : link->vrf_table;
+	return RT_TABLE_MAIN;
+}
+
 /* The guest's kernel makes these by itself, from addresses and routers' advertisements. In other
  * tables they are copies that a plugin has made (sbr). */
-static bool is_made_by_guest(const struct network_route *r)
+static bool is_made_by_guest(const struct network_facts *f, const struct network_route *r)
 {
-	bool own = r->table == RT_TABLE_MAIN || r->table == RT_TABLE_LOCAL;
+	bool own = r->table == own_table(f, r->link) || r->table == RT_TABLE_LOCAL;
 
 	return (r->protocol == RTPROT_KERNEL && own) || r->protocol == RTPROT_RA ||
 	       r->protocol == RTPROT_REDIRECT;
 }
 
-bool network_wants_route(const struct network_route *r, bool whole, const char **ret_why)
+bool network_wants_route(const struct network_facts *f, const struct network_route *r, bool whole,
+			 const char **ret_why)
 {
 	*ret_why = NULL;
-	if (is_made_by_guest(r) || (!whole && r->table == RT_TABLE_LOCAL))
+	if (is_made_by_guest(f, r) || (!whole && r->table == RT_TABLE_LOCAL))
 		return false;
 	*ret_why = no_words(r, whole);
 	return !*ret_why;
@@ -91,6 +129,7 @@ static bool is_in(const struct network_ip *ip, const struct network_ip *net)
 bool network_has_prefix_route(const struct network_facts *f, const struct network_address *a)
 {
 	const struct network_ip *to = a->peer.family ? &a->peer : &a->ip;
+	uint32_t table = own_table(f, a->link);
 
 	if (!a->peer.family && to->family == AF_INET && to->bits == 32)
 		return true; /* the kernel makes none */
@@ -98,9 +137,8 @@ bool network_has_prefix_route(const struct network_facts *f, const struct networ
 	for (size_t i = 0; i < f->n_routes; i++) {
 		const struct network_route *r = &f->routes[i];
 
-		if (r->link == a->link && r->protocol == RTPROT_KERNEL &&
-		    r->table == RT_TABLE_MAIN && r->type == RTN_UNICAST && r->to.bits == to->bits &&
-		    is_in(to, &r->to))
+		if (r->link == a->link && r->protocol == RTPROT_KERNEL && r->table == table &&
+		    r->type == RTN_UNICAST && r->to.bits == to->bits && is_in(to, &r->to))
 			return true;
 	}
 	return false;

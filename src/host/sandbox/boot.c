@@ -73,6 +73,7 @@ static void learn(void *arg, struct ttrpc_answer *answer)
 	sb->agent.knows_pods = agent_details_have(d, "pods");
 	sb->agent.knows_users = agent_details_have(d, "users");
 	sb->agent.knows_networks = agent_details_have(d, "network");
+	sb->agent.has_vrfs = agent_details_have(d, "vrf");
 	sb->agent.connects = agent_details_have(d, "connect");
 	sb->agent.lists_processes = agent_details_have(d, "list-processes");
 	log_debug("guest: agent %s", d ? d->version : "without details");

@@ -113,9 +113,10 @@ static bool put_address(Types__Interface *i, const struct network_ip *ip)
 static bool fill_interface(Types__Interface *i, const struct network_facts *f,
 			   const struct network_link *link, const char *device_path, bool whole)
 {
+	const struct network_link *vrf = whole ? network_vrf_of(f, link) : NULL;
 	bool ok = put(&i->device, link->name) && put(&i->name, link->name) &&
 		  put(&i->type, link->kind) && put(&i->devicepath, device_path) &&
-		  put_mac(&i->hwaddr, link->mac);
+		  put_mac(&i->hwaddr, link->mac) && (!vrf || put(&i->master, vrf->name));
 
 	for (size_t a = 0; ok && a < f->n_addresses; a++)
 		if (f->addresses[a].link == link->index && network_wants_address(&f->addresses[a]))
@@ -140,6 +141,7 @@ Grpc__UpdateInterfaceRequest *interface_words(const struct network_facts *f,
 		q->interface->mtu = mtu;
 		/* Of all flags this is the one that an interface is given, and not in. */
 		q->interface->raw_flags = link->flags & IFF_NOARP;
+		q->interface->vrf_table = whole ? link->vrf_table : 0;
 		if (fill_interface(q->interface, f, link, device_path, whole))
 			return q;
 	}
@@ -276,7 +278,7 @@ static bool put_routes(const struct wording *a)
 		const struct network_link *link =
 			network_route_leads_nowhere(r) ? NULL : find(a->f, a->links, a->n, r->link);
 
-		if (network_wants_route(r, a->whole, &why) && is_within(a, r)) {
+		if (network_wants_route(a->f, r, a->whole, &why) && is_within(a, r)) {
 			if (!put_route(a, r, link))
 				return false;
 		} else if (why && a->warn) {
@@ -323,6 +325,22 @@ static bool put_rules(const struct wording *a)
 	return true;
 }
 
+/* Those that the guest is to keep. */
+static bool put_vrfs(const struct wording *a)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		if (!a->links[i]->vrf_table)
+			continue;
+		if (!reserve(&a->to->vrfs, a->to->n_vrfs))
+			return false;
+		a->to->vrfs[a->to->n_vrfs] = strdup(a->links[i]->name);
+		if (!a->to->vrfs[a->to->n_vrfs])
+			return false;
+		a->to->n_vrfs++;
+	}
+	return true;
+}
+
 Grpc__UpdateRoutesRequest *route_words(const struct network_facts *f,
 				       const struct network_link *const *links, size_t n,
 				       bool whole, bool warn)
@@ -338,7 +356,7 @@ Grpc__UpdateRoutesRequest *route_words(const struct network_facts *f,
 		grpc__routes__init(q->routes);
 		q->routes->complete = whole;
 		a.to = q->routes;
-		if (put_routes(&a) && (!whole || put_rules(&a)))
+		if (put_routes(&a) && (!whole || (put_rules(&a) && put_vrfs(&a))))
 			return q;
 	}
 	ttrpc_message_free(&q->base);

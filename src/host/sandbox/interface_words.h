@@ -12,8 +12,8 @@ Grpc__UpdateInterfaceRequest *interface_words(const struct network_facts *f,
 					      const struct network_link *link, uint32_t mtu,
 					      const char *device_path, bool whole);
 
-/* Of the @n interfaces in @links only. What the guest is not told, although the user may miss it,
- * is logged if @warn. */
+/* Of the @n interfaces in @links only, VRFs among them. What the guest is not told, although the
+ * user may miss it, is logged if @warn. */
 Grpc__UpdateRoutesRequest *route_words(const struct network_facts *f,
 				       const struct network_link *const *links, size_t n,
 				       bool whole, bool warn);

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "base/array.h"
 #include "base/log.h"
 #include "host/egress/egress.h"
 #include "host/sandbox/agent_call.h"
@@ -18,7 +19,7 @@
 /* For a machine that runs: how long a guest may take to see an interface, or let go of it. */
 #define REFRESH_TIMEOUT_MS 60000
 
-/* One that the machine has. */
+/* One that the machine has, or a VRF, which is made in the guest and has neither tap nor device. */
 struct interface {
 	struct list link;
 	char id[DEVICE_ID_MAX + 1];
@@ -27,7 +28,8 @@ struct interface {
 	struct device_address at;
 	struct told told;
 	bool is_attached;
-	bool stays; /* the guest did not let go of it */
+	bool stays;     /* the guest did not let go of it */
+	bool is_warned; /* the user knows that the guest is not told of it */
 };
 
 static struct interface *interface_of(struct list *pos)
@@ -229,6 +231,14 @@ static int open_tap(struct interfaces *all, const struct network_link *l, struct
 	return network_tap_open(all->network, l, &all->rates, n_queues, ret, e);
 }
 
+static int plug(struct interfaces *all, struct interface *i, const struct network_link *l,
+		struct hv *hv, msec_t deadline, struct err *e)
+{
+	int r = l->vrf_table ? 0 : open_tap(all, l, hv, &i->tap, e);
+
+	return r < 0 || l->vrf_table ? r : attach(i, hv, deadline, e);
+}
+
 static int add_interface(struct interfaces *all, const struct network_link *l, struct hv *hv,
 			 msec_t deadline, struct err *e)
 {
@@ -241,10 +251,8 @@ static int add_interface(struct interfaces *all, const struct network_link *l, s
 	(void) snprintf(i->id, sizeof i->id, "nic%lu", ++all->last_id);
 	list_add(&all->list, &i->link);
 
-	int r = open_tap(all, l, hv, &i->tap, e);
+	int r = plug(all, i, l, hv, deadline, e);
 
-	if (r == 0)
-		r = attach(i, hv, deadline, e);
 	if (r < 0)
 		interface_free(all, i);
 	return r;
@@ -402,7 +410,8 @@ static int tell_interface(const struct teller *t, const struct interfaces *all, 
 			  struct err *e)
 {
 	const char *path = i->at.kind == DEVICE_AT_PCI ? i->at.text : "";
-	uint32_t mtu = i->as.mtu < i->tap.mtu ? i->as.mtu : i->tap.mtu;
+	bool is_whole_size = i->as.vrf_table || i->as.mtu < i->tap.mtu;
+	uint32_t mtu = is_whole_size ? i->as.mtu : i->tap.mtu;
 	Grpc__UpdateInterfaceRequest *q =
 		interface_words(&all->facts, &i->as, mtu, path, is_whole(t, all));
 	int r = tell(t, "UpdateInterface", q ? &q->base : NULL, &i->told, e);
@@ -448,22 +457,65 @@ static int tell_rest(const struct teller *t, struct interfaces *all,
 	return r < 0 ? err_wrap(e, r, "set up the guest's neighbours") : 0;
 }
 
-static int tell_all(const struct teller *t, struct interfaces *all, struct err *e)
+/* Whether the guest can have it. */
+static bool is_for_guest(const struct teller *t, const struct interfaces *all, struct interface *i)
 {
-	const struct network_link *links[HV_DEVICES_MAX];
+	bool needs_vrfs = i->as.vrf_table || network_vrf_of(&all->facts, &i->as);
+
+	if (i->stays || !needs_vrfs || t->sb->agent.has_vrfs)
+		return !i->stays;
+	if (!i->is_warned)
+		log_warn("ignoring interface '%s' of the network namespace: the guest has no VRFs",
+			 i->as.name);
+	i->is_warned = true;
+	return false;
+}
+
+/* They leave a VRF that is made anew. */
+static void forget_members(struct interfaces *all)
+{
+	list_for_each (pos, &all->list) {
+		struct interface *i = interface_of(pos);
+
+		if (network_vrf_of(&all->facts, &i->as))
+			forget(&i->told);
+	}
+}
+
+/* What the guest is to have: as many as *@ret_n of @links, which has room for @max. */
+static int tell_kind(const struct teller *t, struct interfaces *all, bool vrfs,
+		     const struct network_link **links, size_t max, size_t *ret_n, struct err *e)
+{
 	bool told = false;
-	size_t n = 0;
 	int r = 0;
 
 	list_for_each (pos, &all->list) {
 		struct interface *i = interface_of(pos);
 
-		if (r >= 0 && !i->stays && n < HV_DEVICES_MAX) {
-			links[n++] = &i->as;
-			r = tell_interface(t, all, i, e);
-			told |= r > 0;
-		}
+		if (r < 0 || !i->as.vrf_table == vrfs || *ret_n == max || !is_for_guest(t, all, i))
+			continue;
+		links[(*ret_n)++] = &i->as;
+		r = tell_interface(t, all, i, e);
+		told |= r > 0;
 	}
+	return r < 0 ? r : told;
+}
+
+static int tell_all(const struct teller *t, struct interfaces *all, struct err *e)
+{
+	const struct network_link *links[NETWORK_LINKS_MAX];
+	bool told = false;
+	size_t n = 0;
+	/* First, because its members belong to it from their first moment. */
+	int r = tell_kind(t, all, true, links, ARRAY_LEN(links), &n, e);
+
+	if (r > 0) {
+		told = true;
+		forget_members(all);
+	}
+	if (r >= 0)
+		r = tell_kind(t, all, false, links, ARRAY_LEN(links), &n, e);
+	told |= r > 0;
 	/* With an address that is taken away, or a new name, the guest's kernel removes routes and
 	 * neighbours. */
 	if (told) {

@@ -146,6 +146,7 @@ struct agent {
 	bool lists_processes;
 	bool connects;       /* to ports of the guest's loopback */
 	bool knows_networks; /* more of them than upstream's protocol says */
+	bool has_vrfs;       /* and its kernel can make them */
 };
 
 /* What is no part's is the loop's, or does not change. */

@@ -31,6 +31,40 @@ TEST(a_link_is_what_its_message_says)
 	network_facts_fini(&f);
 }
 
+/* A link of that kind, with @bytes of what a VRF has as its table. */
+static int add_vrf(struct network_facts *f, const char *kind, const void *table, size_t bytes)
+{
+	struct nl_request q;
+
+	begin_link(&q, 7, "red");
+
+	size_t info = nl_nest(&q, IFLA_LINKINFO);
+
+	nl_put_string(&q, IFLA_INFO_KIND, kind);
+
+	size_t data = nl_nest(&q, IFLA_INFO_DATA);
+
+	nl_put(&q, IFLA_VRF_TABLE, table, bytes);
+	nl_nest_end(&q, data);
+	nl_nest_end(&q, info);
+	return parse(&q, sizeof(struct ifinfomsg), f);
+}
+
+TEST(a_vrf_has_a_table_and_other_kinds_have_not)
+{
+	const uint32_t table = 1001;
+	struct network_facts f = {0};
+
+	CHECK_EQ(add_vrf(&f, "vrf", &table, sizeof table), 0);
+	CHECK_EQ(f.links[0].vrf_table, 1001);
+	/* Of a bridge the first number is something else, of any size. */
+	CHECK_EQ(add_vrf(&f, "bridge", &table, 2), 0);
+	CHECK_EQ(f.links[1].vrf_table, 0);
+	CHECK_EQ(add_vrf(&f, "vrf", &table, 2), -EPROTO);
+	CHECK_EQ(f.n_links, 2);
+	network_facts_fini(&f);
+}
+
 TEST(a_name_is_as_long_as_the_kernel_allows)
 {
 	struct network_facts f = {0};

@@ -1,5 +1,7 @@
 #include "messages.h"
 
+static const struct network_facts none;
+
 static struct network_link ethernet(void)
 {
 	return (struct network_link){
@@ -82,6 +84,61 @@ TEST(a_port_of_a_bridge_is_not_brought_in_and_the_user_is_told)
 	CHECK(told);
 }
 
+/* An interface and its VRF, as a namespace has them. */
+static void member_of_vrf(struct network_link two[2])
+{
+	two[0] = ethernet();
+	two[0].master = 3;
+	two[1] = ethernet();
+	two[1].index = 3;
+	two[1].vrf_table = 10;
+}
+
+TEST(a_vrf_and_its_members_are_wanted)
+{
+	struct network_link two[2];
+	const struct network_facts f = {.links = two, .n_links = 2};
+	bool told;
+
+	member_of_vrf(two);
+	CHECK(network_vrf_of(&f, &two[0]) == &two[1]);
+	CHECK(!network_vrf_of(&f, &two[1]));
+	CHECK(wanted(&f, &two[0], &told));
+	CHECK(wanted(&f, &two[1], &told));
+	/* One that is down is for its members, and for nothing without any. */
+	two[1].flags = 0;
+	CHECK(wanted(&f, &two[1], &told));
+	two[0].master = 0;
+	CHECK(!wanted(&f, &two[1], &told) && !told);
+}
+
+TEST(a_kernel_puts_the_routes_of_a_vrfs_members_into_its_table)
+{
+	struct network_link two[2];
+	struct network_route r = {.link = 2,
+				  .to = {AF_INET, 24, {10, 1, 1, 0}},
+				  .type = RTN_UNICAST,
+				  .table = 10,
+				  .protocol = RTPROT_KERNEL};
+	const struct network_address a = {.link = 2, .ip = {AF_INET, 24, {10, 1, 1, 7}}};
+	const struct network_facts f = {.links = two, .n_links = 2, .routes = &r, .n_routes = 1};
+	const char *why;
+
+	member_of_vrf(two);
+	CHECK(!network_wants_route(&f, &r, true, &why) && !why);
+	CHECK(network_has_prefix_route(&f, &a));
+	r.link = 3;
+	CHECK(!network_wants_route(&f, &r, true, &why) && !why);
+	r.link = 2;
+	/* A copy that somebody has made. */
+	r.table = RT_TABLE_MAIN;
+	CHECK(network_wants_route(&f, &r, true, &why));
+	CHECK(!network_has_prefix_route(&f, &a));
+	two[0].master = 0;
+	CHECK(!network_wants_route(&f, &r, true, &why) && !why);
+	CHECK(network_has_prefix_route(&f, &a));
+}
+
 TEST(our_own_tap_is_not_an_interface_but_another_ones_is)
 {
 	static const struct {
@@ -110,14 +167,14 @@ TEST(routes_that_the_guests_kernel_makes_by_itself_are_left_out)
 		.link = 2, .type = RTN_UNICAST, .table = RT_TABLE_MAIN, .protocol = RTPROT_BOOT};
 	const char *why;
 
-	CHECK(network_wants_route(&r, false, &why));
+	CHECK(network_wants_route(&none, &r, false, &why));
 	r.protocol = RTPROT_KERNEL;
-	CHECK(!network_wants_route(&r, false, &why) && !why);
+	CHECK(!network_wants_route(&none, &r, false, &why) && !why);
 	r.protocol = RTPROT_RA;
-	CHECK(!network_wants_route(&r, false, &why) && !why);
+	CHECK(!network_wants_route(&none, &r, false, &why) && !why);
 	r.protocol = RTPROT_BOOT;
 	r.table = RT_TABLE_LOCAL;
-	CHECK(!network_wants_route(&r, false, &why) && !why);
+	CHECK(!network_wants_route(&none, &r, false, &why) && !why);
 }
 
 TEST(routes_that_the_protocol_has_no_words_for_are_told)
@@ -128,13 +185,13 @@ TEST(routes_that_the_protocol_has_no_words_for_are_told)
 	const char *why;
 
 	r.table = 100;
-	CHECK(!network_wants_route(&r, false, &why) && why);
+	CHECK(!network_wants_route(&none, &r, false, &why) && why);
 	r = good;
 	r.type = RTN_BLACKHOLE;
-	CHECK(!network_wants_route(&r, false, &why) && why);
+	CHECK(!network_wants_route(&none, &r, false, &why) && why);
 	r = good;
 	r.link = 0;
-	CHECK(!network_wants_route(&r, false, &why) && why);
+	CHECK(!network_wants_route(&none, &r, false, &why) && why);
 }
 
 TEST(only_neighbours_that_were_put_there_are_wanted)
@@ -168,27 +225,27 @@ TEST(an_agent_that_knows_more_words_is_told_more_routes)
 	struct network_route r = good;
 	const char *why;
 
-	CHECK(network_wants_route(&r, true, &why));
+	CHECK(network_wants_route(&none, &r, true, &why));
 	r.protocol = RTPROT_KERNEL;
-	CHECK(network_wants_route(&r, true, &why));
+	CHECK(network_wants_route(&none, &r, true, &why));
 	r.table = RT_TABLE_MAIN;
-	CHECK(!network_wants_route(&r, true, &why));
+	CHECK(!network_wants_route(&none, &r, true, &why));
 	r = good;
 	r.type = RTN_PROHIBIT;
 	r.link = 0;
-	CHECK(network_wants_route(&r, true, &why));
+	CHECK(network_wants_route(&none, &r, true, &why));
 	r.type = RTN_UNICAST;
-	CHECK(!network_wants_route(&r, true, &why) && why);
+	CHECK(!network_wants_route(&none, &r, true, &why) && why);
 	r.n_hops = NETWORK_ROUTE_HOPS_MAX;
-	CHECK(network_wants_route(&r, true, &why));
+	CHECK(network_wants_route(&none, &r, true, &why));
 	r.n_hops++;
-	CHECK(!network_wants_route(&r, true, &why) && why);
+	CHECK(!network_wants_route(&none, &r, true, &why) && why);
 	r = good;
 	r.is_wrapped = true;
-	CHECK(!network_wants_route(&r, true, &why) && why);
+	CHECK(!network_wants_route(&none, &r, true, &why) && why);
 	r = good;
 	r.by_source = true;
-	CHECK(!network_wants_route(&r, true, &why) && why);
+	CHECK(!network_wants_route(&none, &r, true, &why) && why);
 }
 
 TEST(a_route_to_an_addresses_network_is_found_by_its_bits)
