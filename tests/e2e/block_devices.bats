@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2030,SC2031 # each test has its own DEVICE
-# Block devices of the host as nodes in a container (linux.devices): what a program does with one has the same result as with
+# Block devices of the host as nodes in a container (linux.devices, and bind mounts of nodes): what a program does with one has the same result as with
 # runc, and QEMU gets that device and no more of it than the rules allow. Those of a pod are in cri.bats.
 
 load lib/common
@@ -177,4 +177,54 @@ vmm_disks() {
 	echo "$output"
 	[[ $output == *"Input/output error"* ]]
 	[ "$(kata exec a echo lives)" = lives ]
+}
+
+# bound OPTIONS ACCESS [RULE]: a filter that bind-mounts the node of the device with these options (", \"ro\""), with a rule for it.
+bound() {
+	echo '.mounts += [{destination: "/dev/disk", type: "bind", source: "'"$DEVICE"'", options: ["rbind"'"$1"']}]
+		| .linux.resources.devices = [{allow: false, access: "rwm"}'"${2:+, {allow: true, type: \"b\", major: $MAJOR, minor: $MINOR, access: \"$2\"\}}${3:+, $3}"']'
+}
+
+@test "a node that is bind-mounted is the disk, as the rules say, with the same result as under runc" {
+	local node=$WORK/node
+	device data 8M
+	echo first >"$WORK/text"
+	dd if="$WORK/text" of="$DEVICE" conv=notrunc,fsync status=none
+	# The rights are the node's, wherever it is.
+	mknod --mode=640 "$node" b "$MAJOR" "$MINOR"
+	chown 5:6 "$node"
+	USE="ls -ln /dev/disk | cut -d ' ' -f 1-4; $USE"
+	both bound_all "$(bound '' rwm)" "$USE"
+	grep -q written "$WORK/ours.bound_all"
+	both bound_reads "$(bound '' r)" "$USE"
+	both bound_nothing "$(bound '' '')" "$USE"
+	both bound_nodev "$(bound ', "nodev"' rwm)" "$USE"
+	both bound_privileged "$(bound '' '' '{allow: true, access: "rwm"}')" "$USE"
+	grep -q written "$WORK/ours.bound_privileged"
+	both bound_taken "$(bound '' rwm "{allow: false, type: \"b\", major: $MAJOR, minor: $MINOR, access: \"w\"}")" "$USE"
+	both bound_node "$(bound '' rw) | .mounts[-1].source = \"$node\" | .process.user = {uid: 0, gid: 6} | .process.capabilities = {}" "$USE"
+	both bound_elsewhere "$(bound '' rw) | .mounts[-1].destination = \"/srv/disk\"" 'ls -ln /srv/disk | cut -d " " -f 1-4; head -c 5 /srv/disk'
+	both bound_twice "$(bound '' rw) | .mounts += [.mounts[-1] | .destination = \"/srv/disk\"]" \
+		'echo new >/dev/disk; sync; head -c 3 /srv/disk'
+	both bound_and_listed "$(rules rw) | .mounts += [{destination: \"/dev/disk\", type: \"bind\", source: \"$DEVICE\", options: [\"bind\"]},
+		{destination: \"/srv/disk\", type: \"bind\", source: \"$DEVICE\", options: [\"bind\"]}]" \
+		'echo new >/dev/disk; sync; head -c 3 /srv/disk; ls -ln /dev/disk | cut -d " " -f 1-4'
+}
+
+@test "a node that is bind-mounted read-only takes no writes, whatever the rules and other mounts say" {
+	local script='head -c 5 /dev/disk; dd if=/dev/zero of=/dev/disk bs=512 count=1 conv=fsync 2>&1 | grep -v record'
+	device data 8M
+	echo first >"$WORK/text"
+	dd if="$WORK/text" of="$DEVICE" conv=notrunc,fsync status=none
+	run kata run --bundle "$(bundle ro "$(bound ', "ro"' '' '{allow: true, access: "rwm"}')" sh -c "$script")" ro
+	echo "$output"
+	[[ $output == *first*"Operation not permitted"* ]]
+	[ "$(head -c 5 "$DEVICE")" = first ]
+	# Of the same disk another node may be written, and QEMU has one of each kind.
+	kata run --detach --bundle "$(bundle two "$(bound ', "ro"' rw) | .mounts += [.mounts[-1] | .destination = \"/dev/written\" | .options = [\"bind\"]]" sleep 1000)" two
+	[ "$(vmm_disks two)" = "$DEVICE 0"$'\n'"$DEVICE 2" ]
+	run kata exec two sh -c "$script; echo other >/dev/written; sync"
+	echo "$output"
+	[[ $output == *first*"Operation not permitted"* ]]
+	[ "$(head -c 5 "$DEVICE")" = other ]
 }

@@ -223,11 +223,11 @@ raw_volume() {
 	a=$(CONFIG_FIELDS="devices {container_path: '/dev/raw' host_path: '$DISK' permissions: 'mrw'}" \
 		container_make "$pod" "a-$handler" '' sleep 1000)
 	b=$(CONFIG_FIELDS="devices {container_path: '/dev/same' host_path: '$DISK' permissions: 'mrw'}" \
-		container_make "$pod" "b-$handler" '' sleep 1000)
+		container_make "$pod" "b-$handler" "mounts {container_path: '/srv/bound' host_path: '$DISK'}" sleep 1000)
 	c=$(CONFIG_FIELDS="devices {container_path: '/dev/raw' host_path: '$DISK' permissions: 'r'}" \
 		container_make "$pod" "c-$handler" '' sleep 1000)
 	container_exec "$a" sh -c 'echo from a >/dev/raw; blockdev --getsize64 /dev/raw'
-	container_exec "$b" sh -c 'head -c 6 /dev/same; echo; echo from b >/dev/same; sync'
+	container_exec "$b" sh -c 'head -c 6 /dev/same; echo; echo from b >/srv/bound; sync'
 	container_exec "$c" sh -c 'head -c 6 /dev/raw; echo; (echo no >/dev/raw) 2>&1 | sed "s/.*: //"'
 	head -c 6 "$DISK"
 	echo

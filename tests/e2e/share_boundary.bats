@@ -125,8 +125,8 @@ served() {
 
 @test "a root and a source that the guest has no equal of are refused with a sentence" {
 	mknod "$WORK/disk" b 7 0
-	run kata run --bundle "$(bundle b1 ".mounts += [$(bind /disk "$WORK/disk" bind)]" true)" c
-	[[ $status -ne 0 && $output == *"mounts["*"source: '$WORK/disk': block devices are not supported yet"* ]]
+	run kata run --bundle "$(bundle b1 ".root.path = \"$WORK/disk\"" true)" c
+	[[ $status -ne 0 && $output == *"root.path"* ]]
 	run kata run --bundle "$(bundle b2 '.root.path = "//proc/self"' true)" c
 	[[ $status -ne 0 && $output == *"root.path '//proc/self': "*" is of this host's kernel"* ]]
 }

@@ -271,6 +271,14 @@ static int make(struct creation *c, struct err *e)
 
 static void go_on(struct creation *c);
 
+/* Gives the guest's node the rights of the host's, because a bind mount shows the node itself. */
+static int give_rights(const char *path, const Grpc__LinuxDevice *host, struct err *e)
+{
+	if (chmod(path, host->filemode & 07777) < 0 || chown(path, host->uid, host->gid) < 0)
+		return err_sys(e, errno, "set the owner and mode of '%s'", path);
+	return 0;
+}
+
 static void on_device(struct device_wait *w, int r, const char *path, const struct err *cause)
 {
 	struct creation *c = container_of(w, struct creation, wait);
@@ -280,12 +288,14 @@ static void on_device(struct device_wait *w, int r, const char *path, const stru
 
 	if (r == 0 && stat(path, &st) < 0)
 		r = err_sys(&e, errno, "look at '%s'", path);
+	if (r == 0 && d->host)
+		r = give_rights(path, d->host, &e);
 	if (r < 0) {
 		(void) err_wrap(&e, r, "add device '%s'", d->container_path);
 		finish(c, r, &e);
 		return;
 	}
-	c->numbers[c->device++] = (struct device_number){d->container_path, st.st_rdev};
+	c->numbers[c->device++] = (struct device_number){d->container_path, st.st_rdev, d->host};
 	go_on(c);
 }
 
@@ -331,8 +341,9 @@ static void go_on(struct creation *c)
 	if (c->device < c->req->n_devices) {
 		r = wait_for(c, c->req->devices[c->device], &e);
 	} else {
-		device_numbers_correct(c->req->oci, c->numbers, c->device);
-		r = make(c, &e);
+		r = device_numbers_correct(c->req->oci, c->numbers, c->device, &e);
+		if (r == 0)
+			r = make(c, &e);
 	}
 	if (r < 0)
 		finish(c, r, &e);

@@ -24,11 +24,12 @@ struct storage_driver {
 	bool is_disk;           /* the source is a disk that has to appear: its node, or */
 	enum device_kind by;    /* what this kind of device is found by */
 	bool is_share;          /* it may be plugged in, and then has a driver option "pci=PATH" */
-	bool is_folder;         /* nothing is mounted; at the end the folder is removed */
+	bool is_folder;         /* nothing is mounted; at the end the folder or node is removed */
 };
 
 int driver_mount_ephemeral(const struct storage_task *t, struct err *e);
 int driver_make_local(const struct storage_task *t, struct err *e);
+int driver_make_node(const struct storage_task *t, struct err *e);
 int driver_mount_overlay(const struct storage_task *t, struct err *e);
 
 /* The driver called @name, or NULL and a failure that says why not. */

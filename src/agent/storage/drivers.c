@@ -26,19 +26,6 @@ static int mount_9p(const struct storage_task *t, struct err *e)
 	return driver_mount(t, "9p", NULL, e);
 }
 
-static int mount_disk(const struct storage_task *t, struct err *e)
-{
-	const Grpc__Storage *s = t->storage;
-
-	int r;
-
-	if (s->n_driver_options > 0)
-		return err_say(e, ENOTSUP, "storage option '%s' is not supported yet",
-			       s->driver_options[0]);
-	r = module_load_if_any(t->config->devices, s->fstype, e);
-	return r < 0 ? r : mount_fs(t, e);
-}
-
 static int mount_bind(const struct storage_task *t, struct err *e)
 {
 	const Grpc__Storage *s = t->storage;
@@ -77,6 +64,21 @@ static int mount_bind(const struct storage_task *t, struct err *e)
 	return r;
 }
 
+/* A disk of file system "bind" is no file system, but its node, as upstream's hosts ask for it. */
+static int mount_disk(const struct storage_task *t, struct err *e)
+{
+	const Grpc__Storage *s = t->storage;
+	int r;
+
+	if (s->n_driver_options > 0)
+		return err_say(e, ENOTSUP, "storage option '%s' is not supported yet",
+			       s->driver_options[0]);
+	if (strcmp(s->fstype, "bind") == 0)
+		return mount_bind(t, e);
+	r = module_load_if_any(t->config->devices, s->fstype, e);
+	return r < 0 ? r : mount_fs(t, e);
+}
+
 static const struct storage_driver drivers[] = {
 	{.name = "virtio-fs", .modules = {"virtiofs"}, .mount = mount_virtiofs, .is_share = true},
 	{.name = "9p", .modules = {"9pnet_virtio", "9p"}, .mount = mount_9p, .is_share = true},
@@ -94,6 +96,7 @@ static const struct storage_driver drivers[] = {
 	{.name = "ephemeral", .mount = driver_mount_ephemeral},
 	{.name = "local", .mount = driver_make_local, .is_folder = true},
 	{.name = "bind", .mount = mount_bind},
+	{.name = "node", .mount = driver_make_node, .is_folder = true},
 	{.name = "overlayfs", .modules = {"overlay"}, .mount = driver_mount_overlay},
 };
 

@@ -19,6 +19,7 @@ struct disk {
 	int fd; /* until a running machine has it; then -1 */
 	bool readonly;
 	bool is_shared; /* see struct disk_wanted */
+	bool write_protected;
 	bool is_attached;
 	unsigned holders; /* 0: the guest did not let go of it */
 	dev_t dev;        /* of an image; else 0 */
@@ -64,7 +65,7 @@ static bool is_same_object(const struct disk *a, const struct disk *b)
 /* Whether who wants the one can have the other: if both only read, or as is_shared says. */
 static bool is_same(const struct disk *d, const struct disk *wanted)
 {
-	bool shared = d->is_shared && wanted->is_shared;
+	bool shared = d->is_shared && wanted->is_shared && !wanted->write_protected;
 
 	return is_same_object(d, wanted) &&
 	       (wanted->readonly ? d->readonly || shared : shared && !d->readonly);
@@ -98,6 +99,7 @@ static int disk_new(const struct disk_wanted *wanted, struct disk **ret, struct 
 	d->readonly = wanted->readonly;
 	d->holders = 1;
 	d->is_shared = wanted->is_shared;
+	d->write_protected = wanted->write_protected;
 	if (wanted->is_shared)
 		d->rdev = st.st_rdev;
 	if (S_ISREG(st.st_mode)) {

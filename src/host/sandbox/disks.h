@@ -14,7 +14,8 @@
  *
  * An image that several containers only read is one disk, and a block device that several have as a
  * node, because what one writes must be there for the others. One that is there for reading only is
- * lent a second time to who writes.
+ * lent a second time to who writes, and one that is written a second time to who must have it for
+ * reading only.
  *
  * Threads: lending and taking back on the workers of several containers at once, one after the
  * other in the hypervisor; the rest on the machine's worker or, with the machine gone, the loop.

@@ -11,6 +11,7 @@
 #include "base/array.h"
 #include "base/log.h"
 #include "host/spec/spec.h"
+#include "host/storage/device_access.h"
 
 /* Character devices that are a service of the kernel and no hardware, and have the same numbers
  * everywhere (Documentation/admin-guide/devices.txt): the container gets the guest's. */
@@ -75,80 +76,21 @@ static bool is_privileged(const Grpc__LinuxResources *r)
 	return false;
 }
 
-/* Whether rule @r is about @what ('r', 'w' or 'm') of block device @d. As in version 1 of control
- * groups, a rule without a type is about everything, and without access about all of it. */
-static bool is_about(const Grpc__LinuxDeviceCgroup *r, const Grpc__LinuxDevice *d, char what)
-{
-	if (!r->type || !r->type[0] || strcmp(r->type, "a") == 0)
-		return true;
-	return strcmp(r->type, "b") == 0 &&
-	       (!r->has_major || r->major < 0 || r->major == d->major) &&
-	       (!r->has_minor || r->minor < 0 || r->minor == d->minor) &&
-	       (!r->access || !r->access[0] || strchr(r->access, what));
-}
-
-/* Whether the container may do @what with block device @d: the last rule about it decides. */
-static bool may(const Grpc__LinuxResources *resources, const Grpc__LinuxDevice *d, char what)
-{
-	for (size_t i = resources ? resources->n_devices : 0; i-- > 0;)
-		if (is_about(resources->devices[i], d, what))
-			return resources->devices[i]->allow;
-	return false;
-}
-
-static Grpc__LinuxDeviceCgroup *rule_new(const Grpc__LinuxDevice *d, const char *access)
-{
-	Grpc__LinuxDeviceCgroup *r = malloc(sizeof *r);
-
-	if (!r)
-		return NULL;
-	grpc__linux_device_cgroup__init(r);
-	r->has_allow = r->allow = true;
-	r->has_major = r->has_minor = true;
-	r->major = d->major;
-	r->minor = d->minor;
-	r->type = strdup("b");
-	r->access = strdup(access);
-	if (r->type && r->access)
-		return r;
-	grpc__linux_device_cgroup__free_unpacked(r, NULL);
-	return NULL;
-}
-
-/* Says what the rules allow of this one device in a rule of its own, because the agent gives that
- * the guest's numbers, and a rule about all of a driver's devices means another driver there. */
-static int add_rule(Grpc__LinuxResources *res, const Grpc__LinuxDevice *d, const char *access,
-		    struct err *e)
-{
-	Grpc__LinuxDeviceCgroup **longer =
-		reallocarray(res->devices, res->n_devices + 1, sizeof *longer);
-	Grpc__LinuxDeviceCgroup *rule = longer ? rule_new(d, access) : NULL;
-
-	if (longer)
-		res->devices = longer;
-	if (!rule)
-		return err_sys(e, ENOMEM, "rewrite the spec");
-	res->devices[res->n_devices++] = rule;
-	return 0;
-}
-
 /* Lends the machine a disk. One that the rules keep the container from is no loss: its node is
  * made, but cannot be opened. */
 static int lend(const struct guest_rules *rules, Grpc__Linux *linux, const Grpc__LinuxDevice *d,
 		struct err *e)
 {
 	const struct volume_owner owner = guest_volume_owner(rules, linux);
-	bool reads = may(linux->resources, d, 'r'), writes = may(linux->resources, d, 'w');
-	char access[4];
+	char access[DEVICE_ACCESS_BYTES];
 
-	if (!reads && !writes)
+	device_access(linux->resources, d->major, d->minor, access);
+	if (!strpbrk(access, "rw"))
 		return 0;
-	(void) snprintf(access, sizeof access, "%s%s%s", reads ? "r" : "", writes ? "w" : "",
-			may(linux->resources, d, 'm') ? "m" : "");
 
-	int r = volumes_add_device(&owner, d, !writes, e);
+	int r = volumes_add_device(&owner, d, !strchr(access, 'w'), e);
 
-	return r < 0 ? r : add_rule(linux->resources, d, access, e);
+	return r < 0 ? r : guest_device_allow(linux, d, e);
 }
 
 static int make(const struct guest_rules *rules, Grpc__Linux *linux, const Grpc__LinuxDevice *d,

@@ -5,12 +5,24 @@
 #include "host/spec/spec.h"
 #include "host/storage/volumes.h"
 
+static int make_volume(const struct volume_owner *owner, Grpc__Linux *linux, Grpc__Mount *mount,
+		       struct err *e)
+{
+	int r = volumes_add(owner, mount, e);
+	const struct volume *v = container_of(owner->volumes->prev, struct volume, link);
+
+	if (r < 0 || !v->device)
+		return r;
+	return guest_device_allow(linux, v->device->host, e);
+}
+
 static int make_volumes(const struct volume_owner *owner, Grpc__Spec *spec, struct err *e)
 {
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < spec->n_mounts; i++)
-		r = err_wrap(e, volumes_add(owner, spec->mounts[i], e), "mounts[%zu]", i);
+		r = err_wrap(e, make_volume(owner, spec->linux, spec->mounts[i], e), "mounts[%zu]",
+			     i);
 	return r;
 }
 

@@ -205,20 +205,11 @@ static bool is_file_systems(char *word)
 	return own;
 }
 
-static size_t count(const struct list *volumes)
-{
-	size_t n = 0;
-
-	list_for_each (pos, volumes)
-		n++;
-	return n;
-}
-
 int volume_make_disk(struct volume_task *t, struct volume *ret, struct err *e)
 {
 	Grpc__Mount *m = t->mount;
 	auto_free char *source = volume_host_path(t->owner, m->source ? m->source : "");
-	auto_free char *place = volume_guest_place(t->owner, "disks", count(t->owner->volumes));
+	auto_free char *place = volume_next_guest_place(t->owner, "disks");
 	auto_free char **options = calloc(m->n_options + 1, sizeof *options);
 	size_t n = 0;
 

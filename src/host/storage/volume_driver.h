@@ -87,15 +87,43 @@ int volume_disk_lend(const struct volume_owner *owner, const struct volume_disk 
 bool volume_is_direct(const struct volume_task *t);
 int volume_make_direct(struct volume_task *t, struct volume *ret, struct err *e);
 
+/* ---- volume_block.c: a bind mount of a block device's node ---- */
+
+bool volume_is_block(const struct volume_task *t);
+
+/* Lends the machine the disk, and makes a bind mount of the guest's node of it. */
+int volume_make_block(struct volume_task *t, struct volume *ret, struct err *e);
+
+/* ---- volume_node.c ---- */
+
+/* A block device that is to be a node in the container. */
+struct volume_node {
+	dev_t rdev;
+	const char *path; /* where the node may be too, if the kernel's name for it is not there */
+	bool readonly;    /* the container may not write to it */
+	bool write_protected; /* neither may anybody else through the disk of the machine */
+};
+
+/* Gives the machine the disk. What @ret holds after a failure is the caller's to give back. */
+int volume_node_lend(const struct volume_owner *owner, const struct volume_node *node,
+		     struct volume *ret, struct err *e);
+
 /* ---- volume_storage.c: what the agent mounts before it makes the container ---- */
 
 /* The guest's folder @name/@number of the container. Freed by the caller; NULL when out of
  * memory. */
 char *volume_guest_place(const struct volume_owner *owner, const char *name, size_t number);
 
+/* The same, with the number of the volume that is about to be made. */
+char *volume_next_guest_place(const struct volume_owner *owner, const char *name);
+
 /* NULL when out of memory. Freed with grpc__storage__free_unpacked(). */
 Grpc__Storage *volume_storage_new(const char *driver, const char *source, const char *fstype,
 				  const char *place);
+
+/* The node @path of the container. NULL when out of memory. Freed with
+ * grpc__device__free_unpacked(). */
+Grpc__Device *volume_device_new(const char *path);
 
 int volume_storage_add_option(Grpc__Storage *s, const char *word, struct err *e);
 int volume_storage_add_driver_option(Grpc__Storage *s, const char *word, struct err *e);
@@ -109,6 +137,8 @@ void volume_discard(const struct volume_owner *owner, struct volume *v);
 
 /* Sets a string of the mount. */
 int volume_mount_set(char **field, const char *text, struct err *e);
+
+int volume_mount_add_option(Grpc__Mount *m, const char *word, struct err *e);
 
 /* Takes options out of the mount. */
 void volume_mount_drop_options(Grpc__Mount *m, bool (*is_to_go)(char *word));

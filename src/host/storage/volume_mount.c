@@ -17,6 +17,20 @@ int volume_mount_set(char **field, const char *text, struct err *e)
 	return 0;
 }
 
+int volume_mount_add_option(Grpc__Mount *m, const char *word, struct err *e)
+{
+	char **longer = reallocarray(m->options, m->n_options + 1, sizeof *longer);
+
+	if (longer) {
+		m->options = longer;
+		longer[m->n_options] = strdup(word);
+	}
+	if (!longer || !longer[m->n_options])
+		return err_sys(e, ENOMEM, "rewrite the spec");
+	m->n_options++;
+	return 0;
+}
+
 void volume_mount_drop_options(Grpc__Mount *m, bool (*is_to_go)(char *word))
 {
 	size_t kept = 0;

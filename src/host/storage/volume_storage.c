@@ -1,4 +1,4 @@
-/* What the agent mounts for a volume before it makes the container. */
+/* What the agent mounts for a volume, or finds, before it makes the container. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +12,20 @@
 char *volume_guest_place(const struct volume_owner *owner, const char *name, size_t number)
 {
 	return str_printf(GUEST_FOLDER "/%s/%s/%zu", owner->container_id, name, number);
+}
+
+static size_t count(const struct list *volumes)
+{
+	size_t n = 0;
+
+	list_for_each (pos, volumes)
+		n++;
+	return n;
+}
+
+char *volume_next_guest_place(const struct volume_owner *owner, const char *name)
+{
+	return volume_guest_place(owner, name, count(owner->volumes));
 }
 
 Grpc__Storage *volume_storage_new(const char *driver, const char *source, const char *fstype,
@@ -29,6 +43,20 @@ Grpc__Storage *volume_storage_new(const char *driver, const char *source, const 
 	if (s->driver && s->source && s->fstype && s->mount_point)
 		return s;
 	grpc__storage__free_unpacked(s, NULL);
+	return NULL;
+}
+
+Grpc__Device *volume_device_new(const char *path)
+{
+	Grpc__Device *d = malloc(sizeof *d);
+
+	if (!d)
+		return NULL;
+	grpc__device__init(d);
+	d->container_path = strdup(path);
+	if (d->container_path)
+		return d;
+	grpc__device__free_unpacked(d, NULL);
 	return NULL;
 }
 

@@ -12,21 +12,10 @@
 #include "host/storage/kernel_files.h"
 #include "host/storage/volume_driver.h"
 
-static bool is_block(const struct volume_task *t)
-{
-	return t->is_bind && S_ISBLK(t->stat.st_mode);
-}
-
-static int refuse_block(struct volume_task *t, struct volume *ret, struct err *e)
-{
-	(void) ret;
-	return err_say(e, ENOTSUP, "source: '%s': block devices are not supported yet", t->source);
-}
-
 /* The first line that matches makes the volume. */
 static const struct volume_driver drivers[] = {
 	{"direct", volume_is_direct, volume_make_direct},
-	{"block", is_block, refuse_block},
+	{"block device", volume_is_block, volume_make_block},
 	{"kernel file", volume_is_kernels, volume_make_kernels},
 	{"shared memory", volume_is_shm, volume_make_shm},
 	{"shared", volume_is_shared, volume_make_shared},
@@ -55,7 +44,7 @@ static int look_at_source(struct volume_task *t, struct err *e)
 	    fstatfs(t->source_fd, &t->fs) < 0)
 		return err_sys(e, errno, "source '%s'", t->source);
 	/* A block device is none of the guest's by any path. */
-	if (is_block(t))
+	if (volume_is_block(t))
 		return 0;
 	return err_wrap(e, kernel_files_place(t->source_fd, t->source, &t->kernel_place, e),
 			"source");

@@ -41,6 +41,8 @@ struct disk_wanted {
 	 * that can be read, and written unless @readonly. Else nobody else writes to it
 	 * meanwhile. */
 	bool is_shared;
+	/* With @readonly: nobody writes through what the machine has of it, though it is shared. */
+	bool write_protected;
 	/* Somebody has it: it is for this machine only if this machine is who has it, else
 	 * -EBUSY. */
 	bool is_taken;

@@ -1,6 +1,8 @@
 #include "tests/test.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/sysmacros.h>
 
 #include "agent/rpc/device_numbers.h"
@@ -37,8 +39,8 @@ static Grpc__LinuxDeviceCgroup rule(const char *type, int64_t major_, int64_t mi
 TEST(numbers_of_one_device_are_not_taken_for_those_of_another)
 {
 	/* The guest gives the first the numbers that the second has on the host. */
-	const struct device_number known[] = {{"/dev/a", makedev(254, 16)},
-					      {"/dev/b", makedev(254, 32)}};
+	struct device_number known[] = {{"/dev/a", makedev(254, 16), NULL},
+					{"/dev/b", makedev(254, 32), NULL}};
 	Grpc__LinuxDevice a = device("/dev/a", "b", 7, 0), b = device("/dev/b", "b", 254, 16);
 	Grpc__LinuxDevice other = device("/dev/c", "c", 7, 0);
 	Grpc__LinuxDevice *devices[] = {&a, &b, &other};
@@ -55,7 +57,7 @@ TEST(numbers_of_one_device_are_not_taken_for_those_of_another)
 	resources.n_devices = 4;
 	linux.resources = &resources;
 	spec.linux = &linux;
-	device_numbers_correct(&spec, known, 2);
+	CHECK_EQ(device_numbers_correct(&spec, known, 2, NULL), 0);
 	CHECK_NUMBER(a, 254, 16);
 	CHECK_NUMBER(b, 254, 32);
 	CHECK_NUMBER(other, 7, 0);
@@ -67,7 +69,7 @@ TEST(numbers_of_one_device_are_not_taken_for_those_of_another)
 
 TEST(limits_of_a_device_follow_it)
 {
-	const struct device_number known[] = {{"/dev/a", makedev(254, 16)}};
+	struct device_number known[] = {{"/dev/a", makedev(254, 16), NULL}};
 	Grpc__LinuxDevice a = device("/dev/a", "b", 7, 0), *devices[] = {&a};
 	Grpc__LinuxThrottleDevice bps = GRPC__LINUX_THROTTLE_DEVICE__INIT, *limits[] = {&bps};
 	Grpc__LinuxWeightDevice weight = GRPC__LINUX_WEIGHT_DEVICE__INIT, *weights[] = {&weight};
@@ -87,7 +89,7 @@ TEST(limits_of_a_device_follow_it)
 	linux.n_devices = 1;
 	linux.resources = &resources;
 	spec.linux = &linux;
-	device_numbers_correct(&spec, known, 1);
+	CHECK_EQ(device_numbers_correct(&spec, known, 1, NULL), 0);
 	CHECK_NUMBER(bps, 254, 16);
 	CHECK_NUMBER(weight, 8, 0);
 }
@@ -96,6 +98,50 @@ TEST(a_specification_without_linux_is_left_alone)
 {
 	Grpc__Spec spec = GRPC__SPEC__INIT;
 
-	device_numbers_correct(&spec, NULL, 0);
+	CHECK_EQ(device_numbers_correct(&spec, NULL, 0, NULL), 0);
 	CHECK(!spec.linux);
+}
+
+static Grpc__LinuxDeviceCgroup **rule_list(const Grpc__LinuxDeviceCgroup *list, size_t n)
+{
+	Grpc__LinuxDeviceCgroup **copies = calloc(n, sizeof(*copies));
+
+	for (size_t i = 0; i < n; i++) {
+		copies[i] = malloc(sizeof **copies);
+		*copies[i] = list[i];
+		copies[i]->type = strdup(list[i].type);
+		copies[i]->access = strdup("rw");
+	}
+	return copies;
+}
+
+TEST(rules_of_a_disk_that_the_guest_has_twice_are_about_both)
+{
+	/* The disk is bind-mounted three times, once of them with a disk of its own. */
+	Grpc__LinuxDevice host = device(NULL, NULL, 7, 0);
+	struct device_number known[] = {{"/a", makedev(254, 16), &host},
+					{"/b", makedev(254, 16), &host},
+					{"/c", makedev(254, 32), &host}};
+	Grpc__LinuxDeviceCgroup said[] = {rule("b", 254, 16), rule("b", 7, 0), rule("b", 7, 1)};
+	Grpc__Linux linux = GRPC__LINUX__INIT;
+	Grpc__Spec spec = GRPC__SPEC__INIT;
+	Grpc__LinuxResources *r = malloc(sizeof *r);
+
+	said[1].has_allow = said[1].allow = true;
+	grpc__linux_resources__init(r);
+	r->devices = rule_list(said, 3);
+	r->n_devices = 3;
+	linux.resources = r;
+	spec.linux = &linux;
+	CHECK_EQ(device_numbers_correct(&spec, known, 3, NULL), 0);
+	CHECK_EQ(r->n_devices, 4);
+	CHECK_NUMBER(*r->devices[0], 254, 16);
+	CHECK(!r->devices[0]->allow);
+	CHECK_NUMBER(*r->devices[1], 254, 16);
+	CHECK_NUMBER(*r->devices[2], 254, 32);
+	CHECK(r->devices[2]->allow && r->devices[2]->has_allow);
+	CHECK_STR(r->devices[2]->type, "b");
+	CHECK_STR(r->devices[2]->access, "rw");
+	CHECK_NUMBER(*r->devices[3], 7, 1);
+	grpc__linux_resources__free_unpacked(r, NULL);
 }

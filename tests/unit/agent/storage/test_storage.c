@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
 #include "agent/device/device.h"
@@ -209,6 +210,36 @@ TEST(an_empty_folder_of_another_file_system_stays)
 	storage_hold_free(take_ptr(f.hold));
 	CHECK(is_there(&f, "share/volume/inner"));
 	free(share.mount_point);
+	free(s.mount_point);
+	fake_close(&f);
+}
+
+TEST(a_node_of_a_disk_that_is_not_there_is_made_and_removed)
+{
+	struct fake f;
+	Grpc__LinuxDevice d = GRPC__LINUX_DEVICE__INIT;
+	struct stat st;
+
+	fake_open(&f);
+
+	Grpc__Storage s = storage(&f, "node", "", "", "c1/disks/0");
+
+	CHECK_EQ(acquire_one(&f, &s), -EINVAL);
+	CHECK(strstr(f.e.text, "says no device"));
+	d.major = 7;
+	d.minor = 3;
+	d.filemode = 0660;
+	d.uid = 5;
+	d.gid = 6;
+	s.node = &d;
+	CHECK_EQ(acquire_one(&f, &s), 0);
+	CHECK_EQ(lstat(s.mount_point, &st), 0);
+	CHECK_EQ(st.st_mode, S_IFBLK | 0660);
+	CHECK_EQ(st.st_rdev, makedev(7, 3));
+	CHECK_EQ(st.st_uid, 5);
+	CHECK_EQ(st.st_gid, 6);
+	storage_hold_free(take_ptr(f.hold));
+	CHECK_EQ(lstat(s.mount_point, &st), -1);
 	free(s.mount_point);
 	fake_close(&f);
 }

@@ -76,22 +76,28 @@ static void device_up(void)
 	up();
 }
 
-/* A container that has /dev/loop0 as /dev/disk, with this access. */
-static int create_with(const char *id, const char *access)
+/* A container that has /dev/loop0 as /dev/disk, with this access, and these @mounts. */
+static int create_bound(const char *id, const char *access, const char *mounts)
 {
 	struct sandbox_container c = {.id = id, .bundle = here.bundle, .stdio = NO_STREAMS};
 	auto_free char *text = str_printf(
 		"{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"rootfs\"},\"hostname\":\"h\","
 		"\"process\":{\"cwd\":\"/\",\"args\":[\"stay\"],\"user\":{\"uid\":0,\"gid\":0}},"
+		"\"mounts\":[%s],"
 		"\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"mount\"},{\"type\":\"uts\"}],"
 		"\"devices\":[{\"path\":\"/dev/disk\",\"type\":\"b\",\"major\":7,\"minor\":0}],"
 		"\"resources\":{\"devices\":[{\"allow\":true,\"type\":\"b\",\"major\":7,\"minor\":0,"
 		"\"access\":\"%s\"}]}}}",
-		access);
+		mounts, access);
 
 	write_text(here.bundle, "config.json", text);
 	pod_create(here.sb, &c, NULL, on_done, NULL);
 	return outcome();
+}
+
+static int create_with(const char *id, const char *access)
+{
+	return create_bound(id, access, "");
 }
 
 TEST(a_device_that_containers_share_is_one_disk_until_the_last_of_them)
@@ -122,6 +128,41 @@ TEST(a_device_that_a_machine_may_only_read_is_lent_again_to_who_writes)
 	/* The fake machine takes no more. */
 	CHECK_EQ(create_with("c3", "rw"), -EOPNOTSUPP);
 	CHECK(strstr(here.answer.err.text, "linux.devices[0]: '/dev/disk'"));
+	CHECK_EQ(delete_it("c2", ""), 0);
+	CHECK_EQ(delete_it("c1", ""), 0);
+	down();
+}
+
+#define BOUND                                                                         \
+	"{\"destination\":\"/srv/disk\",\"type\":\"bind\",\"source\":\"/dev/loop0\"," \
+	"\"options\":[\"bind\"%s]}"
+
+TEST(who_must_not_write_to_a_device_does_not_share_it_with_who_does)
+{
+	auto_free char *bound = str_printf(BOUND, ""), *readonly = str_printf(BOUND, ",\"ro\"");
+
+	device_up();
+	CHECK_EQ(create_bound("c1", "rw", bound), 0);
+	CHECK_STR(here.agent.disk, "mmioblk disk1 /run/kata-containers/c1/disks/0");
+	CHECK_EQ(create_bound("c2", "rw", bound), 0);
+	CHECK_STR(here.agent.disk, "mmioblk disk1 /run/kata-containers/c2/disks/0");
+	/* The fake machine takes no more. */
+	CHECK_EQ(create_bound("c3", "rw", readonly), -EOPNOTSUPP);
+	CHECK(strstr(here.answer.err.text, "mounts[0]: source '/dev/loop0'"));
+	CHECK_EQ(delete_it("c2", ""), 0);
+	CHECK_EQ(delete_it("c1", ""), 0);
+	down();
+}
+
+TEST(those_who_must_not_write_to_a_device_share_it)
+{
+	auto_free char *readonly = str_printf(BOUND, ",\"ro\"");
+
+	device_up();
+	CHECK_EQ(create_bound("c1", "r", readonly), 0);
+	CHECK_EQ(create_bound("c2", "r", readonly), 0);
+	CHECK_STR(here.agent.disk, "mmioblk disk1 /run/kata-containers/c2/disks/0");
+	CHECK_STR(here.agent.device, "mmioblk disk1 /dev/disk");
 	CHECK_EQ(delete_it("c2", ""), 0);
 	CHECK_EQ(delete_it("c1", ""), 0);
 	down();

@@ -132,3 +132,108 @@ TEST(a_privileged_container_has_the_devices_of_its_machine)
 	CHECK_STR(spec->linux->devices[3]->path, "/dev/pipe");
 	down();
 }
+
+/* With a bind mount of the disk's node, which is number 0 of the mounts, and @rules for it. */
+static int rewrite_bound(int minor, const char *options, const char *rules, struct err *e)
+{
+	auto_free char *linux = str_printf("\"resources\":{\"devices\":[%s]}", rules);
+	auto_free char *mounts = str_printf("{\"destination\":\"/srv/disk\",\"type\":\"bind\","
+					    "\"source\":\"/dev/loop%d\",\"options\":[\"bind\"%s]}",
+					    minor, options);
+
+	return rewrite(linux, mounts, "", e);
+}
+
+static const struct volume *last_volume(void)
+{
+	return container_of(volumes.next, struct volume, link);
+}
+
+static const Grpc__LinuxDeviceCgroup *last_rule(void)
+{
+	const Grpc__LinuxResources *r = spec->linux->resources;
+
+	return r->devices[r->n_devices - 1];
+}
+
+#define BOUND_PLACE "/run/kata-containers/c1/disks/0"
+
+TEST(a_node_that_is_bind_mounted_is_lent_as_the_rules_allow)
+{
+	auto_free char *node = NULL;
+	struct stat st;
+	int minor;
+
+	up();
+	minor = find_disk();
+	node = str_printf("/dev/loop%d", minor);
+	CHECK_EQ(stat(node, &st), 0);
+	CHECK_EQ(
+		rewrite_bound(minor, "", "{\"allow\":true,\"type\":\"b\",\"access\":\"rw\"}", NULL),
+		0);
+	CHECK_EQ(n_lent, 1);
+	CHECK(!lent.readonly && lent.is_shared && !lent.write_protected);
+	CHECK_STR(spec->mounts[0]->source, BOUND_PLACE);
+	CHECK_STR(last_volume()->storage->mount_point, BOUND_PLACE);
+	CHECK_STR(last_volume()->storage->fstype, "bind");
+	CHECK_EQ(last_volume()->device->host->major, 7);
+	CHECK_EQ(last_volume()->device->host->minor, minor);
+	CHECK_EQ(last_volume()->device->host->filemode, st.st_mode & 07777);
+	CHECK_EQ(last_volume()->device->host->gid, st.st_gid);
+	CHECK_EQ(last_rule()->major, 7);
+	CHECK_EQ(last_rule()->minor, minor);
+	CHECK_STR(last_rule()->access, "rw");
+	forget_disks();
+
+	/* The rules allow more than the mount, for other nodes of the disk. */
+	CHECK_EQ(rewrite_bound(minor, ",\"ro\"", "{\"allow\":true,\"access\":\"rwm\"}", NULL), 0);
+	CHECK(lent.readonly && lent.is_shared && lent.write_protected);
+	CHECK_STR(last_rule()->access, "rwm");
+	forget_disks();
+	CHECK_EQ(rewrite_bound(minor, "", "{\"allow\":true,\"type\":\"b\",\"access\":\"r\"}", NULL),
+		 0);
+	CHECK(lent.readonly && !lent.write_protected);
+	down();
+}
+
+TEST(a_node_that_cannot_be_opened_is_there_without_its_disk)
+{
+	int minor;
+
+	up();
+	minor = find_disk();
+	CHECK_EQ(rewrite_bound(minor, "", "{\"allow\":false,\"access\":\"rwm\"}", NULL), 0);
+	CHECK_EQ(n_lent, 0);
+	CHECK_STR(spec->mounts[0]->source, BOUND_PLACE);
+	CHECK_STR(last_volume()->storage->driver, "node");
+	CHECK_EQ(last_volume()->storage->node->minor, minor);
+	/* The agent's folder would keep it from everybody, which is another error. */
+	CHECK_STR(spec->mounts[0]->options[1], "dev");
+	CHECK_EQ(spec->linux->resources->n_devices, 1);
+	forget_disks();
+	CHECK_EQ(rewrite_bound(minor, ",\"nodev\"", "{\"allow\":true,\"access\":\"rwm\"}", NULL),
+		 0);
+	CHECK_EQ(n_lent, 0);
+	CHECK_EQ(spec->mounts[0]->n_options, 2);
+	down();
+}
+
+TEST(the_administrator_can_keep_disks_that_are_bind_mounted)
+{
+	auto_free char *sentence = NULL;
+	struct err e = {0};
+	int minor;
+
+	up();
+	minor = find_disk();
+	no_block_devices = true;
+	sentence =
+		str_printf("mounts[0]: source '/dev/loop%d': block devices are not passed on (key "
+			   "'disable_block_device_use')",
+			   minor);
+	CHECK_EQ(rewrite_bound(minor, "", "{\"allow\":true,\"access\":\"rwm\"}", &e), -EPERM);
+	CHECK_STR(e.text, sentence);
+	CHECK_EQ(n_lent, 0);
+	no_block_devices = false;
+	down();
+}

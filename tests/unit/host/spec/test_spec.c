@@ -536,19 +536,6 @@ TEST(what_cannot_be_honoured_is_refused_by_name)
 	CHECK(strstr(e.text, "linux.intelRdt") == e.text);
 	oci_spec_free(take_ptr(spec));
 	CHECK_EQ(volumes_release(&volumes, share, NULL, NULL), 0);
-
-	auto_free char *node = at("disk");
-
-	CHECK_EQ(mknod(node, S_IFBLK | 0600, makedev(7, 0)), 0);
-	err_clear(&e);
-	CHECK_EQ(
-		rewrite("",
-			"{\"destination\":\"/d\",\"type\":\"bind\",\"source\":\"@/disk\",\"options\":[\"bind\"]}",
-			"", &e),
-		-ENOTSUP);
-	CHECK(strstr(e.text, "mounts[0]: source") == e.text);
-	oci_spec_free(take_ptr(spec));
-	CHECK_EQ(volumes_release(&volumes, share, NULL, NULL), 0);
 	err_clear(&e);
 	CHECK_EQ(
 		rewrite("",

@@ -125,13 +125,7 @@ static void is_refused(const char *type, const char *source, const char *sentenc
 
 TEST(a_mount_that_no_line_can_make_is_refused_and_holds_nothing)
 {
-	auto_free char *disk = NULL, *sentence = NULL;
-
 	up();
-	disk = str_printf("%s/disk", folder);
-	sentence = str_printf("source: '%s': block devices are not supported yet", disk);
-	CHECK_EQ(mknod(disk, S_IFBLK | 0600, makedev(7, 0)), 0);
-	is_refused("bind", disk, sentence);
 	is_refused("nfs", "server:/x", "type 'nfs' is not supported yet");
 	down();
 }
