@@ -59,7 +59,7 @@ measured() {
 	done
 	[ "$(curl -s -o "$WORK/out" -w '%{http_code}' -T /bin/busybox --unix-socket "$socket" http://x/policy)" = 501 ]
 	grep -q policy "$WORK/out"
-	[ "$(curl -s -o /dev/null -w '%{http_code}' -X POST --unix-socket "$socket" http://x/direct-volume/resize)" = 501 ]
+	[ "$(curl -s -o /dev/null -w '%{http_code}' -X POST --unix-socket "$socket" http://x/direct-volume/resize)" = 400 ]
 	[ "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket "$socket" http://x/direct-volume/stats)" = 400 ]
 	[ "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket "$socket" 'http://x/direct-volume/stats?path=/none')" = 404 ]
 	[ "$(curl -s -o /dev/null -w '%{http_code}' -X DELETE --unix-socket "$socket" http://x/metrics)" = 405 ]

@@ -82,6 +82,69 @@ has() {
 	[ "$status" -eq 1 ]
 }
 
+# total: bytes that the guest's file system has, as stats say.
+total() {
+	kata direct-volume stats --volume-path "$WORK/volume" | jq '.usage[] | select(.unit == 1) | .total'
+}
+
+@test "a volume grows while it is used, an image and a block device" {
+	local before
+	says .
+	run kata direct-volume resize --volume-path "$WORK/volume" --size 67108864
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ $output == *"no sandbox has the direct volume '$WORK/volume'"* ]]
+	kata run -d --bundle "$(holder b1 . sleep 1000)" c1 </dev/null >/dev/null 2>&1
+	kata exec c1 sh -c 'echo kept >/v/file'
+	before=$(total)
+	# The disk comes first, and neither gets smaller.
+	run kata direct-volume resize --volume-path "$WORK/volume" --size $((64 << 20))
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ $output == *"it has $((32 << 20)) bytes, not $((64 << 20))"* ]]
+	run kata direct-volume resize --volume-path "$WORK/volume" --size 64M
+	[[ $output == *"--size is a number of bytes"* ]]
+	truncate -s 64M "$WORK/disk"
+	run kata direct-volume resize --volume-path "$WORK/volume" --size $((16 << 20))
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ $output == *"cannot be made $((16 << 20)) bytes large"* ]]
+	[ "$(total)" = "$before" ]
+	kata direct-volume resize --volume-path "$WORK/volume" --size $((48 << 20))
+	[ "$(total)" -gt $((before + (12 << 20))) ]
+	kata direct-volume resize --volume-path "$WORK/volume" --size $((64 << 20))
+	kata direct-volume resize --volume-path "$WORK/volume" --size $((64 << 20))
+	[ "$(total)" -gt $((before + (26 << 20))) ]
+	kata exec c1 sh -c 'head -c 45000000 /dev/zero >/v/much && cat /v/file'
+	kata delete --force c1
+	[ "$(has /file)" = kept ]
+	[ "$(dumpe2fs -h "$WORK/disk" 2>/dev/null | sed -n 's/^Block count: *//p')" = "$(dumpe2fs -h "$WORK/disk" 2>/dev/null |
+		awk '/^Block size/ {print (64 * 1024 * 1024) / $3}')" ]
+
+	DEVICE=$(losetup --find --show "$WORK/disk") || skip "this host gives no loop device"
+	says .
+	kata run -d --bundle "$(holder b2 . sleep 1000)" c2 </dev/null >/dev/null 2>&1
+	before=$(total)
+	truncate -s 96M "$WORK/disk"
+	losetup --set-capacity "$DEVICE"
+	kata direct-volume resize --volume-path "$WORK/volume" --size $((96 << 20))
+	[ "$(total)" -gt $((before + (26 << 20))) ]
+	[ "$(kata exec c2 cat /v/file)" = kept ]
+	kata delete --force c2
+	[ "$(has /file)" = kept ]
+}
+
+@test "a volume that the machine may only read does not grow" {
+	says '.options = ["ro"]'
+	kata run -d --bundle "$(holder b1 . sleep 1000)" c1 </dev/null >/dev/null 2>&1
+	truncate -s 64M "$WORK/disk"
+	run kata direct-volume resize --volume-path "$WORK/volume" --size $((64 << 20))
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ $output == *"'$WORK/disk': the machine has it for reading only"* ]]
+	kata delete --force c1
+}
+
 is_status() {
 	[ "$(kata state "$1" | jq -r .status)" = "$2" ]
 }

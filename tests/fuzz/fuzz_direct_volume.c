@@ -1,5 +1,6 @@
 /* What a storage driver says of a direct volume. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "host/storage/direct_volume.h"
 
@@ -9,6 +10,26 @@ static void require(bool x)
 {
 	if (!x)
 		abort();
+}
+
+/* What a sandbox is posted is read alike, however often it is written again. */
+static void resize(const char *json, size_t bytes)
+{
+	char *path = NULL, *again = NULL, *text = NULL;
+	uint64_t size = 0, same = 0;
+	struct err e = {0};
+
+	if (direct_volume_parse_resize(json, bytes, &path, &size, &e) == 0) {
+		require(path[0] == '/' && size > 0);
+		require(direct_volume_print_resize(path, size, &text, NULL) == 0);
+		require(direct_volume_parse_resize(text, strlen(text), &again, &same, NULL) == 0);
+		require(strcmp(path, again) == 0 && size == same);
+	} else {
+		require(e.text[0] && !path);
+	}
+	free(path);
+	free(again);
+	free(text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
@@ -22,5 +43,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	else
 		require(e.text[0] && !v.device && !v.fstype && !v.options);
 	direct_volume_fini(&v);
+	resize((const char *) data, bytes);
 	return 0;
 }

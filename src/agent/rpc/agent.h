@@ -151,6 +151,7 @@ void oom_fini(struct rpc *rpc);
 /* storage.c */
 void storage_rpc_update_ephemeral(struct rpc *rpc, struct ttrpc_call *call, const void *request);
 void storage_rpc_volume_stats(struct rpc *rpc, struct ttrpc_call *call, const void *request);
+void storage_rpc_resize_volume(struct rpc *rpc, struct ttrpc_call *call, const void *request);
 
 /* sandbox.c */
 void sandbox_create(struct rpc *rpc, struct ttrpc_call *call, const void *request);

@@ -46,6 +46,7 @@ static const struct call {
 	{"CopyFile", PHASE_EMPTY | PHASE_READY, copy_file},
 	{"UpdateEphemeralMounts", PHASE_READY, storage_rpc_update_ephemeral},
 	{"GetVolumeStats", PHASE_READY, storage_rpc_volume_stats},
+	{"ResizeVolume", PHASE_READY, storage_rpc_resize_volume},
 
 	{"UpdateInterface", PHASE_EMPTY | PHASE_READY, network_rpc_update_interface},
 	{"UpdateRoutes", PHASE_EMPTY | PHASE_READY, network_rpc_update_routes},

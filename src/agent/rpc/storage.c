@@ -56,3 +56,15 @@ void storage_rpc_volume_stats(struct rpc *rpc, struct ttrpc_call *call, const vo
 	reply.volume_condition = &condition;
 	ttrpc_reply(call, &reply.base);
 }
+
+static void resized(void *arg, int r, const struct err *e)
+{
+	ttrpc_answer(arg, r, e);
+}
+
+void storage_rpc_resize_volume(struct rpc *rpc, struct ttrpc_call *call, const void *request)
+{
+	const Grpc__ResizeVolumeRequest *req = request;
+
+	storages_resize(rpc->storages, req->volume_guest_path, req->size, resized, call);
+}

@@ -1,5 +1,5 @@
-/* Nodes of disks that the machine does not have: "node". A container sees one where it has a node of
- * a disk that the rules keep it from; opening it fails. */
+/* Nodes of disks that the machine does not have: "node". A container sees one where it has a node
+ * of a disk that the rules keep it from; opening it fails. */
 
 #include <errno.h>
 #include <fcntl.h>

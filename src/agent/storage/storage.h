@@ -86,5 +86,15 @@ void storages_acquire(struct storages *s, const struct storage_order *order, sto
 /* @done is not called. Accepts NULL. */
 void storage_job_cancel(struct storage_job *job);
 
+/**
+ * storages_resize() - make the file system of a mounted disk larger
+ * @bytes:	how large; the disk may come to have them only a moment later
+ * @done:	called once, possibly from inside this function: 0, -ENOENT (no disk is mounted at
+ *		@path), -ENOTSUP (a file system that does not grow), -EINVAL (it is larger already),
+ *		-ETIMEDOUT (the disk has not grown), or -errno
+ */
+void storages_resize(struct storages *s, const char *path, uint64_t bytes, storage_done_fn done,
+		     void *arg);
+
 /* Changes the options of a mounted "ephemeral" storage, such as its size. */
 int storages_remount(struct storages *s, const Grpc__Storage *storage, struct err *e);

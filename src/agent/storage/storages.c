@@ -45,6 +45,7 @@ int storages_new(const struct storages_config *config, struct storages **ret, st
 	s->run_fd = take_fd(&fd);
 	list_init(&s->mounted);
 	list_init(&s->jobs);
+	list_init(&s->growths);
 	make_up_for_server(s);
 	*ret = s;
 	return 0;
@@ -66,6 +67,8 @@ void storages_free(struct storages *s)
 	if (!s)
 		return;
 	assert(list_empty(&s->jobs));
+	if (s->end_growths)
+		s->end_growths(s);
 	while (!list_empty(&s->mounted))
 		undo(s, container_of(s->mounted.prev, struct mounted, link));
 	inode_bound_free(s->bound);

@@ -21,6 +21,9 @@ struct storages {
 	struct list mounted; /* in the order of their making */
 	unsigned n_mounted;
 	struct list jobs;
+	struct list growths; /* see resize.c */
+	/* Ends them; nobody is told. NULL: there was none. */
+	void (*end_growths)(struct storages *s);
 	struct inode_bound *bound; /* or NULL */
 	struct append_guard guard; /* if config.server_appends */
 };

@@ -43,7 +43,9 @@ static void answered(void *arg, const struct http_answer *a)
 	o->bytes = a->bytes;
 }
 
-int pod_ask(const char *name, const char *target, char **ret_body, size_t *ret_bytes, struct err *e)
+/* @question NULL: a GET. */
+static int ask(const char *name, const char *target, const char *question, char **ret_body,
+	       size_t *ret_bytes, struct err *e)
 {
 	auto_free char *base = pod_dir_base();
 	auto_free char *path = base ? str_printf("%s/%s/" POD_SOCKET, base, name) : NULL;
@@ -53,8 +55,10 @@ int pod_ask(const char *name, const char *target, char **ret_body, size_t *ret_b
 	int r = path ? loop_new(&loop, e) : err_sys(e, ENOMEM, "name a socket");
 
 	if (r == 0)
-		r = http_get(loop, path, target, ANSWER_MAX_BYTES, clock_deadline(TIMEOUT_MS),
-			     answered, &o, &get, e);
+		r = question ? http_post(loop, path, target, question, ANSWER_MAX_BYTES,
+					 clock_deadline(TIMEOUT_MS), answered, &o, &get, e)
+			     : http_get(loop, path, target, ANSWER_MAX_BYTES,
+					clock_deadline(TIMEOUT_MS), answered, &o, &get, e);
 	if (r == -ENOENT || r == -ECONNREFUSED) {
 		err_clear(e);
 		return err_say(e, ESRCH, "no sandbox '%s' runs", name);
@@ -71,4 +75,17 @@ int pod_ask(const char *name, const char *target, char **ret_body, size_t *ret_b
 	*ret_body = o.body;
 	*ret_bytes = o.bytes;
 	return 0;
+}
+
+int pod_ask(const char *name, const char *target, char **ret_body, size_t *ret_bytes, struct err *e)
+{
+	return ask(name, target, NULL, ret_body, ret_bytes, e);
+}
+
+int pod_tell(const char *name, const char *target, const char *body, struct err *e)
+{
+	auto_free char *answer = NULL;
+	size_t bytes;
+
+	return ask(name, target, body, &answer, &bytes, e);
 }

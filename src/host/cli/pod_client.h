@@ -13,3 +13,6 @@
  */
 int pod_ask(const char *name, const char *target, char **ret_body, size_t *ret_bytes,
 	    struct err *e);
+
+/* The same with a POST of @body, JSON; what is answered is not looked at. */
+int pod_tell(const char *name, const char *target, const char *body, struct err *e);

@@ -16,7 +16,7 @@
 
 /* Behind the action, as upstream has them. */
 struct values {
-	const char *volume_path, *mount_info;
+	const char *volume_path, *mount_info, *size;
 };
 
 static const struct option options[] = {
@@ -24,6 +24,8 @@ static const struct option options[] = {
 	 "the folder that containers get as a bind mount", false},
 	{"mount-info", 0, OPTION_FIELD(STRING, struct values, mount_info), "JSON",
 	 "add: which disk it stands for", false},
+	{"size", 0, OPTION_FIELD(STRING, struct values, size), "BYTES",
+	 "resize: how large the file system is to be; the disk was made that large before", false},
 };
 
 static int add(const char *base, const struct values *v, struct err *e)
@@ -56,6 +58,27 @@ static int stats(const char *base, const struct values *v, struct err *e)
 	return r;
 }
 
+static int resize(const char *base, const struct values *v, struct err *e)
+{
+	auto_free char *sandbox = NULL, *body = NULL;
+	uint64_t bytes = 0;
+
+	if (!v->size || num_parse_u64(v->size, &bytes) < 0 || bytes == 0)
+		return err_say(e, EINVAL, "option --size is a number of bytes");
+
+	int r = direct_volume_print_resize(v->volume_path, bytes, &body, e);
+
+	if (r == 0)
+		r = direct_volume_sandbox(base, v->volume_path, &sandbox, e);
+
+	auto_free char *name = r == 0 ? share_name_of(sandbox) : NULL;
+
+	if (r == 0)
+		r = name ? pod_tell(name, "/direct-volume/resize", body, e)
+			 : err_sys(e, ENOMEM, "name a sandbox");
+	return r;
+}
+
 static const struct {
 	const char *word;
 	int (*run)(const char *base, const struct values *v, struct err *e);
@@ -63,6 +86,7 @@ static const struct {
 	{"add", add},
 	{"remove", remove_one},
 	{"stats", stats},
+	{"resize", resize},
 };
 
 static int direct_volume_run(struct cli *cli, const void *values, int argc, char **argv,
@@ -84,13 +108,15 @@ static int direct_volume_run(struct cli *cli, const void *values, int argc, char
 	for (size_t i = 0; i < ARRAY_LEN(actions); i++)
 		if (strcmp(actions[i].word, argv[0]) == 0)
 			return actions[i].run(base, &v, e);
-	return err_say(e, EINVAL, "direct-volume can add, remove or stats, not '%s'", argv[0]);
+	return err_say(e, EINVAL, "direct-volume can add, remove, stats or resize, not '%s'",
+		       argv[0]);
 }
 
 const struct verb verb_direct_volume = {
 	.name = "direct-volume",
-	.arguments = "add|remove|stats --volume-path PATH [--mount-info JSON]",
-	.help = "say which disk a folder stands for in a machine, and what of it is used",
+	.arguments =
+		"add|remove|stats|resize --volume-path PATH [--mount-info JSON] [--size BYTES]",
+	.help = "say which disk a folder stands for in a machine, what of it is used, or that it has grown",
 	.min_args = 1,
 	.max_args = -1,
 	.run = direct_volume_run,

@@ -145,10 +145,9 @@ static int dial(const char *path, int *ret_fd, struct err *e)
 	return 0;
 }
 
-int http_get(struct loop *loop, const char *socket_path, const char *target, size_t max_bytes,
-	     msec_t deadline, http_done_fn done, void *arg, struct http_get **ret, struct err *e)
+static int ask(struct loop *loop, const char *socket_path, const char *request, size_t max_bytes,
+	       msec_t deadline, http_done_fn done, void *arg, struct http_get **ret, struct err *e)
 {
-	auto_free char *request = str_printf("GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n", target);
 	struct http_get *g = calloc(1, sizeof *g);
 	int r = g && request ? 0 : err_sys(e, ENOMEM, "ask '%s'", socket_path);
 
@@ -173,4 +172,24 @@ int http_get(struct loop *loop, const char *socket_path, const char *target, siz
 	else
 		*ret = g;
 	return r;
+}
+
+int http_get(struct loop *loop, const char *socket_path, const char *target, size_t max_bytes,
+	     msec_t deadline, http_done_fn done, void *arg, struct http_get **ret, struct err *e)
+{
+	auto_free char *request = str_printf("GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n", target);
+
+	return ask(loop, socket_path, request, max_bytes, deadline, done, arg, ret, e);
+}
+
+int http_post(struct loop *loop, const char *socket_path, const char *target, const char *body,
+	      size_t max_bytes, msec_t deadline, http_done_fn done, void *arg,
+	      struct http_get **ret, struct err *e)
+{
+	auto_free char *request = str_printf("POST %s HTTP/1.0\r\nHost: localhost\r\n"
+					     "Content-Type: " HTTP_JSON "\r\n"
+					     "Content-Length: %zu\r\n\r\n%s",
+					     target, strlen(body), body);
+
+	return ask(loop, socket_path, request, max_bytes, deadline, done, arg, ret, e);
 }

@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/auto.h"
 #include "base/err.h"
@@ -13,18 +14,19 @@
  * among them, into each pod's process.
  *
  * Server. A connection carries one request and one answer, and is closed. A request is GET or PUT
- * or POST, its head at most HTTP_HEAD_MAX bytes; a body is never read into memory. All limits are
- * below, and what exceeds one gets the status that RFC 9110 has for it. At most
- * HTTP_CONNECTIONS_MAX are served at once, the next wait in the kernel's backlog, and none lasts
- * longer than HTTP_CONNECTION_MS.
+ * or POST, its head at most HTTP_HEAD_MAX bytes. A body of up to HTTP_BODY_MAX bytes is read; a
+ * larger one, or one that does not say its length, is thrown away. All limits are below, and what
+ * exceeds one gets the status that RFC 9110 has for it. At most HTTP_CONNECTIONS_MAX are served at
+ * once, the next wait in the kernel's backlog, and none lasts longer than HTTP_CONNECTION_MS.
  *
- * Client. One GET with a time and a size that it may take; the request says HTTP/1.0, so that the
- * answer comes whole and ends with the connection. Whom it distrusts: the server, which may be
- * slow, endless or no HTTP.
+ * Client. One GET or POST with a time and a size that it may take; the request says HTTP/1.0, so
+ * that the answer comes whole and ends with the connection. Whom it distrusts: the server, which
+ * may be slow, endless or no HTTP.
  *
  * Threads: the loop's.
  */
 #define HTTP_HEAD_MAX        8192
+#define HTTP_BODY_MAX        8192
 #define HTTP_TARGET_MAX      1024
 #define HTTP_CONNECTIONS_MAX 8
 #define HTTP_CONNECTION_MS   30000
@@ -40,6 +42,9 @@ struct http_request {
 	enum http_method method;
 	char path[HTTP_TARGET_MAX];  /* begins with '/'; without the query; not decoded */
 	char query[HTTP_TARGET_MAX]; /* what is behind the '?'; not decoded */
+	uint64_t content_bytes;      /* Content-Length (RFC 9110, 8.6); 0: none is said */
+	const char *body;            /* NULL: there is none, or it is too large. Not a string */
+	size_t body_bytes;
 };
 
 /* Statuses that this layer or its callers answer with. */
@@ -50,6 +55,7 @@ enum {
 	HTTP_FORBIDDEN = 403,
 	HTTP_NOT_FOUND = 404,
 	HTTP_METHOD_NOT_ALLOWED = 405,
+	HTTP_CONFLICT = 409,
 	HTTP_URI_TOO_LONG = 414,
 	HTTP_HEAD_TOO_LARGE = 431,
 	HTTP_SERVER_ERROR = 500,
@@ -61,6 +67,7 @@ enum {
 /**
  * http_request_parse() - read the head of a request
  * @data:	what has come so far
+ * @ret:	without a body, which is behind the head
  * @ret_status:	with -EBADMSG: the status to answer with
  *
  * Returns the bytes of the head once it is whole, 0 when more must come, or -EBADMSG with the
@@ -114,7 +121,7 @@ int http_take_over(struct http_call *call, const char *protocol);
 /* The same with a sentence. */
 void http_say(struct http_call *call, int status, const char *sentence);
 
-/* What came of a GET. Borrowed for the call of the done function. */
+/* What came of a question. Borrowed for the call of the done function. */
 struct http_answer {
 	int r; /* 0: there is an answer, whatever its status; or -errno */
 	struct err err;
@@ -136,6 +143,11 @@ typedef void (*http_done_fn)(void *arg, const struct http_answer *answer);
  */
 int http_get(struct loop *loop, const char *socket_path, const char *target, size_t max_bytes,
 	     msec_t deadline, http_done_fn done, void *arg, struct http_get **ret, struct err *e);
+
+/* The same with a POST of @body, which is JSON. */
+int http_post(struct loop *loop, const char *socket_path, const char *target, const char *body,
+	      size_t max_bytes, msec_t deadline, http_done_fn done, void *arg,
+	      struct http_get **ret, struct err *e);
 
 /* Accepts NULL. Not once @done was called. */
 void http_get_cancel(struct http_get *get);

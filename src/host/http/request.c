@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/array.h"
 #include "host/http/http.h"
@@ -92,8 +93,29 @@ static int read_version(const char *at, const char *next, int *ret_status, struc
 	return 0;
 }
 
-/* No field changes an answer, so none is kept: only its form is judged. */
-static int read_field(const char *line, const char *next, int *ret_status, struct err *e)
+/* Digits with spaces around them (RFC 9110, 8.6), up to the line's end. */
+static int read_length(const char *at, const char *next, uint64_t *ret)
+{
+	uint64_t n = 0;
+	size_t digits = 0;
+
+	while (at < next && (*at == ' ' || *at == '\t'))
+		at++;
+	for (; at < next && *at >= '0' && *at <= '9'; at++, digits++) {
+		if (n > (UINT64_MAX - 9) / 10)
+			return -ERANGE;
+		n = n * 10 + (uint64_t) (*at - '0');
+	}
+	while (at < next && (*at == ' ' || *at == '\t'))
+		at++;
+	*ret = n;
+	return digits > 0 && is_empty(at, next) ? 0 : -EINVAL;
+}
+
+/* The length of the body is the only field that changes an answer: of the others only the form is
+ * judged. */
+static int read_field(const char *line, const char *next, struct http_request *ret, int *ret_status,
+		      struct err *e)
 {
 	size_t name = token(line, next);
 
@@ -103,6 +125,9 @@ static int read_field(const char *line, const char *next, int *ret_status, struc
 		if ((unsigned char) *p < ' ' && *p != '\t' && !(*p == '\r' && p == next - 2))
 			return refuse(ret_status, HTTP_BAD_REQUEST, e,
 				      "a header field holds a control character");
+	if (name == strlen("Content-Length") && strncasecmp(line, "Content-Length", name) == 0 &&
+	    read_length(line + name + 1, next, &ret->content_bytes) < 0)
+		return refuse(ret_status, HTTP_BAD_REQUEST, e, "Content-Length is no number");
 	return 0;
 }
 
@@ -112,6 +137,9 @@ int http_request_parse(const char *data, size_t bytes, struct http_request *ret,
 	const char *end = data + bytes, *at = data, *next = line_end(data, end);
 	int r;
 
+	ret->content_bytes = 0;
+	ret->body = NULL;
+	ret->body_bytes = 0;
 	/* Judged before the line is whole, because a path may be as long as its sender likes. */
 	if (bytes > 0) {
 		const char *stop = next ? next : end;
@@ -130,7 +158,7 @@ int http_request_parse(const char *data, size_t bytes, struct http_request *ret,
 			break;
 		if (is_empty(line, next))
 			return (int) (next - data);
-		r = read_field(line, next, ret_status, e);
+		r = read_field(line, next, ret, ret_status, e);
 		if (r < 0)
 			return r;
 	}

@@ -101,6 +101,8 @@ static const char *reason(int status)
 		return "Not Found";
 	case HTTP_METHOD_NOT_ALLOWED:
 		return "Method Not Allowed";
+	case HTTP_CONFLICT:
+		return "Conflict";
 	case HTTP_URI_TOO_LONG:
 		return "URI Too Long";
 	case HTTP_HEAD_TOO_LARGE:
@@ -164,6 +166,20 @@ void http_say(struct http_call *c, int status, const char *sentence)
 	http_reply(c, status, HTTP_TEXT, text, (size_t) n < sizeof text ? (size_t) n : 0);
 }
 
+/* Whether the body is all there, or is none that is read. @head_bytes are before it. */
+static bool take_body(struct http_call *c, size_t head_bytes, struct http_request *request)
+{
+	size_t rest = buf_len(&c->in) - head_bytes;
+
+	if (request->content_bytes == 0 || request->content_bytes > HTTP_BODY_MAX)
+		return true;
+	if (rest < request->content_bytes)
+		return false;
+	request->body = (const char *) buf_data(&c->in) + head_bytes;
+	request->body_bytes = (size_t) request->content_bytes;
+	return true;
+}
+
 static void read_more(struct http_call *c)
 {
 	struct http_request request;
@@ -180,7 +196,7 @@ static void read_more(struct http_call *c)
 	int r = http_request_parse((const char *) buf_data(&c->in), buf_len(&c->in), &request,
 				   &status, &e);
 
-	if (r == 0)
+	if (r == 0 || (r > 0 && !take_body(c, (size_t) r, &request)))
 		return;
 	c->asked = true;
 	loop_watch_events(c->watch, 0);
@@ -231,7 +247,7 @@ static int serve(struct http_server *s, int take_fd)
 	}
 	c->server = s;
 	c->fd = take_fd;
-	buf_init(&c->in, HTTP_HEAD_MAX);
+	buf_init(&c->in, HTTP_HEAD_MAX + HTTP_BODY_MAX);
 	list_add(&s->calls, &c->link);
 	if (++s->n_calls >= HTTP_CONNECTIONS_MAX)
 		loop_watch_events(s->watch, 0);

@@ -20,6 +20,16 @@ struct hv_saved_ops {
 	int (*save)(struct hv *hv, msec_t deadline, struct hv_saved *ret, struct err *e);
 };
 
+/* What is done with devices beside those of the machine itself; each may be NULL. */
+struct hv_device_ops {
+	/* @device is of a kind that the masks have, with a proper id. */
+	int (*attach)(struct hv *hv, const struct device *device, msec_t deadline,
+		      struct device_address *ret, struct err *e);
+	int (*detach)(struct hv *hv, const char *id, msec_t deadline, struct err *e);
+	int (*resize_disk)(struct hv *hv, const char *id, uint64_t bytes, msec_t deadline,
+			   struct err *e);
+};
+
 /*
  * struct hv_ops - one driver. Drivers are const and hold no state. The head of hypervisor.h says
  * which thread calls which method.
@@ -42,10 +52,7 @@ struct hv_ops {
 	/* Optional; NULL means the hypervisor cannot. */
 	int (*pause)(struct hv *hv, msec_t deadline, struct err *e);
 	int (*resume)(struct hv *hv, msec_t deadline, struct err *e);
-	/* @device is of a kind that the masks have, with a proper id. */
-	int (*attach)(struct hv *hv, const struct device *device, msec_t deadline,
-		      struct device_address *ret, struct err *e);
-	int (*detach)(struct hv *hv, const char *id, msec_t deadline, struct err *e);
+	const struct hv_device_ops *devices;
 	/* @ret is never NULL. */
 	int (*resize)(struct hv *hv, const struct hv_size *want, msec_t deadline,
 		      struct hv_size *ret, struct err *e);

@@ -232,7 +232,7 @@ int hv_attach(struct hv *hv, const struct device *device, msec_t deadline,
 	r = device_check_id(device, e);
 	pthread_mutex_lock(&hv->turn);
 	if (r == 0)
-		r = hv->ops->attach(hv, device, deadline, &address, e);
+		r = hv->ops->devices->attach(hv, device, deadline, &address, e);
 	pthread_mutex_unlock(&hv->turn);
 	if (r < 0)
 		return err_wrap(e, r, "%s: attach %s '%s'", hv->ops->name, kind,
@@ -244,7 +244,7 @@ int hv_attach(struct hv *hv, const struct device *device, msec_t deadline,
 
 int hv_detach(struct hv *hv, const char *id, msec_t deadline, struct err *e)
 {
-	if (!hv->ops->detach)
+	if (!hv->ops->devices || !hv->ops->devices->detach)
 		return cannot(hv, "detach devices", e);
 
 	int r = expect(hv, HV_RUNNING, "detach a device from", e);
@@ -252,11 +252,26 @@ int hv_detach(struct hv *hv, const char *id, msec_t deadline, struct err *e)
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&hv->turn);
-	r = hv->ops->detach(hv, id, deadline, e);
+	r = hv->ops->devices->detach(hv, id, deadline, e);
 	pthread_mutex_unlock(&hv->turn);
 	if (r < 0)
 		return err_wrap(e, r, "%s: detach '%s'", hv->ops->name, id);
 	return 0;
+}
+
+int hv_resize_disk(struct hv *hv, const char *id, uint64_t bytes, msec_t deadline, struct err *e)
+{
+	if (!hv->ops->devices || !hv->ops->devices->resize_disk)
+		return cannot(hv, "resize a disk", e);
+
+	int r = expect(hv, HV_RUNNING, "resize a disk of", e);
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&hv->turn);
+	r = hv->ops->devices->resize_disk(hv, id, bytes, deadline, e);
+	pthread_mutex_unlock(&hv->turn);
+	return r < 0 ? err_wrap(e, r, "%s: resize disk '%s'", hv->ops->name, id) : 0;
 }
 
 int hv_resize(struct hv *hv, const struct hv_size *want, msec_t deadline, struct hv_size *ret,

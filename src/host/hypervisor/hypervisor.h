@@ -32,8 +32,8 @@
  *	worker thread	hv_create(), hv_key(), hv_load(), hv_start(), hv_dial(), hv_pause(),
  *			hv_resume(), hv_save(), hv_stop(): each may wait until its deadline. The
  *			caller makes only one of them at a time
- *	any worker	hv_attach(), hv_detach(), hv_resize(), while none of the above runs; from
- *			several threads they run one after the other
+ *	any worker	hv_attach(), hv_detach(), hv_resize(), hv_resize_disk(), while none of the
+ *			above runs; from several threads they run one after the other
  *	any thread	hv_describe(), hv_console_tail(), hv_explain()
  *
  * The worker may be the loop thread itself (a test, a short tool): create, start, dial and stop do
@@ -192,6 +192,11 @@ int hv_attach(struct hv *hv, const struct device *device, msec_t deadline,
  * has closed what the host lent. Returns 0, -ENOENT, -EOPNOTSUPP (this one stays), -ETIMEDOUT (the
  * guest may still let go; the device counts as attached), or -errno. */
 int hv_detach(struct hv *hv, const char *id, msec_t deadline, struct err *e);
+
+/* Tells the guest that the disk @id of a running machine is as large as its file or device on the
+ * host is now: @bytes, in whole sectors of 512. The guest may notice later. Returns 0, -ENOENT,
+ * -EOPNOTSUPP (this hypervisor), or -errno. */
+int hv_resize_disk(struct hv *hv, const char *id, uint64_t bytes, msec_t deadline, struct err *e);
 
 /* Starts the VMM. When it returns 0 the machine exists and the guest kernel has begun to boot; the
  * agent is not up yet. On failure @e has what the VMM said, and the caller may stop or free the

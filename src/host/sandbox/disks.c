@@ -1,9 +1,12 @@
 #include "host/sandbox/disks.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "base/auto.h"
@@ -21,6 +24,7 @@ struct disk {
 	bool is_shared; /* see struct disk_wanted */
 	bool write_protected;
 	bool is_attached;
+	uint64_t bytes;   /* as the guest knows it */
 	unsigned holders; /* 0: the guest did not let go of it */
 	dev_t dev;        /* of an image; else 0 */
 	ino_t ino;
@@ -83,6 +87,23 @@ static struct disk *find_same(struct disks *all, const struct disk *wanted)
 	return NULL;
 }
 
+static int size_of(int fd, const struct stat *st, uint64_t *ret)
+{
+	*ret = (uint64_t) st->st_size;
+	return S_ISBLK(st->st_mode) && ioctl(fd, BLKGETSIZE64, ret) < 0 ? -errno : 0;
+}
+
+/* Which file or device it is. Only what is shared can be found by its device. */
+static void identify(struct disk *d, const struct stat *st)
+{
+	if (d->is_shared)
+		d->rdev = st->st_rdev;
+	if (S_ISREG(st->st_mode)) {
+		d->dev = st->st_dev;
+		d->ino = st->st_ino;
+	}
+}
+
 static int disk_new(const struct disk_wanted *wanted, struct disk **ret, struct err *e)
 {
 	auto_close int fd = wanted->swallow_fd;
@@ -91,7 +112,7 @@ static int disk_new(const struct disk_wanted *wanted, struct disk **ret, struct 
 
 	if (!d)
 		return err_sys(e, ENOMEM, "lend a disk");
-	if (fstat(fd, &st) < 0) {
+	if (fstat(fd, &st) < 0 || size_of(fd, &st, &d->bytes) < 0) {
 		free(d);
 		return err_sys(e, errno, "inspect a disk");
 	}
@@ -100,12 +121,7 @@ static int disk_new(const struct disk_wanted *wanted, struct disk **ret, struct 
 	d->holders = 1;
 	d->is_shared = wanted->is_shared;
 	d->write_protected = wanted->write_protected;
-	if (wanted->is_shared)
-		d->rdev = st.st_rdev;
-	if (S_ISREG(st.st_mode)) {
-		d->dev = st.st_dev;
-		d->ino = st.st_ino;
-	}
+	identify(d, &st);
 	d->fd = take_fd(&fd);
 	*ret = d;
 	return 0;
@@ -164,6 +180,68 @@ static void take_back(void *arg, struct disk *d)
 			log_err(LOG_WARN, &e, "ignoring: the machine keeps a disk until it ends");
 	}
 	pthread_mutex_unlock(&all->lock);
+}
+
+/* With the lock: what the machine has of it and can write to, or else can only read. */
+static struct disk *find_object(struct disks *all, const struct disk *object)
+{
+	struct disk *found = NULL;
+
+	list_for_each (pos, &all->list) {
+		struct disk *d = container_of(pos, struct disk, link);
+
+		if (d->holders && is_same_object(d, object) && (!found || found->readonly))
+			found = d;
+	}
+	return found;
+}
+
+static int check_size(const struct disk *d, uint64_t bytes, uint64_t at_least, struct err *e)
+{
+	if (d->readonly)
+		return err_say(e, EROFS, "the machine has it for reading only");
+	if (bytes < at_least || bytes < d->bytes)
+		return err_say(e, EINVAL, "it has %" PRIu64 " bytes, not %" PRIu64, bytes,
+			       at_least < d->bytes ? d->bytes : at_least);
+	/* QEMU would cut off the rest. */
+	if (bytes % 512)
+		return err_say(e, EINVAL, "its size is no whole number of sectors");
+	return 0;
+}
+
+/* With the lock. */
+static int resize(struct disks *all, const struct disk *object, uint64_t bytes, uint64_t at_least,
+		  msec_t deadline, struct err *e)
+{
+	struct disk *d = find_object(all, object);
+
+	if (!d || !d->is_attached || hv_state(all->hv) != HV_RUNNING)
+		return err_say(e, ENOENT, "the machine does not have it");
+
+	int r = check_size(d, bytes, at_least, e);
+
+	if (r == 0)
+		r = hv_resize_disk(all->hv, d->id, bytes, deadline, e);
+	if (r == 0)
+		d->bytes = bytes;
+	return r;
+}
+
+int disks_resize(struct disks *d, int fd, uint64_t at_least, msec_t deadline, struct err *e)
+{
+	struct disk object = {.is_shared = true};
+	uint64_t bytes = 0;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || size_of(fd, &st, &bytes) < 0)
+		return err_sys(e, errno, "inspect a disk");
+	identify(&object, &st);
+	pthread_mutex_lock(&d->lock);
+
+	int r = resize(d, &object, bytes, at_least, deadline, e);
+
+	pthread_mutex_unlock(&d->lock);
+	return r;
 }
 
 void disks_init(struct disks *d)

@@ -43,6 +43,16 @@ void disks_reclaim(struct disks *d);
 /* The machine is gone, and with it its disks. */
 void disks_forget(struct disks *d);
 
+/**
+ * disks_resize() - tell the guest how large a disk of the machine is now
+ * @fd:		the file or device that was lent, opened again; borrowed
+ * @at_least:	bytes that it must have
+ *
+ * Returns 0, -ENOENT (the machine does not have it), -EROFS (it has it for reading only), -EINVAL
+ * (it is smaller than asked for, or than it was) or -errno.
+ */
+int disks_resize(struct disks *d, int fd, uint64_t at_least, msec_t deadline, struct err *e);
+
 /* Tells the agent where it finds the disk of the volume: in its storage driver and source, in its
  * device type and id. */
 int disk_find_in_guest(const struct volume *v, struct err *e);

@@ -214,6 +214,18 @@ void sandbox_metrics(struct sandbox *sb, sandbox_done_fn done, void *arg);
 void sandbox_volume_stats(struct sandbox *sb, const char *guest_path, sandbox_done_fn done,
 			  void *arg);
 
+/* A volume on a disk of the host that has grown, and whose file system is to grow, too. */
+struct sandbox_volume_size {
+	const char *guest_path; /* where the guest has it mounted */
+	const char *device;     /* the file or block device of the host; absolute */
+	uint64_t bytes;         /* of the file system */
+};
+
+/* Answers with -EINVAL (the disk is smaller, or the file system larger already), -ENOENT, -EROFS,
+ * -ENOTSUP (a file system that does not grow) or -errno. */
+void sandbox_volume_resize(struct sandbox *sb, const struct sandbox_volume_size *size,
+			   sandbox_done_fn done, void *arg);
+
 /* How many packets of the guest the egress policy has refused. False: there is no policy, or no
  * machine. */
 bool sandbox_egress_refused(struct sandbox *sb, uint64_t *ret);

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "host/http/http.h"
 #include "host/shim/pod_metrics.h"
+#include "host/shim/volume_resize.h"
 #include "host/shim/volume_stats.h"
 #include "host/state/pod_dir.h"
 #include "host/storage/share.h"
@@ -135,7 +136,7 @@ static const struct route {
 	{"/iptables", GET | PUT, NULL, "the guest has no packet filter: there are no iptables"},
 	{"/ip6tables", GET | PUT, NULL, "the guest has no packet filter: there are no ip6tables"},
 	{"/direct-volume/stats", GET | POST, volume_stats, NULL},
-	{"/direct-volume/resize", POST, NULL, "the guest cannot make a volume larger"},
+	{"/direct-volume/resize", POST, volume_resize, NULL},
 	{"/policy", PUT, NULL, "the agent has no policy"},
 };
 

@@ -15,8 +15,9 @@
  *	mounts			each becomes a volume (host/storage/volumes.h), which rewrites it:
  *	  bind			shown through the share; source becomes the guest path. Owners are
  *				mapped here, too. Files of the kernel and character devices, by
- *				whatever path, mean those of the guest (host/storage/kernel_files.h);
- *				a disk's node is lent to the machine as one of linux.devices is
+ *				whatever path, mean those of the guest
+ *				(host/storage/kernel_files.h); a disk is lent to the machine as one
+ *				of linux.devices is
  *	  tmpfs, proc,...	stay: the guest makes its own
  *	  on /dev/shm		a tmpfs of the host becomes one of the guest's, the pod's if it is
  *				the pod's
@@ -145,8 +146,8 @@ int guest_users_make(const struct guest_rules *rules, Grpc__Linux *linux, struct
 int guest_devices_make(const struct guest_rules *rules, Grpc__Linux *linux, struct err *e);
 
 /* Says what the rules let the container do with a disk of the machine in a rule of its own, because
- * the agent gives that the guest's numbers, and a rule about all of a driver's devices means another
- * driver there. @d has the host's numbers. */
+ * the agent gives that the guest's numbers, and a rule about all of a driver's devices means
+ * another driver there. @d has the host's numbers. */
 int guest_device_allow(Grpc__Linux *linux, const Grpc__LinuxDevice *d, struct err *e);
 
 /* Whom volumes are made for. */

@@ -10,7 +10,7 @@
 /**
  * device_access() - what the rules of a container let it do with a block device
  * @resources:	linux.resources; NULL: there are no rules
- * @ret:	of the letters 'r', 'w' and 'm' (make a node) those that it may; empty: it may nothing
+ * @ret:	the letters of what it may: 'r', 'w' and 'm' (make a node); empty: it may nothing
  *
  * The last rule about the device decides, and what no rule is about is denied (config-linux.md of
  * the OCI runtime specification, "Allowed Device list").

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -280,4 +281,47 @@ int direct_volume_sandbox(const char *base, const char *path, char **ret_id, str
 	if (r == -ENOENT || r == 0)
 		return err_say(e, ENOENT, "no sandbox has the direct volume '%s'", path);
 	return r < 0 ? err_sys(e, -r, "find who has the direct volume '%s'", path) : 0;
+}
+
+/* ---- that it is to be larger ---- */
+
+static int read_resize(const json_t *doc, char **ret_path, uint64_t *ret_bytes, struct err *e)
+{
+	const char *path = json_string_value(json_object_get(doc, "VolumePath"));
+	json_int_t size = json_integer_value(json_object_get(doc, "Size"));
+
+	if (!path || path[0] != '/')
+		return wrong("VolumePath", "an absolute path", e);
+	if (size <= 0)
+		return wrong("Size", "a number of bytes", e);
+	*ret_path = strdup(path);
+	if (!*ret_path)
+		return err_sys(e, ENOMEM, "read 'VolumePath'");
+	*ret_bytes = (uint64_t) size;
+	return 0;
+}
+
+int direct_volume_parse_resize(const char *json, size_t bytes, char **ret_path, uint64_t *ret_bytes,
+			       struct err *e)
+{
+	json_error_t why;
+	json_t *doc = json_loadb(json, bytes, JSON_REJECT_DUPLICATES, &why);
+	int r = doc ? read_resize(doc, ret_path, ret_bytes, e)
+		    : err_say(e, EINVAL, "this is no JSON: %s", why.text);
+
+	json_decref(doc);
+	return r;
+}
+
+int direct_volume_print_resize(const char *path, uint64_t bytes, char **ret, struct err *e)
+{
+	json_t *doc = bytes > INT64_MAX ? NULL
+					: json_pack("{s:s, s:I}", "VolumePath", path, "Size",
+						    (json_int_t) bytes);
+
+	*ret = doc ? json_dumps(doc, JSON_COMPACT) : NULL;
+	json_decref(doc);
+	return *ret ? 0
+		    : err_say(e, EINVAL, "'%s' cannot be told to be %" PRIu64 " bytes", path,
+			      bytes);
 }

@@ -48,6 +48,15 @@ void direct_volume_fini(struct direct_volume *v);
 
 #define auto_direct_volume __attribute__((cleanup(direct_volume_fini)))
 
+/*
+ * What upstream's `kata-runtime direct-volume resize` (its runtime in Go) posts to a sandbox:
+ * {"VolumePath": "/folder", "Size": 67108864}, in bytes. *@ret_path is freed by the caller, and
+ * absolute. Returns 0, -EINVAL with the key that is wrong, or -ENOMEM.
+ */
+int direct_volume_parse_resize(const char *json, size_t bytes, char **ret_path, uint64_t *ret_bytes,
+			       struct err *e);
+int direct_volume_print_resize(const char *path, uint64_t bytes, char **ret, struct err *e);
+
 /* Where the guest mounts the volume of @path, for all containers of a sandbox once. Freed by the
  * caller; NULL: out of memory, or the path is too long. */
 char *direct_volume_guest_place(const char *path);

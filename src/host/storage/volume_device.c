@@ -1,5 +1,5 @@
-/* A block device of linux.devices. The machine gets the disk, and the agent makes the node, with the
- * numbers that the disk has in the guest. */
+/* A block device of linux.devices. The machine gets the disk, and the agent makes the node, with
+ * the numbers that the disk has in the guest. */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/sysmacros.h>

@@ -153,6 +153,22 @@ static char *fake_find_program(const char *path, struct err *e)
 	return NULL;
 }
 
+static int fake_resize_disk(struct hv *hv, const char *id, uint64_t bytes, msec_t deadline,
+			    struct err *e)
+{
+	struct hv_fake *f = fake_of(hv);
+
+	(void) deadline, (void) e;
+	(void) snprintf(f->resized_disk, sizeof f->resized_disk, "%s", id);
+	f->disk_bytes = bytes;
+	return 0;
+}
+
+static const struct hv_device_ops fake_device_ops = {
+	.attach = fake_attach,
+	.resize_disk = fake_resize_disk,
+};
+
 static const struct hv_ops fake_ops = {
 	.name = "fake",
 	.cold_devices = DEVICE_BIT(DEVICE_DISK) | DEVICE_BIT(DEVICE_VIRTIO_FS) |
@@ -167,7 +183,7 @@ static const struct hv_ops fake_ops = {
 	.free = fake_free,
 	.pause = fake_pause,
 	.resume = fake_pause,
-	.attach = fake_attach,
+	.devices = &fake_device_ops,
 	.resize = fake_resize,
 };
 

@@ -26,6 +26,8 @@ struct hv_fake {
 	uint32_t vcpus;
 	uint32_t attached; /* DEVICE_BIT()s */
 	char kernel_params[512];
+	char resized_disk[DEVICE_ID_MAX + 1]; /* the last one */
+	uint64_t disk_bytes;                  /* and how large it became */
 
 	bool dead;
 	struct err why;

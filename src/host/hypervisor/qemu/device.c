@@ -565,3 +565,19 @@ int qemu_detach(struct hv *hv, const char *id, msec_t deadline, struct err *e)
 		entry->id[0] = '\0';
 	return r;
 }
+
+/* A file has this size already, and a device cannot be given one: QEMU looks at it and tells the
+ * guest. */
+int qemu_resize_disk(struct hv *hv, const char *id, uint64_t bytes, msec_t deadline, struct err *e)
+{
+	struct qemu *q = qemu_of(hv);
+	const struct qemu_device *entry = find_device(&q->devices, id);
+	char name[DEVICE_NAME_BYTES];
+
+	if (!entry || !*id || entry->kind != DEVICE_DISK)
+		return err_say(e, ENOENT, "the machine has no disk of this name");
+	(void) snprintf(name, sizeof name, DEVICE_NAME_FORMAT, id);
+	return qmp_call(q->qmp, "block_resize",
+			json_pack("{s:s,s:I}", "node-name", name, "size", (json_int_t) bytes),
+			deadline, NULL, e);
+}

@@ -52,3 +52,4 @@ int qemu_add_channel(struct qemu_command *c, const struct qemu_machine *machine,
 int qemu_attach(struct hv *hv, const struct device *d, msec_t deadline, struct device_address *ret,
 		struct err *e);
 int qemu_detach(struct hv *hv, const char *id, msec_t deadline, struct err *e);
+int qemu_resize_disk(struct hv *hv, const char *id, uint64_t bytes, msec_t deadline, struct err *e);

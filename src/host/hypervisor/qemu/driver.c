@@ -247,6 +247,12 @@ static int qemu_new(struct loop *loop, struct hv **ret, struct err *e)
 	return 0;
 }
 
+static const struct hv_device_ops qemu_device_ops = {
+	.attach = qemu_attach,
+	.detach = qemu_detach,
+	.resize_disk = qemu_resize_disk,
+};
+
 const struct hv_ops hv_qemu = {
 	.name = HV_QEMU,
 	.cold_devices = DEVICE_BIT(DEVICE_DISK) | DEVICE_BIT(DEVICE_VIRTIO_FS) |
@@ -262,8 +268,7 @@ const struct hv_ops hv_qemu = {
 	.free = qemu_free,
 	.pause = qemu_pause,
 	.resume = qemu_resume,
-	.attach = qemu_attach,
-	.detach = qemu_detach,
+	.devices = &qemu_device_ops,
 	.resize = qemu_resize,
 	.vcpu_threads = qemu_vcpu_threads,
 	.saved = &qemu_saved_ops,

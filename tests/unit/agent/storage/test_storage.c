@@ -244,6 +244,26 @@ TEST(a_node_of_a_disk_that_is_not_there_is_made_and_removed)
 	fake_close(&f);
 }
 
+TEST(only_the_file_system_of_a_disk_is_made_larger)
+{
+	struct fake f;
+
+	fake_open(&f);
+
+	Grpc__Storage s = storage(&f, "ephemeral", "tmpfs", "tmpfs", "v");
+	auto_free char *none = place(&f, "none");
+
+	CHECK_EQ(acquire_one(&f, &s), 0);
+	storages_resize(f.storages, s.mount_point, 1 << 30, done, &f);
+	CHECK_EQ(f.r, -ENOENT);
+	CHECK(strstr(f.e.text, "no disk is mounted at"));
+	f.r = 1;
+	storages_resize(f.storages, none, 1 << 30, done, &f);
+	CHECK_EQ(f.r, -ENOENT);
+	free(s.mount_point);
+	fake_close(&f);
+}
+
 TEST(what_is_shared_stays_when_the_container_goes)
 {
 	struct fake f;

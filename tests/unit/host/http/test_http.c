@@ -36,6 +36,22 @@ TEST(a_request_is_read_once_its_head_is_whole)
 	CHECK_EQ(q.method, HTTP_POST);
 }
 
+TEST(the_length_of_a_body_is_a_number)
+{
+	struct http_request q;
+
+	CHECK(parse("POST /x HTTP/1.1\r\ncontent-length:\t 17 \r\nA: b\r\n\r\n", &q) > 0);
+	CHECK_EQ(q.content_bytes, 17);
+	CHECK(!q.body && q.body_bytes == 0);
+	CHECK(parse("POST /x HTTP/1.1\r\nContent-Length-Of: x\r\n\r\n", &q) > 0);
+	CHECK_EQ(q.content_bytes, 0);
+	CHECK_EQ(parse("POST /x HTTP/1.1\r\nContent-Length: \r\n\r\n", &q), -HTTP_BAD_REQUEST);
+	CHECK_EQ(parse("POST /x HTTP/1.1\r\nContent-Length: -1\r\n\r\n", &q), -HTTP_BAD_REQUEST);
+	CHECK_EQ(parse("POST /x HTTP/1.1\r\nContent-Length: 1 2\r\n\r\n", &q), -HTTP_BAD_REQUEST);
+	CHECK_EQ(parse("POST /x HTTP/1.1\r\nContent-Length: 18446744073709551617\r\n\r\n", &q),
+		 -HTTP_BAD_REQUEST);
+}
+
 TEST(a_query_has_values_that_are_decoded)
 {
 	struct http_request q;
@@ -158,6 +174,8 @@ static void handle(void *arg, struct http_call *call, const struct http_request 
 		here.kept = call;
 	else if (strcmp(q->path, "/taken") == 0)
 		here.taken = http_take_over(call, "another");
+	else if (q->body)
+		http_reply(call, HTTP_OK, HTTP_TEXT, q->body, q->body_bytes);
 	else
 		http_reply(call, HTTP_OK, HTTP_TEXT, q->path, strlen(q->path));
 }
@@ -302,7 +320,38 @@ TEST(idle_connections_keep_others_waiting_but_not_for_ever_out)
 	down();
 }
 
-TEST(a_body_is_thrown_away_and_the_answer_arrives)
+TEST(a_body_is_there_once_it_is_whole)
+{
+	static const char whole[] = "POST /x HTTP/1.1\r\nContent-Length: 4\r\n\r\nbodymore";
+	struct http_get *g = NULL;
+	char text[256] = "";
+	int fd;
+
+	up(true);
+	CHECK_EQ(http_post(here.loop, here.path, "/x", "{\"a\": 1}", 4096, clock_deadline(60000),
+			   answered, NULL, &g, NULL),
+		 0);
+	until_answered(1);
+	CHECK_EQ(here.status, 200);
+	CHECK_STR(here.body, "{\"a\": 1}");
+
+	fd = dial();
+	for (size_t i = 0; i < sizeof whole - 1; i++) {
+		CHECK_EQ(send(fd, whole + i, 1, MSG_NOSIGNAL), 1);
+		CHECK(loop_step(here.loop, clock_deadline(20), NULL) >= 0);
+		/* Before its last byte nobody is answered. */
+		if (i == sizeof whole - 1 - sizeof "more")
+			CHECK_EQ(recv(fd, text, 1, MSG_DONTWAIT | MSG_PEEK), -1);
+	}
+	while (recv(fd, text, sizeof text - 1, MSG_DONTWAIT) < 0)
+		CHECK(loop_step(here.loop, clock_deadline(1000), NULL) >= 0);
+	CHECK(strstr(text, "Content-Length: 4\r\n") != NULL);
+	CHECK(strstr(text, "\r\n\r\nbody") != NULL);
+	close(fd);
+	down();
+}
+
+TEST(a_large_body_is_thrown_away_and_the_answer_arrives)
 {
 	static const char head[] = "PUT /big HTTP/1.1\r\nContent-Length: 100000\r\n\r\n";
 	char body[100000], text[256] = "";

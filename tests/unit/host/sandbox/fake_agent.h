@@ -46,7 +46,8 @@ struct fake_agent {
 	char mounts[1024]; /* of the last container: "DESTINATION=SOURCE " each */
 	/* Of the last CreateContainer: driver, source and place of its first storage. */
 	char disk[128];
-	char device[128]; /* and of its last device: type, id and place; "" if it has none */
+	char resized[128]; /* the last volume that was to grow, and its size */
+	char device[128];  /* and of its last device: type, id and place; "" if it has none */
 	struct ttrpc_call *unanswered;
 	struct ttrpc_call *oom; /* GetOOMEvent, until fake_oom() */
 	unsigned removed, signals_to_all, updates, onlined;
@@ -363,6 +364,14 @@ FAKE_HANDLER(fake_get_metrics)
 	ttrpc_reply(call, &m.base);
 }
 
+FAKE_HANDLER(fake_resize_volume)
+{
+	FAKE_BEGIN(Grpc__ResizeVolumeRequest);
+	(void) snprintf(a->resized, sizeof a->resized, "%s %llu", r->volume_guest_path,
+			(unsigned long long) r->size);
+	ttrpc_reply(call, NULL);
+}
+
 FAKE_HANDLER(fake_get_oom)
 {
 	FAKE_BEGIN(Grpc__GetOOMEventRequest);
@@ -391,6 +400,7 @@ static const struct ttrpc_method fake_methods[] = {
 	{"StatsContainer", fake_stats},         {"ListProcesses", fake_list},
 	{"GetOOMEvent", fake_get_oom},          {"UpdateContainer", fake_update},
 	{"OnlineCPUMem", fake_online},          {"GetMetrics", fake_get_metrics},
+	{"ResizeVolume", fake_resize_volume},
 };
 static const struct ttrpc_service fake_service = {
 	.descriptor = &grpc__agent_service__descriptor,

@@ -167,3 +167,64 @@ TEST(those_who_must_not_write_to_a_device_share_it)
 	CHECK_EQ(delete_it("c1", ""), 0);
 	down();
 }
+
+static int resize_image(const char *name, uint64_t bytes)
+{
+	auto_free char *device = str_printf("%s/%s", here.folder, name);
+	const struct sandbox_volume_size size = {
+		.guest_path = "/run/v", .device = device, .bytes = bytes};
+
+	here.agent.resized[0] = '\0';
+	sandbox_volume_resize(here.sb, &size, on_done, NULL);
+	return outcome();
+}
+
+static void set_size(const char *name, off_t bytes)
+{
+	auto_free char *path = str_printf("%s/%s", here.folder, name);
+
+	CHECK_EQ(truncate(path, bytes), 0);
+}
+
+TEST(a_volume_grows_after_its_disk_and_never_shrinks)
+{
+	disk_up();
+	set_size("image", 4096);
+	CHECK_EQ(create_on("c1", "image", (char *) "rw"), 0);
+	CHECK_EQ(resize_image("image", 8192), -EINVAL);
+	CHECK(strstr(here.answer.err.text, "it has 4096 bytes, not 8192"));
+	set_size("image", 8192);
+	CHECK_EQ(resize_image("image", 6144), 0);
+	CHECK_STR(here.hv->resized_disk, "disk1");
+	CHECK_EQ(here.hv->disk_bytes, 8192);
+	CHECK_STR(here.agent.resized, "/run/v 6144");
+	/* What is smaller than before, or would be cut off, does not reach the machine. */
+	set_size("image", 4096);
+	CHECK_EQ(resize_image("image", 4096), -EINVAL);
+	CHECK(strstr(here.answer.err.text, "it has 4096 bytes, not 8192"));
+	set_size("image", 9000);
+	CHECK_EQ(resize_image("image", 8192), -EINVAL);
+	CHECK(strstr(here.answer.err.text, "no whole number of sectors"));
+	CHECK_EQ(here.hv->disk_bytes, 8192);
+	CHECK_STR(here.agent.resized, "");
+	CHECK_EQ(kill_it("c1", "", 9), 0);
+	CHECK_EQ(delete_it("c1", ""), 0);
+	down();
+}
+
+TEST(only_what_the_machine_has_and_can_write_to_grows)
+{
+	disk_up();
+	write_text(here.folder, "other", "some bytes");
+	set_size("image", 4096);
+	set_size("other", 4096);
+	CHECK_EQ(create_on("c1", "image", (char *) "ro"), 0);
+	CHECK_EQ(resize_image("image", 4096), -EROFS);
+	CHECK_EQ(resize_image("other", 4096), -ENOENT);
+	CHECK_EQ(resize_image("none", 4096), -ENOENT);
+	CHECK_EQ(resize_image(".", 4096), -ENOTBLK);
+	CHECK_STR(here.agent.resized, "");
+	CHECK_EQ(kill_it("c1", "", 9), 0);
+	CHECK_EQ(delete_it("c1", ""), 0);
+	down();
+}

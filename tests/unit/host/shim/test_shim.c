@@ -485,7 +485,17 @@ TEST(the_management_socket_tells_of_the_pod_and_believes_no_guest)
 	no_volume = ask_management("GET /direct-volume/stats HTTP/1.1\r\n\r\n");
 	CHECK(strstr(no_volume, "HTTP/1.1 400 ") == no_volume);
 	resize = ask_management("POST /direct-volume/resize HTTP/1.1\r\n\r\n");
-	CHECK(strstr(resize, "HTTP/1.1 501 ") == resize);
+	CHECK(strstr(resize, "HTTP/1.1 400 ") == resize);
+	CHECK(strstr(resize, "no VolumePath") != NULL);
+	free(resize);
+	resize = ask_management("POST /direct-volume/resize HTTP/1.1\r\nContent-Length: 20\r\n\r\n"
+				"{\"VolumePath\": \"/x\"}");
+	CHECK(strstr(resize, "HTTP/1.1 400 ") == resize);
+	CHECK(strstr(resize, "'Size' is not a number of bytes") != NULL);
+	free(resize);
+	resize = ask_management("POST /direct-volume/resize HTTP/1.1\r\nContent-Length: 36\r\n\r\n"
+				"{\"VolumePath\":\"/none/x\",\"Size\":1000}");
+	CHECK(strstr(resize, "HTTP/1.1 404 ") == resize);
 	console = ask_management("GET /debug-console?size=80x25 HTTP/1.1\r\n\r\n");
 	CHECK(strstr(console, "HTTP/1.1 403 ") == console);
 	CHECK(strstr(console, "debug_console_enabled is not set") != NULL);

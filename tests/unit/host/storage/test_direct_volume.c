@@ -103,6 +103,42 @@ TEST(a_volume_is_what_was_said_last_until_it_is_forgotten)
 	CHECK_EQ(rmdir(base), 0);
 }
 
+TEST(what_a_sandbox_is_posted_says_a_path_and_a_size)
+{
+	static const struct {
+		const char *json, *sentence;
+	} cases[] = {
+		{"{\"Size\": 5}", "'VolumePath' is not an absolute path"},
+		{"{\"VolumePath\": \"x\", \"Size\": 5}", "'VolumePath' is not an absolute path"},
+		{"{\"VolumePath\": \"/x\"}", "'Size' is not a number of bytes"},
+		{"{\"VolumePath\": \"/x\", \"Size\": 0}", "'Size' is not a number of bytes"},
+		{"{\"VolumePath\": \"/x\", \"Size\": -5}", "'Size' is not a number of bytes"},
+		{"{\"VolumePath\": \"/x\", \"Size\": 5.5}", "'Size' is not a number of bytes"},
+		{"{\"VolumePath\": \"/x\", \"Size\": 99999999999999999999}", "this is no JSON"},
+		{"5", "this is no JSON"},
+		{"[5]", "'VolumePath'"},
+		{"", "this is no JSON"},
+	};
+	auto_free char *path = NULL, *text = NULL;
+	uint64_t bytes = 0;
+
+	CHECK_EQ(direct_volume_print_resize("/a\"b", 1ULL << 40, &text, NULL), 0);
+	CHECK_STR(text, "{\"VolumePath\":\"/a\\\"b\",\"Size\":1099511627776}");
+	CHECK_EQ(direct_volume_parse_resize(text, strlen(text), &path, &bytes, NULL), 0);
+	CHECK_STR(path, "/a\"b");
+	CHECK_EQ(bytes, 1ULL << 40);
+	CHECK_EQ(direct_volume_print_resize("/a", UINT64_MAX, &(char *){NULL}, NULL), -EINVAL);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		auto_free char *none = NULL;
+		struct err e = {0};
+
+		CHECK_EQ(direct_volume_parse_resize(cases[i].json, strlen(cases[i].json), &none,
+						    &bytes, &e),
+			 -EINVAL);
+		CHECK(strstr(e.text, cases[i].sentence));
+	}
+}
+
 /* As `printf %s PATH | basenc --base64url` says. */
 TEST(the_folder_of_a_volume_is_its_path_in_base64url)
 {
