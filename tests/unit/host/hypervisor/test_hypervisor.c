@@ -68,12 +68,20 @@ TEST(a_device_is_attached_between_create_and_start_and_has_an_address)
 
 	CHECK_EQ(hv_attach(hv, &disk, CLOCK_NEVER, NULL, &e), -EBUSY);
 	CHECK_STR(e.text, "fake: cannot attach a device to a machine that is new");
+	err_clear(&e);
 	CHECK_EQ(hv_create(hv, &small, NULL), 0);
 	CHECK_EQ(hv_attach(hv, &disk, CLOCK_NEVER, &at, NULL), 0);
 	CHECK_EQ(f->attached, DEVICE_BIT(DEVICE_DISK));
 	CHECK_EQ(at.kind, DEVICE_AT_SERIAL);
 	CHECK_STR(at.text, "d0");
 	CHECK_EQ(hv_detach(hv, "d0", CLOCK_NEVER, NULL), -EOPNOTSUPP);
+	/* Before a guest runs, its disks have the size that they have when it looks. */
+	CHECK_EQ(hv_resize_disk(hv, "d0", 4096, CLOCK_NEVER, &e), -EBUSY);
+	CHECK_STR(e.text, "fake: cannot resize a disk of a machine that is created");
+	CHECK_EQ(hv_start(hv, CLOCK_NEVER, NULL), 0);
+	CHECK_EQ(hv_resize_disk(hv, "d0", 4096, CLOCK_NEVER, NULL), 0);
+	CHECK_STR(f->resized_disk, "d0");
+	CHECK_EQ(f->disk_bytes, 4096);
 }
 
 TEST(a_device_with_an_improper_name_is_refused_before_the_driver_sees_it)
