@@ -206,7 +206,7 @@ static void bury_pod(struct leftovers *l, const char *base, const char *name)
 	if (l->dry_run)
 		return;
 
-	int r = pod_dir_bury(base, name, &e);
+	int r = pod_dir_bury(base, name, clock_now(), &e);
 
 	if (r < 0 && r != -ENOENT && r != -EWOULDBLOCK)
 		fail(l, &e);

@@ -18,6 +18,8 @@
 
 /* 128 + SIGKILL: nobody knows how the processes ended. */
 #define KILLED_EXIT_CODE 137
+/* How long a server that was killed may take to be gone. */
+#define SERVER_END_MS 2000
 
 /* The folder of the pod's socket, which containerd may have chosen; NULL: the usual one. */
 static char *socket_folder(const char *bundle)
@@ -58,7 +60,7 @@ static void remove_pod_dir(const char *id)
 	auto_free char *base = pod_dir_base();
 
 	if (name && base)
-		(void) pod_dir_bury(base, name, NULL);
+		(void) pod_dir_bury(base, name, clock_deadline(SERVER_END_MS), NULL);
 }
 
 static int answer(struct err *e)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,8 @@
 #include "base/file.h"
 #include "host/state/run_dir.h"
 
-#define BACKLOG 16
+#define BACKLOG  16
+#define RETRY_MS 10
 
 char *pod_dir_base(void)
 {
@@ -105,7 +107,23 @@ void pod_dir_remove(struct pod_dir *p)
 	*p = POD_DIR_NONE;
 }
 
-int pod_dir_bury(const char *base, const char *name, struct err *e)
+/* claim_left(), tried again until @deadline while the owner lives. */
+static int claim_by(msec_t deadline, struct pod_dir *p, struct err *e)
+{
+	for (;;) {
+		struct err why = {0};
+		int r = claim_left(p->path, &p->lock_fd, &why);
+
+		if (r != -EWOULDBLOCK || clock_poll_ms(deadline) == 0) {
+			if (r < 0 && e)
+				*e = why;
+			return r;
+		}
+		(void) poll(NULL, 0, RETRY_MS);
+	}
+}
+
+int pod_dir_bury(const char *base, const char *name, msec_t deadline, struct err *e)
 {
 	struct pod_dir p = POD_DIR_NONE;
 	int r = 0;
@@ -113,7 +131,7 @@ int pod_dir_bury(const char *base, const char *name, struct err *e)
 	p.path = str_printf("%s/%s", base, name);
 	if (!p.path)
 		return err_sys(e, ENOMEM, "name a folder");
-	r = claim_left(p.path, &p.lock_fd, e);
+	r = claim_by(deadline, &p, e);
 	pod_dir_remove(&p);
 	return r;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/clock.h"
 #include "base/err.h"
 
 /*
@@ -36,9 +37,11 @@ int pod_dir_make(const char *base, const char *name, const char *state_dir, stru
 /* Removes the folder; closes what was not taken out of the struct. Accepts POD_DIR_NONE. */
 void pod_dir_remove(struct pod_dir *p);
 
-/* Removes the folder of a dead server. Returns -EWOULDBLOCK when the server lives, -ENOENT
- * when there is no folder. */
-int pod_dir_bury(const char *base, const char *name, struct err *e);
+/* Removes the folder of a dead server. Returns -EWOULDBLOCK when the server still lives at
+ * @deadline, -ENOENT when there is no folder. Who has killed the server, or has seen one of its
+ * connections close, waits a little, because the kernel closes the descriptors of a process that
+ * ends one after the other, and the lock may be the last. */
+int pod_dir_bury(const char *base, const char *name, msec_t deadline, struct err *e);
 
 /* Where the notes of the server of @base/@name are. Freed by the caller; NULL: nowhere. */
 char *pod_dir_state(const char *base, const char *name);

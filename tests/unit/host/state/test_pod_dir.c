@@ -1,6 +1,8 @@
 #include "tests/test.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -60,9 +62,9 @@ TEST(the_folder_of_a_dead_server_is_buried_or_taken_and_that_of_a_live_one_is_no
 	struct pod_dir p, second, third;
 
 	up();
-	CHECK_EQ(pod_dir_bury(base, "one", NULL), -ENOENT);
+	CHECK_EQ(pod_dir_bury(base, "one", 0, NULL), -ENOENT);
 	CHECK_EQ(pod_dir_make(base, "one", NULL, &p, NULL), 0);
-	CHECK_EQ(pod_dir_bury(base, "one", NULL), -EWOULDBLOCK);
+	CHECK_EQ(pod_dir_bury(base, "one", 0, NULL), -EWOULDBLOCK);
 	CHECK_EQ(dial(p.path), 0);
 	CHECK_EQ(pod_dir_make(base, "one", NULL, &second, NULL), 0);
 	CHECK(strcmp(p.path, second.path) != 0);
@@ -77,8 +79,33 @@ TEST(the_folder_of_a_dead_server_is_buried_or_taken_and_that_of_a_live_one_is_no
 	CHECK_EQ(dial(third.path), 0);
 	close(third.lock_fd);
 	close(third.listen_fd);
-	CHECK_EQ(pod_dir_bury(base, "one", NULL), 0);
+	CHECK_EQ(pod_dir_bury(base, "one", 0, NULL), 0);
 	free(third.path);
+	free(p.path);
+	down();
+}
+
+/* As the kernel does a moment after a server was killed. */
+static void *let_go(void *arg)
+{
+	const struct pod_dir *p = arg;
+
+	(void) poll(NULL, 0, 50);
+	close(p->listen_fd);
+	close(p->lock_fd);
+	return NULL;
+}
+
+TEST(the_folder_of_a_server_that_is_just_dying_is_buried_once_it_has_let_go)
+{
+	struct pod_dir p;
+	pthread_t dying;
+
+	up();
+	CHECK_EQ(pod_dir_make(base, "one", NULL, &p, NULL), 0);
+	CHECK_EQ(pthread_create(&dying, NULL, let_go, &p), 0);
+	CHECK_EQ(pod_dir_bury(base, "one", clock_deadline(60000), NULL), 0);
+	CHECK_EQ(pthread_join(dying, NULL), 0);
 	free(p.path);
 	down();
 }
