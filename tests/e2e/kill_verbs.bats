@@ -8,6 +8,8 @@ load lib/kill
 
 setup() {
 	common_setup
+	# One that starts from a template boots when its QEMU or virtiofsd is killed, so the story would be another.
+	cold_machines
 	story_open
 	bundle b . sleep 1000 >/dev/null
 }

@@ -9,6 +9,8 @@ IN_POD=(--annotation io.kubernetes.cri.sandbox-id=pod)
 
 setup() {
 	common_setup
+	# One that starts from a template boots when its QEMU or virtiofsd is killed, so it would be there in the end.
+	cold_machines
 	# With the server's lines about its steps.
 	CONTAINERD_LEVEL=debug containerd_begin
 	(exec ctr --address "$WORK/containerd.sock" events) >"$WORK/events" 3>&- &

@@ -87,6 +87,16 @@ kata() {
 	"$TREE/build/kata-runtime" --root "$ROOT" "$@"
 }
 
+# cold_machines: the machines of this test boot where others start from a template (tools/from-template).
+cold_machines() {
+	mkdir "$WORK/cold"
+	cp "$TREE/build/configuration.toml" "$WORK/cold/"
+	export KATA_CONF_FILE=$WORK/cold/configuration.toml
+	# Of what containerd starts (lib/containerd.bash).
+	# shellcheck disable=SC2034
+	CONFIGURATION=$KATA_CONF_FILE
+}
+
 # Hard links, because a file system that avoids inodes which were deleted a moment ago, as ext4 does, takes longer for hundreds
 # of symbolic links than most tests. One is symbolic and absolute, as in images: its path is the guest's.
 make_rootfs() {
