@@ -92,6 +92,7 @@ served() {
 }
 
 # The value that is written is the one that is there, so that a failure of this test changes nothing here.
+# Loop devices are not counted: a kernel of the guest may have its own.
 @test "what is of the kernel is the guest's, however it is spelled and wherever it is mounted" {
 	local file before mode path
 	file=vm/stat_interval
@@ -116,7 +117,7 @@ served() {
 		[ "$status" -eq 1 ]
 	done
 	kata exec c test -d /host/usr
-	kata exec c sh -c 'head -c 3 /zero | wc -c; chmod 666 /devices/zero; ls /devices | grep -c "^loop\|^sd\|^vda" || true' >"$WORK/out"
+	kata exec c sh -c 'head -c 3 /zero | wc -c; chmod 666 /devices/zero; ls /devices | grep -c "^sd\|^vda" || true' >"$WORK/out"
 	[ "$(cat "$WORK/out")" = $'3\n0' ]
 	[ "$(stat -c %a /dev/loop-control)" = "$mode" ]
 	kata kill c KILL
