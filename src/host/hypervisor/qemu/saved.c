@@ -184,6 +184,14 @@ static int leave_memory_out(struct qmp *qmp, msec_t deadline, struct err *e)
 			deadline, NULL, e);
 }
 
+/* QEMU sends RARP frames with the interfaces' addresses once a machine has come, so that switches
+ * learn that it has moved. Ours has not, and an egress policy would count them as refused. */
+static int announce_nothing(struct qmp *qmp, msec_t deadline, struct err *e)
+{
+	return qmp_call(qmp, "migrate-set-parameters", json_pack("{s:i}", "announce-rounds", 0),
+			deadline, NULL, e);
+}
+
 /* Waits for the end of a migration. */
 static int await_migration(struct qmp *qmp, msec_t deadline, struct err *e)
 {
@@ -225,6 +233,8 @@ int qemu_load_state(struct qemu *q, msec_t deadline, struct err *e)
 
 	int r = leave_memory_out(q->qmp, deadline, e);
 
+	if (r == 0)
+		r = announce_nothing(q->qmp, deadline, e);
 	if (r == 0)
 		r = qmp_call(q->qmp, "migrate-incoming", json_pack("{s:s}", "uri", from), deadline,
 			     NULL, e);

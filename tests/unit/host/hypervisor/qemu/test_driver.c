@@ -592,9 +592,13 @@ TEST(a_machine_into_which_nothing_can_be_plugged_has_no_key)
 
 TEST(a_machine_that_loads_is_filled_and_then_gets_its_devices)
 {
-	static const char *const order[] = {"qmp_capabilities", "migrate-set-capabilities",
-					    "migrate-incoming", "query-migrate",
-					    "device_add",       "cont"};
+	static const char *const order[] = {"qmp_capabilities",
+					    "migrate-set-capabilities",
+					    "migrate-set-parameters",
+					    "migrate-incoming",
+					    "query-migrate",
+					    "device_add",
+					    "cont"};
 	struct hv_saved saved = saved_machine(128 << 20);
 	struct device disk = {.kind = DEVICE_DISK, .id = "d", .disk = {.readonly = true}};
 	struct device_address at;
