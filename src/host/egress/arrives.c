@@ -24,47 +24,75 @@ static void begin(struct nft_rule *rule, const struct ip_family *f, uint8_t prot
 	rule_protocol(rule, f, protocol);
 }
 
-/* Of the flags in @mask, those in @are are set and no other; or if @op is NFT_CMP_NEQ not so. */
-static void flags(struct nft_rule *rule, uint8_t mask, uint32_t op, uint8_t are)
-{
-	nft_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, 0);
-	nft_mask(rule, 0, &mask, 1);
-	nft_compare(rule, 0, op, &are, 1);
-}
-
 static void tcp_opens(struct nft_batch *b, const struct ip_family *f)
 {
 	struct nft_rule rule;
 
 	begin(&rule, f, IPPROTO_TCP);
-	flags(&rule, TH_SYN | TH_ACK | TH_RST | TH_FIN, NFT_CMP_EQ, TH_SYN);
+	rule_tcp_flags(&rule, TH_SYN | TH_ACK | TH_RST | TH_FIN, NFT_CMP_EQ, TH_SYN);
 	rule_load_flow(&rule, f, true);
+	/* What is known of an earlier one with the same ports. */
+	nft_forget(&rule, f->closed, 0);
+	nft_forget(&rule, f->ended_there, 0);
+	nft_forget(&rule, f->ended_here, 0);
 	nft_remember(&rule, f->in, 0, OPENING_MS);
 	nft_rule_end(&rule, b);
 }
 
+/* Of those with a flag of @mask, or without any of them, a packet of a connection that is known. */
+static void begin_known(struct nft_rule *rule, const struct ip_family *f, uint8_t mask, uint32_t op)
+{
+	begin(rule, f, IPPROTO_TCP);
+	rule_tcp_flags(rule, mask, op, 0);
+	rule_load_flow(rule, f, true);
+	nft_lookup(rule, f->in, 0);
+}
+
 /* The last words of a connection follow, and must not make it live longer. */
-static void tcp_closes(struct nft_batch *b, const struct ip_family *f)
+static void forget_soon(struct nft_rule *rule, const struct ip_family *f, struct nft_batch *b)
+{
+	nft_remember(rule, f->in, 0, OPENING_MS);
+	nft_remember(rule, f->closed, 0, CLOSED_MS);
+	nft_remember(rule, f->ended_there, 0, OPENING_MS);
+	nft_remember(rule, f->ended_here, 0, OPENING_MS);
+	nft_rule_end(rule, b);
+}
+
+/*
+ * A connection has ended when it is cut, or when both ends have said their last. The guest's last is
+ * noted in leaves.c, but only what arrives changes how long a connection is remembered, because
+ * otherwise a guest could keep one open for itself. While one end goes on, a connection may be
+ * silent for as long as any other.
+ */
+static void tcp_ends(struct nft_batch *b, const struct ip_family *f)
 {
 	struct nft_rule rule;
 
-	begin(&rule, f, IPPROTO_TCP);
-	flags(&rule, TH_RST | TH_FIN, NFT_CMP_NEQ, 0);
-	rule_load_flow(&rule, f, true);
-	nft_lookup(&rule, f->in, 0);
-	nft_remember(&rule, f->closed, 0, CLOSED_MS);
-	nft_remember(&rule, f->in, 0, OPENING_MS);
+	begin_known(&rule, f, TH_RST, NFT_CMP_NEQ);
+	forget_soon(&rule, f, b);
+
+	begin_known(&rule, f, TH_FIN, NFT_CMP_NEQ);
+	nft_lookup_not(&rule, f->ended_here, 0);
+	nft_remember(&rule, f->in, 0, FLOW_IDLE_MS);
+	nft_remember(&rule, f->ended_there, 0, FLOW_IDLE_MS);
 	nft_rule_end(&rule, b);
+
+	begin_known(&rule, f, TH_FIN, NFT_CMP_NEQ);
+	nft_lookup(&rule, f->ended_here, 0);
+	forget_soon(&rule, f, b);
+
+	/* What the guest has said last is acknowledged. */
+	begin_known(&rule, f, TH_SYN | TH_RST | TH_FIN, NFT_CMP_EQ);
+	nft_lookup(&rule, f->ended_there, 0);
+	nft_lookup(&rule, f->ended_here, 0);
+	forget_soon(&rule, f, b);
 }
 
 static void tcp_goes_on(struct nft_batch *b, const struct ip_family *f)
 {
 	struct nft_rule rule;
 
-	begin(&rule, f, IPPROTO_TCP);
-	flags(&rule, TH_SYN | TH_RST | TH_FIN, NFT_CMP_EQ, 0);
-	rule_load_flow(&rule, f, true);
-	nft_lookup(&rule, f->in, 0);
+	begin_known(&rule, f, TH_SYN | TH_RST | TH_FIN, NFT_CMP_EQ);
 	nft_lookup_not(&rule, f->closed, 0);
 	nft_remember(&rule, f->in, 0, FLOW_IDLE_MS);
 	nft_rule_end(&rule, b);
@@ -156,7 +184,7 @@ void arrives_write(struct nft_batch *b, const struct egress_policy *policy)
 		for (size_t k = 0; k < policy->n_resolvers; k++)
 			answer(b, f, &policy->resolvers[k]);
 		tcp_opens(b, f);
-		tcp_closes(b, f);
+		tcp_ends(b, f);
 		tcp_goes_on(b, f);
 		others(b, f, IPPROTO_UDP, FLOW_DATAGRAM_MS);
 		others(b, f, IPPROTO_SCTP, FLOW_IDLE_MS);

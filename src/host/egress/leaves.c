@@ -3,6 +3,7 @@
 #include <linux/if_ether.h>
 #include <linux/netfilter.h>
 #include <netinet/icmp6.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 
 #include "base/array.h"
@@ -178,6 +179,20 @@ static void allow_known(struct nft_batch *b, const struct ip_family *f)
 	go_to(b, &rule, NULL);
 }
 
+/* The guest says its last on a connection that another has begun: see tcp_ends() of arrives.c. */
+static void note_end(struct nft_batch *b, const struct ip_family *f)
+{
+	struct nft_rule rule;
+
+	nft_rule_begin(&rule, TABLE, f->leaves);
+	rule_protocol(&rule, f, IPPROTO_TCP);
+	rule_tcp_flags(&rule, TH_FIN, NFT_CMP_NEQ, 0);
+	rule_load_flow(&rule, f, false);
+	nft_lookup(&rule, f->in, 0);
+	nft_remember(&rule, f->ended_here, 0, FLOW_IDLE_MS);
+	nft_rule_end(&rule, b);
+}
+
 /* What has begun while the address of a name was allowed goes on after that. */
 static void allow_begun(struct nft_batch *b, const struct ip_family *f)
 {
@@ -315,6 +330,8 @@ static void allow_places(struct nft_batch *b, const struct ip_family *f,
 static void write_family(struct nft_batch *b, const struct ip_family *f,
 			 const struct egress_policy *policy)
 {
+	/* First, because what a rule allows no later one sees. */
+	note_end(b, f);
 	for (size_t i = 0; i < policy->n_resolvers; i++)
 		allow_questions(b, f, &policy->resolvers[i]);
 	allow_places(b, f, policy, false);

@@ -230,6 +230,16 @@ void nft_remember(struct nft_rule *rule, const char *set, unsigned reg, uint64_t
 	end_word(rule, p);
 }
 
+void nft_forget(struct nft_rule *rule, const char *set, unsigned reg)
+{
+	struct place p = begin_word(rule, "dynset");
+
+	nl_put_string(&rule->q, NFTA_DYNSET_SET_NAME, set);
+	nft_put_be32(&rule->q, NFTA_DYNSET_OP, NFT_DYNSET_OP_DELETE);
+	put_register(rule, NFTA_DYNSET_SREG_KEY, reg);
+	end_word(rule, p);
+}
+
 void nft_limit(struct nft_rule *rule, uint64_t per_second, uint32_t burst)
 {
 	struct place p = begin_word(rule, "limit");

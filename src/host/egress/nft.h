@@ -75,6 +75,8 @@ void nft_lookup(struct nft_rule *rule, const char *set, unsigned reg);
 void nft_lookup_not(struct nft_rule *rule, const char *set, unsigned reg);
 /* Adds what is in the registers to a set, or begins its time anew. */
 void nft_remember(struct nft_rule *rule, const char *set, unsigned reg, uint64_t timeout_ms);
+/* Takes it out of a set, if it is there. */
+void nft_forget(struct nft_rule *rule, const char *set, unsigned reg);
 /* At most @per_second, and @burst at once. */
 void nft_limit(struct nft_rule *rule, uint64_t per_second, uint32_t burst);
 /* A copy to the socket that is bound to @group, as one that begins with @prefix. */

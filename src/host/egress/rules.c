@@ -23,6 +23,8 @@ const struct ip_family ip_families[2] = {
 		.leaves = "leaves4",
 		.in = "in4",
 		.closed = "closed4",
+		.ended_there = "ended_there4",
+		.ended_here = "ended_here4",
 		.pinged = "pinged4",
 		.out = "out4",
 		.asked = "asked4",
@@ -41,6 +43,8 @@ const struct ip_family ip_families[2] = {
 		.leaves = "leaves6",
 		.in = "in6",
 		.closed = "closed6",
+		.ended_there = "ended_there6",
+		.ended_here = "ended_here6",
 		.pinged = "pinged6",
 		.out = "out6",
 		.asked = "asked6",
@@ -92,6 +96,13 @@ void rule_load_flow(struct nft_rule *rule, const struct ip_family *f, bool arriv
 	nft_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, arrives ? 0 : 2, 2, 2 * words);
 	nft_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, arrives ? 2 : 0, 2, 2 * words + 1);
 	rule_load_protocol(rule, f, 2 * words + 2);
+}
+
+void rule_tcp_flags(struct nft_rule *rule, uint8_t mask, uint32_t op, uint8_t are)
+{
+	nft_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, 0);
+	nft_mask(rule, 0, &mask, 1);
+	nft_compare(rule, 0, op, &are, 1);
 }
 
 void rule_load_ping(struct nft_rule *rule, const struct ip_family *f, bool arrives)

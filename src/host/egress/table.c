@@ -111,6 +111,8 @@ static void write_family(struct nft_batch *b, const struct ip_family *f,
 	write_chain(b, f->leaves);
 	write_memory(b, f->in, flow_bytes(f));
 	write_memory(b, f->closed, flow_bytes(f));
+	write_memory(b, f->ended_there, flow_bytes(f));
+	write_memory(b, f->ended_here, flow_bytes(f));
 	write_memory(b, f->pinged, ping_bytes(f));
 	write_memory(b, f->out, flow_bytes(f));
 	write_memory(b, f->asked, flow_bytes(f));

@@ -42,9 +42,10 @@ struct ip_family {
 	uint8_t bytes;                       /* of an address */
 	uint8_t protocol_at, from_at, to_at; /* in the header */
 	uint8_t icmp, echo_request, echo_reply;
-	const char *leaves;                /* the chain */
-	const char *in, *closed, *pinged;  /* sets */
-	const char *out, *asked, *of_name; /* and the begin of the names of those of names */
+	const char *leaves;                   /* the chain */
+	const char *in, *closed, *pinged;     /* sets */
+	const char *ended_there, *ended_here; /* connections of which one end has said its last */
+	const char *out, *asked, *of_name;    /* and the begin of the names of those of names */
 };
 extern const struct ip_family ip_families[2];
 
@@ -81,6 +82,9 @@ void rule_protocol(struct nft_rule *rule, const struct ip_family *f, uint8_t pro
 /* Loads what identifies a connection into the registers from 0 on, the same for packets of both
  * directions. @arrives: the guest is where it goes to. */
 void rule_load_flow(struct nft_rule *rule, const struct ip_family *f, bool arrives);
+/* Of the flags of TCP in @mask, those in @are are set and no other; or if @op is NFT_CMP_NEQ not
+ * so. */
+void rule_tcp_flags(struct nft_rule *rule, uint8_t mask, uint32_t op, uint8_t are);
 /* The same for an echo: the peer and the number of the echoes. */
 void rule_load_ping(struct nft_rule *rule, const struct ip_family *f, bool arrives);
 /* The other end of a datagram is the name server @to. */

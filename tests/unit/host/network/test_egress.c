@@ -3,11 +3,15 @@
  * interface of them: the rules by which the kernel goes, without a guest whose kernel would not
  * send most of these frames.
  */
+#include <endian.h>
 #include <errno.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <string.h>
 
 #include "base/array.h"
 #include "egress_place.h"
+#include "host/egress/nft.h"
 
 static const char *const lines[] = {
 	"10.1.2.0/24 tcp 443",       "10.1.3.0/24 udp", "10.9.0.0/16",
@@ -263,6 +267,89 @@ TEST(a_connection_that_was_begun_goes_on_until_it_is_closed_and_its_last_words_a
 	CHECK(leaves(&p, &in) && leaves(&p, &out));
 	in.flags = ACK;
 	CHECK(leaves(&p, &in) && leaves(&p, &out));
+	leave(&p);
+}
+
+/* How long the last element of a set is remembered, in ms: from the message that lists them. */
+static int read_expiration(void *arg, const struct nl_message *m, struct err *e)
+{
+	struct nl_value list[NFTA_SET_ELEM_LIST_ELEMENTS + 1], one[NFTA_LIST_ELEM + 1];
+	struct nl_value element[NFTA_SET_ELEM_EXPIRATION + 1];
+	uint64_t ms;
+
+	(void) e;
+	if (nl_parse(m->attributes, m->attributes_bytes, list, ARRAY_LEN(list)) < 0 ||
+	    nl_parse(list[NFTA_SET_ELEM_LIST_ELEMENTS].data,
+		     list[NFTA_SET_ELEM_LIST_ELEMENTS].bytes, one, ARRAY_LEN(one)) < 0 ||
+	    nl_parse(one[NFTA_LIST_ELEM].data, one[NFTA_LIST_ELEM].bytes, element,
+		     ARRAY_LEN(element)) < 0)
+		return -EBADMSG;
+	if (element[NFTA_SET_ELEM_EXPIRATION].bytes == sizeof ms) {
+		memcpy(&ms, element[NFTA_SET_ELEM_EXPIRATION].data, sizeof ms);
+		*(uint64_t *) arg = be64toh(ms);
+	}
+	return 0;
+}
+
+/* In minutes, rounded up. */
+static unsigned remembered(struct place *p, const char *set)
+{
+	int sock = network_socket(p->ns_fd, NETLINK_NETFILTER, NULL);
+	uint64_t ms = 0;
+	struct nl_request q;
+
+	nft_begin(&q, NFT_MSG_GETSETELEM, 0);
+	nl_put_string(&q, NFTA_SET_ELEM_LIST_TABLE, "kata_egress");
+	nl_put_string(&q, NFTA_SET_ELEM_LIST_SET, set);
+	CHECK_EQ(nl_dump(sock, &q, sizeof(struct nfgenmsg), read_expiration, NULL, &ms, NULL), 0);
+	fd_close(sock);
+	return (unsigned) ((ms + 59999) / 60000);
+}
+
+static void say(struct place *p, struct way *w, uint8_t flags)
+{
+	w->flags = flags;
+	CHECK(leaves(p, w));
+}
+
+TEST(a_half_closed_connection_is_remembered_like_any_other_and_one_that_ended_is_not)
+{
+	struct way in = {"10.5.5.5", IPPROTO_TCP, 80, 5000, SYN, true};
+	struct way out = {"10.5.5.5", IPPROTO_TCP, 80, 5000, ACK, false};
+	struct place p;
+
+	enter(&p);
+	/* The other end says its last first. */
+	say(&p, &in, SYN);
+	CHECK_EQ(remembered(&p, "in4"), 2);
+	say(&p, &in, ACK);
+	CHECK_EQ(remembered(&p, "in4"), 180);
+	say(&p, &in, FIN | ACK);
+	say(&p, &out, ACK);
+	CHECK_EQ(remembered(&p, "in4"), 180);
+	/* The guest cannot change it, only what arrives. */
+	say(&p, &out, FIN | ACK);
+	CHECK_EQ(remembered(&p, "in4"), 180);
+	say(&p, &in, ACK);
+	CHECK_EQ(remembered(&p, "in4"), 2);
+	CHECK_EQ(remembered(&p, "closed4"), 1);
+
+	/* A new one with the same ports, where the guest says its last first. */
+	say(&p, &in, SYN);
+	CHECK_EQ(remembered(&p, "closed4"), 0);
+	say(&p, &in, ACK);
+	CHECK_EQ(remembered(&p, "in4"), 180);
+	say(&p, &out, FIN | ACK);
+	say(&p, &in, ACK);
+	CHECK_EQ(remembered(&p, "in4"), 180);
+	say(&p, &in, FIN | ACK);
+	CHECK_EQ(remembered(&p, "in4"), 2);
+
+	/* One that is cut. */
+	say(&p, &in, SYN);
+	say(&p, &in, ACK);
+	say(&p, &in, RST);
+	CHECK_EQ(remembered(&p, "in4"), 2);
 	leave(&p);
 }
 
