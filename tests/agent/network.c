@@ -367,6 +367,37 @@ CASE(the_same_interface_again_changes_nothing_and_other_addresses_replace_its_ow
 		   "pod0    inet 10.7.0.4/24 brd 10.7.0.255 scope global pod0\n");
 }
 
+/* Addresses and routes of both families, of which those of IPv6 are left out. */
+static void make_pod0_without_ipv6(struct vm *vm, uint64_t mtu)
+{
+	Types__Route list[] = {
+		route("fd00:8::/64", "", "pod0"),
+		route("10.8.0.0/16", "10.7.0.1", "pod0"),
+	};
+	struct wish w = {0};
+
+	wish_init(&w, "pod0", VM_NIC_MAC);
+	w.interface.mtu = mtu;
+	wish_address(&w, "fd00:7::2", "64");
+	wish_address(&w, "10.7.0.2", "24");
+	MUST(ask(vm, &w, NULL, &why));
+	MUST(set_routes(vm, list, ARRAY_LEN(list), NULL, &why));
+	check_seen(vm, ADDRESSES("pod0"),
+		   "pod0    inet 10.7.0.2/24 brd 10.7.0.255 scope global pod0\n");
+	CHECK(has_route(vm, "10.8.0.0/16"));
+	CHECK(!has_route(vm, "fd00:8::/64"));
+}
+
+CASE(where_an_interface_has_no_ipv6_the_rest_is_set)
+{
+	/* Less than RFC 8200, section 5 wants. */
+	make_pod0_without_ipv6(vm, 1000);
+	make_pod0(vm);
+	check_seen(vm, "echo 1 >/proc/sys/net/ipv6/conf/pod0/disable_ipv6", "");
+	make_pod0_without_ipv6(vm, 1500);
+	check_seen(vm, "echo 0 >/proc/sys/net/ipv6/conf/pod0/disable_ipv6", "");
+}
+
 CASE(an_interface_without_arp_and_its_address_on_one_host_only)
 {
 	struct wish w = {0};

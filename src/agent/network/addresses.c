@@ -153,6 +153,23 @@ static int add_one(int fd, int index, const struct address *a, struct err *e)
 	return err_wrap(e, r, "add the address %s", ip_print_network(&a->ip, text));
 }
 
+/* Whether there is IPv6 is asked after a failure only, because the kernel's answer is in a file,
+ * which takes longer to find than the address to add. */
+static int add_if_it_can(int fd, int index, const char *name, const struct address *a,
+			 struct err *e)
+{
+	struct err cause = {0};
+	int r = add_one(fd, index, a, &cause);
+
+	if (r < 0 && a->ip.family == AF_INET6 && link_without_ipv6(name)) {
+		log_info("ignoring IPv6 addresses of '%s': it has no IPv6", name);
+		return 0;
+	}
+	if (r < 0 && e)
+		*e = cause;
+	return r;
+}
+
 static int remove_one(int fd, int index, const struct present_address *p, struct err *e)
 {
 	const struct address a = {.ip = p->ip, .peer = p->peer};
@@ -202,18 +219,13 @@ static int remove_others(int fd, const struct present *p, const struct address *
 int addresses_replace(int fd, int index, const char *name, const struct address *want, size_t n,
 		      struct err *e)
 {
-	bool no_ipv6 = link_without_ipv6(name);
 	struct present p = {.index = index};
 	int r = present_read(fd, &p, e);
 
 	if (r == 0)
 		r = remove_others(fd, &p, want, n, e);
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		if (no_ipv6 && want[i].ip.family == AF_INET6)
-			log_info("ignoring IPv6 addresses of '%s': it has no IPv6", name);
-		else
-			r = add_one(fd, index, &want[i], e);
-	}
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = add_if_it_can(fd, index, name, &want[i], e);
 	free(p.list);
 	return r;
 }
