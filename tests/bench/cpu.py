@@ -1,9 +1,10 @@
-"""How long the processes of a command were on a CPU, to the nanosecond, however briefly each of them lived."""
+"""How long the processes of a command were on a CPU, however briefly each of them lived."""
 from __future__ import annotations
 
 import ctypes
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 import time
@@ -27,13 +28,23 @@ def milliseconds_of(names: set[str], *command: str) -> float:
 
     In a process of its own, because it waits until it has no children, and the bench has some that stay."""
     answer = subprocess.run([sys.executable, __file__, ",".join(names), *command], check=True, stdout=subprocess.PIPE)
-    return float(answer.stdout)
+    return float(answer.stdout.split()[1])
 
 
-def _sum_up(names: set[str], *command: str) -> float:
+def cost_of(*command: str) -> tuple[float, float]:
+    """Runs @command to its end. Milliseconds until then, and those that all processes which it has started were on a CPU,
+    with whatever these have started and reaped: QEMU, virtiofsd."""
+    answer = subprocess.run([sys.executable, __file__, "", *command], check=True, stdout=subprocess.PIPE, text=True)
+    took, spent = answer.stdout.split()
+    return float(took), float(spent)
+
+
+def _sum_up(names: set[str], *command: str) -> tuple[float, float]:
     """We are the subreaper, so that whoever outlives its parent becomes our child. Each is looked at as a zombie, when its
-    time is complete, and only then reaped. What a process has reaped itself - QEMU, virtiofsd - is not seen."""
-    spent, seen, code = 0.0, set(), None
+    time is complete, and only then reaped. What a process has reaped itself - QEMU, virtiofsd - is not among those with a
+    name. Returns milliseconds until the command has ended, and of those on a CPU: without names, of all."""
+    spent, took, seen, code = 0.0, 0.0, set(), None
+    began = time.monotonic()
     _subreaper(True)
     try:
         null = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1)]
@@ -46,13 +57,18 @@ def _sum_up(names: set[str], *command: str) -> float:
             status = os.waitpid(ended, 0)[1]
             if ended == first:
                 code = os.waitstatus_to_exitcode(status)
+                took = (time.monotonic() - began) * 1000
     finally:
         _subreaper(False)
     if code != 0:
         raise RuntimeError(f"{command} ended with {code}")
     if not names <= seen:
         raise RuntimeError(f"{names - seen} were not among the processes of {command}")
-    return spent
+    if not names:
+        # Those that we have reaped, with all that they have.
+        all_of_them = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent = (all_of_them.ru_utime + all_of_them.ru_stime) * 1000
+    return took, spent
 
 
 def _next_zombie() -> int:
@@ -65,4 +81,4 @@ def _next_zombie() -> int:
 
 
 if __name__ == "__main__":
-    print(_sum_up(set(sys.argv[1].split(",")), *sys.argv[2:]))
+    print(*_sum_up(set(filter(None, sys.argv[1].split(","))), *sys.argv[2:]))
