@@ -145,13 +145,73 @@ limits() {
 	inside "$TREE/build/kata-runtime" --root "$ROOT" delete --force first
 }
 
-@test "of a server that was killed systemd's scope goes with delete" {
-	local pid
+# overhead_apart: from here on only the virtual CPUs, or of version 2 the VMM, are in the unit.
+overhead_apart() {
+	sed 's/^sandbox_cgroup_only = .*/sandbox_cgroup_only = false/' "$TREE/build/configuration.toml" >"$WORK/configuration.toml"
+	export KATA_CONF_FILE=$WORK/configuration.toml
+}
+
+# no_groups: neither of the scope nor of what is apart from it.
+no_groups() {
+	[ -z "$(find /sys/fs/cgroup \( -name 'kata-one*' -o -path '*/kata_overhead/ours' \) -print -quit)" ]
+}
+
+@test "the overhead apart from a unit: the scope lives before the machine does, and goes with the container" {
 	begin
-	inside "$TREE/build/kata-runtime" --root "$ROOT" run --detach --bundle "$(bundle one '.linux.cgroupsPath = "system.slice:kata:one"' sleep 4711)" ours
+	overhead_apart
+	inside "$TREE/build/kata-runtime" --root "$ROOT" --log "$WORK/log" run --detach \
+		--bundle "$(bundle one '.linux.cgroupsPath = "system.slice:kata:one" | .linux.resources.memory.limit = 268435456' sleep 4711)" ours
+	[ "$(unit ActiveState)" = ActiveState=active ]
+	[ "$(limits)" -gt $((1 << 30)) ]
+	# Of version 2 the machine and who keeps the scope; of version 1 systemctl tells of processes only, and the virtual CPUs are threads.
+	[ -z "$MACHINE" ] || members | grep qemu-system
+	members | grep kata-scope
+	[ "$(members | grep -cE 'containerd-shim|virtiofsd')" = 0 ]
+	inside "$TREE/build/kata-runtime" --root "$ROOT" exec ours echo lives | grep -x lives
+
+	inside "$TREE/build/kata-runtime" --root "$ROOT" delete --force ours
+	[ "$(unit ActiveState)" = ActiveState=inactive ]
+	no_groups
+	[ -z "$(grep -E 'systemd|cgroup' "$WORK/log")" ]
+}
+
+# kill_servers: by a signal that they cannot see.
+kill_servers() {
+	local pid
 	for pid in $(fence_pids); do
 		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" != containerd-shim ] || kill -9 "$pid"
 	done
+}
+
+keeper_is_gone() {
+	local pid
+	for pid in $(fence_pids); do
+		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" != kata-scope ] || return 1
+	done
+}
+
+@test "of a server that was killed systemd's scope goes with delete" {
+	begin
+	inside "$TREE/build/kata-runtime" --root "$ROOT" run --detach --bundle "$(bundle one '.linux.cgroupsPath = "system.slice:kata:one"' sleep 4711)" ours
+	kill_servers
 	inside "$TREE/build/kata-runtime" --root "$ROOT" delete --force ours
 	[ -z "$(find /sys/fs/cgroup -path '*/kata-one*' -name cgroup.procs -exec cat {} +)" ]
+}
+
+@test "the overhead apart from a unit: wherever the server is killed, who kept the scope goes with it, and the scope with delete" {
+	local step
+	begin
+	overhead_apart
+	bundle one '.linux.cgroupsPath = "system.slice:kata:one"' true
+	for step in "make the cgroup" "make the share" "start the machine" "remove the cgroup"; do
+		echo "killed at '$step'"
+		: >"$WORK/log"
+		inside "$TREE/build/kata-runtime" --root "$ROOT" --debug --log "$WORK/log" run --bundle "$WORK/one" ours 3>&- &
+		wait_for 120 grep -q "step: $step" "$WORK/log"
+		kill_servers
+		wait $! || true
+		wait_for 60 keeper_is_gone
+		inside "$TREE/build/kata-runtime" --root "$ROOT" delete --force ours
+		wait_for 60 no_groups
+	done
 }

@@ -75,8 +75,12 @@ static int plan_unit(struct host_cgroup *g, struct err *e)
 int host_cgroup_plan(const char *name, bool is_unit, struct host_cgroup **ret, struct err *e)
 {
 	auto_ptr(host_cgroup_free) struct host_cgroup *g = calloc(1, sizeof *g);
-	int r = g ? plan(g, name, e) : err_sys(e, ENOMEM, "find the host's cgroups");
+	int r = g ? 0 : err_sys(e, ENOMEM, "find the host's cgroups");
 
+	if (r == 0) {
+		g->keeper = CHILD_NONE;
+		r = plan(g, name, e);
+	}
 	if (r == 0 && is_unit)
 		r = plan_unit(g, e);
 
@@ -92,6 +96,7 @@ void host_cgroup_free(struct host_cgroup *g)
 	for (size_t i = 0; i < HIERARCHIES_MAX; i++)
 		free(g->places[i].folder);
 	hierarchies_fini(&g->hierarchies);
+	child_kill(&g->keeper);
 	free(g->unit);
 	free(g->slice);
 	free(g->name);
@@ -202,11 +207,12 @@ static int make_place(struct host_cgroup *g, size_t i, struct err *e)
 	return r;
 }
 
-/* systemd makes the scope with this process in it, of the hierarchies that it knows. */
+/* systemd makes the scope with a process in it, of the hierarchies that it knows: who keeps it,
+ * or this one. */
 static int make_unit(struct host_cgroup *g, struct err *e)
 {
-	int r = systemd_scope_start(g->unit, g->slice, getpid(), clock_deadline(UNIT_TIMEOUT_MS),
-				    e);
+	pid_t first = g->keeper.pid ? g->keeper.pid : getpid();
+	int r = systemd_scope_start(g->unit, g->slice, first, clock_deadline(UNIT_TIMEOUT_MS), e);
 
 	g->has_unit = r == 0;
 	return r;

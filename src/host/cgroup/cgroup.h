@@ -63,6 +63,11 @@ int host_cgroup_plan(const char *name, bool is_unit, struct host_cgroup **ret, s
 void host_cgroup_free(struct host_cgroup *g);
 AUTO_PTR(struct host_cgroup, host_cgroup_free)
 
+/* Before a unit is made that this process does not stay in: has a child of it stay there until
+ * host_cgroup_remove(), because systemd takes a scope away as soon as nobody is in it. It dies
+ * with the thread that calls this. Nothing happens if @g is no unit. */
+int host_cgroup_keep(struct host_cgroup *g, struct err *e);
+
 /* Makes the folders that are missing. After a failure host_cgroup_remove() is due. */
 int host_cgroup_make(struct host_cgroup *g, struct err *e);
 

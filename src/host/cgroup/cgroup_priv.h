@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/child.h"
 #include "host/cgroup/cgroup.h"
 #include "host/cgroup/hierarchy.h"
 
@@ -16,8 +17,9 @@ struct host_cgroup {
 	struct hierarchies hierarchies;
 	struct host_place places[HIERARCHIES_MAX]; /* one for each */
 	uint64_t kills_before;                     /* of one that was there already */
-	char *unit, *slice; /* the scope of systemd that it is, and its slice; NULL: none */
-	bool has_unit;      /* systemd has made it */
+	char *unit, *slice;  /* the scope of systemd that it is, and its slice; NULL: none */
+	bool has_unit;       /* systemd has made it */
+	struct child keeper; /* stays in the scope; CHILD_NONE: nobody needs to */
 };
 
 /* The folder in which @controller counts; NULL: the host does not have it. */

@@ -69,6 +69,7 @@ int host_cgroup_remove(struct host_cgroup *g, msec_t deadline, struct err *e)
 {
 	int worst = 0;
 
+	child_kill(&g->keeper);
 	for (size_t i = 0; i < g->hierarchies.n; i++) {
 		struct err why = {0};
 		int r = g->places[i].made

@@ -56,8 +56,10 @@ static int make(struct sandbox *sb, const struct sandbox_spec *spec, struct err 
 	struct machine *m = &sb->machine;
 	const struct host_wants w = wants(sb, spec);
 	const struct host_limits l = host_limits_of(&w);
-	int r = host_cgroup_make(m->cgroup, e);
+	int r = m->overhead ? host_cgroup_keep(m->cgroup, e) : 0;
 
+	if (r == 0)
+		r = host_cgroup_make(m->cgroup, e);
 	if (r == 0)
 		r = host_cgroup_set_cpus(m->cgroup, &l, e);
 	if (r == 0 && m->overhead)
