@@ -39,16 +39,34 @@ cri_teardown() {
 	common_teardown
 }
 
-# CRI_KEYS are more keys of the CRI, SANDBOX_KEYS of the handler kata-sandbox. Without CAP_SYS_RESOURCE runc cannot lower what CRI wants to lower.
+# CRI_KEYS are more keys of the CRI, SANDBOX_KEYS of the handler kata-sandbox, HANDLER_LINES are more handlers, whose plugin
+# is @cri@. Without CAP_SYS_RESOURCE runc cannot lower what CRI wants to lower.
 cri_configure() {
 	cat >"$WORK/containerd.toml" <<-EOF
-		version = 2
+		version = $(containerd_is_1 && echo 2 || echo 3)
 		root = "$WORK/containerd.root"
 		state = "$WORK/containerd.state"
 		[grpc]
 		  address = "$WORK/containerd.sock"
 		[plugins."io.containerd.internal.v1.opt"]
 		  path = "$WORK/opt"
+		$(cri_keys_of_"$(containerd_is_1 && echo 1 || echo 2)")
+		$(cri_handler_lines | sed "s/@cri@/$(cri_plugin)/" | sed 's/^/\t\t/')
+	EOF
+}
+
+containerd_is_1() {
+	[[ $(containerd --version) =~ \ v?1\. ]]
+}
+
+# Of which plugin the handlers are.
+cri_plugin() {
+	containerd_is_1 && echo io.containerd.grpc.v1.cri || echo io.containerd.cri.v1.runtime
+}
+
+# A file of version 2 has one plugin for all of CRI.
+cri_keys_of_1() {
+	cat <<-EOF
 		[plugins."io.containerd.grpc.v1.cri"]
 		  sandbox_image = "$IMAGE"
 		  restrict_oom_score_adj = true
@@ -57,24 +75,44 @@ cri_configure() {
 		  [plugins."io.containerd.grpc.v1.cri".cni]
 		    bin_dir = "${CNI_BIN:-$WORK/cni-bin}"
 		    conf_dir = "$WORK/cni"
-		  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-		    runtime_type = "io.containerd.runc.v2"
-		$(sed -n '/^```toml/,/^```$/{/^```/d;p}' "$TREE/docs/engines/containerd.md" | sed 's/^/\t\t/')
-		  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.kata-sandbox]
-		    runtime_type = "io.containerd.kata.v2"
-		    sandboxer = "shim"
-		    ${SANDBOX_KEYS:-}
-		    privileged_without_host_devices = true
+	EOF
+}
+
+# In one of version 3 they are three.
+cri_keys_of_2() {
+	cat <<-EOF
+		[plugins."io.containerd.cri.v1.images".pinned_images]
+		  sandbox = "$IMAGE"
+		[plugins."io.containerd.grpc.v1.cri"]
+		  stream_server_address = "127.0.0.1"
+		[plugins."io.containerd.cri.v1.runtime"]
+		  restrict_oom_score_adj = true
+		  ${CRI_KEYS:-}
+		  [plugins."io.containerd.cri.v1.runtime".cni]
+		    bin_dirs = ["${CNI_BIN:-$WORK/cni-bin}"]
+		    conf_dir = "$WORK/cni"
+	EOF
+}
+
+# Ours is what the page for users says.
+cri_handler_lines() {
+	cat <<-EOF
+		[plugins."@cri@".containerd.runtimes.runc]
+		  runtime_type = "io.containerd.runc.v2"
+		$(sed -n '/^```toml/,/^```$/{/^```/d;s/io.containerd.grpc.v1.cri/@cri@/;p}' "$TREE/docs/engines/containerd.md")
+		[plugins."@cri@".containerd.runtimes.kata-sandbox]
+		  runtime_type = "io.containerd.kata.v2"
+		  sandboxer = "shim"
+		  ${SANDBOX_KEYS:-}
+		  privileged_without_host_devices = true
+		${HANDLER_LINES:-}
 	EOF
 }
 
 # Our handlers: containerd 2 can also ask the sandbox server for a pod, and makes no container for it then.
 cri_handlers() {
 	echo kata
-	case $(containerd --version) in
-	*" 1."*) ;;
-	*) echo kata-sandbox ;;
-	esac
+	containerd_is_1 || echo kata-sandbox
 }
 
 # beside_runc COMMAND LINES: what it prints with each of our handlers is what it prints with runc, at least LINES lines.
