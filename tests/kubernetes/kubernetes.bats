@@ -8,6 +8,7 @@ load lib/cases_containers
 load lib/cases_volumes
 load lib/cases_kubectl
 load lib/cases_node
+load lib/cases_handlers
 
 setup_file() {
 	cluster_setup_file
@@ -77,6 +78,25 @@ teardown() {
 	alike too_large_a_layer_is_evicted
 }
 
+@test "eviction: the node runs out of memory" {
+	alike_in_turn memory_pressure
+}
+
+@test "hostUsers: false" {
+	needs userNamespaces
+	alike users_of_their_own
+}
+
+@test "recursiveReadOnly" {
+	needs recursiveReadOnlyMounts
+	alike read_only_below
+}
+
+@test "supplementalGroupsPolicy" {
+	[ "$(k get node node -o 'jsonpath={.status.features.supplementalGroupsPolicy}')" = true ] || skip "this containerd does not know of it"
+	alike groups
+}
+
 @test "kubectl exec, logs, cp" {
 	alike exec_logs_cp
 }
@@ -87,6 +107,10 @@ teardown() {
 
 @test "a resize in place, up and down" {
 	alike resizes
+}
+
+@test "resources of the pod as a whole" {
+	alike pod_resources
 }
 
 @test "a job of two pods" {

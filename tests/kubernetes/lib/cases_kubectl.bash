@@ -6,6 +6,7 @@ exec_logs_cp() {
 		containers: [{name: a, image: "$IMAGE", command: [sh, -c, "echo out; echo err >&2; trap 'exit 0' TERM; while :; do sleep 1; done"]}]
 	EOF
 	until_ready "hands-$1"
+	wait_for "$PATIENCE" logged "hands-$1" err >/dev/null
 	k logs "hands-$1" | sort
 	in_pod "hands-$1" sh -c 'echo words >&2; exit 7' || echo "ended with $?"
 	seq 100000 | k exec -i "hands-$1" -- sha256sum

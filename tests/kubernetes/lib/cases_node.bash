@@ -34,6 +34,67 @@ resizes() {
 	of "resize-$1" '.status.containerStatuses[0].restartCount'
 }
 
+# What the pod as a whole may use, and each of its containers then.
+pod_resources() {
+	local -A overhead=([runc]=0 [kata]=384)
+	local most
+	pod_make "$1" level <<-EOF
+		restartPolicy: Never, resources: {limits: {cpu: 500m, memory: 128Mi}, requests: {cpu: 100m, memory: 64Mi}},
+		containers: [{name: a, image: "$IMAGE", command: [sleep, "100000"]},
+			{name: b, image: "$IMAGE", command: [sh, -c, "exec 2>&1; until test -e /tmp/go; do sleep 1; done; tail /dev/zero; echo survived"]}]
+	EOF
+	until_ready "level-$1"
+	of "level-$1" .status.qosClass
+	most=$(host_file "level-$1" memory memory.limit_in_bytes 2>/dev/null || host_file "level-$1" . memory.max)
+	echo "$(((most >> 20) - overhead[$1])) MiB on the host besides the overhead"
+	k exec "level-$1" -c b -- touch /tmp/go
+	until_is "level-$1" '.status.containerStatuses[1].state.terminated.reason' OOMKilled
+	k logs "level-$1" -c b
+	k exec "level-$1" -c a -- echo "a goes on"
+}
+
+# Bytes that the kubelet counts as left on the node.
+memory_available() {
+	k get --raw /api/v1/nodes/node/proxy/stats/summary | jq .node.memory.availableBytes
+}
+
+no_pressure() {
+	k wait node/node --for condition=MemoryPressure=False --timeout "${PATIENCE}s" >/dev/null
+}
+
+no_group_of() {
+	[ -z "$(group_of_pod "$1" memory)" ]
+}
+
+# Of two pods one takes 900 MiB, when the kubelet wants to keep all but 500 MiB of what is left. It counts what is in this room
+# only, so nothing outside is at stake.
+memory_pressure() {
+	pod_make "$1" steady <<-EOF
+		containers: [{name: a, image: "$IMAGE", command: [sleep, "100000"], resources: {limits: {cpu: 100m, memory: 64Mi}}}]
+	EOF
+	pod_make "$1" hog <<-EOF
+		containers: [{name: a, image: "$IMAGE",
+			command: [sh, -c, "until test -e /tmp/go; do sleep 1; done; dd if=/dev/zero bs=900M count=1 | sleep 100000"]}]
+	EOF
+	until_ready "steady-$1"
+	until_ready "hog-$1"
+	kubelet_again "$((($(memory_available) >> 20) - 500))Mi"
+	no_pressure
+	# Until the kubelet knows its pods again.
+	wait_for "$PATIENCE" in_pod "hog-$1" touch /tmp/go 2>/dev/null
+	until_is "hog-$1" .status.reason Evicted
+	of "hog-$1" .status.phase
+	of "hog-$1" .status.message | sed 's/[0-9]\+[kKMGi]*/N/g'
+	of "hog-$1" '.status.containerStatuses[0].state.terminated.exitCode'
+	of "hog-$1" '.status.conditions[?(@.type=="DisruptionTarget")].reason'
+	wait_for "$PATIENCE" no_group_of "hog-$1"
+	no_pressure
+	in_pod "steady-$1" echo "still there"
+	of "steady-$1" '.status.phase'
+	of "steady-$1" '.status.containerStatuses[0].restartCount'
+	k delete pod "steady-$1" "hog-$1" >/dev/null
+}
+
 job() {
 	k create -f - >/dev/null <<-EOF
 		{apiVersion: batch/v1, kind: Job, metadata: {name: job-$1}, spec: {completions: 2, parallelism: 2, template: {spec: {

@@ -37,9 +37,9 @@ volumes() {
 	in_pod "volumes-$1" cat /config/colour /secret/word /down/labels
 }
 
-# says WORD POD COMMAND...
+# says WORD POD COMMAND...: asked as often as it takes, so nothing else of it may be printed.
 says() {
-	in_pod "${@:2}" | grep -q "$1"
+	in_pod "${@:2}" 2>/dev/null | grep -q "$1"
 }
 
 too_much_is_evicted() {

@@ -11,6 +11,8 @@ KUBERNETES_LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 NODE_IP=192.0.2.10
 # Seconds. Other suites run beside this one, so they are many: they only pass when a test fails.
 PATIENCE=300
+# What the kubelet leaves on the node, in its own words.
+LEAST_MEMORY=100Mi
 
 cluster_setup_file() {
 	in_a_room || {
@@ -20,7 +22,12 @@ cluster_setup_file() {
 	export WORK=$BATS_FILE_TMPDIR ROOTFS=$BATS_FILE_TMPDIR/rootfs
 	export KUBECONFIG=$WORK/kubeconfig HOME=$WORK/home
 	mkdir "$WORK/home"
+	# The root of a pod with a user namespace is nobody on the host, and must get to its root file system.
+	chmod 711 "$BATS_RUN_TMPDIR" "$WORK"
 	make_rootfs "$ROOTFS"
+	# For the case of a group that only the image knows of.
+	echo 'somebody:x:1234:1234::/:/bin/sh' >>"$ROOTFS/etc/passwd"
+	echo 'more:x:5678:somebody' >"$ROOTFS/etc/group"
 	node_folders
 	node_network
 	everything >"$WORK/before-cluster"
@@ -115,9 +122,20 @@ node_begin() {
 		{"cniVersion": "0.4.0", "name": "pods", "plugins": [{"type": "bridge", "bridge": "pods0", "isGateway": true,
 			"ipam": {"type": "host-local", "dataDir": "$WORK/addresses", "ranges": [[{"subnet": "203.0.113.0/24"}]]}}]}
 	EOF
-	CNI_BIN=/usr/lib/cni cri_configure
+	CNI_BIN=/usr/lib/cni HANDLER_LINES=$(handler_of_users) cri_configure
 	node_containerd_start
 	cri_image
+	kubelet_configure "$LEAST_MEMORY"
+	kubelet_start
+}
+
+# What the page for users says of pods with user namespaces on the first containerds of version 2, with the program of this tree.
+handler_of_users() {
+	containerd_is_1 || page toml | sed "s,/usr/local/bin/,$TREE/build/,"
+}
+
+# kubelet_configure MEMORY: that much is to be left on the node.
+kubelet_configure() {
 	cat >"$WORK/kubelet.yaml" <<-EOF
 		apiVersion: kubelet.config.k8s.io/v1beta1
 		kind: KubeletConfiguration
@@ -134,17 +152,34 @@ node_begin() {
 		makeIPTablesUtilChains: false
 		protectKernelDefaults: true
 		imageGCHighThresholdPercent: 100
-		evictionHard: {memory.available: 100Mi, nodefs.available: 1%, imagefs.available: 1%}
+		evictionHard: {memory.available: "$1", nodefs.available: 1%, imagefs.available: 1%}
+		evictionPressureTransitionPeriod: 5s
 		syncFrequency: 5s
 		nodeStatusUpdateFrequency: 5s
 		runtimeRequestTimeout: 10m
 	EOF
-	kubelet_start
 }
 
 node_containerd_start() {
 	containerd_start
 	echo "$CONTAINERD" >"$WORK/containerd.pid"
+}
+
+# kubelet_again MEMORY: another one, beside running pods, that leaves so much on the node.
+kubelet_again() {
+	background_end kubelet
+	kubelet_configure "$1"
+	kubelet_start
+	wait_for "$PATIENCE" kubelet_answers
+}
+
+# After a case that has had another one.
+kubelet_usual() {
+	grep -q "memory.available: \"$LEAST_MEMORY\"" "$WORK/kubelet.yaml" || kubelet_again "$LEAST_MEMORY"
+}
+
+kubelet_answers() {
+	k get --raw /api/v1/nodes/node/proxy/healthz >/dev/null 2>&1
 }
 
 kubelet_start() {
@@ -163,15 +198,17 @@ k() {
 
 # What the page for users says is what runs; and the same without a machine.
 runtime_classes() {
-	manifest | k apply -f - >/dev/null
+	page yaml | k apply -f - >/dev/null
+	page yaml | sed 's/: kata$/: kata-users/' | k apply -f - >/dev/null
 	k create -f - >/dev/null <<-EOF
 		{apiVersion: node.k8s.io/v1, kind: RuntimeClass, metadata: {name: runc}, handler: runc}
 	EOF
 	wait_for "$PATIENCE" k get serviceaccount default >/dev/null 2>&1
 }
 
-manifest() {
-	sed -n '/^```yaml/,/^```$/{/^```/d;p}' "$TREE/docs/engines/kubernetes.md"
+# page LANGUAGE: the text of that language on it.
+page() {
+	sed -n "/^\`\`\`$1/,/^\`\`\`\$/{/^\`\`\`/d;p}" "$TREE/docs/engines/kubernetes.md"
 }
 
 cluster_teardown_file() {
@@ -181,6 +218,8 @@ cluster_teardown_file() {
 	cri_end
 	for name in kube-scheduler kube-controller-manager kube-apiserver etcd; do background_end $name; done
 	ip link delete pods0 2>/dev/null || true
+	# What a repeated file finds it would take for a host's.
+	ip link delete node0
 	wait_for 60 nothing_since before-cluster >/dev/null || {
 		nothing_since before-cluster
 		return 1
@@ -194,6 +233,7 @@ cluster_setup() {
 # A pod that a test leaves is one that the next test would find.
 cluster_teardown() {
 	[ -n "$BATS_TEST_COMPLETED" ] || explain
+	kubelet_usual
 	k delete deployment,job,pod,configmap,secret --all --grace-period 1 --wait >/dev/null 2>&1 || true
 	wait_for 120 nothing_since before >/dev/null || {
 		nothing_since before
@@ -221,17 +261,35 @@ alike() {
 	done
 	for handler in runc kata; do
 		wait "${running[$handler]}" || failed=1
+	done
+	compare_both $failed
+}
+
+# alike_in_turn FUNCTION: one after the other, where they would be in each other's way.
+alike_in_turn() {
+	local handler failed=0
+	for handler in runc kata; do
+		"$1" "$handler" >"$WORK/of-$handler" 2>&1 3>&- &
+		wait $! || failed=1
+	done
+	compare_both $failed
+}
+
+# compare_both FAILED
+compare_both() {
+	local handler failed=$1
+	for handler in runc kata; do
 		sed -i "s/\b$handler\b/HANDLER/g" "$WORK/of-$handler"
 	done
-	[ $failed -eq 0 ] && [ -s "$WORK/of-kata" ] && diff "$WORK/of-runc" "$WORK/of-kata" && return
+	[ "$failed" -eq 0 ] && [ -s "$WORK/of-kata" ] && diff "$WORK/of-runc" "$WORK/of-kata" && return
 	tail -n 30 "$WORK/of-runc" "$WORK/of-kata"
 	return 1
 }
 
-# pod_make HANDLER NAME < SPEC: a pod of that name and handler.
+# pod_make HANDLER NAME < SPEC: a pod of that name and handler, or with the RuntimeClass CLASS.
 pod_make() {
 	{
-		echo "{apiVersion: v1, kind: Pod, metadata: {name: $2-$1, labels: {of: $2}}, spec: {runtimeClassName: $1,"
+		echo "{apiVersion: v1, kind: Pod, metadata: {name: $2-$1, labels: {of: $2}}, spec: {runtimeClassName: ${CLASS:-$1},"
 		echo "terminationGracePeriodSeconds: 1, automountServiceAccountToken: false, enableServiceLinks: false, dnsPolicy: Default,"
 		cat
 		echo "}}"
