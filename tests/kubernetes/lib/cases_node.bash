@@ -85,6 +85,8 @@ memory_pressure() {
 	until_is "hog-$1" .status.reason Evicted
 	of "hog-$1" .status.phase
 	of "hog-$1" .status.message | sed 's/[0-9]\+[kKMGi]*/N/g'
+	# The reason is there before the container has ended.
+	until_is "hog-$1" '.status.containerStatuses[0].state.terminated.exitCode'
 	of "hog-$1" '.status.containerStatuses[0].state.terminated.exitCode'
 	of "hog-$1" '.status.conditions[?(@.type=="DisruptionTarget")].reason'
 	wait_for "$PATIENCE" no_group_of "hog-$1"
