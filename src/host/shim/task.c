@@ -98,16 +98,29 @@ static void take_fds(struct ttrpc_call *call, struct sandbox_stdio *stdio)
 		stdio->fds[i] = ttrpc_call_take_fd(call, i);
 }
 
+/* A container that is refused by name is told as one that was asked for wrongly, because to
+ * containerd 2.4 UNIMPLEMENTED is a method that is not there: it asks once more, as an older
+ * client, and says only what the second answer was. */
+static struct sandbox_answer refusal_of_container(const struct sandbox_answer *answer)
+{
+	struct sandbox_answer told = *answer;
+
+	if (told.r < 0 && ttrpc_code_of(told.err.code) == TTRPC_UNIMPLEMENTED)
+		told.err.code = EINVAL;
+	return told;
+}
+
 static void created(void *arg, const struct sandbox_answer *answer)
 {
 	Containerd__Task__V2__CreateTaskResponse a =
 		CONTAINERD__TASK__V2__CREATE_TASK_RESPONSE__INIT;
+	const struct sandbox_answer told = refusal_of_container(answer);
 	struct request *r = arg;
 
 	a.pid = answer->pid;
 	if (answer->r == 0)
 		publish_created(r->s, r->q, answer->pid);
-	if (went_well(r->call, answer))
+	if (went_well(r->call, &told))
 		ttrpc_reply(r->call, &a.base);
 	free(r);
 }
