@@ -128,6 +128,7 @@ check-kubernetes: all
 .PHONY: check-kernel
 check-kernel: kernel
 	$(MAKE) all check-programs KERNEL_PACKAGE=kata-linux
+	@guest-image/fetch-kernel linux-image-cloud-amd64 build/cache >/dev/null
 	@mkdir -p build/results
 	tools/room --like-host tools/run-bats build/results/kernel.list -- tests/kernel/*.bats
 
