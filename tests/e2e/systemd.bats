@@ -71,14 +71,15 @@ find_systemd() {
 
 # inside COMMAND...: where systemd is the first process.
 inside() {
+	local out=$WORK/inside.$BASHPID
 	(
 		[ -z "$MACHINE" ] || echo 0 >"$MACHINE/callers/cgroup.procs"
 		exec nsenter --target "$SYSTEMD" --pid --mount ${MACHINE:+--cgroup} --wdns="$TREE" env SYSTEMD_IGNORE_CHROOT=1 timeout -k 1 100 "$@"
-	) >"$WORK/inside.out" 2>&1 </dev/null || {
-		cat "$WORK/inside.out"
+	) >"$out" 2>&1 </dev/null || {
+		cat "$out"
 		return 1
 	}
-	cat "$WORK/inside.out"
+	cat "$out"
 }
 
 # unit WHAT...: properties of the scope.
@@ -214,4 +215,23 @@ keeper_is_gone() {
 		inside "$TREE/build/kata-runtime" --root "$ROOT" delete --force ours
 		wait_for 60 no_groups
 	done
+}
+
+@test "while systemd is silent, who asks for a state has it during an update, which ends all the same" {
+	local update
+	begin
+	inside "$TREE/build/kata-runtime" --root "$ROOT" --debug --log "$WORK/log" run --detach \
+		--bundle "$(bundle one '.linux.cgroupsPath = "system.slice:kata:one" | .linux.resources.memory.limit = 268435456' sleep 4711)" ours
+	kill -STOP "$SYSTEMD"
+	inside "$TREE/build/kata-runtime" --root "$ROOT" update --cpu-quota 40000 ours 3>&- &
+	update=$!
+	wait_for 60 grep -q 'step: limit the sandbox' "$WORK/log"
+	[ "$(inside "$TREE/build/kata-runtime" --root "$ROOT" state ours | jq -r .status)" = running ]
+	# The update has not given systemd up yet.
+	[ -z "$(grep 'until systemd reads its units' "$WORK/log")" ]
+	kill -CONT "$SYSTEMD"
+	wait "$update"
+	[ -z "$(grep 'until systemd reads its units' "$WORK/log")" ]
+	[ "$(unit CPUQuotaPerSecUSec)" = CPUQuotaPerSecUSec=650ms ]
+	inside "$TREE/build/kata-runtime" --root "$ROOT" delete --force ours
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -289,17 +290,33 @@ static int authenticate(int fd, msec_t deadline)
 	return strncmp(line, "OK ", 3) == 0 ? 0 : -EACCES;
 }
 
-static int dial(msec_t deadline, struct err *e)
+/* Has what sends to @fd, and connects it, end at the deadline with EAGAIN (socket(7), SO_SNDTIMEO). A
+ * connect() that does not block would not do, because poll() does not tell when there is room in the
+ * queue of who listens at a path. */
+static int limit_sending(int fd, msec_t deadline)
 {
-	struct sockaddr_un at = {.sun_family = AF_UNIX, .sun_path = PRIVATE_SOCKET};
-	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int r = fd < 0 ? -errno : 0;
+	int left_ms = clock_poll_ms(deadline);
+	/* All zeroes would be without an end. */
+	const struct timeval left = {
+		.tv_sec = left_ms < 0 ? 0 : left_ms / 1000,
+		.tv_usec = left_ms < 0 ? 0 : left_ms % 1000 * 1000 + 1,
+	};
 
+	return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &left, sizeof left) < 0 ? -errno : 0;
+}
+
+int systemd_dial(const char *path, msec_t deadline, struct err *e)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int r = fd < 0 ? -errno : limit_sending(fd, deadline);
+
+	(void) snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
 	if (r == 0 && connect(fd, (struct sockaddr *) &at, sizeof at) < 0)
-		r = -errno;
+		r = errno == EAGAIN ? -ETIMEDOUT : -errno;
 	if (r == 0)
 		r = authenticate(fd, deadline);
-	return r < 0 ? err_sys(e, -r, "ask systemd at '" PRIVATE_SOCKET "'") : take_fd(&fd);
+	return r < 0 ? err_sys(e, -r, "ask systemd at '%s'", path) : take_fd(&fd);
 }
 
 /* Reads until the reply has come; signals are not for us. */
@@ -333,7 +350,7 @@ static int call(const char *member, const char *signature, const struct writer *
 {
 	const uint32_t serial = 1;
 	struct writer message = {0};
-	auto_close int fd = dial(deadline, e);
+	auto_close int fd = systemd_dial(PRIVATE_SOCKET, deadline, e);
 	int r = fd;
 
 	if (fd < 0)

@@ -52,6 +52,10 @@ int systemd_unit_stop(const char *unit, msec_t deadline, struct err *e);
 
 /* Parts, for tests. */
 
+/* Connects with who listens at @path, and says who we are. Returns a descriptor, -ETIMEDOUT or
+ * another -errno. */
+int systemd_dial(const char *path, msec_t deadline, struct err *e);
+
 /* The words of a refusal in a reply to the call with @serial, or NULL. *@ret_is_reply: it is one,
  * and not a signal. @data is a whole message. */
 const char *systemd_reply_read(const void *data, size_t bytes, uint32_t serial, bool *ret_is_reply,

@@ -22,11 +22,11 @@ int cgroups_place_vcpus(struct sandbox *sb, msec_t deadline, struct err *e);
  * takes a minute, and runs nothing of the pod's yet. */
 int cgroups_limit(struct sandbox *sb, const struct sandbox_spec *spec, struct err *e);
 
-/* Changes the limits of a lone container. Loop. */
+/* Changes the limits of a lone container. Blocks: systemd is told. */
 int cgroups_update(struct sandbox *sb, const Grpc__LinuxResources *resources, struct err *e);
 
 /* Changes the quota of a pod that has one to @cpu_milli, what its containers may use in all, in
- * thousandths of a CPU; 0: one of them has no limit. Loop. */
+ * thousandths of a CPU; 0: one of them has no limit. Blocks, too. */
 int cgroups_update_pod(struct sandbox *sb, uint64_t cpu_milli, struct err *e);
 
 /* Adds to @why, which says that a process of the sandbox has ended, that the kernel has killed it

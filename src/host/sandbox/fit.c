@@ -166,10 +166,12 @@ void machine_shrink(struct sandbox *sb)
 
 /* Names the container, because it may be deleted meanwhile. */
 struct update {
+	struct sandbox_job job;
 	struct sandbox *sb;
 	char *id;
 	Grpc__LinuxResources *resources;
 	struct machine_need before, after;
+	uint64_t pod_milli; /* as cgroups_update_pod() has it */
 	sandbox_done_fn done;
 	void *arg;
 };
@@ -219,14 +221,6 @@ static uint64_t pod_cpu_milli(const struct sandbox *sb, const struct guest_conta
 	return sum;
 }
 
-/* The host's limits come first: if one cannot be set, nothing has changed in the guest. */
-static void update_host(struct update *u, const struct guest_container *c, struct err *e)
-{
-	(void) cgroups_update(u->sb, u->resources, e);
-	if (!e->code)
-		(void) cgroups_update_pod(u->sb, pod_cpu_milli(u->sb, c, u->after.cpu_milli), e);
-}
-
 static void grown(void *arg, const struct sandbox_answer *answer)
 {
 	struct update *u = arg;
@@ -239,6 +233,31 @@ static void grown(void *arg, const struct sandbox_answer *answer)
 	update.container_id = u->id;
 	update.resources = u->resources;
 	agent_ask(u->sb, "UpdateContainer", &update.base, NULL, updated, u);
+}
+
+/* A job, because systemd is told, which may keep silent for seconds. The host's limits come first:
+ * if one cannot be set, nothing has changed in the guest. */
+static int limit_run(struct worker_job *job, struct err *e)
+{
+	struct update *u = container_of(job, struct update, job.job);
+	int r;
+
+	log_debug("step: limit the sandbox");
+	r = cgroups_update(u->sb, u->resources, e);
+	return r < 0 ? r : cgroups_update_pod(u->sb, u->pod_milli, e);
+}
+
+static void limit_done(struct worker_job *job, int r, struct err *e)
+{
+	struct update *u = container_of(job, struct update, job.job);
+	struct sandbox *sb = u->sb;
+	const struct sandbox_answer answer = {.r = r, .err = *e};
+
+	if (r < 0)
+		end_update(u, &answer);
+	else
+		machine_fit(sb, grown, u);
+	sandbox_changed(sb);
 }
 
 void sandbox_update(struct sandbox *sb, const char *id, Grpc__LinuxResources *take_resources,
@@ -254,19 +273,19 @@ void sandbox_update(struct sandbox *sb, const char *id, Grpc__LinuxResources *ta
 		u->resources = take_resources;
 	else
 		oci_resources_free(take_resources);
-	if (!e.code) {
-		u->sb = sb;
-		u->before = c->need;
-		u->after = machine_need_updated(&c->need, take_resources);
-		update_host(u, c, &e);
-	}
 	if (e.code) {
 		update_free(u);
 		sandbox_refuse(done, arg, &e);
 		return;
 	}
+	u->job = (struct sandbox_job){
+		.job.run = limit_run, .done = limit_done, .worker = sb->machine.sizer};
+	u->sb = sb;
+	u->before = c->need;
+	u->after = machine_need_updated(&c->need, take_resources);
+	u->pod_milli = pod_cpu_milli(sb, c, u->after.cpu_milli);
 	u->done = done;
 	u->arg = arg;
 	c->need = machine_need_most(&u->before, &u->after);
-	machine_fit(sb, grown, u);
+	job_queue(sb, NULL, &u->job);
 }

@@ -9,7 +9,7 @@
  *	about a container	beside those of other containers, so that a slow hook or a slow
  *				create delays nobody else; of one container one at a time, because
  *				the container is busy meanwhile
- *	about its size		beside those of containers, one after the other
+ *	about its size		and its limits: beside those of containers, one after the other
  *	about the machine	(start, stop) alone, because every other job uses what it makes and
  *				removes
  *

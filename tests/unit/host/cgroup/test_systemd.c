@@ -1,5 +1,11 @@
 #include "tests/test.h"
 
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/fd.h"
 #include "host/cgroup/systemd.h"
 
 /* Messages of systemd 252. The fields of a reply are padded to 8 bytes; the body follows. */
@@ -67,4 +73,20 @@ TEST(a_refusal_has_the_words_of_systemd)
 	memcpy(message + n, "\x07\0\0\0exists.", 12);
 	CHECK_STR(read_it((const char *) message, n + 12, &is_reply, words), "exists.");
 	CHECK(is_reply);
+}
+
+/* One that has stopped neither takes a connection nor answers on one that it has. */
+TEST(a_systemd_that_has_stopped_holds_nobody_beyond_the_deadline)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	auto_close int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void) snprintf(at.sun_path, sizeof at.sun_path, "/tmp/test-systemd-%d", getpid());
+	CHECK_EQ(bind(listener, (struct sockaddr *) &at, sizeof at), 0);
+	CHECK_EQ(listen(listener, 0), 0);
+	CHECK_EQ(systemd_dial(at.sun_path, clock_deadline(20), NULL), -ETIMEDOUT);
+	/* The first is in its queue still, where there is no room for another. */
+	CHECK_EQ(systemd_dial(at.sun_path, clock_deadline(20), NULL), -ETIMEDOUT);
+	CHECK_EQ(systemd_dial(at.sun_path, clock_now(), NULL), -ETIMEDOUT);
+	CHECK_EQ(unlink(at.sun_path), 0);
 }
