@@ -114,13 +114,20 @@ static int limit(struct network *n, const struct network_link *link, const struc
 	return err_wrap(e, r, "limit its rate");
 }
 
+/* After a failure nothing of it is at the interface, because another try would find it in its way.
+ * What is at the tap goes with that. */
 static int redirect(struct network *n, const struct egress_link *l, struct err *e)
 {
 	int r = mirror_make(n, l->tap, l->link, e);
 
 	if (r == 0)
 		r = mirror_make(n, l->link, l->tap, e);
-	return r < 0 ? r : mirror_keep_leases(n, l->link, l->tap, e);
+	if (r < 0)
+		return r;
+	r = mirror_keep_leases(n, l->link, l->tap, e);
+	if (r < 0)
+		mirror_remove(n, l->link);
+	return r;
 }
 
 /* What redirects by tc is not seen by nf_tables, so that does it. */
