@@ -211,7 +211,8 @@ static const struct key device[] = {
 	 .max = CONFIG_NETWORK_QUEUES_MAX,
 	 .to = KEY_TO(hypervisor.network_queues),
 	 .preset = "1",
-	 .help = "Pairs of queues of each interface, if the machine may have as many vCPUs; 0 is 1."},
+	 .help = "Pairs of queues of each interface, if the machine may have as many vCPUs; 0 is 1. "
+		 "Three interfaces with 16 are too many."},
 	{.name = "rx_rate_limiter_max_rate",
 	 .kind = KEY_INTEGER,
 	 .access = POD_IF_LISTED,
