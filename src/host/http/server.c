@@ -13,10 +13,13 @@
 
 #define ANSWER_HEAD_BYTES 256
 #define DISCARD_BYTES     4096
+/* How long nobody is accepted after that was refused for want of descriptors or memory. */
+#define REST_MS 200
 
 struct http_server {
 	struct loop *loop;
 	struct loop_watch *watch;
+	struct loop_timer *rests; /* nobody is accepted until then; or NULL */
 	int fd;
 	struct list calls; /* the connections */
 	size_t n_calls;
@@ -37,6 +40,12 @@ struct http_call {
 	struct buf in, out;
 };
 
+static void accept_more(struct http_server *s)
+{
+	if (!s->rests)
+		loop_watch_events(s->watch, EPOLLIN);
+}
+
 static void hang_up(struct http_call *c)
 {
 	struct http_server *s = c->server;
@@ -49,7 +58,7 @@ static void hang_up(struct http_call *c)
 	loop_timer_cancel(c->timer);
 	c->fd = fd_close(c->fd);
 	s->n_calls--;
-	loop_watch_events(s->watch, EPOLLIN);
+	accept_more(s);
 }
 
 static void call_end(struct http_call *c)
@@ -254,13 +263,31 @@ static int serve(struct http_server *s, int take_fd)
 	return 0;
 }
 
+static void rested(void *arg)
+{
+	struct http_server *s = arg;
+
+	s->rests = NULL;
+	if (s->n_calls < HTTP_CONNECTIONS_MAX)
+		accept_more(s);
+}
+
+/* Whoever was not accepted is still there, and would wake the loop again at once. */
+static void rest(struct http_server *s)
+{
+	if (loop_timer(s->loop, clock_deadline(REST_MS), rested, s, &s->rests, NULL) == 0)
+		loop_watch_events(s->watch, 0);
+}
+
 static void on_connect(void *arg, uint32_t events)
 {
 	struct http_server *s = arg;
 	auto_close int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void) events;
-	if (fd >= 0 && s->admits(s->arg, fd) && serve(s, fd) == 0)
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS))
+		rest(s);
+	else if (fd >= 0 && s->admits(s->arg, fd) && serve(s, fd) == 0)
 		(void) take_fd(&fd);
 }
 
@@ -295,6 +322,7 @@ void http_server_free(struct http_server *s)
 		return;
 	while ((first = list_first(&s->calls)))
 		call_end(container_of(first, struct http_call, link));
+	loop_timer_cancel(s->rests);
 	loop_unwatch(s->watch);
 	fd_close(s->fd);
 	free(s);

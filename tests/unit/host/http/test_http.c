@@ -1,6 +1,7 @@
 #include "tests/test.h"
 
 #include <errno.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -348,6 +349,28 @@ TEST(a_body_is_there_once_it_is_whole)
 	CHECK(strstr(text, "Content-Length: 4\r\n") != NULL);
 	CHECK(strstr(text, "\r\n\r\nbody") != NULL);
 	close(fd);
+	down();
+}
+
+TEST(a_server_without_a_free_descriptor_rests_and_answers_later)
+{
+	struct rlimit usual, none;
+	unsigned steps = 0;
+	int r = 1;
+
+	up(true);
+	(void) get("/now", 4096, 60000);
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &usual), 0);
+	none = usual;
+	none.rlim_cur = 0;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+	while (steps < 100 && (r = loop_step(here.loop, clock_deadline(50), NULL)) == 1)
+		steps++;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &usual), 0);
+	CHECK_EQ(r, 0);
+	CHECK_EQ(here.answered, 0);
+	until_answered(1);
+	CHECK_STR(here.body, "/now");
 	down();
 }
 
