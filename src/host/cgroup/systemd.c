@@ -290,9 +290,9 @@ static int authenticate(int fd, msec_t deadline)
 	return strncmp(line, "OK ", 3) == 0 ? 0 : -EACCES;
 }
 
-/* Has what sends to @fd, and connects it, end at the deadline with EAGAIN (socket(7), SO_SNDTIMEO). A
- * connect() that does not block would not do, because poll() does not tell when there is room in the
- * queue of who listens at a path. */
+/* Has what sends to @fd, and connects it, end at the deadline with EAGAIN (socket(7), SO_SNDTIMEO).
+ * A connect() that does not block would not do, because poll() does not tell when there is room in
+ * the queue of who listens at a path. */
 static int limit_sending(int fd, msec_t deadline)
 {
 	int left_ms = clock_poll_ms(deadline);
