@@ -43,6 +43,7 @@ machine() {
 
 # begin: a systemd. What it and those in it write to the root is forgotten; $WORK is the test's.
 begin() {
+	touch "$WORK/log"
 	mkdir "$WORK/units"
 	printf '[Unit]\nDefaultDependencies=no\n' >"$WORK/units/quiet.target"
 	machine
@@ -141,7 +142,7 @@ limits() {
 	[ -z "$(find /sys/fs/cgroup -name 'kata-one*')" ]
 	# It has answered each call, and no deadline had to pass.
 	cat "$WORK/log"
-	[ -z "$(grep systemd "$WORK/log")" ]
+	[ "$(grep -c systemd "$WORK/log")" = 0 ]
 }
 
 @test "a unit that is there already is refused with systemd's words, and nothing is left" {
@@ -183,7 +184,7 @@ no_groups() {
 	inside "$TREE/build/kata-runtime" --root "$ROOT" delete --force ours
 	[ "$(unit ActiveState)" = ActiveState=inactive ]
 	no_groups
-	[ -z "$(grep -E 'systemd|cgroup' "$WORK/log")" ]
+	[ "$(grep -cE 'systemd|cgroup' "$WORK/log")" = 0 ]
 }
 
 # kill_servers: by a signal that they cannot see.
@@ -238,10 +239,10 @@ keeper_is_gone() {
 	wait_for 60 grep -q 'step: limit the sandbox' "$WORK/log"
 	[ "$(inside "$TREE/build/kata-runtime" --root "$ROOT" state ours | jq -r .status)" = running ]
 	# The update has not given systemd up yet.
-	[ -z "$(grep 'until systemd reads its units' "$WORK/log")" ]
+	[ "$(grep -c 'until systemd reads its units' "$WORK/log")" = 0 ]
 	kill -CONT "$SYSTEMD"
 	wait "$update"
-	[ -z "$(grep 'until systemd reads its units' "$WORK/log")" ]
+	[ "$(grep -c 'until systemd reads its units' "$WORK/log")" = 0 ]
 	[ "$(unit CPUQuotaPerSecUSec)" = CPUQuotaPerSecUSec=650ms ]
 	inside "$TREE/build/kata-runtime" --root "$ROOT" delete --force ours
 }
