@@ -2,7 +2,8 @@
  * net_quiet serve PORT				the other end of the connections below, until killed
  * net_quiet hold ADDRESS PORT SECONDS COUNT	COUNT connections of each kind, silent for that long
  *
- * Connections of TCP that are silent for a long time, and then have to carry megabytes. Three kinds:
+ * Connections of TCP that are silent for a long time, and then have to carry megabytes, of three
+ * kinds:
  *
  *	idle	both ends are open; then what is sent comes back
  *	asked	who has made the connection has ended its direction; then the other end sends

@@ -59,8 +59,8 @@ static void forget_soon(struct nft_rule *rule, const struct ip_family *f, struct
 }
 
 /*
- * A connection has ended when it is cut, or when both ends have said their last. The guest's last is
- * noted in leaves.c, but only what arrives changes how long a connection is remembered, because
+ * A connection has ended when it is cut, or when both ends have said their last. The guest's last
+ * is noted in leaves.c, but only what arrives changes how long a connection is remembered, because
  * otherwise a guest could keep one open for itself. While one end goes on, a connection may be
  * silent for as long as any other.
  */
