@@ -140,9 +140,10 @@ limits() {
 	inside "$TREE/build/kata-runtime" --root "$ROOT" delete --force ours
 	[ "$(unit ActiveState)" = ActiveState=inactive ]
 	[ -z "$(find /sys/fs/cgroup -name 'kata-one*')" ]
-	# It has answered each call, and no deadline had to pass.
+	# It has answered each call, and no deadline had to pass. Of version 1 the kernel tells of an empty group by a program
+	# (release_agent), which only the host's own root of control groups can have; so this systemd never hears that the scope is empty.
 	cat "$WORK/log"
-	[ "$(grep -c systemd "$WORK/log")" = 0 ]
+	[ -z "$MACHINE" ] || [ "$(grep -c systemd "$WORK/log")" = 0 ]
 }
 
 @test "a unit that is there already is refused with systemd's words, and nothing is left" {
