@@ -72,6 +72,17 @@ int fd_flush_stdout(struct err *e)
 	return 0;
 }
 
+int fd_reopen(int fd, int flags)
+{
+	char path[32];
+
+	(void) snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+
+	int again = open(path, flags | O_CLOEXEC);
+
+	return again < 0 ? -errno : again;
+}
+
 int fd_set_nonblock(int fd, bool on)
 {
 	int flags = fcntl(fd, F_GETFL);

@@ -30,6 +30,10 @@ int fd_open_standard(void);
  * been written. */
 int fd_flush_stdout(struct err *e);
 
+/* Opens once more what is open as @fd, be it with O_PATH only, with @flags of open(2) beside
+ * O_CLOEXEC: the same file, whatever its name means by now. Returns a descriptor or -errno. */
+int fd_reopen(int fd, int flags);
+
 /* Both return 0 or -errno. */
 int fd_set_nonblock(int fd, bool on);
 int fd_set_cloexec(int fd, bool on);

@@ -82,7 +82,7 @@ make_steps=("make the cgroup" "make the share" "start virtiofsd" "start the mach
 @test "the foreground command of a container whose machine dies ends with 137" {
 	bundle b . sh -c 'echo ready; sleep 1000' >/dev/null
 	for victim in containerd-shim qemu-system-x86 virtiofsd; do
-		# What the one before has said is no answer.
+		# Emptied here, because the words of the container before would be taken for this one's.
 		: >"$WORK/out"
 		"$TREE/build/kata-runtime" --root "$ROOT" run --bundle "$WORK/b" c1 </dev/null >"$WORK/out" 2>"$WORK/err" 3>&- 9>&- &
 		command=$!

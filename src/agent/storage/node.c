@@ -10,7 +10,8 @@
 #include "agent/storage/driver.h"
 #include "base/file.h"
 
-/* The file that place_make() makes gives way, because it makes the folders above it, too. */
+/* Puts the node in the place of the file that place_make() has made: that is called all the same,
+ * because it makes the folders above, too. */
 static int make_at(int parent, const char *name, const Grpc__LinuxDevice *d)
 {
 	dev_t rdev = makedev((unsigned) d->major, (unsigned) d->minor);

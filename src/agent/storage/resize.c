@@ -146,14 +146,13 @@ static void on_size(struct device_wait *w, int r, const char *path, const struct
 static int open_root(const struct storages *s, const char *path, struct err *e)
 {
 	auto_close int place = place_make(s->run_fd, s->config.run_dir, path, PLACE_FOLDER, e);
-	char again[PLACE_FD_PATH_BYTES];
 
 	if (place < 0)
 		return place;
 
-	int fd = open(place_fd_path(place, again), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = fd_reopen(place, O_RDONLY | O_DIRECTORY);
 
-	return fd < 0 ? err_sys(e, errno, "open '%s'", path) : fd;
+	return fd < 0 ? err_sys(e, -fd, "open '%s'", path) : fd;
 }
 
 static int look_at(struct growth *g, struct err *e)

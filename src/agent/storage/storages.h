@@ -22,7 +22,8 @@ struct storages {
 	unsigned n_mounted;
 	struct list jobs;
 	struct list growths; /* see resize.c */
-	/* Ends them; nobody is told. NULL: there was none. */
+	/* Ends them, and nobody is told. A pointer, because storages.c knows nothing of resize.c,
+	 * which needs it. NULL: there was none. */
 	void (*end_growths)(struct storages *s);
 	struct inode_bound *bound; /* or NULL */
 	struct append_guard guard; /* if config.server_appends */

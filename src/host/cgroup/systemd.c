@@ -307,11 +307,12 @@ static int limit_sending(int fd, msec_t deadline)
 
 int systemd_dial(const char *path, msec_t deadline, struct err *e)
 {
-	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	struct sockaddr_un at;
 	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int r = fd < 0 ? -errno : limit_sending(fd, deadline);
+	int r = fd < 0 ? -errno : fd_unix_address(path, &at);
 
-	(void) snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
+	if (r == 0)
+		r = limit_sending(fd, deadline);
 	if (r == 0 && connect(fd, (struct sockaddr *) &at, sizeof at) < 0)
 		r = errno == EAGAIN ? -ETIMEDOUT : -errno;
 	if (r == 0)

@@ -101,10 +101,9 @@ static uint32_t own_table(const struct network_facts *f, int index)
  * tables they are copies that a plugin has made (sbr). */
 static bool is_made_by_guest(const struct network_facts *f, const struct network_route *r)
 {
-	bool own = r->table == own_table(f, r->link) || r->table == RT_TABLE_LOCAL;
-
-	return (r->protocol == RTPROT_KERNEL && own) || r->protocol == RTPROT_RA ||
-	       r->protocol == RTPROT_REDIRECT;
+	if (r->protocol == RTPROT_KERNEL)
+		return r->table == RT_TABLE_LOCAL || r->table == own_table(f, r->link);
+	return r->protocol == RTPROT_RA || r->protocol == RTPROT_REDIRECT;
 }
 
 bool network_wants_route(const struct network_facts *f, const struct network_route *r, bool whole,

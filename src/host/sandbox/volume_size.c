@@ -2,12 +2,12 @@
  * make the file system larger. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/auto.h"
+#include "base/fd.h"
 #include "host/sandbox/agent_call.h"
 #include "host/sandbox/registry.h"
 
@@ -36,7 +36,6 @@ static void growth_free(struct growth *g)
 static int open_device(const char *path, struct err *e)
 {
 	auto_close int look = open(path, O_PATH | O_CLOEXEC);
-	char again[32];
 	struct stat st;
 
 	if (look < 0 || fstat(look, &st) < 0)
@@ -44,11 +43,10 @@ static int open_device(const char *path, struct err *e)
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
 		return err_say(e, ENOTBLK, "'%s' is neither a block device nor an image file",
 			       path);
-	(void) snprintf(again, sizeof again, "/proc/self/fd/%d", look);
 
-	int fd = open(again, O_RDONLY | O_CLOEXEC);
+	int fd = fd_reopen(look, O_RDONLY);
 
-	return fd < 0 ? err_sys(e, errno, "open '%s'", path) : fd;
+	return fd < 0 ? err_sys(e, -fd, "open '%s'", path) : fd;
 }
 
 static int grow_disk(struct worker_job *job, struct err *e)

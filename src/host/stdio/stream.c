@@ -49,13 +49,10 @@ static bool can_wait(int fd)
 	return epoll_fd >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &ev) == 0;
 }
 
-/* The same file once more, with a description of our own; -1 if it cannot be had. */
+/* The same file once more, with a description of our own; or -errno. */
 static int reopen(int fd, int access_mode)
 {
-	char path[32];
-
-	(void) snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	return open(path, access_mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return fd_reopen(fd, access_mode | O_NONBLOCK | O_NOCTTY);
 }
 
 static enum kind classify(int fd, const struct stat *st)

@@ -10,6 +10,7 @@
 
 #include "base/array.h"
 #include "base/auto.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "host/storage/kernel_files.h"
 #include "host/storage/volume_driver.h"
@@ -58,16 +59,12 @@ static int claim(int fd, const char *source, const struct stat *st, bool readonl
 /* What is opened is what was looked at, even if the name means another file meanwhile. */
 static int open_again(int look, const char *source, bool readonly, int more_flags, struct err *e)
 {
-	char path[32];
+	int fd = fd_reopen(look, (readonly ? O_RDONLY : O_RDWR) | more_flags);
 
-	(void) snprintf(path, sizeof path, "/proc/self/fd/%d", look);
-
-	int fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | more_flags);
-
-	if (fd < 0 && errno == EBUSY)
+	if (fd == -EBUSY)
 		return err_say(e, EBUSY, "'%s' is mounted on the host or used by a machine",
 			       source);
-	return fd < 0 ? err_sys(e, errno, "open '%s'", source) : fd;
+	return fd < 0 ? err_sys(e, -fd, "open '%s'", source) : fd;
 }
 
 static int check_kind(const struct volume_owner *owner, int look, const char *source,

@@ -2,12 +2,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "base/auto.h"
+#include "base/fd.h"
 #include "host/storage/device_node.h"
 #include "host/storage/volume_driver.h"
 
@@ -43,25 +43,24 @@ static int find_node(dev_t rdev, const char *path, struct err *e)
 static int open_device(dev_t rdev, const char *path, bool *readonly, struct err *e)
 {
 	auto_close int node = find_node(rdev, path, e);
-	char again[32];
 	int is_set = 0;
 
 	if (node < 0)
 		return node;
-	(void) snprintf(again, sizeof again, "/proc/self/fd/%d", node);
 
-	auto_close int fd = open(again, O_RDONLY | O_CLOEXEC);
+	auto_close int fd = fd_reopen(node, O_RDONLY);
+	int r = fd;
 
 	/* A device that takes no writes can be opened for them, but a VMM would not have it. */
-	if (fd < 0 || ioctl(fd, BLKROGET, &is_set) < 0)
-		return err_sys(e, errno, "open block device %u:%u", major(rdev), minor(rdev));
+	if (r >= 0 && ioctl(fd, BLKROGET, &is_set) < 0)
+		r = -errno;
 	*readonly |= is_set != 0;
-	if (!*readonly) {
+	if (r >= 0 && !*readonly) {
 		fd = fd_close(fd);
-		fd = open(again, O_RDWR | O_CLOEXEC);
+		r = fd = fd_reopen(node, O_RDWR);
 	}
-	return fd < 0 ? err_sys(e, errno, "open block device %u:%u", major(rdev), minor(rdev))
-		      : take_fd(&fd);
+	return r < 0 ? err_sys(e, -r, "open block device %u:%u", major(rdev), minor(rdev))
+		     : take_fd(&fd);
 }
 
 int volume_node_lend(const struct volume_owner *owner, const struct volume_node *node,
