@@ -19,7 +19,7 @@
 
 static void begin(struct nft_rule *rule, const struct ip_family *f, uint8_t protocol)
 {
-	nft_rule_begin(rule, TABLE, CHAIN_ARRIVES);
+	nft_rule_begin(rule, NFPROTO_NETDEV, TABLE, CHAIN_ARRIVES);
 	rule_family(rule, f);
 	rule_protocol(rule, f, protocol);
 }
@@ -137,7 +137,7 @@ static void neighbour(struct nft_batch *b, uint8_t type)
 static void begin_answer(struct nft_rule *rule, const struct ip_family *f,
 			 const struct egress_resolver *from)
 {
-	nft_rule_begin(rule, TABLE, CHAIN_ARRIVES);
+	nft_rule_begin(rule, NFPROTO_NETDEV, TABLE, CHAIN_ARRIVES);
 	rule_family(rule, f);
 	rule_name_server(rule, f, from, IPPROTO_UDP, true);
 	rule_load_flow(rule, f, true);

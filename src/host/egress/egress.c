@@ -66,7 +66,7 @@ void egress_clean(int sock)
 	struct nl_request q;
 
 	nft_batch_begin(&b);
-	nft_begin(&q, NFT_MSG_DELTABLE, 0);
+	nft_begin(&q, NFPROTO_NETDEV, NFT_MSG_DELTABLE, 0);
 	nl_put_string(&q, NFTA_TABLE_NAME, TABLE);
 	nft_add(&b, &q);
 	(void) nft_commit(sock, &b, NULL);
@@ -96,7 +96,7 @@ static void write_hook(struct nft_batch *b, const char *chain, const char *devic
 {
 	struct nl_request q;
 
-	nft_begin(&q, NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_EXCL);
+	nft_begin(&q, NFPROTO_NETDEV, NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_EXCL);
 	nl_put_string(&q, NFTA_CHAIN_TABLE, TABLE);
 	nl_put_string(&q, NFTA_CHAIN_NAME, chain);
 
@@ -118,10 +118,10 @@ static void write_way(struct nft_batch *b, const char *chain, const char *device
 	struct nft_rule rule;
 
 	write_hook(b, chain, device);
-	nft_rule_begin(&rule, TABLE, chain);
+	nft_rule_begin(&rule, NFPROTO_NETDEV, TABLE, chain);
 	nft_verdict(&rule, NFT_JUMP, judge);
 	nft_rule_end(&rule, b);
-	nft_rule_begin(&rule, TABLE, chain);
+	nft_rule_begin(&rule, NFPROTO_NETDEV, TABLE, chain);
 	nft_forward(&rule, to);
 	nft_rule_end(&rule, b);
 }
@@ -188,7 +188,7 @@ static void remove_chain(struct egress *g, const char *kind, int index)
 
 	chain_name(name, kind, index);
 	nft_batch_begin(&b);
-	nft_begin(&q, NFT_MSG_DELCHAIN, 0);
+	nft_begin(&q, NFPROTO_NETDEV, NFT_MSG_DELCHAIN, 0);
 	nl_put_string(&q, NFTA_CHAIN_TABLE, TABLE);
 	nl_put_string(&q, NFTA_CHAIN_NAME, name);
 	nft_add(&b, &q);
@@ -231,7 +231,7 @@ int egress_refused(int sock, uint64_t *ret, struct err *e)
 	struct nl_request q;
 	uint64_t n = 0;
 
-	nft_begin(&q, NFT_MSG_GETOBJ, 0);
+	nft_begin(&q, NFPROTO_NETDEV, NFT_MSG_GETOBJ, 0);
 	nl_put_string(&q, NFTA_OBJ_TABLE, TABLE);
 	nft_put_be32(&q, NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
 

@@ -26,7 +26,7 @@ static void all_go_to(struct nft_batch *b, const char *from, const char *to)
 {
 	struct nft_rule rule;
 
-	nft_rule_begin(&rule, TABLE, from);
+	nft_rule_begin(&rule, NFPROTO_NETDEV, TABLE, from);
 	go_to(b, &rule, to);
 }
 
@@ -38,11 +38,11 @@ static void write_kinds(struct nft_batch *b)
 	struct nft_rule rule;
 
 	for (size_t i = 0; i < ARRAY_LEN(ip_families); i++) {
-		nft_rule_begin(&rule, TABLE, CHAIN_LEAVES);
+		nft_rule_begin(&rule, NFPROTO_NETDEV, TABLE, CHAIN_LEAVES);
 		rule_family(&rule, &ip_families[i]);
 		go_to(b, &rule, ip_families[i].leaves);
 	}
-	nft_rule_begin(&rule, TABLE, CHAIN_LEAVES);
+	nft_rule_begin(&rule, NFPROTO_NETDEV, TABLE, CHAIN_LEAVES);
 	rule_family(&rule, &arp);
 	go_to(b, &rule, CHAIN_ARP);
 	all_go_to(b, CHAIN_LEAVES, CHAIN_REFUSE);
@@ -54,10 +54,10 @@ static void write_arp(struct nft_batch *b)
 	static const uint8_t begin[] = {0, 1, ETH_P_IP >> 8, ETH_P_IP & 0xff, ETH_ALEN, 4};
 	struct nft_rule rule;
 
-	nft_rule_begin(&rule, TABLE, CHAIN_ARP);
+	nft_rule_begin(&rule, NFPROTO_NETDEV, TABLE, CHAIN_ARP);
 	nft_payload(&rule, NFT_PAYLOAD_NETWORK_HEADER, ETH_ZLEN - ETH_HLEN, 1, 0);
 	go_to(b, &rule, CHAIN_REFUSE);
-	nft_rule_begin(&rule, TABLE, CHAIN_ARP);
+	nft_rule_begin(&rule, NFPROTO_NETDEV, TABLE, CHAIN_ARP);
 	nft_payload(&rule, NFT_PAYLOAD_NETWORK_HEADER, 0, sizeof begin, 0);
 	nft_compare(&rule, 0, NFT_CMP_EQ, begin, sizeof begin);
 	go_to(b, &rule, NULL);
@@ -72,7 +72,7 @@ static void refuse_options(struct nft_batch *b, const struct ip_family *f)
 	const uint8_t plain = 0x45;
 	struct nft_rule rule;
 
-	nft_rule_begin(&rule, TABLE, f->leaves);
+	nft_rule_begin(&rule, NFPROTO_NETDEV, TABLE, f->leaves);
 	nft_payload(&rule, NFT_PAYLOAD_NETWORK_HEADER, 0, 1, 0);
 	nft_compare(&rule, 0, NFT_CMP_NEQ, &plain, 1);
 	go_to(b, &rule, CHAIN_REFUSE);
@@ -87,7 +87,7 @@ static void refuse_headers(struct nft_batch *b, const struct ip_family *f)
 	struct nft_rule rule;
 
 	for (size_t i = 0; i < sizeof headers; i++) {
-		nft_rule_begin(&rule, TABLE, f->leaves);
+		nft_rule_begin(&rule, NFPROTO_NETDEV, TABLE, f->leaves);
 		rule_protocol(&rule, f, headers[i]);
 		go_to(b, &rule, CHAIN_REFUSE);
 	}
@@ -100,7 +100,7 @@ static void refuse_pieces(struct nft_batch *b, const struct ip_family *f)
 	static const uint8_t offset[] = {0x1f, 0xff}, none[] = {0, 0};
 	struct nft_rule rule;
 
-	nft_rule_begin(&rule, TABLE, f->leaves);
+	nft_rule_begin(&rule, NFPROTO_NETDEV, TABLE, f->leaves);
 	nft_payload(&rule, NFT_PAYLOAD_NETWORK_HEADER, 6, sizeof offset, 0);
 	nft_mask(&rule, 0, offset, sizeof offset);
 	nft_compare(&rule, 0, NFT_CMP_NEQ, none, sizeof none);
@@ -114,11 +114,11 @@ static void drop_group_talk(struct nft_batch *b)
 	const struct ip_family *four = &ip_families[0], *six = &ip_families[1];
 	struct nft_rule rule;
 
-	nft_rule_begin(&rule, TABLE, four->leaves);
+	nft_rule_begin(&rule, NFPROTO_NETDEV, TABLE, four->leaves);
 	rule_protocol(&rule, four, IPPROTO_IGMP);
 	nft_verdict(&rule, NF_DROP, NULL);
 	nft_rule_end(&rule, b);
-	nft_rule_begin(&rule, TABLE, six->leaves);
+	nft_rule_begin(&rule, NFPROTO_NETDEV, TABLE, six->leaves);
 	rule_protocol(&rule, six, IPPROTO_HOPOPTS);
 	nft_payload(&rule, NFT_PAYLOAD_NETWORK_HEADER, six->to_at, six->bytes, 0);
 	nft_compare(&rule, 0, NFT_CMP_EQ, all_routers, sizeof all_routers);
@@ -134,7 +134,7 @@ static void begin_discovery(struct nft_rule *rule, uint8_t type)
 	static const uint8_t most_bytes[] = {0, 40};
 	const struct ip_family *f = &ip_families[1];
 
-	nft_rule_begin(rule, TABLE, f->leaves);
+	nft_rule_begin(rule, NFPROTO_NETDEV, TABLE, f->leaves);
 	rule_protocol(rule, f, IPPROTO_ICMPV6);
 	rule_byte(rule, NFT_PAYLOAD_NETWORK_HEADER, 7, 255);
 	rule_byte(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 0, type);
@@ -167,11 +167,11 @@ static void allow_known(struct nft_batch *b, const struct ip_family *f)
 {
 	struct nft_rule rule;
 
-	nft_rule_begin(&rule, TABLE, f->leaves);
+	nft_rule_begin(&rule, NFPROTO_NETDEV, TABLE, f->leaves);
 	rule_load_flow(&rule, f, false);
 	nft_lookup(&rule, f->in, 0);
 	go_to(b, &rule, NULL);
-	nft_rule_begin(&rule, TABLE, f->leaves);
+	nft_rule_begin(&rule, NFPROTO_NETDEV, TABLE, f->leaves);
 	rule_protocol(&rule, f, f->icmp);
 	rule_byte(&rule, NFT_PAYLOAD_TRANSPORT_HEADER, 0, f->echo_reply);
 	rule_load_ping(&rule, f, false);
@@ -184,7 +184,7 @@ static void note_end(struct nft_batch *b, const struct ip_family *f)
 {
 	struct nft_rule rule;
 
-	nft_rule_begin(&rule, TABLE, f->leaves);
+	nft_rule_begin(&rule, NFPROTO_NETDEV, TABLE, f->leaves);
 	rule_protocol(&rule, f, IPPROTO_TCP);
 	rule_tcp_flags(&rule, TH_FIN, NFT_CMP_NEQ, 0);
 	rule_load_flow(&rule, f, false);
@@ -198,13 +198,13 @@ static void allow_begun(struct nft_batch *b, const struct ip_family *f)
 {
 	struct nft_rule rule;
 
-	nft_rule_begin(&rule, TABLE, f->leaves);
+	nft_rule_begin(&rule, NFPROTO_NETDEV, TABLE, f->leaves);
 	rule_protocol(&rule, f, IPPROTO_TCP);
 	rule_load_flow(&rule, f, false);
 	nft_lookup(&rule, f->out, 0);
 	nft_remember(&rule, f->out, 0, FLOW_IDLE_MS);
 	go_to(b, &rule, NULL);
-	nft_rule_begin(&rule, TABLE, f->leaves);
+	nft_rule_begin(&rule, NFPROTO_NETDEV, TABLE, f->leaves);
 	rule_load_flow(&rule, f, false);
 	nft_lookup(&rule, f->out, 0);
 	nft_remember(&rule, f->out, 0, FLOW_DATAGRAM_MS);
@@ -214,7 +214,7 @@ static void allow_begun(struct nft_batch *b, const struct ip_family *f)
 static void begin_question(struct nft_rule *rule, const struct ip_family *f,
 			   const struct egress_resolver *to, uint8_t protocol)
 {
-	nft_rule_begin(rule, TABLE, f->leaves);
+	nft_rule_begin(rule, NFPROTO_NETDEV, TABLE, f->leaves);
 	rule_name_server(rule, f, to, protocol, false);
 }
 
@@ -268,7 +268,7 @@ static void allow_place(struct nft_batch *b, const struct ip_family *f, const st
 	uint8_t protocol = r->protocol == IPPROTO_ICMP ? f->icmp : r->protocol;
 	struct nft_rule rule;
 
-	nft_rule_begin(&rule, TABLE, f->leaves);
+	nft_rule_begin(&rule, NFPROTO_NETDEV, TABLE, f->leaves);
 	if (protocol)
 		rule_protocol(&rule, f, protocol);
 	put_prefix(&rule, f, r);
@@ -284,7 +284,7 @@ static void allow_name(struct nft_batch *b, const struct ip_family *f, const str
 	struct nft_rule rule;
 
 	table_name_set(set, f, number);
-	nft_rule_begin(&rule, TABLE, f->leaves);
+	nft_rule_begin(&rule, NFPROTO_NETDEV, TABLE, f->leaves);
 	if (protocol)
 		rule_protocol(&rule, f, protocol);
 	nft_payload(&rule, NFT_PAYLOAD_NETWORK_HEADER, f->to_at, f->bytes, 0);
@@ -352,14 +352,14 @@ static void write_refusal(struct nft_batch *b)
 {
 	struct nft_rule rule;
 
-	nft_rule_begin(&rule, TABLE, CHAIN_REFUSE);
+	nft_rule_begin(&rule, NFPROTO_NETDEV, TABLE, CHAIN_REFUSE);
 	nft_count(&rule, COUNTER);
 	nft_rule_end(&rule, b);
-	nft_rule_begin(&rule, TABLE, CHAIN_REFUSE);
+	nft_rule_begin(&rule, NFPROTO_NETDEV, TABLE, CHAIN_REFUSE);
 	nft_limit(&rule, TOLD_PER_SECOND, TOLD_AT_ONCE);
 	nft_log(&rule, EGRESS_LOG_GROUP, EGRESS_LOG_REFUSED);
 	nft_rule_end(&rule, b);
-	nft_rule_begin(&rule, TABLE, CHAIN_REFUSE);
+	nft_rule_begin(&rule, NFPROTO_NETDEV, TABLE, CHAIN_REFUSE);
 	nft_verdict(&rule, NF_DROP, NULL);
 	nft_rule_end(&rule, b);
 }

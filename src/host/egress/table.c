@@ -18,7 +18,7 @@ static void write_table(struct nft_batch *b)
 {
 	struct nl_request q;
 
-	nft_begin(&q, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL);
+	nft_begin(&q, NFPROTO_NETDEV, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL);
 	nl_put_string(&q, NFTA_TABLE_NAME, TABLE);
 	nft_add(b, &q);
 }
@@ -27,7 +27,7 @@ static void write_chain(struct nft_batch *b, const char *name)
 {
 	struct nl_request q;
 
-	nft_begin(&q, NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_EXCL);
+	nft_begin(&q, NFPROTO_NETDEV, NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_EXCL);
 	nl_put_string(&q, NFTA_CHAIN_TABLE, TABLE);
 	nl_put_string(&q, NFTA_CHAIN_NAME, name);
 	nft_add(b, &q);
@@ -37,7 +37,7 @@ static void write_counter(struct nft_batch *b)
 {
 	struct nl_request q;
 
-	nft_begin(&q, NFT_MSG_NEWOBJ, NLM_F_CREATE | NLM_F_EXCL);
+	nft_begin(&q, NFPROTO_NETDEV, NFT_MSG_NEWOBJ, NLM_F_CREATE | NLM_F_EXCL);
 	nl_put_string(&q, NFTA_OBJ_TABLE, TABLE);
 	nl_put_string(&q, NFTA_OBJ_NAME, COUNTER);
 	nft_put_be32(&q, NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
@@ -50,7 +50,7 @@ static void write_set(struct nft_batch *b, const char *name, unsigned key_bytes,
 {
 	struct nl_request q;
 
-	nft_begin(&q, NFT_MSG_NEWSET, NLM_F_CREATE | NLM_F_EXCL);
+	nft_begin(&q, NFPROTO_NETDEV, NFT_MSG_NEWSET, NLM_F_CREATE | NLM_F_EXCL);
 	nl_put_string(&q, NFTA_SET_TABLE, TABLE);
 	nl_put_string(&q, NFTA_SET_NAME, name);
 	nft_put_be32(&q, NFTA_SET_FLAGS, flags);
@@ -90,7 +90,7 @@ void table_name_address(struct nft_batch *b, const struct names_change *change)
 	struct nl_request q;
 
 	table_name_set(set, f, change->rule);
-	nft_begin(&q, change->comes ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM,
+	nft_begin(&q, NFPROTO_NETDEV, change->comes ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM,
 		  change->comes ? NLM_F_CREATE : 0);
 	nl_put_string(&q, NFTA_SET_ELEM_LIST_TABLE, TABLE);
 	nl_put_string(&q, NFTA_SET_ELEM_LIST_SET, set);

@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/nft.h"
 #include "egress_place.h"
-#include "host/egress/nft.h"
 
 static const char *const lines[] = {
 	"10.1.2.0/24 tcp 443",       "10.1.3.0/24 udp", "10.9.0.0/16",
@@ -298,7 +298,7 @@ static unsigned remembered(struct place *p, const char *set)
 	uint64_t ms = 0;
 	struct nl_request q;
 
-	nft_begin(&q, NFT_MSG_GETSETELEM, 0);
+	nft_begin(&q, NFPROTO_NETDEV, NFT_MSG_GETSETELEM, 0);
 	nl_put_string(&q, NFTA_SET_ELEM_LIST_TABLE, "kata_egress");
 	nl_put_string(&q, NFTA_SET_ELEM_LIST_SET, set);
 	CHECK_EQ(nl_dump(sock, &q, sizeof(struct nfgenmsg), read_expiration, NULL, &ms, NULL), 0);

@@ -1,4 +1,4 @@
-#include "host/egress/nft.h"
+#include "base/nft.h"
 
 #include <arpa/inet.h>
 #include <endian.h>
@@ -11,9 +11,9 @@
 /* Room for a verdict on each of the requests of a transaction that are refused. */
 #define ANSWER_BYTES 8192
 
-void nft_begin(struct nl_request *q, uint16_t message, uint16_t flags)
+void nft_begin(struct nl_request *q, uint8_t family, uint16_t message, uint16_t flags)
 {
-	const struct nfgenmsg head = {.nfgen_family = NFPROTO_NETDEV, .version = NFNETLINK_V0};
+	const struct nfgenmsg head = {.nfgen_family = family, .version = NFNETLINK_V0};
 
 	nl_begin(q, (uint16_t) (NFNL_SUBSYS_NFTABLES << 8 | message), flags, &head, sizeof head);
 }
@@ -110,9 +110,9 @@ int nft_commit(int sock, struct nft_batch *b, struct err *e)
 
 /* ---- Rules ---- */
 
-void nft_rule_begin(struct nft_rule *rule, const char *table, const char *chain)
+void nft_rule_begin(struct nft_rule *rule, uint8_t family, const char *table, const char *chain)
 {
-	nft_begin(&rule->q, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
+	nft_begin(&rule->q, family, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
 	nl_put_string(&rule->q, NFTA_RULE_TABLE, table);
 	nl_put_string(&rule->q, NFTA_RULE_CHAIN, chain);
 	rule->list = nl_nest(&rule->q, NFTA_RULE_EXPRESSIONS);

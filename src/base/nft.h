@@ -1,19 +1,20 @@
 #pragma once
 
+#include <arpa/inet.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 
 #include "base/buf.h"
 #include "base/netlink.h"
 
 /*
- * Words of nf_tables: objects and the expressions of rules, and transactions of them. Private to
- * host/egress.
+ * Words of nf_tables: objects and the expressions of rules, and transactions of them.
  *
  *	struct nft_batch b;
  *	struct nft_rule rule;
  *
  *	nft_batch_begin(&b);
- *	nft_rule_begin(&rule, TABLE, "chain");
+ *	nft_rule_begin(&rule, NFPROTO_NETDEV, TABLE, "chain");
  *	nft_payload(&rule, NFT_PAYLOAD_NETWORK_HEADER, 16, 4, 0);
  *	nft_compare(&rule, 0, NFT_CMP_EQ, address, 4);
  *	nft_verdict(&rule, NFT_RETURN, NULL);
@@ -36,8 +37,8 @@ struct nft_batch {
 
 void nft_batch_begin(struct nft_batch *b);
 
-/* Begins a request of the family netdev; @message is NFT_MSG_*. */
-void nft_begin(struct nl_request *q, uint16_t message, uint16_t flags);
+/* Begins a request. @family: NFPROTO_* of the table; @message: NFT_MSG_* */
+void nft_begin(struct nl_request *q, uint8_t family, uint16_t message, uint16_t flags);
 void nft_put_be32(struct nl_request *q, uint16_t type, uint32_t value);
 void nft_put_be64(struct nl_request *q, uint16_t type, uint64_t value);
 void nft_add(struct nft_batch *b, struct nl_request *q);
@@ -59,7 +60,7 @@ struct nft_rule {
 	size_t list;
 };
 
-void nft_rule_begin(struct nft_rule *rule, const char *table, const char *chain);
+void nft_rule_begin(struct nft_rule *rule, uint8_t family, const char *table, const char *chain);
 void nft_rule_end(struct nft_rule *rule, struct nft_batch *b);
 
 /* @what: NFT_META_* */
