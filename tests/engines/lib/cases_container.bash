@@ -13,6 +13,8 @@ inspect_says_the_state() {
 restart_begins_anew() {
 	local before
 	pair_make run -d --network none --name @-re "$IMAGE" sh -c 'echo run >>/root/runs; exec sleep 1000'
+	# What is killed as soon as it is started may not have run a command.
+	both wait_for 60 inside @-re test -s /root/runs
 	before=$(field kata-re .State.Pid)
 	both engine_quiet restart --time 0 @-re
 	[ "$(field kata-re .State.Pid)" != "$before" ]

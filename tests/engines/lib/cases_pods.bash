@@ -63,6 +63,8 @@ pod_stops_and_starts() {
 	for name in runc kata; do
 		pod "$name-pod" "$name"
 		under "$name" run -d --pod "$name-pod" --name "$name-one" "$IMAGE" sh -c 'echo run >>/root/runs; exec sleep 1000' >/dev/null
+		# What is killed as soon as it is started may not have run a command.
+		wait_for 60 inside "$name-one" test -s /root/runs
 		engine --runtime "$name" pod stop --time 0 "$name-pod" >/dev/null
 		is_field "$name-one" .State.Status exited
 		engine --runtime "$name" pod start "$name-pod" >/dev/null
