@@ -299,3 +299,16 @@ void nft_forward(struct nft_rule *rule, int link)
 	put_register(rule, NFTA_FWD_SREG_DEV, 0);
 	end_word(rule, p);
 }
+
+void nft_redirect(struct nft_rule *rule, uint16_t port)
+{
+	const uint16_t big = htons(port);
+	struct place p = begin_word(rule, "immediate");
+
+	put_register(rule, NFTA_IMMEDIATE_DREG, 0);
+	put_value(rule, NFTA_IMMEDIATE_DATA, &big, sizeof big);
+	end_word(rule, p);
+	p = begin_word(rule, "redir");
+	put_register(rule, NFTA_REDIR_REG_PROTO_MIN, 0);
+	end_word(rule, p);
+}

@@ -87,3 +87,5 @@ void nft_count(struct nft_rule *rule, const char *counter);
 void nft_verdict(struct nft_rule *rule, int code, const char *chain);
 /* Out of interface @link. */
 void nft_forward(struct nft_rule *rule, int link);
+/* To @port of the namespace itself; in a chain of type "nat". */
+void nft_redirect(struct nft_rule *rule, uint16_t port);

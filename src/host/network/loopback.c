@@ -8,6 +8,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_ether.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6/ip6_tables.h>
 #include <linux/pkt_cls.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
@@ -15,10 +17,9 @@
 #include <sys/stat.h>
 
 #include "host/network/catch.h"
+#include "host/network/redirect.h"
 #include "host/network/tap.h"
 
-/* Every namespace has its loopback device under this number: LOOPBACK_IFINDEX of net/flow.h. */
-#define LOOPBACK 1
 /* Tells our filter from those of others. */
 #define PRIORITY 0xca7cU
 
@@ -108,10 +109,9 @@ static int attach(struct network *n, int program, struct err *e)
 	return nl_ask(n->sock, &q, e);
 }
 
-static int connect_device(struct network *n, int listener, struct err *e)
+static int connect_device(struct network *n, int program, struct err *e)
 {
-	auto_close int program = catch_load(listener, e);
-	int r = program < 0 ? program : ingress_make(n, LOOPBACK, e);
+	int r = ingress_make(n, LOOPBACK, e);
 
 	if (r < 0)
 		return r;
@@ -119,6 +119,20 @@ static int connect_device(struct network *n, int listener, struct err *e)
 	if (r < 0)
 		ingress_remove(n, LOOPBACK);
 	return r;
+}
+
+/* By a program if there can be one, because that leaves alone who listens there. */
+static int give_to(struct network *n, int listener, struct err *e)
+{
+	struct err why = {0};
+	auto_close int program = catch_load(listener, &why);
+
+	if (program >= 0)
+		return connect_device(n, program, e);
+
+	int r = redirect_begin(n, listener, e);
+
+	return r < 0 ? err_wrap(e, r, "without a program (%s)", why.text) : 0;
 }
 
 int network_catch_loopback(struct network *n, struct err *e)
@@ -129,7 +143,7 @@ int network_catch_loopback(struct network *n, struct err *e)
 	if (r == 0)
 		r = namespace_visit(n->ns_fd, listen_there, &listener, e);
 	if (r == 0)
-		r = connect_device(n, listener, e);
+		r = give_to(n, listener, e);
 	return r < 0 ? r : take_fd(&listener);
 }
 
@@ -141,4 +155,60 @@ void network_release_loopback(struct network *n)
 	nl_begin(&q, RTM_DELTFILTER, 0, &tc, sizeof tc);
 	if (nl_ask(n->sock, &q, NULL) == 0)
 		ingress_remove(n, LOOPBACK);
+	redirect_end(n);
+}
+
+/* ---- What was meant ---- */
+
+/* An address of either family. */
+union address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+static bool is_ipv6(const union address *a)
+{
+	return a->any.sa_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&a->v6.sin6_addr);
+}
+
+/* Both have the port at the same place. */
+static uint16_t port_of(const union address *a)
+{
+	return ntohs(a->v4.sin_port);
+}
+
+static bool is_loopback(const union address *a)
+{
+	uint8_t first; /* of an address of IPv4 */
+
+	if (is_ipv6(a))
+		return IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr);
+	if (a->any.sa_family == AF_INET6)
+		first = a->v6.sin6_addr.s6_addr[12];
+	else
+		first = (uint8_t) (ntohl(a->v4.sin_addr.s_addr) >> IN_CLASSA_NSHIFT);
+	return first == IN_LOOPBACKNET;
+}
+
+/* The port before redirect.c's rule has changed it, or that of @own. */
+static uint16_t original_port(int fd, const union address *own)
+{
+	union address to = {0};
+	socklen_t bytes = sizeof to;
+	int r = is_ipv6(own) ? getsockopt(fd, SOL_IPV6, IP6T_SO_ORIGINAL_DST, &to, &bytes)
+			     : getsockopt(fd, SOL_IP, SO_ORIGINAL_DST, &to, &bytes);
+
+	return port_of(r == 0 ? &to : own);
+}
+
+uint16_t network_dialled(int fd, bool *ret_ipv6)
+{
+	union address own = {0};
+	socklen_t bytes = sizeof own;
+
+	if (getsockname(fd, &own.any, &bytes) < 0 || !is_loopback(&own))
+		return 0;
+	*ret_ipv6 = is_ipv6(&own);
+	return original_port(fd, &own);
 }

@@ -279,13 +279,20 @@ void network_tap_close(struct network *n, int link, struct network_tap *tap);
 
 /* From now on connections to the namespace's loopback addresses (TCP to 127.0.0.0/8 and ::1) that
  * nobody there listens for can be accepted from the socket that is returned, which does not block
- * and is the caller's; getsockname() of one tells the address and the port that were meant. It may
- * get others, which came to its own port.
+ * and is the caller's. It may get others, which came to its own port.
+ *
+ * Where the kernel takes no program from this process (it is not root of the host, or the kernel is
+ * older than 5.8) a rule of nf_tables does it, to which all of the namespace's addresses are
+ * alike; who listens in the namespace is not reached then.
  *
  * Returns a descriptor, or -errno, and then nothing is left: -EPERM (the namespace is the host's
- * own, or this process may not load programs), -EEXIST (somebody else has the ingress queue of the
- * loopback device), -EINVAL or -ENOSYS (a kernel before 5.8, or without programs). */
+ * own, or this process may do neither), -EEXIST (somebody else has the ingress queue of the
+ * loopback device, and there is no nf_tables), -EINVAL or -ENOSYS (a kernel without both). */
 int network_catch_loopback(struct network *n, struct err *e);
+
+/* The port that a connection was meant for which has come to such a socket. Returns 0 if it is none
+ * to be handed on. */
+uint16_t network_dialled(int fd, bool *ret_ipv6);
 
 /* Removes from the namespace what that has made, if it is there. */
 void network_release_loopback(struct network *n);

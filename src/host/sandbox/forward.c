@@ -1,7 +1,6 @@
 #include "host/sandbox/forward.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -134,29 +133,6 @@ static void connected(void *arg, struct ttrpc_answer *answer)
 	stdio_start_input(f->io);
 }
 
-/* The address that was dialled. Returns its port, or 0 if it is none of the loopback's. */
-static uint16_t dialled(int fd, bool *ret_ipv6)
-{
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} to;
-	socklen_t bytes = sizeof to;
-	uint8_t first; /* of an address of IPv4 */
-
-	if (getsockname(fd, &to.any, &bytes) < 0)
-		return 0;
-	*ret_ipv6 = to.any.sa_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&to.v6.sin6_addr);
-	if (*ret_ipv6)
-		return IN6_IS_ADDR_LOOPBACK(&to.v6.sin6_addr) ? ntohs(to.v6.sin6_port) : 0;
-	if (to.any.sa_family == AF_INET6)
-		first = to.v6.sin6_addr.s6_addr[12];
-	else
-		first = (uint8_t) (ntohl(to.v4.sin_addr.s_addr) >> IN_CLASSA_NSHIFT);
-	return first == IN_LOOPBACKNET ? ntohs(to.v6.sin6_port) : 0;
-}
-
 static int ask(struct forward *f, struct err *e)
 {
 	Grpc__ConnectRequest q = GRPC__CONNECT_REQUEST__INIT;
@@ -172,7 +148,7 @@ static int ask(struct forward *f, struct err *e)
 	if (!line)
 		return -ECONNRESET;
 	q.id = f->id;
-	q.port = dialled(f->fd, &ipv6);
+	q.port = network_dialled(f->fd, &ipv6);
 	q.ipv6 = ipv6;
 	if (q.port == 0)
 		return err_say(e, EINVAL, "not to a loopback address");

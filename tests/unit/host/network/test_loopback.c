@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -154,8 +156,12 @@ static void check_caught(struct place *p, const char *address, uint16_t port, co
 
 	int fd = take(p->listener);
 
+	bool ipv6 = false;
+
 	CHECK(fd >= 0);
 	check_port(fd, shown, port);
+	CHECK_EQ(network_dialled(fd, &ipv6), port);
+	CHECK_EQ(ipv6, strcmp(shown, "::1") == 0);
 	check_carries(d.fd, fd);
 	fd_close(d.fd);
 	fd_close(fd);
@@ -273,5 +279,101 @@ TEST(a_device_with_a_queue_of_somebody_elses_is_left_alone)
 	CHECK_EQ(network_catch_loopback(p.n, NULL), -EEXIST);
 	network_release_loopback(p.n);
 	CHECK_EQ(ingress_make(p.n, 1, NULL), -EEXIST);
+	leave(&p);
+}
+
+/* ---- Without root of the host ---- */
+
+static void has_address(struct network *n, const char *address)
+{
+	const struct ifaddrmsg head = {
+		.ifa_family = AF_INET,
+		.ifa_prefixlen = 24,
+		.ifa_index = LOOPBACK,
+	};
+	uint8_t bytes[4];
+	struct nl_request q;
+
+	CHECK_EQ(inet_pton(AF_INET, address, bytes), 1);
+	nl_begin(&q, RTM_NEWADDR, NLM_F_CREATE, &head, sizeof head);
+	nl_put(&q, IFA_LOCAL, bytes, sizeof bytes);
+	CHECK_EQ(nl_ask(n->sock, &q, NULL), 0);
+}
+
+/* As a user has it: root of namespaces of its own. The kernel takes no program from there. */
+static void enter_as_user(struct place *p)
+{
+	if (unshare(CLONE_NEWUSER) < 0)
+		_exit(TEST_SKIP);
+	*p = (struct place){.ns_fd = -1};
+	CHECK_EQ(network_namespace_new(&p->ns_fd, NULL), 0);
+	CHECK_EQ(network_open(p->ns_fd, &p->n, NULL), 0);
+	CHECK_EQ(namespace_visit(p->ns_fd, loopback_up, NULL, NULL), 0);
+	has_address(p->n, "10.0.2.100");
+	p->listener = network_catch_loopback(p->n, NULL);
+	if (p->listener == -ENOENT || p->listener == -EOPNOTSUPP)
+		_exit(TEST_SKIP); /* a kernel without nf_tables */
+	CHECK(p->listener >= 0);
+}
+
+static void check_redirected(struct place *p, const char *address, uint16_t port, bool is_ipv6)
+{
+	struct dial d = place_at(address, port);
+	bool ipv6 = !is_ipv6;
+
+	CHECK_EQ(namespace_visit(p->ns_fd, dial_there, &d, NULL), 0);
+
+	int fd = take(p->listener);
+
+	CHECK(fd >= 0);
+	CHECK_EQ(network_dialled(fd, &ipv6), port);
+	CHECK_EQ(ipv6, is_ipv6);
+	check_carries(d.fd, fd);
+	fd_close(d.fd);
+	fd_close(fd);
+}
+
+TEST(a_user_catches_every_address_of_the_namespace_by_a_rule)
+{
+	struct place p;
+
+	enter_as_user(&p);
+	check_redirected(&p, "127.0.0.1", 8080, false);
+	check_redirected(&p, "127.1.2.3", 1, false);
+	check_redirected(&p, "10.0.2.100", 65535, false);
+	check_redirected(&p, "::1", 8080, true);
+	leave(&p);
+}
+
+TEST(what_goes_elsewhere_is_not_a_users_to_catch)
+{
+	struct dial d = place_at("192.0.2.1", 80);
+	struct place p;
+
+	enter_as_user(&p);
+	CHECK_EQ(namespace_visit(p.ns_fd, dial_there, &d, NULL), -ENETUNREACH);
+	CHECK_EQ(take(p.listener), -1);
+	leave(&p);
+}
+
+TEST(a_users_rule_goes_when_it_is_released_and_by_a_clean_up)
+{
+	struct dial d = place_at("127.0.0.1", 8080);
+	struct place p;
+
+	enter_as_user(&p);
+	network_release_loopback(p.n);
+	CHECK_EQ(namespace_visit(p.ns_fd, dial_there, &d, NULL), -ECONNREFUSED);
+	fd_close(p.listener);
+	p.listener = network_catch_loopback(p.n, NULL);
+	CHECK(p.listener >= 0);
+	check_redirected(&p, "127.0.0.1", 8080, false);
+	/* As when the server is killed. */
+	p.listener = fd_close(p.listener);
+	CHECK_EQ(namespace_visit(p.ns_fd, dial_there, &d, NULL), -ECONNREFUSED);
+	CHECK_EQ(network_catch_loopback(p.n, NULL), -EEXIST);
+	CHECK_EQ(network_clean(p.n, NULL), 0);
+	p.listener = network_catch_loopback(p.n, NULL);
+	check_redirected(&p, "::1", 8080, true);
 	leave(&p);
 }
