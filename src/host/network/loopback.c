@@ -191,7 +191,15 @@ static bool is_loopback(const union address *a)
 	return first == IN_LOOPBACKNET;
 }
 
-/* The port before redirect.c's rule has changed it, or that of @own. */
+static int own_address(int fd, union address *ret)
+{
+	socklen_t bytes = sizeof *ret;
+
+	*ret = (union address){0};
+	return getsockname(fd, &ret->any, &bytes);
+}
+
+/* The port before redirect.c's rule has changed it to that of @own. */
 static uint16_t original_port(int fd, const union address *own)
 {
 	union address to = {0};
@@ -202,13 +210,15 @@ static uint16_t original_port(int fd, const union address *own)
 	return port_of(r == 0 ? &to : own);
 }
 
-uint16_t network_dialled(int fd, bool *ret_ipv6)
+uint16_t network_dialled(int listener, int fd, bool *ret_ipv6)
 {
-	union address own = {0};
-	socklen_t bytes = sizeof own;
+	union address own, listens;
 
-	if (getsockname(fd, &own.any, &bytes) < 0 || !is_loopback(&own))
+	if (own_address(fd, &own) < 0 || own_address(listener, &listens) < 0)
+		return 0;
+	if (!is_loopback(&own))
 		return 0;
 	*ret_ipv6 = is_ipv6(&own);
-	return original_port(fd, &own);
+	/* Rules of others may change ports too, before the program sees them: that is meant. */
+	return port_of(&own) == port_of(&listens) ? original_port(fd, &own) : port_of(&own);
 }

@@ -148,7 +148,7 @@ static int ask(struct forward *f, struct err *e)
 	if (!line)
 		return -ECONNRESET;
 	q.id = f->id;
-	q.port = network_dialled(f->fd, &ipv6);
+	q.port = network_dialled(f->sb->forwards.listener, f->fd, &ipv6);
 	q.ipv6 = ipv6;
 	if (q.port == 0)
 		return err_say(e, EINVAL, "not to a loopback address");

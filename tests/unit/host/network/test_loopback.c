@@ -160,7 +160,7 @@ static void check_caught(struct place *p, const char *address, uint16_t port, co
 
 	CHECK(fd >= 0);
 	check_port(fd, shown, port);
-	CHECK_EQ(network_dialled(fd, &ipv6), port);
+	CHECK_EQ(network_dialled(p->listener, fd, &ipv6), port);
 	CHECK_EQ(ipv6, strcmp(shown, "::1") == 0);
 	check_carries(d.fd, fd);
 	fd_close(d.fd);
@@ -326,7 +326,7 @@ static void check_redirected(struct place *p, const char *address, uint16_t port
 	int fd = take(p->listener);
 
 	CHECK(fd >= 0);
-	CHECK_EQ(network_dialled(fd, &ipv6), port);
+	CHECK_EQ(network_dialled(p->listener, fd, &ipv6), port);
 	CHECK_EQ(ipv6, is_ipv6);
 	check_carries(d.fd, fd);
 	fd_close(d.fd);
