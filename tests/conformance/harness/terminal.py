@@ -40,6 +40,13 @@ def _own_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
+def _wait_until_raw(master: int, deadline: float) -> None:
+    """A runtime that hands on what is typed has made its caller's terminal raw. runc does so once the
+    program runs: what is typed before, such as an end of file, is taken by the terminal itself."""
+    while termios.tcgetattr(master)[3] & termios.ICANON and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
 def talk(argv: Sequence[str], dialogue: Dialogue, seconds: float) -> tuple[int | None, bytes]:
     """Returns the exit status, None if it had to be killed, and all it printed."""
     master, slave = pty.openpty()
@@ -64,6 +71,7 @@ def talk(argv: Sequence[str], dialogue: Dialogue, seconds: float) -> tuple[int |
                 if isinstance(answer, Resize):
                     set_size(master, answer.rows, answer.columns)
                 else:
+                    _wait_until_raw(master, deadline)
                     os.write(master, answer)
         os.killpg(child.pid, signal.SIGKILL)
         child.wait(10)
