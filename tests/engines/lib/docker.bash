@@ -67,10 +67,17 @@ has_init() {
 
 export COMPOSE=docker-compose CONDITION=service_healthy
 
+# Docker's own command, or the program that it was before.
 has_compose() {
+	is_docker_compose || command -v docker-compose >/dev/null
+}
+
+is_docker_compose() {
 	engine compose version >/dev/null 2>&1
 }
 
 compose() {
-	engine compose --project-name kata-project --file "$WORK/compose.yaml" "$@"
+	local command=(engine compose)
+	is_docker_compose || command=(env "DOCKER_HOST=unix://$WORK/docker.sock" timeout --foreground 120 docker-compose)
+	"${command[@]}" --project-name kata-project --file "$WORK/compose.yaml" "$@"
 }

@@ -59,8 +59,9 @@ has_init() {
 
 export COMPOSE=podman-compose CONDITION=service_started
 
+# That of Debian 12 (1.0.3) always makes a pod.
 has_compose() {
-	command -v "$COMPOSE" >/dev/null
+	podman-compose --help 2>/dev/null | grep -q -e --in-pod
 }
 
 # It calls a program named podman. Without a pod, whose groups Podman would leave.
