@@ -19,9 +19,10 @@ teardown() {
 }
 
 # somebodys COMMAND...: as root of a user namespace whose only user is somebody else. In a mount namespace with a /run that
-# only root writes to, as it is everywhere but in a test's room.
+# only root writes to, in which root has run containers of its own.
 somebodys() {
 	unshare --mount sh -euc 'mount -t tmpfs -o mode=755 tmpfs /run
+		mkdir -m 700 /run/kata-containers /run/kata-runtime /run/vc
 		exec setpriv --reuid '"$SOMEBODY"' --regid '"$SOMEBODY"' --clear-groups "$@"' sh \
 		env XDG_RUNTIME_DIR="$RUN" HOME=/ unshare --user --map-root-user --mount "$@"
 }

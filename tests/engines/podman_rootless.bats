@@ -96,10 +96,10 @@ answers_at_port() {
 
 # pasta gives a container the addresses and routes of the host's interface, which has to be there. The room's is one of its own.
 host_interface() {
-	ip link add host0 type veth peer name far0
-	ip addr add 198.51.100.2/24 dev host0
-	ip link set host0 up
-	ip link set far0 up
+	ip link add out0 type veth peer name out1
+	ip addr add 198.51.100.2/24 dev out0
+	ip link set out0 up
+	ip link set out1 up
 	ip route add default via 198.51.100.1
 	busybox nc -ll -p 8097 -e cat "$WORK/said" >"$WORK/server2.out" 2>&1 </dev/null 3>&- &
 	OUTSIDE=$!
@@ -110,7 +110,7 @@ pasta_answers() {
 }
 
 @test "pasta: a user's container has the host's addresses and routes, reaches it by its name, and is reached at a port" {
-	local runtime look='ip -o -4 addr show dev host0 | grep -o "inet [0-9./]*"; cat /sys/class/net/host0/mtu; ip route | grep default
+	local runtime look='ip -o -4 addr show dev out0 | grep -o "inet [0-9./]*"; cat /sys/class/net/out0/mtu; ip route | grep default
 		grep -o "[0-9.]*.host.containers.internal" /etc/hosts; nc 169.254.1.2 8097 </dev/null'
 	needs pasta
 	host_interface
@@ -126,5 +126,5 @@ pasta_answers() {
 	grep -q 'from the host' "$WORK/kata.out"
 	diff "$WORK/runc.out" "$WORK/kata.out"
 	kill "$OUTSIDE"
-	ip link delete host0
+	ip link delete out0
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "host/sandbox/interfaces.h"
@@ -43,6 +44,12 @@ static int check_attached(const struct config *config, struct err *e)
 	return 0;
 }
 
+/* Such as root's in /run to a caller without root, whom its files do not mean. */
+static bool is_closed(const char *folder)
+{
+	return faccessat(AT_FDCWD, folder, X_OK, AT_EACCESS) < 0 && errno == EACCES;
+}
+
 int interfaces_begin_attached(struct interfaces *all, const char *id, const struct config *config,
 			      struct err *e)
 {
@@ -52,7 +59,7 @@ int interfaces_begin_attached(struct interfaces *all, const char *id, const stru
 
 	if (!path)
 		return err_sys(e, ENOMEM, "look for interfaces");
-	if (*config->runtime.dan_conf)
+	if (*config->runtime.dan_conf && !is_closed(config->runtime.dan_conf))
 		r = read_attached(path, &a, e);
 	if (r == 0)
 		return 0;
