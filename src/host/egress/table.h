@@ -1,7 +1,7 @@
 #pragma once
 
-#include "host/egress/names.h"
 #include "base/nft.h"
+#include "host/egress/names.h"
 #include "host/egress/policy.h"
 
 /*
