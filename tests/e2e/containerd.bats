@@ -254,6 +254,57 @@ machines() {
 	echo "$n"
 }
 
+# namespace ID TYPE: that of a container, inside.
+namespace() {
+	c task exec --exec-id "ns$RANDOM" "$1" readlink "/proc/self/ns/$2"
+}
+
+# As Docker does it: a namespace is named by the process of the other container.
+@test "a container that shares namespaces of another one is in its machine, and each can go first" {
+	local pid first
+	for first in a b; do
+		c run -d "${KATA[@]}" "$IMAGE" a sleep 1000
+		pid=$(c task ls | awk '$1 == "a" {print $2}')
+		c run -d "${KATA[@]}" --with-ns "ipc:/proc/$pid/ns/ipc" --with-ns "pid:/proc/$pid/ns/pid" "$IMAGE" b sleep 2000
+		[ "$(machines)" = 1 ]
+		[ "$(namespace b ipc)" = "$(namespace a ipc)" ]
+		[ "$(namespace b uts)" != "$(namespace a uts)" ]
+		c task exec --exec-id ps b ps | grep -q 'sleep 1000'
+
+		c task kill --signal KILL "$first"
+		wait_for 60 task_is "$first" STOPPED
+		case $first in
+		a) wait_for 60 task_is b STOPPED ;; # process ids end with the first of them
+		b) [ -n "$(namespace a ipc)" ] ;;
+		esac
+		c task rm "$first"
+		c task kill --signal KILL "$([ $first = a ] && echo b || echo a)" || true
+		# Without the first there is no machine, and containerd forgets the task.
+		wait_for 60 no_task_runs
+		for id in $(c task ls -q); do c task rm "$id"; done
+		c container rm a b
+		wait_for 60 no_machine
+	done
+}
+
+no_task_runs() {
+	! c task ls | grep -q RUNNING
+}
+
+no_machine() {
+	[ "$(machines)" = 0 ]
+}
+
+@test "a namespace that is no container's of ours is refused with its path" {
+	local pid
+	c run -d "$IMAGE" peer sleep 1000
+	pid=$(c task ls | awk '$1 == "peer" {print $2}')
+	run c run --rm "${KATA[@]}" --with-ns "pid:/proc/$pid/ns/pid" "$IMAGE" ours true
+	c task kill --signal KILL peer
+	[ "$status" -ne 0 ]
+	[[ $output == *"a virtual machine cannot join the host's '/proc/$pid/ns/pid'"* ]]
+}
+
 @test "containers of one pod are in one machine, and come and go" {
 	c run -d "${KATA[@]}" --annotation io.kubernetes.cri.sandbox-id=pod "$IMAGE" pod sleep 1000
 	for name in first second; do

@@ -94,8 +94,9 @@ static int lend(struct guest_container *c, struct err *e)
 		.terminal = c->init->terminal,
 		.drop_seccomp = sb->machine.config->runtime.disable_guest_seccomp,
 		.shm = &sb->machine.shm,
-		/* An engine's container, which others may join. */
-		.lends_shm = !c->siblings && sb->options.lone,
+		/* The first, which others may join; where it holds the pod, its /dev/shm is the pod's
+		 * anyway. */
+		.lends_shm = !c->siblings,
 		.siblings = c->siblings ? c->siblings->list : NULL,
 		.n_siblings = c->siblings ? c->siblings->n : 0,
 		.ret_joined = &c->joined,
@@ -230,17 +231,25 @@ static int list_volumes(struct guest_container *c, Grpc__CreateContainerRequest 
 	return 0;
 }
 
+/* Beside others, none of which holds a pod. */
+static bool is_beside(const struct guest_container *c)
+{
+	return c->siblings && !c->siblings->holder;
+}
+
 /* Of a container that joins another one's machine every namespace is that of the container which
- * its spec names, or new. In a pod they are the pod's. */
+ * its spec names, or new. In a pod they are the pod's, and with an agent that knows no other. */
 static int share_others(struct guest_container *c, Grpc__CreateContainerRequest *create,
 			struct err *e)
 {
-	if (!comes_later(c))
+	if (!is_beside(c))
 		return 0;
-	if (!c->sb->agent.knows_pods)
+	if (!c->sb->agent.knows_pods && comes_later(c))
 		return err_say(e, ENOTSUP,
 			       "the agent in the guest cannot give a container namespaces of "
 			       "another one");
+	if (!c->sb->agent.knows_pods)
+		return 0;
 	create->ipcns_of = c->joined.ipc_of ? c->joined.ipc_of : c->id;
 	create->utsns_of = c->joined.uts_of ? c->joined.uts_of : c->id;
 	return 0;

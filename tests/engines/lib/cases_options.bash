@@ -39,7 +39,7 @@ disks_are_lent() {
 	succeeds --device "$disk:/dev/xvda" "$IMAGE" sh -c 'blockdev --getsize64 /dev/xvda; echo kept | dd of=/dev/xvda conv=fsync 2>/dev/null; head -c 4 /dev/xvda'
 	[ "$output" = $'8388608\nkept' ]
 	[ "$(head -c 4 "$disk")" = kept ]
-	alike_run --device "$disk:/dev/xvda:r" "$IMAGE" sh -c 'head -c 4 /dev/xvda; echo >/dev/xvda'
+	alike_run --device "$disk:/dev/xvda:r" "$IMAGE" sh -c 'head -c 4 /dev/xvda; exec 2>/dev/null; echo >/dev/xvda'
 	[ "$status" -ne 0 ]
 	[[ $output == kept* ]]
 	losetup -d "$disk"

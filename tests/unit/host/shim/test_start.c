@@ -214,7 +214,7 @@ TEST(an_id_that_is_none_is_refused_before_anything_is_made)
 {
 	char *pod = NULL;
 
-	CHECK_EQ(group_of("/nowhere", "../../etc", &pod, NULL), -EINVAL);
+	CHECK_EQ(group_of("/nowhere", "../../etc", "ns", &pod, NULL), -EINVAL);
 	CHECK(!pod);
 }
 
@@ -232,7 +232,7 @@ TEST(a_container_belongs_to_the_pod_that_an_annotation_names)
 
 	CHECK(mkdtemp(folder));
 	CHECK_EQ(chdir(folder), 0);
-	CHECK_EQ(group_of(".", "c", &pod, NULL), 0); /* no config.json: the sandbox API */
+	CHECK_EQ(group_of(".", "c", "ns", &pod, NULL), 0); /* no config.json: the sandbox API */
 	CHECK_STR(pod, "c");
 	free(pod);
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
@@ -242,12 +242,12 @@ TEST(a_container_belongs_to_the_pod_that_an_annotation_names)
 		auto_free char *want = str_printf("pod%zu", i);
 
 		write_config(text);
-		CHECK_EQ(group_of(".", "c", &pod, NULL), 0);
+		CHECK_EQ(group_of(".", "c", "ns", &pod, NULL), 0);
 		CHECK_STR(pod, want);
 		free(pod);
 	}
 	write_config("{\"ociVersion\":\"1.0.2\",\"annotations\":{"
 		     "\"io.kubernetes.cri.sandbox-id\":\"../../etc\"}}");
-	CHECK_EQ(group_of(".", "c", &pod, NULL), -EINVAL);
+	CHECK_EQ(group_of(".", "c", "ns", &pod, NULL), -EINVAL);
 	CHECK_EQ(dir_remove(AT_FDCWD, folder, NULL), 0);
 }
