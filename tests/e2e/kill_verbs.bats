@@ -137,7 +137,7 @@ slow_start() {
 # are about to end there anyway.
 @test "the sandbox server and kata-runtime, while a stopped container is deleted" {
 	for victim in containerd-shim kata-runtime; do
-		for step in "stop the machine" "remove the share"; do
+		for step in "stop the machine" "remove the share" "close the management socket"; do
 			running
 			kata kill c1 KILL
 			seen_to_end

@@ -30,8 +30,9 @@ static int kill_and_wait(struct shim_client *s, const char *id, struct err *e)
 	return shim_client_wait(s, id, deadline, e);
 }
 
+/* *@ret_ended: the server was to end, and has. */
 static int delete_by_server(struct shim_client *s, const struct state_dir *dir, bool force,
-			    struct err *e)
+			    bool *ret_ended, struct err *e)
 {
 	const char *id = dir->id;
 	Containerd__Task__V2__DeleteRequest q = CONTAINERD__TASK__V2__DELETE_REQUEST__INIT;
@@ -60,17 +61,20 @@ static int delete_by_server(struct shim_client *s, const struct state_dir *dir, 
 	/* It goes on for the others, and the last one's delete waits for its end. */
 	if (shared_server_has_others(dir))
 		return 0;
-	return shim_client_shutdown(s, id, busy, e);
+	r = shim_client_shutdown(s, id, busy, e);
+	*ret_ended = r == 0;
+	return r;
 }
 
 int delete_container(const struct cli *cli, const struct state_dir *dir, bool force, struct err *e)
 {
 	auto_shim_client struct shim_client s = SHIM_CLIENT_NONE;
 	struct err line = {0};
+	bool ended = false;
 	int r = shim_client_connect(dir, &s, &line);
 
 	if (r == 0) {
-		r = delete_by_server(&s, dir, force, &line);
+		r = delete_by_server(&s, dir, force, &ended, &line);
 		if (r == -EBUSY) {
 			*e = line;
 			return r;
@@ -79,8 +83,9 @@ int delete_container(const struct cli *cli, const struct state_dir *dir, bool fo
 			log_err(LOG_WARN, &line,
 				"ignoring what the sandbox server says, cleaning up after it");
 	}
-	/* If no server answers, or it has failed, remove what it has left. */
-	if (r < 0)
+	/* If no server answers, or it has failed, or was killed while it ended, remove what it has
+	 * left. */
+	if (r < 0 || ended)
 		r = shim_client_clean_up(cli, dir, e);
 	if (r == 0)
 		r = state_dir_remove(dir, e);

@@ -16,6 +16,8 @@
 #include "base/file.h"
 #include "host/state/environment.h"
 #include "host/state/names.h"
+#include "host/state/pod_dir.h"
+#include "host/storage/share.h"
 #include "kata.pb-c.h"
 #include "task.pb-c.h"
 
@@ -110,6 +112,38 @@ static void find_program(char path[static PATH_MAX])
 #define CLEAN_UP_FD  3
 #define CLEAN_UP_DIR "/proc/self/fd/3"
 
+/* The kernel closes a killed server's descriptors one after the other, the lock perhaps last. */
+#define SERVER_END_MS 2000
+
+static bool is_folder(const char *path, int fd)
+{
+	struct stat there, ours;
+
+	return path && stat(path, &there) == 0 && fstat(fd, &ours) == 0 &&
+	       there.st_dev == ours.st_dev && there.st_ino == ours.st_ino;
+}
+
+/* The folder of the management socket is the last that a server removes. One of the same name may
+ * be another server's, whose containers are below another --root. */
+static int bury_pod(const struct state_dir *dir, struct err *e)
+{
+	auto_free char *name = share_name_of(dir->id);
+	auto_free char *base = pod_dir_base();
+	auto_free char *state = name && base ? pod_dir_state(base, name) : NULL;
+	struct err why = {0};
+
+	if (!is_folder(state, dir->fd))
+		return 0;
+
+	int r = pod_dir_bury(base, name, clock_deadline(SERVER_END_MS), &why);
+
+	if (r == -ENOENT || r == -EWOULDBLOCK)
+		return 0;
+	if (r < 0 && e)
+		*e = why;
+	return r;
+}
+
 int shim_client_clean_up(const struct cli *cli, const struct state_dir *dir, struct err *e)
 {
 	char program[PATH_MAX];
@@ -131,9 +165,8 @@ int shim_client_clean_up(const struct cli *cli, const struct state_dir *dir, str
 	struct child c = CHILD_NONE;
 	int status = 0;
 
-	/* Without notes the server has left nothing to remove; this check needs no descriptor. */
 	if (faccessat(dir->fd, STATE_NOTES, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
-		return 0;
+		return bury_pod(dir, e);
 	if (null < 0)
 		return err_sys(e, errno, "open '/dev/null'");
 	find_program(program);

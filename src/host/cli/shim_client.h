@@ -74,6 +74,6 @@ int shim_client_admin(struct shim_client *s, const char *method, const ProtobufC
  * gone. With @now it gives up what is under way, without it it ends once it has no container. */
 int shim_client_shutdown(struct shim_client *s, const char *id, bool now, struct err *e);
 
-/* For a server that is dead or does not answer: kills its processes, and runs its program's
- * "delete", which removes everything its notes name. */
+/* For a server that has ended in any way, or does not answer: where it has left notes, kills its
+ * processes, and runs its program's "delete", which removes everything the notes name. */
 int shim_client_clean_up(const struct cli *cli, const struct state_dir *dir, struct err *e);

@@ -196,6 +196,7 @@ void server_free(struct server *s)
 	s->ending = true;
 	loop_timer_cancel(s->first_timer);
 	loop_timer_cancel(s->farewell_timer);
+	log_debug("step: close the management socket");
 	management_close(s);
 	/* Parked calls end first, because they hold waits of the sandbox. */
 	ttrpc_server_free(s->ttrpc);

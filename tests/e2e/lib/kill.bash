@@ -57,7 +57,7 @@ pid_of() {
 # less time than a shell needs to start kill in a host that is translated.
 at_the_very_end() {
 	case $1 in
-	"answer create" | exec | "remove the container" | "say goodbye" | "stop the machine" | "remove the cgroup" | "remove the share") ;;
+	"answer create" | exec | "remove the container" | "say goodbye" | "stop the machine" | "remove the cgroup" | "remove the share" | "close the management socket") ;;
 	*) return 1 ;;
 	esac
 }
