@@ -47,7 +47,7 @@ sleeps() {
 
 @test "the shell sees the guest and its containers, and what it prints and how it ends arrives" {
 	begin
-	run console <<<'ps -o pid,args | grep -x " *1 /init"; ps -o args | grep -x "[s]leep 4711"; ls -d /guest/run/kata-containers
+	run console <<<'ps -o pid,args | grep -oE "^ *1 /init"; ps -o args | grep -x "[s]leep 4711"; ls -d /guest/run/kata-containers
 		cat /guest/proc/1/comm; head -c 5000000 /dev/zero | tr "\0" x; echo; echo error >&2; exit 3'
 	[ "$status" -eq 0 ]
 	[[ $output == *"1 /init"*"sleep 4711"*"/guest/run/kata-containers"*xxx* ]]
