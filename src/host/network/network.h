@@ -290,8 +290,8 @@ void network_tap_close(struct network *n, int link, struct network_tap *tap);
  * loopback device, and there is no nf_tables), -EINVAL or -ENOSYS (a kernel without both). */
 int network_catch_loopback(struct network *n, struct err *e);
 
-/* The port that was meant by @fd, a connection that was accepted from such a socket. Returns 0 if it is
- * none to be handed on. */
+/* The port that was meant by @fd, a connection that was accepted from such a socket. Returns 0 if
+ * it is none to be handed on. */
 uint16_t network_dialled(int listener, int fd, bool *ret_ipv6);
 
 /* Removes from the namespace what that has made, if it is there. */

@@ -94,8 +94,8 @@ static int lend(struct guest_container *c, struct err *e)
 		.terminal = c->init->terminal,
 		.drop_seccomp = sb->machine.config->runtime.disable_guest_seccomp,
 		.shm = &sb->machine.shm,
-		/* The first, which others may join; where it holds the pod, its /dev/shm is the pod's
-		 * anyway. */
+		/* The first, which others may join; where it holds the pod, its /dev/shm is
+		 * the pod's anyway. */
 		.lends_shm = !c->siblings,
 		.siblings = c->siblings ? c->siblings->list : NULL,
 		.n_siblings = c->siblings ? c->siblings->n : 0,

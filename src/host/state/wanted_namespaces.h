@@ -12,8 +12,8 @@
  * that the other's network namespace is mounted at.
  */
 
-/* Those of a stand-in: ipc, uts, pid, network, user. Of others the server says what is wrong with the
- * path. */
+/* Those of a stand-in: ipc, uts, pid, network, user. Of others the server says what is wrong with
+ * the path. */
 #define WANTED_NAMESPACES_MAX 5
 
 /* Zeroes, which are no namespace's, where the spec names none. */
