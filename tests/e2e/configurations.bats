@@ -171,7 +171,11 @@ $(find "$ROOTFS/bin" -mindepth 1 | wc -l)" ]
 }
 
 @test "9p with a kernel that has none: a sentence" {
-	refused "this guest has no file system '9p'" "$(configured shared_fs '"virtio-9p"')"
+	local configuration
+	configuration=$(configured shared_fs '"virtio-9p"')
+	# The lean kernel has it.
+	if kata run --bundle "$(bundle look . grep -qw 9p /proc/filesystems)" c2 </dev/null; then skip "this kernel has 9p"; fi
+	refused "this guest has no file system '9p'" "$configuration"
 }
 
 @test "no huge pages where they are asked for: a sentence" {

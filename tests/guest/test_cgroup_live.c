@@ -184,12 +184,11 @@ TEST(what_the_kernel_refuses_is_named)
 static void open_devices(void)
 {
 	int zero = open("/tmp/dev-zero", O_RDONLY);
-	int kmsg_node = mknod("/tmp/dev-mem", S_IFCHR | 0600, makedev(1, 1));
-	int mem = open("/tmp/dev-mem", O_RDONLY);
+	int node = mknod("/tmp/dev-kmsg", S_IFCHR | 0600, makedev(1, 11));
+	int kmsg = open("/tmp/dev-kmsg", O_RDONLY);
 	int why = errno;
 
-	_exit((zero >= 0) | (kmsg_node == 0) << 1 | (mem >= 0) << 2 |
-	      (mem < 0 && why == EPERM) << 3);
+	_exit((zero >= 0) | (node == 0) << 1 | (kmsg >= 0) << 2 | (kmsg < 0 && why == EPERM) << 3);
 }
 
 TEST(device_rules_are_obeyed)
@@ -204,7 +203,7 @@ TEST(device_rules_are_obeyed)
 	if (cgroup_set_devices(l.cg, NULL, &e) < 0)
 		CHECK_STR(e.text, "");
 	CHECK_EQ(WEXITSTATUS(end_of(process_in(l.cg, open_devices))), 1 | 2 | 8);
-	(void) unlink("/tmp/dev-mem");
+	(void) unlink("/tmp/dev-kmsg");
 
 	/* Replaced by one that allows more, and by none. */
 	res.devices = rules;
@@ -216,13 +215,13 @@ TEST(device_rules_are_obeyed)
 	rule.access = (char *) "r";
 	CHECK_EQ(cgroup_set_devices(l.cg, &res, NULL), 0);
 	CHECK_EQ(WEXITSTATUS(end_of(process_in(l.cg, open_devices))), 1 | 2 | 4);
-	(void) unlink("/tmp/dev-mem");
+	(void) unlink("/tmp/dev-kmsg");
 	rule.type = (char *) "a";
 	rule.has_major = false;
 	rule.access = NULL;
 	CHECK_EQ(cgroup_set_devices(l.cg, &res, NULL), 0);
 	CHECK_EQ(WEXITSTATUS(end_of(process_in(l.cg, open_devices))), 1 | 2 | 4);
-	(void) unlink("/tmp/dev-mem");
+	(void) unlink("/tmp/dev-kmsg");
 	(void) unlink("/tmp/dev-zero");
 	live_fini(&l);
 }

@@ -141,10 +141,27 @@ static int set_cpuset(const struct cgroup *cg, const Grpc__LinuxCPU *cpu, struct
 	return r;
 }
 
-/* BFQ has its own file and its own scale, which is v1's. */
+static bool has(const struct cgroup *cg, const char *file)
+{
+	return faccessat(cg->fd, file, F_OK, 0) == 0;
+}
+
+/* BFQ has its own file and its own scale, which is v1's. Which of both a disk goes by depends on
+ * its scheduler, so both are told where the kernel has both. */
+static int set_default_io_weight(const struct cgroup *cg, uint32_t weight, struct err *e)
+{
+	bool bfq = has(cg, "io.bfq.weight");
+	int r = bfq ? set(cg, "io.bfq.weight", "blockIO.weight", e, "%u", weight) : 0;
+
+	if (r == 0 && (!bfq || has(cg, "io.weight")))
+		r = set(cg, "io.weight", "blockIO.weight", e, "%" PRIu64,
+			io_weight_from_blkio(weight));
+	return r;
+}
+
 static int set_io_weight(const struct cgroup *cg, const Grpc__LinuxBlockIO *io, struct err *e)
 {
-	bool bfq = faccessat(cg->fd, "io.bfq.weight", F_OK, 0) == 0;
+	bool bfq = has(cg, "io.bfq.weight");
 	int r = 0;
 
 	if ((io->has_leafweight && io->leafweight) || io->n_weightdevice > 0) {
@@ -155,9 +172,7 @@ static int set_io_weight(const struct cgroup *cg, const Grpc__LinuxBlockIO *io, 
 			return refuse("blockIO.leafWeight", e);
 	}
 	if (io->weight)
-		r = bfq ? set(cg, "io.bfq.weight", "blockIO.weight", e, "%u", io->weight)
-			: set(cg, "io.weight", "blockIO.weight", e, "%" PRIu64,
-			      io_weight_from_blkio(io->weight));
+		r = set_default_io_weight(cg, io->weight, e);
 	for (size_t i = 0; r == 0 && i < io->n_weightdevice; i++) {
 		const Grpc__LinuxWeightDevice *d = io->weightdevice[i];
 
