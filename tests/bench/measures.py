@@ -113,7 +113,9 @@ class Bench:
         """What is measured: the commit that was built, and what the keeper's machine is."""
         version = self.tell(*self.kata, "--version")
         described = self.tell(*self.kata, "describe", KEEPER)
-        changed = self.tell("git", "-C", str(self.tree), "status", "--porcelain", "--", "src", "guest-image")
+        changed = ""
+        if shutil.which("git"):  # not in the box
+            changed = self.tell("git", "-C", str(self.tree), "status", "--porcelain", "--", "src", "guest-image")
         return {
             "commit": _line_of(version, r"^commit: (.*)$") + (" with changes" if changed else ""),
             "guest kernel": self.tell(*self.kata, "exec", KEEPER, "cat", "/proc/sys/kernel/osrelease").strip(),
