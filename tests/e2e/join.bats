@@ -33,8 +33,9 @@ machines() {
 }
 
 @test "a container that shares ipc and uts is in the same machine, which the last one takes along" {
+	local hook=".hooks.poststop = [{path: \"/bin/sh\", args: [\"sh\", \"-c\", \"echo stopped >>$WORK/stopped\"]}]"
 	first c1 '.hostname = "first"'
-	kata run --detach --bundle "$(bundle b2 "$(named_after c1 '"ipc","uts"') | del(.hostname)" sleep 1000)" c2
+	kata run --detach --bundle "$(bundle b2 "$(named_after c1 '"ipc","uts"') | del(.hostname) | $hook" sleep 1000)" c2
 	[ "$(machines)" = 1 ]
 	[ "$(kata list --quiet)" = $'c1\nc2' ]
 	[ "$(kata exec c2 hostname)" = first ]
@@ -47,6 +48,7 @@ machines() {
 	kata run --detach --bundle "$WORK/b-c1" c1
 	[ "$(machines)" = 2 ]
 	kata delete --force c2
+	[ "$(cat "$WORK/stopped")" = stopped ]
 	[ "$(machines)" = 1 ]
 	[ "$(kata exec c1 echo there)" = there ]
 	kata delete --force c1

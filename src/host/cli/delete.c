@@ -83,10 +83,11 @@ int delete_container(const struct cli *cli, const struct state_dir *dir, bool fo
 			log_err(LOG_WARN, &line,
 				"ignoring what the sandbox server says, cleaning up after it");
 	}
-	/* If no server answers, or it has failed, or was killed while it ended, remove what it has
-	 * left. */
-	if (r < 0 || ended)
+	/* If no server answers, or it has failed, remove what it has left. */
+	if (r < 0)
 		r = shim_client_clean_up(cli, dir, e);
+	else if (ended)
+		r = shim_client_bury(dir, e);
 	if (r == 0)
 		r = state_dir_remove(dir, e);
 	return err_wrap(e, r, "delete container '%s'", dir->id);

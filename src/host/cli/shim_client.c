@@ -125,7 +125,7 @@ static bool is_folder(const char *path, int fd)
 
 /* The folder of the management socket is the last that a server removes. One of the same name may
  * be another server's, whose containers are below another --root. */
-static int bury_pod(const struct state_dir *dir, struct err *e)
+int shim_client_bury(const struct state_dir *dir, struct err *e)
 {
 	auto_free char *name = share_name_of(dir->id);
 	auto_free char *base = pod_dir_base();
@@ -166,7 +166,7 @@ int shim_client_clean_up(const struct cli *cli, const struct state_dir *dir, str
 	int status = 0;
 
 	if (faccessat(dir->fd, STATE_NOTES, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
-		return bury_pod(dir, e);
+		return shim_client_bury(dir, e);
 	if (null < 0)
 		return err_sys(e, errno, "open '/dev/null'");
 	find_program(program);

@@ -77,3 +77,7 @@ int shim_client_shutdown(struct shim_client *s, const char *id, bool now, struct
 /* For a server that has ended in any way, or does not answer: where it has left notes, kills its
  * processes, and runs its program's "delete", which removes everything the notes name. */
 int shim_client_clean_up(const struct cli *cli, const struct state_dir *dir, struct err *e);
+
+/* For a server that has ended after it had answered Delete, so that all its notes name is gone:
+ * removes the folder of its management socket if it was killed before it could. */
+int shim_client_bury(const struct state_dir *dir, struct err *e);

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "base/log.h"
 #include "host/network/catch.h"
 #include "host/network/redirect.h"
 #include "host/network/tap.h"
@@ -121,6 +122,12 @@ static int connect_device(struct network *n, int program, struct err *e)
 	return r;
 }
 
+/* The kernel, or the administrator, lets this process have no program at all. */
+static bool is_refused(int r)
+{
+	return r == -EPERM || r == -EINVAL || r == -ENOSYS;
+}
+
 /* By a program if there can be one, because that leaves alone who listens there. */
 static int give_to(struct network *n, int listener, struct err *e)
 {
@@ -129,6 +136,12 @@ static int give_to(struct network *n, int listener, struct err *e)
 
 	if (program >= 0)
 		return connect_device(n, program, e);
+	if (!is_refused(program)) {
+		if (e)
+			*e = why;
+		return program;
+	}
+	log_err(LOG_INFO, &why, "ignoring, because a rule can catch the pod's loopback, too");
 
 	int r = redirect_begin(n, listener, e);
 
@@ -155,7 +168,8 @@ void network_release_loopback(struct network *n)
 	nl_begin(&q, RTM_DELTFILTER, 0, &tc, sizeof tc);
 	if (nl_ask(n->sock, &q, NULL) == 0)
 		ingress_remove(n, LOOPBACK);
-	redirect_end(n);
+	else
+		redirect_end(n);
 }
 
 /* ---- What was meant ---- */

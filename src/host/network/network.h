@@ -287,7 +287,8 @@ void network_tap_close(struct network *n, int link, struct network_tap *tap);
  *
  * Returns a descriptor, or -errno, and then nothing is left: -EPERM (the namespace is the host's
  * own, or this process may do neither), -EEXIST (somebody else has the ingress queue of the
- * loopback device, and there is no nf_tables), -EINVAL or -ENOSYS (a kernel without both). */
+ * loopback device, or a table of nf_tables called as ours), -ENOENT or -EOPNOTSUPP (a kernel
+ * without programs and without nf_tables). */
 int network_catch_loopback(struct network *n, struct err *e);
 
 /* The port that was meant by @fd, a connection that was accepted from such a socket. Returns 0 if

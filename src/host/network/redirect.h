@@ -2,6 +2,9 @@
 
 #include "host/network/network.h"
 
+/* Every namespace has its loopback device under this number: LOOPBACK_IFINDEX of net/flow.h. */
+#define LOOPBACK 1
+
 /* What loopback.c does where the kernel takes no program of ours: a server without root of the
  * host, or a kernel before 5.8. Private to host/network.
  *

@@ -5,9 +5,6 @@
 /* Whether @link is a tap that network_tap_open() has made. Private to host/network. */
 bool tap_is_ours(const struct network_link *link);
 
-/* Every namespace has its loopback device under this number: LOOPBACK_IFINDEX of net/flow.h. */
-#define LOOPBACK 1
-
 /* ---- queue.c ---- */
 
 /* A queue of an interface (tc(8)): where it is attached, and its name there. */

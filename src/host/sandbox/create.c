@@ -231,7 +231,7 @@ static int list_volumes(struct guest_container *c, Grpc__CreateContainerRequest 
 	return 0;
 }
 
-/* Beside others, none of which holds a pod. */
+/* In a machine in which no container holds a pod. */
 static bool is_beside(const struct guest_container *c)
 {
 	return c->siblings && !c->siblings->holder;

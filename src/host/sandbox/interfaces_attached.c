@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "host/sandbox/interfaces.h"
 
 #define ATTACHED_BYTES_MAX (256U << 10)
@@ -59,7 +60,9 @@ int interfaces_begin_attached(struct interfaces *all, const char *id, const stru
 
 	if (!path)
 		return err_sys(e, ENOMEM, "look for interfaces");
-	if (*config->runtime.dan_conf && !is_closed(config->runtime.dan_conf))
+	if (is_closed(config->runtime.dan_conf))
+		log_info("ignoring '%s', which is closed to this user", config->runtime.dan_conf);
+	else if (*config->runtime.dan_conf)
 		r = read_attached(path, &a, e);
 	if (r == 0)
 		return 0;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "base/err.h"
+#include "host/shim/options.h"
 
 /*
  * Which pod a container belongs to. Private to host/shim.
@@ -11,7 +11,7 @@
  * one whose process has them, because two machines cannot share a namespace of their kernels'.
  */
 
-/* The id of the pod that the container @id in the folder @bundle belongs to: @id itself for a lone
- * container, a pod, or a folder without config.json. @namespace: containerd's, in which that pod
- * has to be. Freed by the caller. Returns 0 or -errno. */
-int group_of(const char *bundle, const char *id, const char *namespace, char **ret, struct err *e);
+/* The id of the pod that the container in the folder @bundle belongs to: @o's id itself for a lone
+ * container, a pod, or a folder without config.json. A pod that is found by its namespaces is one
+ * of @o's containerd. Freed by the caller. Returns 0 or -errno. */
+int group_of(const char *bundle, const struct shim_options *o, char **ret, struct err *e);

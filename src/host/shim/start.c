@@ -110,7 +110,7 @@ int shim_start(const struct shim_options *o, struct err *e)
 	int r = bootstrap_read(STDIN_FILENO, o->id, o->namespace, &b, e);
 
 	if (r == 0)
-		r = group_of(".", o->id, o->namespace, &sandbox, e);
+		r = group_of(".", o, &sandbox, e);
 	if (r < 0)
 		return r;
 	address.sandbox = sandbox;

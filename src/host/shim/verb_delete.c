@@ -49,7 +49,7 @@ static void remove_socket(const struct shim_options *o, const char *bundle)
 		.sandbox = o->id,
 	};
 
-	if (group_of(bundle, o->id, o->namespace, &pod, NULL) == 0 && strcmp(pod, o->id) == 0)
+	if (group_of(bundle, o, &pod, NULL) == 0 && strcmp(pod, o->id) == 0)
 		address_remove(&a);
 }
 

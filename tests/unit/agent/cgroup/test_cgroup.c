@@ -269,11 +269,11 @@ static void has(struct fake *f, const char *file, const char *want)
 
 TEST(limits_go_into_their_files)
 {
-	static const char *const files[] = {"memory.max",      "memory.swap.max",  "memory.low",
-					    "cpu.weight",      "cpu.max",          "cpu.max.burst",
-					    "pids.max",        "cpuset.cpus",      "cpuset.mems",
-					    "hugetlb.2MB.max", "io.max",           "io.bfq.weight",
-					    "memory.high",     "cgroup.max.depth", NULL};
+	static const char *const files[] = {
+		"memory.max",  "memory.swap.max", "memory.low",       "cpu.weight",
+		"cpu.max",     "cpu.max.burst",   "pids.max",         "cpuset.cpus",
+		"cpuset.mems", "hugetlb.2MB.max", "io.max",           "io.bfq.weight",
+		"io.weight",   "memory.high",     "cgroup.max.depth", NULL};
 	Grpc__LinuxResources res = GRPC__LINUX_RESOURCES__INIT;
 	Grpc__LinuxMemory memory = GRPC__LINUX_MEMORY__INIT;
 	Grpc__LinuxCPU cpu = GRPC__LINUX_CPU__INIT;
@@ -333,6 +333,7 @@ TEST(limits_go_into_their_files)
 	has(&f, "hugetlb.2MB.max", "4194304");
 	has(&f, "io.max", "8:0 rbps=12345");
 	has(&f, "io.bfq.weight", "500");
+	has(&f, "io.weight", "4950"); /* a kernel that has both is told both */
 	has(&f, "memory.high", "777777");
 	has(&f, "cgroup.max.depth", "7");
 	fake_fini(&f);

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "host/network/redirect.h"
 #include "host/network/tap.h"
 
 #include "messages.h"
@@ -345,14 +346,53 @@ TEST(a_user_catches_every_address_of_the_namespace_by_a_rule)
 	leave(&p);
 }
 
+/* An interface that leads to 192.0.2.0/24 and answers nothing. */
+static void has_way_out(struct network *n)
+{
+	const struct ifinfomsg made = {.ifi_index = 77, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
+	const struct ifaddrmsg at = {.ifa_family = AF_INET, .ifa_prefixlen = 24, .ifa_index = 77};
+	const uint8_t own[] = {192, 0, 2, 2};
+	struct nl_request q;
+
+	nl_begin(&q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &made, sizeof made);
+
+	size_t about = nl_nest(&q, IFLA_LINKINFO);
+
+	nl_put_string(&q, IFLA_INFO_KIND, "veth");
+	nl_nest_end(&q, about);
+	if (nl_ask(n->sock, &q, NULL) < 0)
+		_exit(TEST_SKIP); /* a kernel without veth */
+	nl_begin(&q, RTM_NEWADDR, NLM_F_CREATE, &at, sizeof at);
+	nl_put(&q, IFA_LOCAL, own, sizeof own);
+	CHECK_EQ(nl_ask(n->sock, &q, NULL), 0);
+}
+
+static int dial_without_waiting(void *arg, struct err *e)
+{
+	struct dial *d = arg;
+
+	(void) e;
+	d->fd = socket(d->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	return connect(d->fd, &d->any, d->bytes) == 0 ? 0 : -errno;
+}
+
 TEST(what_goes_elsewhere_is_not_a_users_to_catch)
 {
-	struct dial d = place_at("192.0.2.1", 80);
+	struct dial away = place_at("192.0.2.1", 80), here = place_at("192.0.2.2", 80);
 	struct place p;
 
 	enter_as_user(&p);
-	CHECK_EQ(namespace_visit(p.ns_fd, dial_there, &d, NULL), -ENETUNREACH);
+	has_way_out(p.n);
+	CHECK_EQ(namespace_visit(p.ns_fd, dial_without_waiting, &away, NULL), -EINPROGRESS);
 	CHECK_EQ(take(p.listener), -1);
+	(void) namespace_visit(p.ns_fd, dial_without_waiting, &here, NULL);
+
+	int fd = take(p.listener);
+
+	CHECK(fd >= 0);
+	fd_close(fd);
+	fd_close(away.fd);
+	fd_close(here.fd);
 	leave(&p);
 }
 

@@ -210,11 +210,18 @@ TEST(a_socket_that_is_served_stays_when_it_cannot_be_tried_for_want_of_a_descrip
 	CHECK_EQ(rmdir(folder), 0);
 }
 
+static int group(const char *bundle, const char *id, char **ret)
+{
+	const struct shim_options o = {.id = id, .namespace = "ns"};
+
+	return group_of(bundle, &o, ret, NULL);
+}
+
 TEST(an_id_that_is_none_is_refused_before_anything_is_made)
 {
 	char *pod = NULL;
 
-	CHECK_EQ(group_of("/nowhere", "../../etc", "ns", &pod, NULL), -EINVAL);
+	CHECK_EQ(group("/nowhere", "../../etc", &pod), -EINVAL);
 	CHECK(!pod);
 }
 
@@ -232,7 +239,7 @@ TEST(a_container_belongs_to_the_pod_that_an_annotation_names)
 
 	CHECK(mkdtemp(folder));
 	CHECK_EQ(chdir(folder), 0);
-	CHECK_EQ(group_of(".", "c", "ns", &pod, NULL), 0); /* no config.json: the sandbox API */
+	CHECK_EQ(group(".", "c", &pod), 0); /* no config.json: the sandbox API */
 	CHECK_STR(pod, "c");
 	free(pod);
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
@@ -242,12 +249,12 @@ TEST(a_container_belongs_to_the_pod_that_an_annotation_names)
 		auto_free char *want = str_printf("pod%zu", i);
 
 		write_config(text);
-		CHECK_EQ(group_of(".", "c", "ns", &pod, NULL), 0);
+		CHECK_EQ(group(".", "c", &pod), 0);
 		CHECK_STR(pod, want);
 		free(pod);
 	}
 	write_config("{\"ociVersion\":\"1.0.2\",\"annotations\":{"
 		     "\"io.kubernetes.cri.sandbox-id\":\"../../etc\"}}");
-	CHECK_EQ(group_of(".", "c", "ns", &pod, NULL), -EINVAL);
+	CHECK_EQ(group(".", "c", &pod), -EINVAL);
 	CHECK_EQ(dir_remove(AT_FDCWD, folder, NULL), 0);
 }
