@@ -64,6 +64,16 @@ void nft_add(struct nft_batch *b, struct nl_request *q)
 	add(b, q);
 }
 
+void nft_table(struct nft_batch *b, uint8_t family, uint16_t message, uint16_t flags,
+	       const char *name)
+{
+	struct nl_request q;
+
+	nft_begin(&q, family, message, flags);
+	nl_put_string(&q, NFTA_TABLE_NAME, name);
+	nft_add(b, &q);
+}
+
 /* The verdicts are there when sendto() returns: one for each request that was refused. */
 static int hear_verdicts(int sock, struct err *e)
 {
@@ -287,15 +297,24 @@ void nft_verdict(struct nft_rule *rule, int code, const char *chain)
 	end_word(rule, p);
 }
 
-void nft_forward(struct nft_rule *rule, int link)
+/* Into register 0. */
+static void load_value(struct nft_rule *rule, const void *value, size_t bytes)
 {
-	const uint32_t index = (uint32_t) link;
 	struct place p = begin_word(rule, "immediate");
 
 	put_register(rule, NFTA_IMMEDIATE_DREG, 0);
-	put_value(rule, NFTA_IMMEDIATE_DATA, &index, sizeof index);
+	put_value(rule, NFTA_IMMEDIATE_DATA, value, bytes);
 	end_word(rule, p);
-	p = begin_word(rule, "fwd");
+}
+
+void nft_forward(struct nft_rule *rule, int link)
+{
+	const uint32_t index = (uint32_t) link;
+
+	load_value(rule, &index, sizeof index);
+
+	struct place p = begin_word(rule, "fwd");
+
 	put_register(rule, NFTA_FWD_SREG_DEV, 0);
 	end_word(rule, p);
 }
@@ -303,12 +322,11 @@ void nft_forward(struct nft_rule *rule, int link)
 void nft_redirect(struct nft_rule *rule, uint16_t port)
 {
 	const uint16_t big = htons(port);
-	struct place p = begin_word(rule, "immediate");
 
-	put_register(rule, NFTA_IMMEDIATE_DREG, 0);
-	put_value(rule, NFTA_IMMEDIATE_DATA, &big, sizeof big);
-	end_word(rule, p);
-	p = begin_word(rule, "redir");
+	load_value(rule, &big, sizeof big);
+
+	struct place p = begin_word(rule, "redir");
+
 	put_register(rule, NFTA_REDIR_REG_PROTO_MIN, 0);
 	end_word(rule, p);
 }

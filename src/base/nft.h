@@ -42,6 +42,9 @@ void nft_begin(struct nl_request *q, uint8_t family, uint16_t message, uint16_t 
 void nft_put_be32(struct nl_request *q, uint16_t type, uint32_t value);
 void nft_put_be64(struct nl_request *q, uint16_t type, uint64_t value);
 void nft_add(struct nft_batch *b, struct nl_request *q);
+/* Adds a request about a whole table: @message is NFT_MSG_NEWTABLE or NFT_MSG_DELTABLE. */
+void nft_table(struct nft_batch *b, uint8_t family, uint16_t message, uint16_t flags,
+	       const char *name);
 
 /**
  * nft_commit() - make the kernel do a transaction

@@ -63,12 +63,9 @@ int egress_open(int take_sock, const struct egress_policy *policy, struct egress
 void egress_clean(int sock)
 {
 	struct nft_batch b;
-	struct nl_request q;
 
 	nft_batch_begin(&b);
-	nft_begin(&q, NFPROTO_NETDEV, NFT_MSG_DELTABLE, 0);
-	nl_put_string(&q, NFTA_TABLE_NAME, TABLE);
-	nft_add(&b, &q);
+	nft_table(&b, NFPROTO_NETDEV, NFT_MSG_DELTABLE, 0, TABLE);
 	(void) nft_commit(sock, &b, NULL);
 }
 

@@ -14,15 +14,6 @@ static unsigned ping_bytes(const struct ip_family *f)
 	return f->bytes + 4;
 }
 
-static void write_table(struct nft_batch *b)
-{
-	struct nl_request q;
-
-	nft_begin(&q, NFPROTO_NETDEV, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL);
-	nl_put_string(&q, NFTA_TABLE_NAME, TABLE);
-	nft_add(b, &q);
-}
-
 static void write_chain(struct nft_batch *b, const char *name)
 {
 	struct nl_request q;
@@ -123,7 +114,7 @@ void table_write(struct nft_batch *b, const struct egress_policy *policy)
 {
 	static const char *const chains[] = {CHAIN_LEAVES, CHAIN_ARP, CHAIN_REFUSE, CHAIN_ARRIVES};
 
-	write_table(b);
+	nft_table(b, NFPROTO_NETDEV, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, TABLE);
 	write_counter(b);
 	for (size_t i = 0; i < ARRAY_LEN(chains); i++)
 		write_chain(b, chains[i]);

@@ -23,15 +23,6 @@ static int port_of(int listener, uint16_t *ret, struct err *e)
 	return 0;
 }
 
-static void write_table(struct nft_batch *b, uint16_t message, uint16_t flags)
-{
-	struct nl_request q;
-
-	nft_begin(&q, NFPROTO_INET, message, flags);
-	nl_put_string(&q, NFTA_TABLE_NAME, TABLE);
-	nft_add(b, &q);
-}
-
 /* The first packet of each connection passes it, once it has been routed. */
 static void write_chain(struct nft_batch *b)
 {
@@ -75,7 +66,7 @@ int redirect_begin(struct network *n, int listener, struct err *e)
 	if (r < 0)
 		return r;
 	nft_batch_begin(&b);
-	write_table(&b, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL);
+	nft_table(&b, NFPROTO_INET, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, TABLE);
 	write_chain(&b);
 	write_rule(&b, port);
 	return nft_commit(sock, &b, e);
@@ -89,6 +80,6 @@ void redirect_end(struct network *n)
 	if (sock < 0)
 		return;
 	nft_batch_begin(&b);
-	write_table(&b, NFT_MSG_DELTABLE, 0);
+	nft_table(&b, NFPROTO_INET, NFT_MSG_DELTABLE, 0, TABLE);
 	(void) nft_commit(sock, &b, NULL);
 }

@@ -45,7 +45,8 @@ static int check_attached(const struct config *config, struct err *e)
 	return 0;
 }
 
-/* Such as root's in /run to a caller without root, whom its files do not mean. */
+/* A folder that this user may not enter, such as root's in /run. Its files describe interfaces of
+ * root's containers, so they are not looked for. */
 static bool is_closed(const char *folder)
 {
 	return faccessat(AT_FDCWD, folder, X_OK, AT_EACCESS) < 0 && errno == EACCES;

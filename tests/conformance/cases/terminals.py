@@ -95,7 +95,7 @@ CASES = [
          tty=Dialogue()),
     Case("terminal/typed_line", sh("echo ready; read line; echo got $line"),
          tty=Dialogue(lines=[(b"ready\r\n", b"hello\n")])),
-    # Not in read, which a signal that comes right before it does not end.
+    # The shell waits in a loop, because a signal that comes right before a read does not end that.
     Case("terminal/typed_interrupt", sh(
         "trap 'echo int; exit 7' INT; echo ready; while :; do sleep 1; done"),
          tty=Dialogue(lines=[(b"ready\r\n", b"\x03")])),
