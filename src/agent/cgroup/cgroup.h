@@ -29,6 +29,9 @@ struct cgroup;
 /* @path is where cgroup2 is mounted. Turns on all controllers the kernel has. */
 int cgroup_root_open(const char *path, struct cgroup_root **ret, struct err *e);
 
+/* Loads the device programs that most containers have: for a machine from which others go on. */
+int cgroup_root_warm(struct cgroup_root *root, struct err *e);
+
 /* Every cgroup must be freed before. Accepts NULL. */
 void cgroup_root_free(struct cgroup_root *root);
 AUTO_PTR(struct cgroup_root, cgroup_root_free)

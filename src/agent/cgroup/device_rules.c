@@ -103,6 +103,21 @@ static int read_rule(const Grpc__LinuxDeviceCgroup *d, size_t i, struct rule *re
 	return 0;
 }
 
+/* Whether every access that @rule allows is allowed by a common rule, which is tested before it. */
+static bool is_common(const struct rule *rule)
+{
+	for (size_t i = 0; i < ARRAY_LEN(common_rules); i++) {
+		const struct rule *common = &common_rules[i];
+
+		if (rule->allow && rule->type == common->type &&
+		    (common->major == ANY || common->major == rule->major) &&
+		    (common->minor == ANY || common->minor == rule->minor) &&
+		    !(rule->access & ~common->access))
+			return true;
+	}
+	return false;
+}
+
 #define INSN(code_, dst, src, off_, imm_)           \
 	((struct bpf_insn){.code = (code_),         \
 			   .dst_reg = (dst),        \
@@ -200,7 +215,7 @@ int device_program_make(Grpc__LinuxDeviceCgroup *const *rules, size_t n_rules,
 		p.allows_all &= rule.allow;
 		if (decided)
 			emit_end(&p, rule.allow);
-		else
+		else if (!is_common(&rule))
 			emit_rule(&p, &rule);
 	}
 	if (!decided)

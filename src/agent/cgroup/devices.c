@@ -5,21 +5,9 @@
 #include <unistd.h>
 
 #include "agent/cgroup/cgroup.h"
-#include "agent/cgroup/device_rules.h"
+#include "agent/cgroup/device_programs.h"
 #include "agent/cgroup/tree.h"
 #include "base/bpf.h"
-
-static int load(const struct device_program *p)
-{
-	union bpf_attr attr;
-
-	memset(&attr, 0, sizeof attr);
-	attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
-	attr.insns = (uint64_t) (uintptr_t) p->insns;
-	attr.insn_cnt = (uint32_t) p->n;
-	attr.license = (uint64_t) (uintptr_t) "Apache-2.0";
-	return bpf_call(BPF_PROG_LOAD, &attr);
-}
 
 /* Attaches @prog, in place of the program attached before, if any. */
 static int attach(const struct cgroup *cg, int prog)
@@ -58,7 +46,7 @@ int cgroup_set_devices(struct cgroup *cg, const Grpc__LinuxResources *res, struc
 		return r;
 
 	/* The descriptor stays open, because the next change has to name the program to replace. */
-	auto_close int prog = p.allows_all ? -1 : load(&p);
+	auto_close int prog = p.allows_all ? -1 : device_programs_get(&cg->root->programs, &p);
 
 	free(p.insns);
 	if (!p.allows_all && prog < 0)

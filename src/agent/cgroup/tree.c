@@ -132,8 +132,16 @@ void cgroup_root_free(struct cgroup_root *root)
 {
 	if (!root)
 		return;
+	device_programs_fini(&root->programs);
 	fd_close(root->fd);
 	free(root);
+}
+
+int cgroup_root_warm(struct cgroup_root *root, struct err *e)
+{
+	int r = device_programs_warm(&root->programs);
+
+	return r < 0 ? err_sys(e, -r, "load the programs of device rules") : 0;
 }
 
 static int make_ancestors(struct cgroup_root *root, char *path, struct err *e)

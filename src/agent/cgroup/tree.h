@@ -3,12 +3,14 @@
 #include <stdbool.h>
 
 #include "agent/cgroup/cgroup.h"
+#include "agent/cgroup/device_programs.h"
 
 /* What the files of this layer share. */
 
 struct cgroup_root {
 	int fd;                /* the folder where cgroup2 is mounted */
 	char controllers[128]; /* "+cpu +memory ...": what is turned on for those below */
+	struct device_programs programs;
 };
 
 struct cgroup {

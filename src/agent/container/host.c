@@ -43,7 +43,9 @@ int container_host_new(struct loop *loop, struct reaper *reaper, struct containe
 
 int container_host_warm(struct container_host *host, struct err *e)
 {
-	return zygote_start(&host->zygote, e);
+	int r = zygote_start(&host->zygote, e);
+
+	return r < 0 ? r : cgroup_root_warm(host->cgroups, e);
 }
 
 void container_host_free(struct container_host *host)

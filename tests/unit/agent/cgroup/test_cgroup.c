@@ -179,6 +179,28 @@ TEST(without_rules_only_the_common_devices_are_allowed)
 	free(p.insns);
 }
 
+TEST(what_is_allowed_to_every_container_adds_nothing)
+{
+	/* The rules that containerd gives a container. */
+	static const struct rule rules[] = {
+		{false, "a", -2, -2, "rwm"}, {true, "c", -2, -2, "m"},   {true, "b", -1, -1, "m"},
+		{true, "c", 1, 3, "rwm"},    {true, "c", 136, -2, "rw"}, {true, "c", 10, 200, "r"},
+	};
+	static const struct rule more[] = {{true, "c", 5, -2, "rwm"}, {true, "b", 1, 3, "rwm"}};
+	struct device_program without = program(NULL, 0), with = program(rules, 6);
+
+	CHECK_EQ(with.n, without.n);
+	CHECK(memcmp(with.insns, without.insns, with.n * sizeof *with.insns) == 0);
+	free(with.insns);
+
+	with = program(more, 2);
+	CHECK(with.n > without.n);
+	CHECK_EQ(run_program(&with, CHAR, R | W, 5, 1), 1);
+	CHECK_EQ(run_program(&with, BLOCK, R | W, 1, 3), 1);
+	free(with.insns);
+	free(without.insns);
+}
+
 TEST(a_later_rule_wins)
 {
 	static const struct rule rules[] = {
