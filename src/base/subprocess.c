@@ -227,7 +227,7 @@ void subprocess_watch(struct subprocess *p)
 	(void) !write(p->wake_fd, &one, sizeof one); /* the counter cannot be full */
 }
 
-int subprocess_stop(struct subprocess *p, msec_t deadline, struct err *e)
+bool subprocess_begin_stop(struct subprocess *p)
 {
 	pthread_mutex_lock(&p->lock);
 	p->stopping = true;
@@ -235,9 +235,15 @@ int subprocess_stop(struct subprocess *p, msec_t deadline, struct err *e)
 	bool running = p->child.pid > 0 && !p->reaped;
 
 	pthread_mutex_unlock(&p->lock);
-	if (!running)
+	if (running)
+		subprocess_kill(p);
+	return running;
+}
+
+int subprocess_stop(struct subprocess *p, msec_t deadline, struct err *e)
+{
+	if (!subprocess_begin_stop(p))
 		return 0;
-	subprocess_kill(p);
 	if (subprocess_wait(p, deadline) < 0)
 		return err_say(e, ETIMEDOUT, "process %d was killed and does not end",
 			       p->child.pid);

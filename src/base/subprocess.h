@@ -58,6 +58,10 @@ int subprocess_start(struct subprocess *p, const struct child_spec *spec, struct
 /* Makes the loop watch it from now on. Until then the caller must watch the program itself. */
 void subprocess_watch(struct subprocess *p);
 
+/* SIGKILL, without waiting: subprocess_stop() is due. From here on @ended is not called any more, but
+ * may be running. Returns whether there is an end to wait for. */
+bool subprocess_begin_stop(struct subprocess *p);
+
 /* SIGKILL, and waits for the end; idle again afterwards. Returns 0, also when nothing ran, or
  * -ETIMEDOUT. @ended is not called any more, but may be running. */
 int subprocess_stop(struct subprocess *p, msec_t deadline, struct err *e);

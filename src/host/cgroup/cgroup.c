@@ -316,16 +316,16 @@ int host_cgroup_open_former(const struct host_cgroup *g, int *ret_fds, size_t ma
 	return open_all(g, open_former, ret_fds, max, ret_n, e);
 }
 
-int host_cgroup_leave(const struct host_cgroup *g, struct err *e)
+int host_cgroup_leave(const struct host_cgroup *g, pid_t pid, struct err *e)
 {
 	int worst = 0;
 
 	for (size_t i = 0; i < g->hierarchies.n; i++) {
 		const struct hierarchy *h = &g->hierarchies.list[i];
 		struct err why = {0};
-		int r = write_to(h->own, PROCS, 0, &why);
+		int r = write_to(h->own, PROCS, pid, &why);
 
-		if (r < 0 && write_to(h->top, PROCS, 0, NULL) < 0 && worst == 0) {
+		if (r < 0 && write_to(h->top, PROCS, pid, NULL) < 0 && worst == 0) {
 			worst = r;
 			if (e)
 				*e = why;

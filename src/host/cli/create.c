@@ -137,6 +137,8 @@ static void undo(struct making *m)
 {
 	struct err e = {0};
 
+	/* It may be in the cgroup that has to be removed. */
+	standin_child_end(&m->session.standin);
 	/* The CLI's own connection stays open meanwhile, because a server that has lost all its
 	 * connections before the container was published removes the folder itself. */
 	if (delete_container(m->session.cli, &m->session.dir, true, &e) < 0)
@@ -229,6 +231,7 @@ int create_container(const struct cli *cli, const struct create_values *v, const
 				.id = id,
 				.exec_id = "",
 				.console_socket = v->console_socket,
+				.attends = !detached,
 				.timeout_ms = CREATE_TIMEOUT_MS,
 				.removes = !v->keep,
 				.publish = publish,
@@ -236,6 +239,7 @@ int create_container(const struct cli *cli, const struct create_values *v, const
 				.dir = STATE_DIR_NONE,
 				.master = -1,
 				.slave = -1,
+				.standin = STANDIN_CHILD_NONE,
 			},
 		.v = v,
 		.detached = detached,

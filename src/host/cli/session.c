@@ -1,13 +1,16 @@
 #include "host/cli/session.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "host/cli/terminal.h"
 #include "task.pb-c.h"
 
 void session_fini(struct session *s)
 {
+	standin_child_end(&s->standin);
 	shim_client_close(&s->server);
 	state_dir_close(&s->dir);
 	s->master = fd_close(s->master);
@@ -33,20 +36,52 @@ char *session_stderr(const struct session *s)
 	return (char *) (s->process->terminal ? "" : "fd:2");
 }
 
+static int fork_standin(struct session *s, struct err *e)
+{
+	const struct standin form = {
+		.id = s->id,
+		.exec_id = s->exec_id,
+		.tty = s->attends ? -1 : s->slave,
+		.owns_session = !s->attends && s->slave >= 0,
+		.apart = s->attends,
+		.args = s->process->args,
+		.n_args = s->process->n_args,
+	};
+
+	return standin_fork(&s->dir, &form, &s->standin, e);
+}
+
+static int ask_for_process(struct session *s, const char *method, const ProtobufCMessage *request,
+			   struct err *e)
+{
+	const int all[] = {s->slave, s->slave, s->slave};
+	const int own[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
+	char pid[16];
+	const struct ttrpc_pair standin = {"kata-standin", pid};
+	const struct ttrpc_request q = {
+		.service = &containerd__task__v2__task__descriptor,
+		.method = method,
+		.message = request,
+		.deadline = clock_deadline(s->timeout_ms),
+		.fds = s->slave >= 0 ? all : own,
+		.n_fds = ARRAY_LEN(own),
+		.metadata = &standin,
+		.n_metadata = s->standin.pid > 0,
+	};
+
+	(void) snprintf(pid, sizeof pid, "%d", (int) s->standin.pid);
+	return shim_client_ask(&s->server, &q, NULL, e);
+}
+
 int session_make(struct session *s, const char *method, const ProtobufCMessage *request,
 		 struct err *e)
 {
-	int fds[3] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
+	int r = s->console_socket ? terminal_pair(&s->master, &s->slave, e) : 0;
 
-	if (s->console_socket) {
-		int r = terminal_pair(&s->master, &s->slave, e);
-
-		if (r < 0)
-			return r;
-		fds[0] = fds[1] = fds[2] = s->slave;
-	}
-	return shim_client_task_fds(&s->server, method, request, clock_deadline(s->timeout_ms), fds,
-				    3, e);
+	/* Of a process that is attended it is published only, because this one stands for it. */
+	if (r == 0 && (s->publish || !s->attends))
+		r = fork_standin(s, e);
+	return r < 0 ? r : ask_for_process(s, method, request, e);
 }
 
 int session_send_terminal(struct session *s, struct err *e)
@@ -71,18 +106,9 @@ static int start_program(struct session *s, struct err *e)
 	return r;
 }
 
-static int fork_standin(const struct session *s, bool attended, pid_t *ret_pid, struct err *e)
+static int settle_standin(struct session *s, pid_t *ret_pid, struct err *e)
 {
-	const struct standin form = {
-		.id = s->id,
-		.exec_id = s->exec_id,
-		.tty = attended ? -1 : s->slave,
-		.owns_session = !attended && s->slave >= 0,
-		.apart = attended,
-		.args = s->process->args,
-		.n_args = s->process->n_args,
-	};
-	int r = standin_fork(&s->dir, &form, ret_pid, e);
+	int r = standin_settle(&s->standin, ret_pid, e);
 
 	return r == 0 && s->publish ? s->publish(s, *ret_pid, e) : r;
 }
@@ -90,7 +116,7 @@ static int fork_standin(const struct session *s, bool attended, pid_t *ret_pid, 
 int session_hand_over(struct session *s, bool start, struct err *e)
 {
 	pid_t pid = 0;
-	int r = fork_standin(s, false, &pid, e);
+	int r = settle_standin(s, &pid, e);
 
 	return r == 0 && start ? start_program(s, e) : r;
 }
@@ -114,7 +140,7 @@ int session_attend(struct session *s, struct err *e)
 
 	/* The published pid is that of another process, because this one is not in a room. */
 	if (r == 0 && s->publish)
-		r = fork_standin(s, true, &pid, e);
+		r = settle_standin(s, &pid, e);
 	if (r == 0 && tty)
 		r = terminal_raw(STDIN_FILENO, &terminal, e);
 	if (r == 0)

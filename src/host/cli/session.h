@@ -13,7 +13,8 @@
  * A process that a command makes at a sandbox server: a container's first one (create, run), or one
  * more (exec). It ends in one of two ways:
  *
- *	session_make()		the server makes it, with the caller's streams or a new terminal
+ *	session_make()		the server makes it, with the caller's streams or a new terminal,
+ *				and a stand-in is forked
  *	session_hand_over()	a stand-in is left to the caller, and the command ends
  *	session_attend()	the command stays until the process ends
  *
@@ -25,10 +26,11 @@ struct session {
 	const char *exec_id;          /* "" for the container's first process */
 	const Grpc__Process *process; /* borrowed */
 	const char *console_socket;   /* gets the master of a new terminal, or NULL */
+	bool attends;                 /* session_attend() follows */
 	uint32_t timeout_ms;          /* of the requests that make and start it */
 	bool removes;                 /* see struct standin */
-	/* Tells others the pid of a stand-in that was forked. NULL: nobody asks, and
-	 * session_attend() forks none. */
+	/* Tells others the pid of a stand-in. NULL: nobody asks, and for session_attend() none is
+	 * forked. */
 	int (*publish)(const struct session *s, pid_t pid, struct err *e);
 	void *arg; /* for publish */
 
@@ -37,6 +39,7 @@ struct session {
 	int master; /* of the new terminal, or -1 */
 	int slave;
 	bool started; /* its program was */
+	struct standin_child standin;
 	/* session_attend()'s: the server may answer it as long as there is the connection. */
 	struct standin own;
 };
@@ -59,7 +62,7 @@ int session_make(struct session *s, const char *method, const ProtobufCMessage *
 /* After session_make(): hands the new terminal, if there is one, to the console socket. */
 int session_send_terminal(struct session *s, struct err *e);
 
-/* Forks a stand-in and publishes it; starts the program with @start. */
+/* Settles the stand-in and publishes it; starts the program with @start. */
 int session_hand_over(struct session *s, bool start, struct err *e);
 
 /* Starts the program, and stays until it ends; holds the user's terminal meanwhile. Returns the

@@ -20,6 +20,8 @@
 #include "kata.pb-c.h"
 #include "task.pb-c.h"
 
+#define STANDIN "the process that stands in for the container"
+
 #define auto_filter __attribute__((cleanup(confine_filter_fini)))
 
 static void ended(void *arg, struct ttrpc_answer *answer)
@@ -210,11 +212,27 @@ static int enter_room(struct shim_client *server, const char *id, struct err *e)
 	return r;
 }
 
-/* Turns the forked child into a stand-in that waits in its room. Closes @dir's folder. */
-static int settle(struct standin *s, struct state_dir *dir, const struct confine_filter *filter,
-		  int report_fd, struct err *e)
+/* What the forked child needs to become a stand-in. */
+struct becoming {
+	struct state_dir dir; /* its folder is closed on the way */
+	const struct confine_filter *filter;
+	int line;
+};
+
+/* The CLI is gone, or has given up, if no byte comes. */
+static int await_go(int line, struct err *e)
 {
-	const int keep[] = {dir->fd, report_fd, s->tty};
+	char go;
+	int r = fd_read_all(line, &go, sizeof go);
+
+	return r < 0 ? err_sys(e, r == -ENODATA ? ECANCELED : -r, "wait for the container") : 0;
+}
+
+/* Turns the forked child into a stand-in that waits in its room. */
+static int settle(struct standin *s, struct becoming *b, struct err *e)
+{
+	struct state_dir *dir = &b->dir;
+	const int keep[] = {dir->fd, b->line, s->tty};
 	struct title title;
 	int r = room_let_go(keep, ARRAY_LEN(keep), e);
 
@@ -235,33 +253,32 @@ static int settle(struct standin *s, struct state_dir *dir, const struct confine
 	title_make(s->args, s->n_args, &title);
 	title_show(&title);
 	title_fini(&title);
-	r = enter_room(s->server, s->id, e);
+	r = await_go(b->line, e);
+	if (r == 0)
+		r = enter_room(s->server, s->id, e);
 	if (r == 0)
 		r = standin_begin(s, e);
 	(void) malloc_trim(0);
-	return r < 0 ? r : room_lock(filter, e);
+	return r < 0 ? r : room_lock(b->filter, e);
 }
 
-/* The main function of the forked process. Reports its start on @report_fd: a struct err, with code
- * 0 for success. */
-static void stand_in(const struct state_dir *dir, const struct standin *form,
-		     const struct confine_filter *filter, int report_fd)
+/* The main function of the forked process. Reports its start on @b's line: a struct err, with code 0
+ * for success. */
+static _Noreturn void stand_in(const struct standin *form, struct becoming *b)
 {
 	struct shim_client server = SHIM_CLIENT_NONE;
-	struct state_dir folder = *dir;
 	struct standin s = *form;
 	struct err e = {0};
 
 	s.server = &server;
 	/* A copy, because title_show() overwrites the CLI's arguments. */
 	s.id = strdup(form->id);
-	folder.id = (char *) s.id;
+	b->dir.id = (char *) s.id;
 
-	int r = s.id ? settle(&s, &folder, filter, report_fd, &e)
-		     : err_sys(&e, ENOMEM, "stand in for the container");
+	int r = s.id ? settle(&s, b, &e) : err_sys(&e, ENOMEM, "stand in for the container");
 
-	(void) fd_write_all(report_fd, &e, sizeof e);
-	fd_close(report_fd);
+	(void) fd_write_all(b->line, &e, sizeof e);
+	fd_close(b->line);
 	if (r < 0)
 		_exit(1);
 	standin_resize(&s);
@@ -269,7 +286,7 @@ static void stand_in(const struct state_dir *dir, const struct standin *form,
 	_exit(r < 0 ? 128 + SIGKILL : r);
 }
 
-int standin_fork(const struct state_dir *dir, const struct standin *s, pid_t *ret_pid,
+int standin_fork(const struct state_dir *dir, const struct standin *s, struct standin_child *ret,
 		 struct err *e)
 {
 	auto_filter struct confine_filter filter = {0};
@@ -278,35 +295,55 @@ int standin_fork(const struct state_dir *dir, const struct standin *s, pid_t *re
 
 	if (r < 0)
 		return r;
-	if (pipe2(p, O_CLOEXEC) < 0)
-		return err_sys(e, errno, "make the process that stands in for the container");
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p) < 0)
+		return err_sys(e, errno, "make " STANDIN);
 
-	auto_close int rd = p[0];
-	auto_close int wr = p[1];
+	auto_close int ours = p[0];
+	auto_close int theirs = p[1];
+	struct becoming b = {.dir = *dir, .filter = &filter, .line = theirs};
 	pid_t pid = room_clone(NULL);
 
 	if (pid < 0)
-		return err_sys(e, errno, "make the process that stands in for the container");
+		return err_sys(e, errno, "make " STANDIN);
 	if (pid == 0)
-		stand_in(dir, s, &filter, wr);
-	wr = fd_close(wr);
+		stand_in(s, &b);
+	*ret = (struct standin_child){.pid = pid, .line = take_fd(&ours)};
+	return 0;
+}
 
+static void close_child(struct standin_child *c)
+{
+	fd_close(c->line);
+	*c = STANDIN_CHILD_NONE;
+}
+
+int standin_settle(struct standin_child *c, pid_t *ret_pid, struct err *e)
+{
 	struct err story;
 
-	r = fd_read_all(rd, &story, sizeof story);
+	/* If it is gone, its report tells why. */
+	(void) send(c->line, "", 1, MSG_NOSIGNAL);
 
-	if (r < 0 || story.code)
-		standin_end(pid);
+	int r = fd_read_all(c->line, &story, sizeof story);
+
 	if (r < 0)
-		return err_sys(e, r == -ENODATA ? ECHILD : -r,
-			       "hear from the process that stands in for the container");
-	if (story.code) {
-		if (e)
-			*e = story;
-		return -story.code;
-	}
-	*ret_pid = pid;
-	return 0;
+		r = err_sys(e, r == -ENODATA ? ECHILD : -r, "hear from " STANDIN);
+	else if (story.code && e)
+		*e = story;
+	if (r == 0 && story.code)
+		r = -story.code;
+	if (r == 0)
+		*ret_pid = c->pid;
+	else
+		standin_end(c->pid);
+	close_child(c);
+	return r;
+}
+
+void standin_child_end(struct standin_child *c)
+{
+	standin_end(c->pid);
+	close_child(c);
 }
 
 void standin_end(pid_t pid)

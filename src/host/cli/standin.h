@@ -16,7 +16,8 @@
  * sandbox server sees its connection close and kills the process in the guest. It owns no stream of
  * the container.
  *
- *	create, run -d, exec -d		standin_fork(): a child of the caller's session
+ *	create, run -d, exec -d		standin_fork() and standin_settle(): a child of the
+ *					caller's session
  *	run, exec --pid-file		the same, and it ends before the CLI does: standin_end()
  *	run, exec			standin_begin() and standin_finish(): the CLI itself, whose
  *					pid is not published
@@ -55,10 +56,26 @@ int standin_finish(struct standin *s, struct err *e);
 /* Passes the size of the terminal on. Call it once the process runs; later changes follow. */
 void standin_resize(struct standin *s);
 
-/* Forks a process that begins and finishes over a connection of its own and exits with the code.
- * Returns when that process waits. The caller publishes its pid. */
-int standin_fork(const struct state_dir *dir, const struct standin *s, pid_t *ret_pid,
+/* One that was forked and is not in its room yet. */
+struct standin_child {
+	pid_t pid; /* 0: none */
+	int line;  /* it goes on when it reads a byte, and ends when this is closed */
+};
+
+#define STANDIN_CHILD_NONE ((struct standin_child){.line = -1})
+
+/* Forks a process that begins and finishes over a connection of its own and exits with the code. It
+ * can be forked before what it stands for is made, because the kernel needs some time to move a
+ * process into a cgroup, and the server does that meanwhile. */
+int standin_fork(const struct state_dir *dir, const struct standin *s, struct standin_child *ret,
 		 struct err *e);
+
+/* Lets it enter its room, once its container is there. Returns when it waits for the end of what it
+ * stands for. The caller has *@ret_pid from then on, and publishes it. */
+int standin_settle(struct standin_child *c, pid_t *ret_pid, struct err *e);
+
+/* Ends and reaps one that was not settled. Accepts STANDIN_CHILD_NONE. */
+void standin_child_end(struct standin_child *c);
 
 /* Ends and reaps the stand-in @pid, whose process has ended or must end. No-op for 0. */
 void standin_end(pid_t pid);

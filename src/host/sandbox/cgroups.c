@@ -2,6 +2,7 @@
 #include "host/sandbox/cgroups.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -51,6 +52,13 @@ int cgroups_plan(struct sandbox *sb, const struct sandbox_spec *spec, struct err
 			: err_sys(e, ENOMEM, "name the cgroup of the overhead");
 }
 
+/* If it cannot be moved, sandbox_place() will say why. */
+static void place_early(struct machine *m, pid_t standin)
+{
+	if (standin > 0 && host_cgroup_add(m->cgroup, standin, NULL) == 0)
+		m->placed = standin;
+}
+
 static int make(struct sandbox *sb, const struct sandbox_spec *spec, struct err *e)
 {
 	struct machine *m = &sb->machine;
@@ -64,7 +72,11 @@ static int make(struct sandbox *sb, const struct sandbox_spec *spec, struct err 
 		r = host_cgroup_set_cpus(m->cgroup, &l, e);
 	if (r == 0 && m->overhead)
 		r = host_cgroup_make(m->overhead, e);
-	return r < 0 ? r : host_cgroup_join(m->overhead ? m->overhead : m->cgroup, e);
+	if (r == 0)
+		r = host_cgroup_join(m->overhead ? m->overhead : m->cgroup, e);
+	if (r == 0)
+		place_early(m, spec->standin);
+	return r;
 }
 
 int cgroups_make(struct sandbox *sb, const struct sandbox_spec *spec, struct err *e)
@@ -249,17 +261,38 @@ static void remove_one(struct host_cgroup *g, msec_t deadline)
 		log_err(LOG_WARN, &e, "ignoring, while the cgroup is removed");
 }
 
+static void *leave(void *cgroup)
+{
+	struct err e = {0};
+
+	if (host_cgroup_leave(cgroup, 0, &e) < 0)
+		log_err(LOG_WARN, &e, "ignoring, while the cgroup is left");
+	return NULL;
+}
+
+void cgroups_begin_leave(struct sandbox *sb)
+{
+	struct machine *m = &sb->machine;
+
+	m->leaves = m->cgroup && pthread_create(&m->leaver, NULL, leave, m->cgroup) == 0;
+}
+
 void cgroups_remove(struct sandbox *sb)
 {
 	struct machine *m = &sb->machine;
 	msec_t deadline = clock_deadline(REMOVE_TIMEOUT_MS);
-	struct err e = {0};
 
 	if (!m->cgroup)
 		return;
 	log_debug("step: remove the cgroup");
-	if (host_cgroup_leave(m->cgroup, &e) < 0)
-		log_err(LOG_WARN, &e, "ignoring, while the cgroup is left");
+	if (m->leaves)
+		(void) pthread_join(m->leaver, NULL);
+	else
+		(void) leave(m->cgroup);
+	m->leaves = false;
+	/* Its container was not made, and it waits to hear that. */
+	if (m->placed)
+		(void) host_cgroup_leave(m->cgroup, m->placed, NULL);
 	remove_one(m->cgroup, deadline);
 	remove_one(m->overhead, deadline);
 	(void) worker_on_loop(m->worker, forget, m, NULL);
@@ -267,6 +300,12 @@ void cgroups_remove(struct sandbox *sb)
 
 int sandbox_place(struct sandbox *sb, pid_t pid, struct err *e)
 {
+	struct machine *m = &sb->machine;
+	bool is_placed = pid == m->placed;
+
+	/* Only once, because the number can come to be another process's. */
+	if (is_placed)
+		m->placed = 0;
 	/* 0 would be this process. */
-	return sb->machine.cgroup && pid > 0 ? host_cgroup_add(sb->machine.cgroup, pid, e) : 0;
+	return m->cgroup && pid > 0 && !is_placed ? host_cgroup_add(m->cgroup, pid, e) : 0;
 }

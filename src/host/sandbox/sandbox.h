@@ -95,6 +95,8 @@ struct sandbox_spec {
 	const char *config_path;  /* NULL: that of sandbox_options */
 	const char *cgroups_path; /* linux.cgroupsPath; NULL: none is named */
 	const char *container;    /* one that was added; NULL: none */
+	pid_t standin; /* the process that will stand for it, if there is one already, or 0: put into
+			* the sandbox's cgroup with this process, because that costs no more time */
 };
 
 /* Makes the share and the machine; EMPTY only. The root and mounts of @spec->container are shared
@@ -134,6 +136,7 @@ struct sandbox_container {
 	const char *bundle;    /* absolute */
 	Grpc__Spec *take_spec; /* instead of the bundle's; swallowed in any case. NULL: read that */
 	struct sandbox_stdio stdio;
+	pid_t standin; /* as in struct sandbox_spec, of the container that makes the machine */
 	const struct sandbox_mount *rootfs;
 	size_t n_rootfs;
 	/* What else its spec must keep to; on a worker, before anything else is checked. NULL:

@@ -64,6 +64,9 @@ static void stop_machine(struct machine *m)
 {
 	struct err e = {0};
 
+	/* Beside the machine, which needs it no more, because the end of either takes a while. */
+	if (m->virtiofsd)
+		virtiofsd_begin_stop(m->virtiofsd);
 	if (m->hv && hv_stop(m->hv, clock_deadline(STOP_TIMEOUT_MS), &e) < 0)
 		log_err(LOG_ERROR, &e, "ignoring, while the machine is stopped");
 	err_clear(&e);
@@ -107,6 +110,7 @@ void teardown(struct sandbox *sb)
 	struct machine *m = &sb->machine;
 
 	log_debug("step: say goodbye");
+	cgroups_begin_leave(sb);
 	(void) worker_on_loop(m->worker, expect_end, sb, NULL);
 	if (m->booted)
 		say_goodbye(sb);

@@ -14,7 +14,8 @@ struct pod_call {
 	char *config_path;
 	sandbox_done_fn done;
 	void *arg;
-	bool keeps;                   /* the machine, which is stopped by others */
+	bool keeps; /* the machine, which is stopped by others */
+	pid_t standin;
 	struct sandbox_answer answer; /* while the machine stops: what to answer then */
 };
 
@@ -110,6 +111,7 @@ static void added(void *arg, const struct sandbox_answer *answer)
 			.config_path = p->config_path,
 			.cgroups_path = spec->linux ? spec->linux->cgroupspath : NULL,
 			.container = p->id,
+			.standin = p->standin,
 		};
 
 		sandbox_start(p->sb, &machine, started, p);
@@ -128,6 +130,7 @@ static void create(struct sandbox *sb, const struct sandbox_container *container
 	judged.check = pod_spec_check;
 	if (p) {
 		p->keeps = keeps;
+		p->standin = container->standin;
 		sandbox_add_container(sb, &judged, added, p);
 		return;
 	}

@@ -1,9 +1,11 @@
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/array.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/version.h"
 #include "host/shim/bootstrap.h"
@@ -141,6 +143,15 @@ static void creator_gone(void *arg)
 		pod_delete(sb, q->id, "", ignore, NULL);
 }
 
+/* The process that the command line has forked for the container, or 0. */
+static pid_t standin_of(const struct ttrpc_call *call)
+{
+	const char *text = ttrpc_call_metadata(call, "kata-standin");
+	uint64_t pid;
+
+	return text && num_parse_u64(text, &pid) == 0 && pid <= INT_MAX ? (pid_t) pid : 0;
+}
+
 HANDLER(task_create, Containerd__Task__V2__CreateTaskRequest)
 {
 	auto_free char *config = bootstrap_config_path(q->options);
@@ -178,6 +189,7 @@ HANDLER(task_create, Containerd__Task__V2__CreateTaskRequest)
 	if (!request)
 		return;
 	take_fds(call, &c.stdio);
+	c.standin = standin_of(call);
 	ttrpc_call_on_gone(call, creator_gone, request);
 	server_used(s);
 	if (s->pod)

@@ -152,6 +152,11 @@ int virtiofsd_expect(const char *program, bool *ret_appends, uint32_t *ret_files
 	return 0;
 }
 
+void virtiofsd_begin_stop(struct virtiofsd *v)
+{
+	(void) subprocess_begin_stop(&v->process);
+}
+
 int virtiofsd_stop(struct virtiofsd *v, msec_t deadline, struct err *e)
 {
 	int r = subprocess_stop(&v->process, deadline, e);

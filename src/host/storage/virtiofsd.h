@@ -85,6 +85,9 @@ uint32_t virtiofsd_files_max(struct virtiofsd *v);
 int virtiofsd_expect(const char *program, bool *ret_appends, uint32_t *ret_files_max,
 		     struct err *e);
 
+/* SIGKILL, without waiting: virtiofsd_stop() is due. */
+void virtiofsd_begin_stop(struct virtiofsd *v);
+
 /* SIGKILL, and waits for the end. No data is lost, because what it has written is in the host's
  * page cache. Returns 0, also when it was gone, or -ETIMEDOUT. */
 int virtiofsd_stop(struct virtiofsd *v, msec_t deadline, struct err *e);
