@@ -254,6 +254,8 @@ static int start(struct boot *b, struct err *e)
 
 	if (b->is_init)
 		preload(b);
+	if (b->options.preload[0])
+		devices_ignore_plugs(b->devices);
 	r = rpc_new(&config, &b->rpc, e);
 	if (r == 0 && b->options.preload[0])
 		warm(b);

@@ -20,6 +20,7 @@ struct devices {
 	struct device_places places;
 	struct module_list modules;
 	struct list waits;
+	bool ignores_plugs;
 	int uevents; /* a netlink socket, only while somebody waits; else -1 */
 	struct loop_watch *watch;
 };

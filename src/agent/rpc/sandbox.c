@@ -156,6 +156,7 @@ void sandbox_create(struct rpc *rpc, struct ttrpc_call *call, const void *reques
 
 	rpc->shares_pid_ns = req->sandbox_pidns;
 	rpc->sandbox_call = call;
+	devices_see_plugs(rpc->config.devices);
 	storages_acquire(rpc->storages, &order, on_storages, rpc, &rpc->sandbox_job);
 }
 

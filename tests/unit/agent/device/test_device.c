@@ -310,6 +310,52 @@ TEST(waiting_ends_at_its_deadline)
 	fake_close(&f);
 }
 
+#define EVENT "sys/firmware/acpi/interrupts/gpe01"
+
+/* Whether the file begins with @text: sysfs forgets what was written to it before, this one does not. */
+static bool begins(const struct fake *f, const char *path, const char *text)
+{
+	auto_free char *full = str_printf("%s/%s", f->root, path);
+	auto_free char *got = NULL;
+
+	CHECK_EQ(file_read(AT_FDCWD, full, 64, &got, NULL, NULL), 0);
+	return strncmp(got, text, strlen(text)) == 0;
+}
+
+TEST(plugs_that_are_ignored_are_looked_for_later)
+{
+	struct fake f;
+
+	fake_open(&f);
+	put(&f, EVENT, "");
+	put(&f, "sys/class/pci_bus/0000:00/rescan", "-");
+	put(&f, "sys/class/pci_bus/0000:01/rescan", "-");
+	devices_ignore_plugs(f.devices);
+	CHECK(begins(&f, EVENT, "disable\n"));
+	devices_see_plugs(f.devices);
+	CHECK(begins(&f, EVENT, "enable\n"));
+	CHECK(begins(&f, "sys/class/pci_bus/0000:00/rescan", "-"));
+	CHECK(begins(&f, "sys/class/pci_bus/0000:01/rescan", "1\n"));
+
+	/* Only the first sandbox of a machine looks. */
+	put(&f, "sys/class/pci_bus/0000:01/rescan", "-");
+	devices_see_plugs(f.devices);
+	CHECK(begins(&f, "sys/class/pci_bus/0000:01/rescan", "-"));
+	fake_close(&f);
+}
+
+TEST(where_plugs_cannot_be_ignored_nothing_is_looked_for)
+{
+	struct fake f;
+
+	fake_open(&f);
+	put(&f, "sys/class/pci_bus/0000:01/rescan", "-");
+	devices_ignore_plugs(f.devices);
+	devices_see_plugs(f.devices);
+	CHECK(begins(&f, "sys/class/pci_bus/0000:01/rescan", "-"));
+	fake_close(&f);
+}
+
 TEST(a_module_that_is_built_in_is_loaded)
 {
 	struct fake f;
