@@ -7,6 +7,7 @@ from typing import Any
 
 
 BOOT = "bare boot to PID 1"
+FURTHER_OF_TEMPLATE = "each further idle container from a template, PSS"
 
 
 @dataclass
@@ -79,6 +80,7 @@ PLAN: dict[str, Figure] = {
     "idle container, QEMU's own memory": Figure("KiB"),
     "idle container, QEMU's files": Figure("KiB"),
     "each further idle container, PSS": Figure("KiB", budget=60 * 1024, on_kvm=True),
+    FURTHER_OF_TEMPLATE: Figure("KiB", budget=40 * 1024, on_kvm=True),
     "memory that the kernel keeps, machine of 256 MiB": Figure("KiB", budget=20 * 1024),
     "memory that the kernel keeps, machine of 2 GiB": Figure("KiB", budget=36 * 1024),
     "memory back after a workload": Figure("%", budget=90, least=True),

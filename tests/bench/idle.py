@@ -7,6 +7,7 @@ import pathlib
 import re
 import time
 
+from figures import FURTHER_OF_TEMPLATE
 from measures import Bench, descendants, pss_kib
 
 # A container that has been idle for so long has done all that its start left to do, and its guest has told of what it has
@@ -21,9 +22,9 @@ KVM_STATISTICS = pathlib.Path("/sys/kernel/debug/kvm")
 class _Container:
     """One that sleeps, in a machine of its own, until close()."""
 
-    def __init__(self, bench: Bench, memory_mib: int | None = None) -> None:
-        self.bench = bench
-        self.command = _with_memory(bench, memory_mib) if memory_mib else bench.kata
+    def __init__(self, bench: Bench, command: list[str]) -> None:
+        """@command: kata-runtime with its options."""
+        self.bench, self.command = bench, command
         self.name = bench.fresh()
         bench.run(*self.command, "run", "-d", "--bundle", str(_bundle(bench)), self.name)
         described = bench.tell(*self.command, "describe", self.name)
@@ -78,29 +79,41 @@ def _part_kib(pid: int, part: str) -> int:
 
 def idle_memory(bench: Bench) -> None:
     """The keeper does not count: the pages that all programs share are then spread over three machines."""
-    with _Container(bench) as first:
+    with _Container(bench, bench.kata) as first:
         time.sleep(SETTLING_SECONDS)
         alone = _all_kib(first)
         bench.figures.add("idle container, PSS of all its processes", alone)
         bench.figures.add("idle container, guest's memory", first.guest_kib())
         bench.figures.add("idle container, QEMU's own memory", _part_kib(first.vmm, "Pss_Anon"))
         bench.figures.add("idle container, QEMU's files", _part_kib(first.vmm, "Pss_File"))
-        with _Container(bench) as second:
-            time.sleep(SETTLING_SECONDS)
-            bench.figures.add("each further idle container, PSS", _all_kib(first, second) - alone)
+        bench.figures.add("each further idle container, PSS", _further_kib(first, alone))
+
+
+def idle_template_memory(bench: Bench) -> None:
+    """Both machines go on from one template, and share the pages of it that they do not write to."""
+    with _Container(bench, bench.templated()) as first:
+        time.sleep(SETTLING_SECONDS)
+        bench.figures.add(FURTHER_OF_TEMPLATE, _further_kib(first, _all_kib(first)))
+
+
+def _further_kib(first: _Container, alone_kib: int) -> int:
+    """What all processes of a second container like the @first take, besides what those of the first alone have taken."""
+    with _Container(first.bench, first.command) as second:
+        time.sleep(SETTLING_SECONDS)
+        return _all_kib(first, second) - alone_kib
 
 
 def kernel_memory(bench: Bench) -> None:
     """What the guest's kernel has taken before there is a program: its own pages and the page map."""
     for name, mib in ("256 MiB", 256), ("2 GiB", 2048):
-        with _Container(bench, mib) as container:
+        with _Container(bench, _with_memory(bench, mib)) as container:
             total = int(re.findall(r"^MemTotal:\s+(\d+) kB", container.tell("cat", "/proc/meminfo"), re.M)[0])
             bench.figures.add(f"memory that the kernel keeps, machine of {name}", mib * 1024 - total)
 
 
 def memory_back(bench: Bench) -> None:
     """Of what a workload has used, after it has ended."""
-    with _Container(bench) as container:
+    with _Container(bench, bench.kata) as container:
         time.sleep(SETTLING_SECONDS)
         before = container.guest_kib()
         container.tell("dd", "if=/dev/zero", "of=/tmp/used", "bs=1M", f"count={USED_MIB}")
@@ -114,7 +127,7 @@ def memory_back(bench: Bench) -> None:
 
 def idle_exits(bench: Bench) -> None:
     """How often the processor leaves the guest; KVM counts it where its statistics are mounted."""
-    with _Container(bench) as container:
+    with _Container(bench, bench.kata) as container:
         time.sleep(SETTLING_SECONDS)
         counters = list(KVM_STATISTICS.glob(f"{container.vmm}-*/exits"))
         if not counters:

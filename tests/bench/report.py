@@ -97,7 +97,7 @@ def write_page(path: pathlib.Path, rows: dict[str, dict[str, Any]], rounds: int,
         "- *PSS* and *RSS* are read while a container sleeps. *Guest memory in use* is MemTotal less MemAvailable.",
         "- *idle container*: a machine of the default size, 10 s after its start. *Guest's memory* is what the host has given for "
         "it, *QEMU's own* what QEMU has written to, *QEMU's files* its program and libraries, which further machines share. "
-        "[Memory](memory.md) has the parts.",
+        "*From a template*: both machines, the first and the further one, go on from the same. [Memory](memory.md) has the parts.",
         "- *memory that the kernel keeps*: the machine's less MemTotal: the kernel and its map of pages.",
         "- *memory back*: of the 512 MiB that a program has written into a tmpfs, what the host has 30 s after their removal.",
         "- *exits*: how often the processor leaves the guest, over 10 s; KVM counts it.",

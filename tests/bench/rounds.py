@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from idle import idle_exits, idle_memory, kernel_memory, memory_back
+from idle import idle_exits, idle_memory, idle_template_memory, kernel_memory, memory_back
 from measures import Bench, bare_boot, exec_true, host_cpu, memory, run_true, sizes, streams, template_true, terminal_lines
 from docker_network import docker_network
 from network import network
@@ -17,6 +17,6 @@ MEASURES: list[Callable[[Bench], None]] = [
     host_cpu,
     *[exec_true] * 5,
     *[ctr_run] * 2,
-    pods, network, docker_network, streams, terminal_lines, memory, pod_memory, idle_memory, kernel_memory, memory_back,
-    idle_exits, sizes,
+    pods, network, docker_network, streams, terminal_lines, memory, pod_memory, idle_memory, idle_template_memory,
+    kernel_memory, memory_back, idle_exits, sizes,
 ]
