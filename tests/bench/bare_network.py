@@ -54,7 +54,7 @@ def bare_network(bench: Bench, probe: pathlib.Path, gateway: str, net: str,
     commands = "\n".join(f"echo figure {number} $(/bin/net_probe {what} {net}.1 {port} {count})"
                          for number, (_, what, count) in enumerate(probes))
     script = INIT.format(modules=" ".join(MODULES), address=f"{net}.2/24", probes=commands)
-    argv = bare_machine(bench, _initrd(bench, probe, script)) + [
+    argv = bare_machine(bench, bench.tree / "build/guest/vmlinux", _initrd(bench, probe, script)) + [
         "-netdev", "tap,id=net,ifname=bare0,script=no,downscript=no,vhost=off",
         "-device", "virtio-net-pci,netdev=net,romfile=",
     ]

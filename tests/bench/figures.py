@@ -7,61 +7,88 @@ from typing import Any
 
 
 BOOT = "bare boot to PID 1"
+RUN = "run true"
+TEMPLATE = "run true from a template"
 FURTHER_OF_TEMPLATE = "each further idle container from a template, PSS"
+DEBIAN = "Debian's kernel: "  # of a figure that is measured with it, beside that of the lean kernel
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Another figure, whose median is shown beside one, and the budget: so many times that median."""
+
+    name: str
+    times: float | None = None
 
 
 @dataclass
 class Figure:
-    """Memory, wake-ups and what a network adds have budgets in their unit; other times and rates have them as a multiple of the first peer's median,
-    because another machine is faster or slower for all of them alike."""
+    """Memory, wake-ups and what a network adds have budgets in their unit; other times and rates have them as multiples of
+    their peers' medians, because another machine is faster or slower for all of them alike."""
 
     unit: str
     budget: float | None = None
-    least: bool = False  # the budget is a floor, not a ceiling
+    least: bool = False  # the budgets are floors, not ceilings
     on_kvm: bool = False  # the budget holds on KVM only: QEMU's translator has some 60 MB of its own
-    peers: tuple[str, ...] = ()  # other figures, whose medians are shown beside this one
-    times_peer: float | None = None  # the budget is this many times the median of the first of them
+    peers: tuple[Peer, ...] = ()
     values: list[float] = field(default_factory=list)
 
 
-def _beside_runc(name: str, figure: Figure) -> dict[str, Figure]:
-    peer = f"runc: {name}"
-    figure.peers += (peer,)
-    return {name: figure, peer: Figure(figure.unit)}
+def _beside_runc(name: str, figure: Figure, times: float | None = None) -> dict[str, Figure]:
+    peer = Peer(f"runc: {name}", times)
+    return {name: replace(figure, peers=(*figure.peers, peer)), peer.name: Figure(figure.unit)}
 
 
 def _beside_bare(name: str, unit: str) -> dict[str, Figure]:
     """Of a network: beside QEMU by itself with the same card, and beside runc."""
     bare = f"bare QEMU: {name}"
-    figures = _beside_runc(name, Figure(unit, peers=(bare,)))
+    figures = _beside_runc(name, Figure(unit, peers=(Peer(bare),)))
     return {**figures, bare: Figure(unit)}
 
 
-# name: what is measured. Order is the order of the report.
-PLAN: dict[str, Figure] = {
-    BOOT: Figure("ms"),
-    "the same through qboot": Figure("ms"),
-    **_beside_runc("run true", Figure("ms", peers=(BOOT,), times_peer=1.25)),
-    "run true from a template": Figure("ms", peers=("run true",), times_peer=0.2),
-    **_beside_runc("host CPU of one run", Figure("ms", times_peer=2)),
-    **_beside_runc("exec true", Figure("ms", times_peer=1.25)),
-    **_beside_runc("ctr run true", Figure("ms", peers=(BOOT,), times_peer=1.5)),
-    **_beside_runc("pod to its first byte", Figure("ms", peers=(BOOT,), times_peer=1.5)),
-    **_beside_runc("second container to its first byte", Figure("ms", times_peer=1.5)),
-    **_beside_runc("ctr exec true", Figure("ms", times_peer=1.25)),
-    **_beside_runc("stdout", Figure("MB/s", times_peer=0.03, least=True)),
+def _starts_with_debian() -> dict[str, Figure]:
+    """Of Debian's kernel, which has no other beside it."""
+    return {
+        BOOT: Figure("ms"),
+        "the same through qboot": Figure("ms"),
+        **_beside_runc(RUN, Figure("ms", peers=(Peer(BOOT, 1.25),))),
+        TEMPLATE: Figure("ms", peers=(Peer(RUN, 0.2),)),
+    }
+
+
+def _starts_with_lean() -> dict[str, Figure]:
+    """Of the lean kernel: beside Debian's, which a machine has where nobody made the lean one."""
+    return {
+        BOOT: Figure("ms", peers=(Peer(DEBIAN + BOOT, 0.45),)),
+        DEBIAN + BOOT: Figure("ms"),
+        "the same through qboot": Figure("ms"),
+        **_beside_runc(RUN, Figure("ms", peers=(Peer(BOOT, 1.2), Peer(DEBIAN + BOOT, 0.65), Peer(DEBIAN + RUN)))),
+        DEBIAN + RUN: Figure("ms", peers=(Peer(DEBIAN + BOOT, 1.25),)),
+        TEMPLATE: Figure("ms", peers=(Peer(DEBIAN + RUN, 0.2), Peer(RUN))),
+    }
+
+
+# name: what is measured. Order is the order of the report, behind the starts of machines.
+OTHERS: dict[str, Figure] = {
+    **_beside_runc("host CPU of one run", Figure("ms"), 2),
+    **_beside_runc("exec true", Figure("ms"), 1.25),
+    **_beside_runc("ctr run true", Figure("ms", peers=(Peer(BOOT, 1.5),))),
+    **_beside_runc("pod to its first byte", Figure("ms", peers=(Peer(BOOT, 1.5),))),
+    **_beside_runc("second container to its first byte", Figure("ms"), 1.5),
+    **_beside_runc("ctr exec true", Figure("ms"), 1.25),
+    **_beside_runc("stdout", Figure("MB/s", least=True), 0.03),
     **_beside_runc("stdout, blocks of 1 KiB", Figure("MB/s")),
-    **_beside_runc("stdin", Figure("MB/s", times_peer=0.03, least=True)),
+    **_beside_runc("stdin", Figure("MB/s", least=True), 0.03),
     **_beside_runc("stdin, blocks of 1 KiB", Figure("MB/s")),
     **_beside_runc("line on a terminal", Figure("us")),
-    **_beside_runc("run true with a network", Figure("ms", peers=("run true",))),
+    **_beside_runc("run true with a network", Figure("ms", peers=(Peer(RUN),))),
     # Differences, whose ratio to runc's says nothing: that is near zero.
     "network, added to run true": Figure("ms", budget=60),
     "runc: network, added to run true": Figure("ms"),
     **_beside_runc("run true with a network, processor time", Figure("ms")),
     "network, processor time added to run true": Figure("ms"),
     "runc: network, processor time added to run true": Figure("ms"),
-    **_beside_runc("docker run to its first connection", Figure("ms", peers=(BOOT,), times_peer=1.5)),
+    **_beside_runc("docker run to its first connection", Figure("ms", peers=(Peer(BOOT, 1.5),))),
     **_beside_bare("network, to its gateway", "MB/s"),
     **_beside_bare("network, from its gateway", "MB/s"),
     **_beside_bare("network, a byte there and back", "us"),
@@ -97,8 +124,10 @@ PLAN: dict[str, Figure] = {
 
 
 class Figures:
-    def __init__(self) -> None:
-        self.figures = {name: replace(f, values=[]) for name, f in PLAN.items()}
+    def __init__(self, lean: bool) -> None:
+        """@lean: the guest's kernel is the lean one, which Debian's stands beside."""
+        plan = (_starts_with_lean() if lean else _starts_with_debian()) | OTHERS
+        self.figures = {name: replace(f, values=[]) for name, f in plan.items()}
         self.counting = True
         self.on_kvm = False  # what is measured
 
@@ -111,33 +140,34 @@ class Figures:
         return statistics.median(values) if values else None
 
     def _peers(self, figure: Figure, median: float) -> list[dict[str, Any]]:
-        """Those that were measured, and how many times as much as theirs the figure is."""
-        medians = ((name, self.median(name)) for name in figure.peers)
-        return [{"name": name, "median": round(peer, 2), "ratio": round(median / peer, 3)} for name, peer in medians if peer]
+        """Those that were measured, how many times as much as theirs the figure is, and the budget of that."""
+        rows: list[dict[str, Any]] = []
+        for peer in figure.peers:
+            if not (beside := self.median(peer.name)):
+                continue
+            ratio = round(median / beside, 3)
+            rows.append({"name": peer.name, "median": round(beside, 2), "ratio": ratio})
+            if peer.times is not None:
+                rows[-1] |= {"budget": peer.times, "within": _within(figure, ratio, peer.times)}
+        return rows
+
+    def _row(self, figure: Figure) -> dict[str, Any]:
+        median = statistics.median(figure.values)
+        row: dict[str, Any] = {
+            "median": round(median, 2),
+            "min": round(min(figure.values), 2),
+            "max": round(max(figure.values), 2),
+            "n": len(figure.values),
+            "unit": figure.unit,
+            "peers": self._peers(figure, median),
+        }
+        if figure.budget is not None and (self.on_kvm or not figure.on_kvm):
+            row |= {"budget": figure.budget, "within": _within(figure, median, figure.budget)}
+        return row
 
     def rows(self) -> dict[str, dict[str, Any]]:
         """The table that is written to bench.json."""
-        rows: dict[str, dict[str, Any]] = {}
-        for name, f in self.figures.items():
-            if not f.values:
-                continue
-            median = statistics.median(f.values)
-            row: dict[str, Any] = {
-                "median": round(median, 2),
-                "min": round(min(f.values), 2),
-                "max": round(max(f.values), 2),
-                "n": len(f.values),
-                "unit": f.unit,
-                "peers": self._peers(f, median),
-            }
-            if f.times_peer is not None and row["peers"] and row["peers"][0]["name"] == f.peers[0]:
-                row["budget_ratio"] = f.times_peer
-                row["within"] = _within(f, row["peers"][0]["ratio"], f.times_peer)
-            elif f.budget is not None and (self.on_kvm or not f.on_kvm):
-                row["budget"] = f.budget
-                row["within"] = _within(f, median, f.budget)
-            rows[name] = row
-        return rows
+        return {name: self._row(figure) for name, figure in self.figures.items() if figure.values}
 
 
 def _within(figure: Figure, value: float, budget: float) -> bool:

@@ -12,7 +12,7 @@ import time
 
 from cpu import milliseconds_of
 from engine import OwnEngine
-from figures import Figures
+from figures import BOOT, RUN, TEMPLATE, Figures
 
 STREAM_BYTES = 128 << 20
 TERMINAL_LINES = 30000
@@ -185,18 +185,20 @@ def _written_kib(pid: int) -> int:
 
 def bare_boot(bench: Bench) -> None:
     """As QEMU does it by itself, and through the firmware that the runtime prefers."""
-    for figure, firmware in ("bare boot to PID 1", []), ("the same through qboot", ["-bios", "qboot.rom"]):
-        bench.figures.add(figure, _boot(bench, firmware))
+    guest = bench.tree / "build/guest"
+    bench.figures.add(BOOT, boot(bench, guest))
+    bench.figures.add("the same through qboot", boot(bench, guest, "-bios", "qboot.rom"))
 
 
-def bare_machine(bench: Bench, initrd: pathlib.Path) -> list[str]:
+def bare_machine(bench: Bench, kernel: pathlib.Path, initrd: pathlib.Path) -> list[str]:
     """The command line of QEMU for the machine that the keeper has, but for what belongs to containers."""
     command_line = pathlib.Path(f"/proc/{_vmm(bench)}/cmdline").read_bytes().decode().split("\0")
-    return _bare(command_line, bench.tree / "build/guest/vmlinux", initrd)
+    return _bare(command_line, kernel, initrd)
 
 
-def _boot(bench: Bench, firmware: list[str]) -> float:
-    argv = bare_machine(bench, bench.tree / "build/guest/initrd.img") + firmware
+def boot(bench: Bench, guest: pathlib.Path, *firmware: str) -> float:
+    """Milliseconds until PID 1 of the guest image in the folder @guest says its first line."""
+    argv = bare_machine(bench, guest / "vmlinux", guest / "initrd.img") + [*firmware]
     began = time.monotonic()
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as qemu:
         assert qemu.stdout
@@ -211,8 +213,8 @@ def _boot(bench: Bench, firmware: list[str]) -> float:
 
 
 def _bare(argv: list[str], kernel: pathlib.Path, initrd: pathlib.Path) -> list[str]:
-    """The machine of the runtime without what belongs to containers: the same kernel, initrd, memory, CPU and
-    accelerator, and a serial console to listen to."""
+    """The machine of the runtime without what belongs to containers: the same memory, CPU, accelerator and kernel parameters,
+    and a serial console to listen to."""
 
     def value(option: str, default: str) -> str:
         return argv[argv.index(option) + 1] if option in argv else default
@@ -239,7 +241,7 @@ def _vmm(bench: Bench) -> int:
 
 def run_true(bench: Bench) -> None:
     bundle = str(bench.bundle("true"))
-    bench.figures.add("run true", bench.run(*bench.kata, "run", "--bundle", bundle, bench.fresh()))
+    bench.figures.add(RUN, bench.run(*bench.kata, "run", "--bundle", bundle, bench.fresh()))
     bench.figures.add("runc: run true", bench.run(*bench.runc, "run", "--bundle", bundle, bench.fresh()))
 
 
@@ -247,7 +249,7 @@ def template_true(bench: Bench) -> None:
     """The same run as run_true()'s, in a machine that goes on from a template."""
     bundle = bench.bundle("true")
     milliseconds = bench.run(*bench.templated(), "run", "--bundle", str(bundle), bench.fresh())
-    bench.figures.add("run true from a template", milliseconds)
+    bench.figures.add(TEMPLATE, milliseconds)
 
 
 def host_cpu(bench: Bench) -> None:

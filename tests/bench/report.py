@@ -9,15 +9,18 @@ import subprocess
 from typing import Any
 
 
-def _budget(row: dict[str, Any]) -> str:
-    if "within" not in row:
-        return ""
-    budget = f"x {row['budget_ratio']:g}" if "budget_ratio" in row else f"{row['budget']:g}"
-    return f"{budget} {'met' if row['within'] else 'NOT met'}"
+def _budget(held: dict[str, Any]) -> str:
+    """Of a figure or of its ratio to a peer."""
+    return f"{held['budget']:g} {'met' if held['within'] else 'NOT met'}" if "budget" in held else ""
+
+
+def _peer(peer: dict[str, Any]) -> str:
+    budget = _budget(peer)
+    return f"x {peer['ratio']:.3g} of {peer['name']}" + (f" (budget x {budget})" if budget else "")
 
 
 def _peers(row: dict[str, Any]) -> str:
-    return ", ".join(f"x {peer['ratio']:.3g} of {peer['name']}" for peer in row["peers"])
+    return ", ".join(_peer(peer) for peer in row["peers"])
 
 
 def _cells(rows: dict[str, dict[str, Any]]) -> list[list[str]]:
@@ -58,12 +61,12 @@ def write_page(path: pathlib.Path, rows: dict[str, dict[str, Any]], rounds: int,
         "",
         "Written by `make bench`; do not edit. All figures come from one run on one machine, taken in turn, "
         f"{rounds} rounds after one that warmed up. Absolute times say little about another machine; the ratios do, so the "
-        "budget of a time or of a rate is a multiple of the first figure that stands beside it.",
+        "budget of a time or of a rate is a multiple of a figure that stands beside it, and is written there.",
         "",
         f"The machine: {machine()}.",
         "",
         f"What was measured: commit {subject['commit']}, with the guest kernel {subject['guest kernel']}. "
-        f"Accelerator: {subject['accelerator']}.",
+        f"Accelerator: {subject['accelerator']}." + (f" Beside it: {subject['beside']}." if subject["beside"] else ""),
         "",
     ]
     cells = _cells(rows)
@@ -73,10 +76,13 @@ def write_page(path: pathlib.Path, rows: dict[str, dict[str, Any]], rounds: int,
         "",
         "- *bare boot*: QEMU with the same kernel, initrd, memory and accelerator, from its start to the first line of "
         "PID 1 on the serial console; with the firmware that QEMU takes by itself, and with the one that the runtime prefers.",
+        "- *Debian's kernel*: the same machine, and the same run, with Debian's cloud kernel and the initrd that belongs to it, "
+        "beside the lean kernel's (`make kernel`). Where the guest has Debian's kernel there are no such rows, and its own are what "
+        "others are held against.",
         "- *run true*: from the start of the command to its end, everything included: the virtual machine, the "
         "container, and the removal of both.",
         "- *run true from a template*: the same with a machine that goes on from a template (`kata-runtime factory init`, which "
-        "is not in it).",
+        "is not in it). It is held against a run that boots Debian's kernel.",
         "- *host CPU*: user and system time of `kata-runtime` and the sandbox server together, from their first instruction "
         "to their last; QEMU and virtiofsd are not in it. Beside it is the process of `runc run`, without what it starts.",
         "- *exec*: from the start of the command to its end, five in a row in each round, in turn with runc's. The first "
