@@ -10,6 +10,7 @@ BOOT = "bare boot to PID 1"
 RUN = "run true"
 TEMPLATE = "run true from a template"
 FURTHER_OF_TEMPLATE = "each further idle container from a template, PSS"
+GVISOR = "gVisor: "
 DEBIAN = "Debian's kernel: "  # of a figure that is measured with it, beside that of the lean kernel
 
 
@@ -52,7 +53,7 @@ def _starts_with_debian() -> dict[str, Figure]:
         BOOT: Figure("ms"),
         "the same through qboot": Figure("ms"),
         **_beside_runc(RUN, Figure("ms", peers=(Peer(BOOT, 1.25),))),
-        TEMPLATE: Figure("ms", peers=(Peer(RUN, 0.2),)),
+        TEMPLATE: Figure("ms", peers=(Peer(RUN, 0.2), Peer(GVISOR + RUN, 1.5))),
     }
 
 
@@ -64,12 +65,13 @@ def _starts_with_lean() -> dict[str, Figure]:
         "the same through qboot": Figure("ms"),
         **_beside_runc(RUN, Figure("ms", peers=(Peer(BOOT, 1.2), Peer(DEBIAN + BOOT, 0.65), Peer(DEBIAN + RUN)))),
         DEBIAN + RUN: Figure("ms", peers=(Peer(DEBIAN + BOOT, 1.25),)),
-        TEMPLATE: Figure("ms", peers=(Peer(DEBIAN + RUN, 0.2), Peer(RUN))),
+        TEMPLATE: Figure("ms", peers=(Peer(DEBIAN + RUN, 0.2), Peer(GVISOR + RUN, 1.5), Peer(RUN))),
     }
 
 
 # name: what is measured. Order is the order of the report, behind the starts of machines.
 OTHERS: dict[str, Figure] = {
+    GVISOR + RUN: Figure("ms"),
     **_beside_runc("host CPU of one run", Figure("ms"), 2),
     **_beside_runc("exec true", Figure("ms"), 1.25),
     **_beside_runc("ctr run true", Figure("ms", peers=(Peer(BOOT, 1.5),))),

@@ -149,9 +149,10 @@ check-programs: guest $(UNIT_BIN) $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(B)/tests/repl
 bench: all
 	tools/room --like-host tests/bench/run --rounds $(or $(ROUNDS),10)
 
-## make bench-peers     fetch what stands beside ours in `make bench`, if it is there: Debian's kernel
+## make bench-peers     fetch what stands beside ours in `make bench`, if it is there: gVisor, Debian's kernel
 .PHONY: bench-peers
 bench-peers:
+	tests/bench/fetch-runsc trixie build/cache/runsc
 	guest-image/fetch-kernel linux-image-cloud-$$(dpkg --print-architecture) build/cache
 
 ## make kvm-host        a KVM host in a virtual machine: build it, for tests/kvm-host/kvm-host run and shell
