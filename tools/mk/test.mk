@@ -14,9 +14,16 @@ check-unit: $(UNIT_BIN)
 check:
 	tools/install-deps
 	$(MAKE) all
-	$(MAKE) check-programs
+	$(MAKE) check-programs $(if $(IS_LEAN),$(B)/debian-kernel.toml)
 	$(if $(BOX),$(MAKE) kvm-host)
-	tools/check $(if $(BOX),--box)
+	tools/check $(if $(IS_LEAN),--lean) $(if $(BOX),--box)
+
+# Where the guest has the lean kernel, Debian's is beside it: a part of the tests boots it, and the two are compared.
+IS_LEAN := $(filter kata-linux,$(KERNEL_PACKAGE))
+DEBIAN_KERNEL := linux-image-cloud-$(shell dpkg --print-architecture 2>/dev/null)
+$(B)/debian-kernel.toml: $(B)/configuration.toml $(AGENT)
+	guest-image/build --agent $(AGENT) --kernel-package $(DEBIAN_KERNEL) --out $(B)/debian-guest
+	sed 's|$(CURDIR)/build/guest/|$(CURDIR)/build/debian-guest/|' $< >$@
 
 ## make lint            formatting, clang-tidy, cppcheck, shellcheck, layers, gcc and clang with -Werror
 # tools/check-circles reads the objects.
@@ -128,7 +135,7 @@ check-kubernetes: all
 .PHONY: check-kernel
 check-kernel: kernel
 	$(MAKE) all check-programs KERNEL_PACKAGE=kata-linux
-	@guest-image/fetch-kernel linux-image-cloud-amd64 build/cache >/dev/null
+	@guest-image/fetch-kernel $(DEBIAN_KERNEL) build/cache >/dev/null
 	@mkdir -p build/results
 	tools/room --like-host tools/run-bats build/results/kernel.list -- tests/kernel/*.bats
 
@@ -153,7 +160,7 @@ bench: all
 .PHONY: bench-peers
 bench-peers:
 	tests/bench/fetch-runsc trixie build/cache/runsc
-	guest-image/fetch-kernel linux-image-cloud-$$(dpkg --print-architecture) build/cache
+	guest-image/fetch-kernel $(DEBIAN_KERNEL) build/cache
 
 ## make kvm-host        a KVM host in a virtual machine: build it, for tests/kvm-host/kvm-host run and shell
 .PHONY: kvm-host
