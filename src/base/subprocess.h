@@ -58,8 +58,8 @@ int subprocess_start(struct subprocess *p, const struct child_spec *spec, struct
 /* Makes the loop watch it from now on. Until then the caller must watch the program itself. */
 void subprocess_watch(struct subprocess *p);
 
-/* SIGKILL, without waiting: subprocess_stop() is due. From here on @ended is not called any more, but
- * may be running. Returns whether there is an end to wait for. */
+/* SIGKILL, without waiting: subprocess_stop() is due. From here on @ended is not called any more,
+ * but may be running. Returns whether there is an end to wait for. */
 bool subprocess_begin_stop(struct subprocess *p);
 
 /* SIGKILL, and waits for the end; idle again afterwards. Returns 0, also when nothing ran, or

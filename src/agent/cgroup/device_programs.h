@@ -18,7 +18,8 @@ struct device_programs {
 	size_t next; /* the place of the one that is loaded next */
 };
 
-/* The program in the kernel: a descriptor, the caller's, or -errno. It is loaded if it is not kept. */
+/* The program in the kernel: a descriptor, the caller's, or -errno. It is loaded unless it is
+ * kept. */
 int device_programs_get(struct device_programs *all, const struct device_program *p);
 
 /* Loads the programs that the engines' containers have (runc's rules alone, and those with the

@@ -98,8 +98,8 @@ int host_cgroup_open(const struct host_cgroup *g, int *ret_fds, size_t max, size
 int host_cgroup_open_former(const struct host_cgroup *g, int *ret_fds, size_t max, size_t *ret_n,
 			    struct err *e);
 
-/* Moves process @pid, or this one for 0, to where this one was when @g was planned, or to the top if
- * that is gone. */
+/* Moves process @pid, or this one for 0, to where this one was when @g was planned, or to the top
+ * if that is gone. */
 int host_cgroup_leave(const struct host_cgroup *g, pid_t pid, struct err *e);
 
 /* Removes the folders that were made; waits until @deadline for processes that are still in. */

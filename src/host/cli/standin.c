@@ -262,8 +262,8 @@ static int settle(struct standin *s, struct becoming *b, struct err *e)
 	return r < 0 ? r : room_lock(b->filter, e);
 }
 
-/* The main function of the forked process. Reports its start on @b's line: a struct err, with code 0
- * for success. */
+/* The main function of the forked process. Reports its start on @b's line: a struct err, with code
+ * 0 for success. */
 static _Noreturn void stand_in(const struct standin *form, struct becoming *b)
 {
 	struct shim_client server = SHIM_CLIENT_NONE;

@@ -95,8 +95,9 @@ struct sandbox_spec {
 	const char *config_path;  /* NULL: that of sandbox_options */
 	const char *cgroups_path; /* linux.cgroupsPath; NULL: none is named */
 	const char *container;    /* one that was added; NULL: none */
-	pid_t standin; /* the process that will stand for it, if there is one already, or 0: put into
-			* the sandbox's cgroup with this process, because that costs no more time */
+	/* The process that will stand for it, if there is one already, or 0: put into the sandbox's
+	 * cgroup with this process, because that costs no more time. */
+	pid_t standin;
 };
 
 /* Makes the share and the machine; EMPTY only. The root and mounts of @spec->container are shared

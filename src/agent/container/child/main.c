@@ -17,7 +17,7 @@ static int read_job(struct setup *s, struct err *e)
 		return err_sys(e, errno, "read the job");
 
 	/* Read and not mapped: a mapping that lasts for one look costs a guest that is translated
-	 * more than all of the look. From the start, because children of one job share the place. */
+	 * more than the look. From the start, because children of one job share the place. */
 	size_t bytes = (size_t) st.st_size;
 	auto_free uint8_t *packed = malloc(bytes + 1);
 

@@ -312,7 +312,7 @@ TEST(waiting_ends_at_its_deadline)
 
 #define EVENT "sys/firmware/acpi/interrupts/gpe01"
 
-/* Whether the file begins with @text: sysfs forgets what was written to it before, this one does not. */
+/* Whether the file begins with @text, because what was written to it before may follow. */
 static bool begins(const struct fake *f, const char *path, const char *text)
 {
 	auto_free char *full = str_printf("%s/%s", f->root, path);
