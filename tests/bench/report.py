@@ -82,8 +82,8 @@ def write_page(path: pathlib.Path, rows: dict[str, dict[str, Any]], rounds: int,
         "- *run true*: from the start of the command to its end, everything included: the virtual machine, the "
         "container, and the removal of both.",
         "- *run true from a template*: the same with a machine that goes on from a template (`kata-runtime factory init`, which "
-        "is not in it). It is held against a run that boots Debian's kernel, and against gVisor: Debian's `runsc "
-        "--platform=systrap` without a network and without a control group.",
+        "is not in it). It is held against a run that boots Debian's kernel and, without KVM, against gVisor: "
+        "Debian's `runsc --platform=systrap` without a network and without a control group.",
         "- *host CPU*: user and system time of `kata-runtime` and the sandbox server together, from their first instruction "
         "to their last; QEMU and virtiofsd are not in it. Beside it is the process of `runc run`, without what it starts.",
         "- *exec*: from the start of the command to its end, five in a row in each round, in turn with runc's. The first "
