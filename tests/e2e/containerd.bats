@@ -305,6 +305,27 @@ no_machine() {
 	[[ $output == *"a virtual machine cannot join the host's '/proc/$pid/ns/pid'"* ]]
 }
 
+# Its words are those with which a server is started, and its child is where a container's process would be.
+@test "a container of runc that calls itself the server of a pod leads nobody into that pod's machine" {
+	local server pid
+	c run -d "${KATA[@]}" "$IMAGE" pod sleep 1000
+	server=$(ps -eo args | grep -F 'containerd-shim-kata-v2' | grep -F -- '-id pod ' | head -1)
+	[ -n "$server" ]
+	# shellcheck disable=SC2086 # its words
+	c run -d "$IMAGE" liar sh -c 'sleep 1000 & wait' $server
+	pid=$(c task ls | awk '$1 == "liar" {print $2}')
+	wait_for 30 pgrep -P "$pid" sleep
+	pid=$(pgrep -P "$pid" sleep)
+	c run -d "${KATA[@]}" --with-ns "network:/proc/$pid/ns/net" "$IMAGE" ours sleep 1000
+	[ "$(machines)" = 2 ]
+	for id in ours liar pod; do
+		c task kill --signal KILL "$id"
+		wait_for 60 task_is "$id" STOPPED
+		c task rm "$id"
+		c container rm "$id"
+	done
+}
+
 @test "containers of one pod are in one machine, and come and go" {
 	c run -d "${KATA[@]}" --annotation io.kubernetes.cri.sandbox-id=pod "$IMAGE" pod sleep 1000
 	for name in first second; do
