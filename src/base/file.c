@@ -77,6 +77,11 @@ int file_read_regular(int dirfd, const char *path, size_t max_bytes, char **ret,
 	return file_read_fd(fd, path, max_bytes, ret, ret_bytes, e);
 }
 
+bool file_is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
 int file_write(int dirfd, const char *path, const char *text, struct err *e)
 {
 	auto_close int fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC);

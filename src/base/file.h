@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -24,6 +25,9 @@ int file_read_regular(int dirfd, const char *path, size_t max_bytes, char **ret,
 /* The same from a descriptor, to its end; @name is for the sentence. */
 int file_read_fd(int fd, const char *name, size_t max_bytes, char **ret, size_t *ret_bytes,
 		 struct err *e);
+
+/* Whether both are of the same file, whatever its name: the device and the inode are equal. */
+bool file_is_same(const struct stat *a, const struct stat *b);
 
 /* Writes @text to a file that exists, in one write(): for /proc, /sys and cgroup files. */
 int file_write(int dirfd, const char *path, const char *text, struct err *e);

@@ -120,7 +120,7 @@ static bool is_folder(const char *path, int fd)
 	struct stat there, ours;
 
 	return path && stat(path, &there) == 0 && fstat(fd, &ours) == 0 &&
-	       there.st_dev == ours.st_dev && there.st_ino == ours.st_ino;
+	       file_is_same(&there, &ours);
 }
 
 /* The folder of the management socket is the last that a server removes. One of the same name may

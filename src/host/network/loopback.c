@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "host/network/catch.h"
 #include "host/network/redirect.h"
@@ -69,7 +70,7 @@ static bool is_same(const struct stat *a, const char *path)
 {
 	struct stat b;
 
-	return stat(path, &b) == 0 && a->st_ino == b.st_ino && a->st_dev == b.st_dev;
+	return stat(path, &b) == 0 && file_is_same(a, &b);
 }
 
 static int refuse_hosts_own(const struct network *n, struct err *e)

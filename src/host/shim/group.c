@@ -53,8 +53,7 @@ static bool is_same_file(const char *a, const char *b)
 {
 	struct stat first, second;
 
-	return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
-	       first.st_ino == second.st_ino;
+	return stat(a, &first) == 0 && stat(b, &second) == 0 && file_is_same(&first, &second);
 }
 
 /* A process of this program in the namespaces of this one: nothing in a container is, whatever it

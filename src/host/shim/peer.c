@@ -13,6 +13,7 @@
 
 #include "base/array.h"
 #include "base/auto.h"
+#include "base/file.h"
 #include "base/proc_stat.h"
 
 #ifndef SO_PEERPIDFD
@@ -62,8 +63,8 @@ static bool lives_with(pid_t pid, pid_t helper)
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (namespace_of(pid, names[i].peer, &its) &&
 		    namespace_of(helper, names[i].helper, &theirs) &&
-		    namespace_of(getpid(), names[i].peer, &ours) && its.st_ino == theirs.st_ino &&
-		    its.st_dev == theirs.st_dev && its.st_ino != ours.st_ino)
+		    namespace_of(getpid(), names[i].peer, &ours) && file_is_same(&its, &theirs) &&
+		    !file_is_same(&its, &ours))
 			return true;
 	return false;
 }

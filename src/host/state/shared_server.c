@@ -61,6 +61,5 @@ bool shared_server_same(const struct state_dir *a, const struct state_dir *b)
 {
 	struct stat one, other;
 
-	return look(a, &one) && look(b, &other) && one.st_dev == other.st_dev &&
-	       one.st_ino == other.st_ino;
+	return look(a, &one) && look(b, &other) && file_is_same(&one, &other);
 }

@@ -38,7 +38,7 @@ static bool is_there(const struct state_dir *dir)
 	struct stat ours, there;
 
 	return fstat(dir->fd, &ours) == 0 && lstat(dir->path, &there) == 0 &&
-	       ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+	       file_is_same(&ours, &there);
 }
 
 /* While this process has the folder open, its lock says that the container is being made: whoever

@@ -4,16 +4,12 @@
 #include <stdio.h>
 
 #include "base/array.h"
+#include "base/file.h"
 #include "oci/names.h"
 
 static const int types[] = {CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWUSER};
 
 _Static_assert(ARRAY_LEN(types) == WANTED_NAMESPACES_MAX, "each has a place");
-
-static bool is_same(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
 
 /* The namespace of a process, 0: the caller's; zeroes if there is none. */
 static struct stat ns_of(pid_t pid, int type)
@@ -41,7 +37,7 @@ static void consider(struct wanted_namespaces *w, const Grpc__LinuxNamespace *ns
 
 		struct stat own = ns_of(0, type);
 
-		if (is_same(&st, &own))
+		if (file_is_same(&st, &own))
 			continue;
 		w->ns[k] = st;
 		w->n++;
@@ -65,7 +61,7 @@ bool wanted_namespaces_has(const struct wanted_namespaces *w, pid_t pid)
 
 		struct stat its = ns_of(pid, types[k]);
 
-		if (is_same(&w->ns[k], &its))
+		if (file_is_same(&w->ns[k], &its))
 			return true;
 	}
 	return false;
