@@ -21,7 +21,7 @@ check:
 # Where the guest has the lean kernel, Debian's is beside it: a part of the tests boots it, and the two are compared.
 IS_LEAN := $(filter kata-linux,$(KERNEL_PACKAGE))
 DEBIAN_KERNEL := linux-image-cloud-$(shell dpkg --print-architecture 2>/dev/null)
-$(B)/debian-kernel.toml: $(B)/configuration.toml $(AGENT)
+$(B)/debian-kernel.toml: $(B)/configuration.toml $(AGENT) $(wildcard guest-image/*)
 	guest-image/build --agent $(AGENT) --kernel-package $(DEBIAN_KERNEL) --out $(B)/debian-guest
 	sed 's|$(CURDIR)/build/guest/|$(CURDIR)/build/debian-guest/|' $< >$@
 

@@ -85,20 +85,30 @@ static int warm_one(struct device_programs *all, Grpc__LinuxDeviceCgroup *const 
 	return fd < 0 ? fd : 0;
 }
 
+static void make_rule(Grpc__LinuxDeviceCgroup *ret, bool allow, int64_t major, int64_t minor)
+{
+	grpc__linux_device_cgroup__init(ret);
+	ret->has_allow = true;
+	ret->allow = allow;
+	ret->type = (char *) "c";
+	ret->has_major = ret->has_minor = true;
+	ret->major = major;
+	ret->minor = minor;
+}
+
+/* What engines say besides the common rules: Podman and `runc spec` nothing; containerd allows the
+ * console's device; Docker does, too, and denies that of FUSE. */
 int device_programs_warm(struct device_programs *all)
 {
-	Grpc__LinuxDeviceCgroup console = GRPC__LINUX_DEVICE_CGROUP__INIT;
-	Grpc__LinuxDeviceCgroup *const rules[] = {&console};
+	Grpc__LinuxDeviceCgroup console, fuse;
+	Grpc__LinuxDeviceCgroup *const rules[] = {&console, &fuse};
+	int r = 0;
 
-	console.has_allow = console.allow = true;
-	console.type = (char *) "c";
-	console.has_major = console.has_minor = true;
-	console.major = 5;
-	console.minor = 1;
-
-	int r = warm_one(all, NULL, 0);
-
-	return r < 0 ? r : warm_one(all, rules, ARRAY_LEN(rules));
+	make_rule(&console, true, 5, 1);
+	make_rule(&fuse, false, 10, 229);
+	for (size_t n = 0; r == 0 && n <= ARRAY_LEN(rules); n++)
+		r = warm_one(all, rules, n);
+	return r;
 }
 
 void device_programs_fini(struct device_programs *all)

@@ -7,7 +7,7 @@
  * costs the kernel more than to make the control group that it is attached to; so the last few stay
  * loaded, and a container whose rules make the same program is given that one.
  */
-#define DEVICE_PROGRAMS_KEPT 4
+#define DEVICE_PROGRAMS_KEPT 6
 
 struct device_programs {
 	struct kept_program {
@@ -22,8 +22,7 @@ struct device_programs {
  * kept. */
 int device_programs_get(struct device_programs *all, const struct device_program *p);
 
-/* Loads the programs that the engines' containers have (runc's rules alone, and those with the
- * console's device, which Docker, Podman and containerd add). Returns 0 or -errno. */
+/* Loads the programs that the engines' containers have. Returns 0 or -errno. */
 int device_programs_warm(struct device_programs *all);
 
 /* Those that are attached stay. */

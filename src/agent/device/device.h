@@ -85,7 +85,8 @@ bool devices_any_disk(const struct devices *d);
  * For a machine from which others go on. What is plugged into those before their guest runs would
  * be told to ACPI's interpreter, whose programs (AML) say which slots to look into. That is a tenth
  * of the code that runs from there to the container. So the event is switched off, and the guest
- * looks by itself when it is told of its sandbox. Where there is no such event nothing changes.
+ * looks by itself when it is told of its sandbox or of an interface. Where there is no such event
+ * nothing changes.
  */
 void devices_ignore_plugs(struct devices *d);
 void devices_see_plugs(struct devices *d);

@@ -60,10 +60,9 @@ void devices_see_plugs(struct devices *d)
 	if (!d->ignores_plugs)
 		return;
 	d->ignores_plugs = false;
-	/* In this order, so that a device that comes meanwhile is told of: clearing an event that
-	 * has not come is refused. */
-	(void) write_below(d, EVENT_FILE, "clear\n", NULL);
-	rescan_all(d);
+	/* In this order, because the kernel forgets what has come before it switches the event on:
+	 * what comes from here on is told of, and what came before is found. */
 	if (write_below(d, EVENT_FILE, "enable\n", &e) < 0)
 		log_err(LOG_ERROR, &e, "ignoring, and devices that are plugged in are not seen");
+	rescan_all(d);
 }

@@ -107,6 +107,7 @@ void network_rpc_update_interface(struct rpc *rpc, struct ttrpc_call *call, cons
 	struct err e = {0};
 	int r = 0;
 
+	devices_see_plugs(rpc->config.devices);
 	if (!req->interface)
 		r = err_say(&e, EINVAL, "the interface is missing");
 	if (r == 0)

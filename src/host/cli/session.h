@@ -55,7 +55,8 @@ int session_check_terminal(const struct session *s, bool detached, struct err *e
 #define SESSION_STDOUT ((char *) "fd:1")
 char *session_stderr(const struct session *s);
 
-/* Sends the request that makes the process ("Create", "Exec"), with its streams. */
+/* Makes the terminal and forks the stand-in, where they are wanted, and sends the request that
+ * makes the process ("Create", "Exec"), with its streams. */
 int session_make(struct session *s, const char *method, const ProtobufCMessage *request,
 		 struct err *e);
 

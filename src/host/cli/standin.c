@@ -277,10 +277,10 @@ static _Noreturn void stand_in(const struct standin *form, struct becoming *b)
 
 	int r = s.id ? settle(&s, b, &e) : err_sys(&e, ENOMEM, "stand in for the container");
 
-	(void) fd_write_all(b->line, &e, sizeof e);
-	fd_close(b->line);
-	if (r < 0)
+	/* Nobody would publish it if the CLI is gone. */
+	if (fd_write_all(b->line, &e, sizeof e) < 0 || r < 0)
 		_exit(1);
+	fd_close(b->line);
 	standin_resize(&s);
 	r = standin_finish(&s, NULL);
 	_exit(r < 0 ? 128 + SIGKILL : r);
@@ -321,13 +321,15 @@ int standin_settle(struct standin_child *c, pid_t *ret_pid, struct err *e)
 {
 	struct err story;
 
-	/* If it is gone, its report tells why. */
+	/* If it has failed, its report tells why. */
 	(void) send(c->line, "", 1, MSG_NOSIGNAL);
 
 	int r = fd_read_all(c->line, &story, sizeof story);
 
+	if (r == -ENODATA || r == -ECONNRESET)
+		r = -ECHILD; /* it was killed */
 	if (r < 0)
-		r = err_sys(e, r == -ENODATA ? ECHILD : -r, "hear from " STANDIN);
+		r = err_sys(e, -r, "hear from " STANDIN);
 	else if (story.code && e)
 		*e = story;
 	if (r == 0 && story.code)

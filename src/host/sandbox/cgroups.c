@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/proc_stat.h"
 
 /* How long a stand-in may take to end after its container. */
 #define REMOVE_TIMEOUT_MS 10000
@@ -55,8 +57,20 @@ int cgroups_plan(struct sandbox *sb, const struct sandbox_spec *spec, struct err
 /* If it cannot be moved, sandbox_place() will say why. */
 static void place_early(struct machine *m, pid_t standin)
 {
-	if (standin > 0 && host_cgroup_add(m->cgroup, standin, NULL) == 0)
-		m->placed = standin;
+	if (standin > 0 && host_cgroup_add(m->cgroup, standin, NULL) == 0) {
+		m->placed_start = proc_start_time(standin);
+		atomic_store(&m->placed, standin);
+	}
+}
+
+/* One that has not asked for its room: its container was not made, and it waits to hear that, or it
+ * has ended, and the number can be another process's by now. */
+static void put_back(struct machine *m)
+{
+	pid_t pid = atomic_exchange(&m->placed, 0);
+
+	if (pid && m->placed_start && proc_start_time(pid) == m->placed_start)
+		(void) host_cgroup_leave(m->cgroup, pid, NULL);
 }
 
 static int make(struct sandbox *sb, const struct sandbox_spec *spec, struct err *e)
@@ -290,9 +304,7 @@ void cgroups_remove(struct sandbox *sb)
 	else
 		(void) leave(m->cgroup);
 	m->leaves = false;
-	/* Its container was not made, and it waits to hear that. */
-	if (m->placed)
-		(void) host_cgroup_leave(m->cgroup, m->placed, NULL);
+	put_back(m);
 	remove_one(m->cgroup, deadline);
 	remove_one(m->overhead, deadline);
 	(void) worker_on_loop(m->worker, forget, m, NULL);
@@ -301,11 +313,13 @@ void cgroups_remove(struct sandbox *sb)
 int sandbox_place(struct sandbox *sb, pid_t pid, struct err *e)
 {
 	struct machine *m = &sb->machine;
-	bool is_placed = pid == m->placed;
+	pid_t placed = pid;
 
-	/* Only once, because the number can come to be another process's. */
-	if (is_placed)
-		m->placed = 0;
 	/* 0 would be this process. */
-	return m->cgroup && pid > 0 && !is_placed ? host_cgroup_add(m->cgroup, pid, e) : 0;
+	if (!m->cgroup || pid <= 0)
+		return 0;
+	/* Only once, because the number can come to be another process's. */
+	if (atomic_compare_exchange_strong(&m->placed, &placed, 0))
+		return 0;
+	return host_cgroup_add(m->cgroup, pid, e);
 }

@@ -132,7 +132,8 @@ struct machine {
 	struct host_cgroup *overhead;   /* where this process is instead; NULL: in cgroup */
 	uint64_t cpu_period_us;         /* of the quota of cgroup */
 	bool has_cpu_quota;             /* cgroup has begun with one */
-	pid_t placed;                   /* a stand-in that is in cgroup before it asks, or 0 */
+	_Atomic pid_t placed;           /* a stand-in that is in cgroup before it asks, or 0 */
+	uint64_t placed_start;          /* when it began: proc_start_time() */
 	pthread_t leaver;               /* moves this process out of them */
 	bool leaves;                    /* there is a leaver */
 	bool booted;                    /* the guest has made its sandbox */

@@ -64,7 +64,8 @@ static void stop_machine(struct machine *m)
 {
 	struct err e = {0};
 
-	/* Beside the machine, which needs it no more, because the end of either takes a while. */
+	/* Beside the machine, because the end of either takes a while. What it has not answered yet
+	 * is lost with the machine anyway. */
 	if (m->virtiofsd)
 		virtiofsd_begin_stop(m->virtiofsd);
 	if (m->hv && hv_stop(m->hv, clock_deadline(STOP_TIMEOUT_MS), &e) < 0)
@@ -110,13 +111,13 @@ void teardown(struct sandbox *sb)
 	struct machine *m = &sb->machine;
 
 	log_debug("step: say goodbye");
-	cgroups_begin_leave(sb);
 	(void) worker_on_loop(m->worker, expect_end, sb, NULL);
 	if (m->booted)
 		say_goodbye(sb);
 	m->booted = false;
 	(void) worker_on_loop(m->worker, close_line, sb, NULL);
 	log_debug("step: stop the machine");
+	cgroups_begin_leave(sb);
 	stop_machine(m);
 	disks_forget(&m->disks);
 	(void) worker_on_loop(m->worker, free_machine, m, NULL);

@@ -91,6 +91,22 @@ TEST(an_end_that_was_asked_for_is_not_told)
 	scene_close(&s);
 }
 
+TEST(an_end_that_was_begun_is_not_told)
+{
+	struct scene s;
+
+	scene_open(&s);
+	CHECK(!subprocess_begin_stop(&s.p));
+	CHECK_EQ(start(&s, "exec sleep 1000", NULL), 0);
+	subprocess_watch(&s.p);
+	turn_until(&s, &s.watched);
+	CHECK(subprocess_begin_stop(&s.p));
+	CHECK_EQ(loop_step(s.loop, clock_deadline(20000), NULL), 1);
+	CHECK_EQ(subprocess_stop(&s.p, clock_deadline(10000), NULL), 0);
+	CHECK_EQ(s.ended, 0);
+	scene_close(&s);
+}
+
 TEST(what_cannot_be_run_is_an_error_and_can_be_tried_again)
 {
 	const char *const argv[] = {"x", NULL};
