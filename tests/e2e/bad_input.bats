@@ -254,7 +254,7 @@ deep() {
 
 @test "few descriptors: a sentence or a container, whatever their number" {
 	dir=$(bundle b . true)
-	for n in 7 8 10 12 16 20; do
+	for n in 7 8 10 12 14 15 16 17 18 20; do
 		rc=0
 		(ulimit -n "$n" && exec "$TREE/build/kata-runtime" --root "$ROOT" run --bundle "$dir" c1) </dev/null >/dev/null 2>"$WORK/err" || rc=$?
 		echo "with $n descriptors: $rc, $(cat "$WORK/err")"

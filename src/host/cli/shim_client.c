@@ -303,21 +303,6 @@ int shim_client_task(struct shim_client *s, const char *method, const ProtobufCM
 	return shim_client_ask(s, &q, ret, e);
 }
 
-int shim_client_task_fds(struct shim_client *s, const char *method, const ProtobufCMessage *request,
-			 msec_t deadline, const int *fds, size_t n_fds, struct err *e)
-{
-	const struct ttrpc_request q = {
-		.service = &containerd__task__v2__task__descriptor,
-		.method = method,
-		.message = request,
-		.deadline = deadline,
-		.fds = fds,
-		.n_fds = n_fds,
-	};
-
-	return shim_client_ask(s, &q, NULL, e);
-}
-
 int shim_client_admin(struct shim_client *s, const char *method, const ProtobufCMessage *request,
 		      ProtobufCMessage **ret, struct err *e)
 {

@@ -59,10 +59,6 @@ int shim_client_ask(struct shim_client *s, const struct ttrpc_request *q, Protob
 int shim_client_task(struct shim_client *s, const char *method, const ProtobufCMessage *request,
 		     msec_t deadline, ProtobufCMessage **ret, struct err *e);
 
-/* The same with descriptors: request fields say "fd:0" and so on for @fds[0] ... */
-int shim_client_task_fds(struct shim_client *s, const char *method, const ProtobufCMessage *request,
-			 msec_t deadline, const int *fds, size_t n_fds, struct err *e);
-
 /* Waits for the end of a container's process, and of its output. -ETIMEDOUT after @deadline. */
 int shim_client_wait(struct shim_client *s, const char *id, msec_t deadline, struct err *e);
 

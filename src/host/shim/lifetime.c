@@ -118,6 +118,14 @@ static bool is_heard(struct server *s)
 						 nobody_hangs_up, s, &s->farewell_timer, NULL) < 0);
 }
 
+/* Whether there is nothing and nothing is to come: the sandbox is over, or the only container that
+ * was asked for could not even be noted (no descriptor, no memory). */
+static bool has_nothing(const struct server *s)
+{
+	return sandbox_is_over(s->sandbox) ||
+	       (sandbox_is_empty(s->sandbox) && !sandbox_has_containers(s->sandbox));
+}
+
 void server_consider(struct server *s)
 {
 	if (s->ending || !s->sandbox || !sandbox_is_idle(s->sandbox))
@@ -134,7 +142,7 @@ void server_consider(struct server *s)
 			    ? s->shutdown_asked && is_heard(s)
 			    : sandbox_is_empty(s->sandbox) && s->connections == 0)
 			server_end(s);
-	} else if (sandbox_is_over(s->sandbox) && (s->shutdown_asked || s->connections == 0)) {
+	} else if (has_nothing(s) && (s->shutdown_asked || s->connections == 0)) {
 		server_end(s);
 	}
 }

@@ -110,6 +110,14 @@ TEST(a_server_ends_whose_only_create_was_refused)
 	down();
 }
 
+TEST(a_server_whose_only_create_was_refused_ends_when_nobody_is_there)
+{
+	up(0);
+	dial();
+	CHECK_EQ(create("../c1", NULL), -EINVAL);
+	down(); /* hangs up */
+}
+
 /* Connects as another user, who can reach the socket, and waits to be hung up on. */
 static void be_another_user(void)
 {
