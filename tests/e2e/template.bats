@@ -383,11 +383,16 @@ makes_a_machine() {
 	not_used "there is none for this machine"
 }
 
-# The process that makes a template which a machine has missed.
+is_maker() {
+	tr '\0' '\n' 2>/dev/null <"/proc/$1/cmdline" | grep -qx -- -make-template
+}
+
+# The process that makes a template which a machine has missed. A child of it that is about to become QEMU has its words, too.
 makers() {
-	local pid
+	local pid parent
 	for pid in $(fence_pids); do
-		! tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -qx -- -make-template || echo "$pid"
+		parent=$(ps -o ppid= -p "$pid" | tr -d ' ')
+		if is_maker "$pid" && ! is_maker "${parent:-0}"; then echo "$pid"; fi
 	done
 }
 
