@@ -309,7 +309,7 @@ no_machine() {
 @test "a container of runc that calls itself the server of a pod leads nobody into that pod's machine" {
 	local server pid
 	c run -d "${KATA[@]}" "$IMAGE" pod sleep 1000
-	server=$(ps -eo args | grep -F 'containerd-shim-kata-v2' | grep -F -- '-id pod ' | head -1)
+	server=$(pgrep -fa 'containerd-shim-kata-v2 .*-id pod ' | head -1 | cut -d' ' -f2-)
 	[ -n "$server" ]
 	# shellcheck disable=SC2086 # its words
 	c run -d "$IMAGE" liar sh -c 'sleep 1000 & wait' $server
