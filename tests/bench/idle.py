@@ -90,7 +90,7 @@ def idle_memory(bench: Bench) -> None:
 
 
 def idle_template_memory(bench: Bench) -> None:
-    """Both machines go on from one template, and share the pages of it that they do not write to."""
+    """Both machines go on from one template. Each has a copy of its memory, but only of the pages that were not zero."""
     with _Container(bench, bench.templated()) as first:
         time.sleep(SETTLING_SECONDS)
         bench.figures.add(FURTHER_OF_TEMPLATE, _further_kib(first, _all_kib(first)))

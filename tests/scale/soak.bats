@@ -29,7 +29,8 @@ server_of() {
 	jq .server.pid "$ROOT/$1/sandbox.json"
 }
 
-# Of the server, QEMU and virtiofsd: descriptors and threads. What they may not have more of at the end.
+# What there may not be more of at the end: descriptors of the server, QEMU and virtiofsd, threads of the first and the last (QEMU's come
+# and go with its disk and file requests), and files.
 figures() {
 	local pid
 	for pid in "$1" $(pgrep -P "$1"); do

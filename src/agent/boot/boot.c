@@ -177,10 +177,13 @@ static void preload(struct boot *b)
 	}
 }
 
+/* For a machine from which others go on: the agent does now what their first container would wait
+ * for, and leaves to them what is plugged into them. */
 static void warm(struct boot *b)
 {
 	struct err e = {0};
 
+	devices_ignore_plugs(b->devices);
 	if (rpc_warm(b->rpc, &e) < 0)
 		log_err(LOG_WARN, &e, "ignoring");
 }
@@ -254,8 +257,6 @@ static int start(struct boot *b, struct err *e)
 
 	if (b->is_init)
 		preload(b);
-	if (b->options.preload[0])
-		devices_ignore_plugs(b->devices);
 	r = rpc_new(&config, &b->rpc, e);
 	if (r == 0 && b->options.preload[0])
 		warm(b);

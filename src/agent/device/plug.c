@@ -2,7 +2,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "agent/device/devices.h"
@@ -32,11 +31,10 @@ void devices_ignore_plugs(struct devices *d)
 
 static void rescan(const struct devices *d, const char *bus)
 {
-	char file[DEVICE_PATH_MAX];
+	auto_free char *file = str_printf(BUSES "/%s/rescan", bus);
 	struct err e = {0};
-	int n = snprintf(file, sizeof file, BUSES "/%s/rescan", bus);
 
-	if (n > 0 && (size_t) n < sizeof file && write_below(d, file, "1\n", &e) < 0)
+	if (file && write_below(d, file, "1\n", &e) < 0)
 		log_err(LOG_WARN, &e, "ignoring");
 }
 

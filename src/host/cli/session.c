@@ -54,7 +54,7 @@ static int fork_standin(struct session *s, struct err *e)
 static int ask_for_process(struct session *s, const char *method, const ProtobufCMessage *request,
 			   struct err *e)
 {
-	const int all[] = {s->slave, s->slave, s->slave};
+	const int terminal[] = {s->slave, s->slave, s->slave};
 	const int own[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
 	char pid[16];
 	const struct ttrpc_pair standin = {"kata-standin", pid};
@@ -63,7 +63,7 @@ static int ask_for_process(struct session *s, const char *method, const Protobuf
 		.method = method,
 		.message = request,
 		.deadline = clock_deadline(s->timeout_ms),
-		.fds = s->slave >= 0 ? all : own,
+		.fds = s->slave >= 0 ? terminal : own,
 		.n_fds = ARRAY_LEN(own),
 		.metadata = &standin,
 		.n_metadata = s->standin.pid > 0,
@@ -78,7 +78,8 @@ int session_make(struct session *s, const char *method, const ProtobufCMessage *
 {
 	int r = s->console_socket ? terminal_pair(&s->master, &s->slave, e) : 0;
 
-	/* Of a process that is attended it is published only, because this one stands for it. */
+	/* A process that is attended has this command to stand for it, and needs another one only
+	 * if a pid is published, because this one is in no room. */
 	if (r == 0 && (s->publish || !s->attends))
 		r = fork_standin(s, e);
 	return r < 0 ? r : ask_for_process(s, method, request, e);

@@ -38,8 +38,8 @@ struct session {
 	struct shim_client server;
 	int master; /* of the new terminal, or -1 */
 	int slave;
-	bool started; /* its program was */
-	struct standin_child standin;
+	bool started;                 /* its program was */
+	struct standin_child standin; /* forked by session_make(), until it is settled */
 	/* session_attend()'s: the server may answer it as long as there is the connection. */
 	struct standin own;
 };

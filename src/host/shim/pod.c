@@ -14,8 +14,8 @@ struct pod_call {
 	char *config_path;
 	sandbox_done_fn done;
 	void *arg;
-	bool keeps; /* the machine, which is stopped by others */
-	pid_t standin;
+	pid_t standin;                /* as in struct sandbox_container */
+	bool keeps;                   /* the machine, which is stopped by others */
 	struct sandbox_answer answer; /* while the machine stops: what to answer then */
 };
 
