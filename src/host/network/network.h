@@ -262,8 +262,10 @@ int network_tap_open(struct network *n, const struct network_link *link,
 		     const struct network_rates *rates, size_t n_queues, struct network_tap *ret,
 		     struct err *e);
 
-/* Closes the queues: somebody else has duplicates, and the tap ends with those. */
-void network_tap_release(struct network_tap *tap);
+/* The VMM has duplicates of the queues: closes all but one. That one stays, because whoever closes
+ * the last waits until the kernel has taken the tap down, 10 to 30 ms, which would be the VMM at its
+ * end. */
+void network_tap_share(struct network_tap *tap);
 
 /* Opens the tap @name, which somebody else has made and keeps, with @n_queues, and takes it up.
  * @ret is zeroed, and has index 0 afterwards. Returns 0, -ENODEV (there is none), -EINVAL (it is

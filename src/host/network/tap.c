@@ -193,10 +193,20 @@ static void remove_tap(struct network *n, int tap)
 	(void) nl_ask(n->sock, &q, NULL);
 }
 
-void network_tap_release(struct network_tap *tap)
+static void close_queues(struct network_tap *tap, size_t n_left)
 {
-	while (tap->n_queues > 0)
+	while (tap->n_queues > n_left)
 		fd_close(tap->fds[--tap->n_queues]);
+}
+
+void tap_release(struct network_tap *tap)
+{
+	close_queues(tap, 0);
+}
+
+void network_tap_share(struct network_tap *tap)
+{
+	close_queues(tap, 1);
 }
 
 int network_tap_open(struct network *n, const struct network_link *link,
@@ -214,7 +224,7 @@ int network_tap_open(struct network *n, const struct network_link *link,
 	if (r == 0)
 		r = set_up(n, link, &tap, m.request.ifr_name, rates, e);
 	if (r < 0) { /* the tap, and its queue, go with the descriptors */
-		network_tap_release(&tap);
+		tap_release(&tap);
 		return err_wrap(e, r, "connect interface '%s'", link->name);
 	}
 	*ret = tap;
@@ -255,7 +265,7 @@ int network_tap_borrow(struct network *n, const char *name, size_t n_queues,
 	if (r == 0)
 		r = bring_up(n, &(struct network_tap){.index = m.index}, e);
 	if (r < 0) {
-		network_tap_release(&tap);
+		tap_release(&tap);
 		return err_wrap(e, r, "open tap '%s'", name);
 	}
 	*ret = tap;
@@ -265,14 +275,14 @@ int network_tap_borrow(struct network *n, const char *name, size_t n_queues,
 void network_tap_close(struct network *n, int link, struct network_tap *tap)
 {
 	if (!tap->index) {
-		network_tap_release(tap);
+		tap_release(tap);
 		return;
 	}
 	/* First, because without its rules it would speak to the host's kernel. */
 	remove_tap(n, tap->index);
 	release_link(n, link, tap->index);
 	limit_remove(n, link);
-	network_tap_release(tap);
+	tap_release(tap);
 	tap->index = 0;
 }
 

@@ -5,6 +5,9 @@
 /* Whether @link is a tap that network_tap_open() has made. Private to host/network. */
 bool tap_is_ours(const struct network_link *link);
 
+/* Closes the queues; the tap ends with them. */
+void tap_release(struct network_tap *tap);
+
 /* ---- queue.c ---- */
 
 /* A queue of an interface (tc(8)): where it is attached, and its name there. */

@@ -2,7 +2,6 @@
 #include "host/sandbox/cgroups.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -105,6 +104,7 @@ int cgroups_make(struct sandbox *sb, const struct sandbox_spec *spec, struct err
 	if (r < 0 && can_do_without(spec, r)) {
 		log_err(geteuid() == 0 ? LOG_WARN : LOG_DEBUG, &why,
 			"ignoring: the sandbox stays in the cgroup of its caller");
+		cgroups_begin_leave(sb);
 		cgroups_remove(sb);
 		return 0;
 	}
@@ -275,20 +275,20 @@ static void remove_one(struct host_cgroup *g, msec_t deadline)
 		log_err(LOG_WARN, &e, "ignoring, while the cgroup is removed");
 }
 
-static void *leave(void *cgroup)
+static void leave(void *cgroup)
 {
 	struct err e = {0};
 
 	if (host_cgroup_leave(cgroup, 0, &e) < 0)
 		log_err(LOG_WARN, &e, "ignoring, while the cgroup is left");
-	return NULL;
 }
 
 void cgroups_begin_leave(struct sandbox *sb)
 {
 	struct machine *m = &sb->machine;
 
-	m->leaves = m->cgroup && pthread_create(&m->leaver, NULL, leave, m->cgroup) == 0;
+	if (m->cgroup)
+		beside_begin(&m->leaving, leave, m->cgroup);
 }
 
 void cgroups_remove(struct sandbox *sb)
@@ -299,11 +299,7 @@ void cgroups_remove(struct sandbox *sb)
 	if (!m->cgroup)
 		return;
 	log_debug("step: remove the cgroup");
-	if (m->leaves)
-		(void) pthread_join(m->leaver, NULL);
-	else
-		(void) leave(m->cgroup);
-	m->leaves = false;
+	beside_end(&m->leaving);
 	put_back(m);
 	remove_one(m->cgroup, deadline);
 	remove_one(m->overhead, deadline);

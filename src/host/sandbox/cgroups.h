@@ -36,10 +36,8 @@ bool cgroups_explain(struct sandbox *sb, struct err *why);
 /* As host_cgroup_stats(), of the sandbox. -ENOENT: it has no cgroup. */
 int cgroups_stats(struct sandbox *sb, void **ret, size_t *ret_bytes, struct err *e);
 
-/* Begins to move this process back to where it came from, beside what the caller goes on to do: the
- * kernel lets a process move when each processor has been through its scheduler, 10 ms later. */
+/* Begins to move this process back to where it came from, beside what the caller goes on to do. */
 void cgroups_begin_leave(struct sandbox *sb);
 
-/* Moves this process back, or waits until it has moved, and removes the cgroups; failures are
- * logged. */
+/* Waits until it has moved, and removes the cgroups; failures are logged. */
 void cgroups_remove(struct sandbox *sb);

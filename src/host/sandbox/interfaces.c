@@ -122,8 +122,19 @@ void interfaces_reclaim(struct interfaces *all)
 	pthread_mutex_unlock(&all->lock);
 }
 
+static void reclaim(void *all)
+{
+	interfaces_reclaim(all);
+}
+
+void interfaces_begin_end(struct interfaces *all)
+{
+	beside_begin(&all->ending, reclaim, all);
+}
+
 void interfaces_end(struct interfaces *all)
 {
+	beside_end(&all->ending);
 	interfaces_reclaim(all);
 	pthread_mutex_lock(&all->lock);
 	network_facts_fini(&all->facts);
@@ -200,8 +211,7 @@ static int attach(struct interface *i, struct hv *hv, msec_t deadline, struct er
 
 	if (r < 0)
 		return err_wrap(e, r, "bring interface '%s' into the machine", i->as.name);
-	/* The VMM has a duplicate: the tap ends with it. */
-	network_tap_release(&i->tap);
+	network_tap_share(&i->tap);
 	i->is_attached = true;
 	return 0;
 }

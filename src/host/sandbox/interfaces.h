@@ -7,6 +7,7 @@
 #include "host/config/config.h"
 #include "host/hypervisor/hypervisor.h"
 #include "host/network/network.h"
+#include "host/sandbox/beside.h"
 
 /*
  * The network interfaces of a machine: those of the network namespace that its container or pod was
@@ -44,6 +45,7 @@ struct interfaces {
 	bool has_neighbours; /* the guest may have some of ours */
 	bool warned;         /* of routes that the guest does not get */
 	unsigned long last_id;
+	struct beside ending; /* they are taken back */
 
 	struct egress_watch *egress; /* the loop's while egress_watch is set; NULL: no policy */
 
@@ -71,6 +73,10 @@ int interfaces_update(struct interfaces *all, struct hv *hv, msec_t deadline, st
 
 /* The machine is gone, and another one will take its place: takes back what it had. */
 void interfaces_reclaim(struct interfaces *all);
+
+/* The machine will not speak to anybody any more: begins to take back what it had, beside what the
+ * caller goes on to do. Before interfaces_end(). */
+void interfaces_begin_end(struct interfaces *all);
 
 /* Tells the agent what it does not know yet. @w is the worker whose job calls. */
 int interfaces_tell(struct sandbox *sb, struct worker *w, msec_t deadline, struct err *e);
@@ -105,5 +111,5 @@ void interfaces_unwatch(struct interfaces *all);
 void interfaces_watch_egress(struct sandbox *sb);
 void interfaces_unwatch_egress(struct interfaces *all);
 
-/* The machine is gone: removes from the namespace what was made there. */
+/* The machine is gone: nothing of ours is in the namespace when it returns. */
 void interfaces_end(struct interfaces *all);

@@ -134,8 +134,7 @@ struct machine {
 	bool has_cpu_quota;             /* cgroup has begun with one */
 	_Atomic pid_t placed;           /* a stand-in that is in cgroup before it asks, or 0 */
 	uint64_t placed_start;          /* when it began: proc_start_time() */
-	pthread_t leaver;               /* moves this process out of them */
-	bool leaves;                    /* there is a leaver */
+	struct beside leaving;          /* this process leaves them */
 	bool booted;                    /* the guest has made its sandbox */
 };
 

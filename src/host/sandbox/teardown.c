@@ -118,6 +118,7 @@ void teardown(struct sandbox *sb)
 	(void) worker_on_loop(m->worker, close_line, sb, NULL);
 	log_debug("step: stop the machine");
 	cgroups_begin_leave(sb);
+	interfaces_begin_end(&m->interfaces);
 	stop_machine(m);
 	disks_forget(&m->disks);
 	(void) worker_on_loop(m->worker, free_machine, m, NULL);

@@ -12,6 +12,7 @@
 #include "base/array.h"
 #include "base/nft.h"
 #include "egress_place.h"
+#include "host/network/tap.h"
 
 static const char *const lines[] = {
 	"10.1.2.0/24 tcp 443",       "10.1.3.0/24 udp", "10.9.0.0/16",
@@ -473,7 +474,7 @@ TEST(what_a_dead_process_has_left_is_removed_and_the_next_begins_anew)
 
 	enter(&p);
 	/* As after its end: the descriptors are closed, the rules are there. */
-	network_tap_release(&p.tap);
+	tap_release(&p.tap);
 	CHECK_EQ(network_open(p.ns_fd, &next, NULL), 0);
 	CHECK_EQ(network_clean(next, &e), 0);
 	network_close(next);

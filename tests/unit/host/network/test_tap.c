@@ -145,6 +145,32 @@ TEST(what_arrives_at_the_interface_comes_out_of_the_tap_and_back)
 	leave(&p);
 }
 
+TEST(a_tap_ends_before_those_who_have_its_queues)
+{
+	struct network_tap tap = {0};
+	struct place p;
+
+	enter(&p);
+
+	const struct network_link *eth = link_named(&p.f, "eth0");
+	int index = eth->index;
+
+	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, 2, &tap, NULL), 0);
+
+	auto_close int first = dup(tap.fds[0]);
+	auto_close int second = dup(tap.fds[1]);
+	struct ifreq is;
+
+	CHECK(first >= 0 && second >= 0);
+	network_tap_share(&tap);
+	network_tap_close(p.n, index, &tap);
+	look(&p);
+	CHECK(!link_named(&p.f, "tap0_kata"));
+	CHECK(ioctl(first, TUNGETIFF, &is) < 0 && errno == EBADFD);
+	CHECK(ioctl(second, TUNGETIFF, &is) < 0 && errno == EBADFD);
+	leave(&p);
+}
+
 TEST(a_tap_has_as_many_queues_as_it_is_asked_for)
 {
 	struct network_tap tap = {0};
@@ -167,7 +193,11 @@ TEST(a_tap_has_as_many_queues_as_it_is_asked_for)
 	look(&p);
 	CHECK(link_named(&p.f, "tap0_kata") && !link_named(&p.f, "tap1_kata"));
 	/* It ends with the last one. */
-	network_tap_release(&tap);
+	network_tap_share(&tap);
+	CHECK_EQ(tap.n_queues, 1);
+	look(&p);
+	CHECK(link_named(&p.f, "tap0_kata"));
+	tap_release(&tap);
 	look(&p);
 	CHECK(!link_named(&p.f, "tap0_kata"));
 	network_tap_close(p.n, index, &tap);
@@ -282,7 +312,7 @@ TEST(what_a_dead_process_has_left_is_removed)
 
 	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, 1, &tap, NULL), 0);
 	/* The tap goes with the process; the interface's redirection to it stays. */
-	network_tap_release(&tap);
+	tap_release(&tap);
 	CHECK_EQ(network_clean(p.n, NULL), 0);
 	CHECK_EQ(network_tap_open(p.n, eth, &no_limits, 1, &tap, NULL), 0);
 	network_tap_close(p.n, eth->index, &tap);
@@ -371,7 +401,7 @@ TEST(a_rate_is_kept_at_both_ends_and_removed)
 	CHECK_EQ(network_tap_open(p.n, eth, &both, 1, &tap, NULL), 0);
 	CHECK_EQ(count_limits(&p), 2);
 	/* As when the process is killed. */
-	network_tap_release(&tap);
+	tap_release(&tap);
 	CHECK_EQ(count_limits(&p), 1);
 	CHECK_EQ(network_clean(p.n, NULL), 0);
 	CHECK_EQ(count_limits(&p), 0);
