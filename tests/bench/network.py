@@ -9,13 +9,14 @@ import time
 
 from bare_network import bare_network
 from cpu import cost_of
+from figures import ADDED
 from measures import Bench
 
 PORT = "5201"
 STREAM_MIB = "64"
 ASKS = "500"
 CONNECTIONS = "200"
-PAIRS = 4
+PAIRS = 10
 PROBES = [
     ("network, to its gateway", "up", STREAM_MIB),
     ("network, from its gateway", "down", STREAM_MIB),
@@ -79,7 +80,7 @@ def _run_true(bench: Bench, runtime: list[str], prefix: str, pod: str) -> None:
             cost[bundle] = cost_of(*runtime, "run", "--bundle", bundle, bench.fresh())
         (took, spent), (without, spent_without) = cost[connected], cost[plain]
         bench.figures.add(prefix + "run true with a network", took)
-        bench.figures.add(prefix + "network, added to run true", took - without)
+        bench.figures.add(prefix + ADDED, took - without)
         bench.figures.add(prefix + "run true with a network, processor time", spent)
         bench.figures.add(prefix + "network, processor time added to run true", spent - spent_without)
 
