@@ -76,8 +76,9 @@ needs() {
 	diff "$WORK/runc.out" "$WORK/kata.out"
 }
 
+# answers_at_port [PORT]
 answers_at_port() {
-	[ "$(busybox wget -q -O - http://127.0.0.1:8098/ 2>/dev/null)" = "from the container" ]
+	[ "$(timeout 10 busybox wget -q -O - "http://127.0.0.1:${1:-8098}/" 2>/dev/null)" = "from the container" ]
 }
 
 # By Podman's own process (rootlesskit), which connects inside the namespace, and by slirp4netns, which sends packets into it.
@@ -91,6 +92,19 @@ answers_at_port() {
 			wait_for 60 answers_at_port
 			engine "$runtime" rm -f -t 0 web
 		done
+	done
+}
+
+@test "a port of the host leads to the address of a user's container, and not to its localhost" {
+	local runtime
+	needs slirp4netns
+	for runtime in runc kata; do
+		engine "$runtime" run -d --name web --network slirp4netns:port_handler=rootlesskit -p 8098:80 -p 8096:81 --rootfs "$ROOTFS" \
+			sh -c 'httpd -p 127.0.0.1:80 -h /www; exec httpd -f -p 10.0.2.100:81 -h /www'
+		wait_for 60 answers_at_port 8096
+		run answers_at_port 8098
+		[ "$status" -ne 0 ]
+		engine "$runtime" rm -f -t 0 web
 	done
 }
 

@@ -1,9 +1,10 @@
-/* Connections of the host's to the guest's loopback: "connect" in agent.proto.
+/* Connections of the host's to programs of the guest: "connect" in agent.proto.
  *
  *	Connect ──► being made ──► made: its streams are a process's ──► Disconnect
- *	               └ refused: 127.0.0.1 and ::1 are tried after each other ─┘
+ *	               └ refused: of localhost the other address is tried ─┘
  *
- * Only the host asks for one. The guest's programs see a connection from a loopback address. */
+ * Only the host asks for one. The guest's programs see a connection from one of the guest's own
+ * addresses. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +30,11 @@ struct connection {
 	char id[CONNECTION_ID_BYTES];
 	uint16_t port;
 	bool ipv6;
+	bool is_localhost; /* else to address: */
+	union {
+		struct in_addr v4;
+		struct in6_addr v6;
+	} address;
 	int code; /* why the family that was asked for did not take it; 0: it was not tried yet */
 	/* While it is being made: */
 	struct ttrpc_call *call; /* the Connect; then NULL */
@@ -83,7 +89,12 @@ struct process *connection_find(struct rpc *rpc, const char *id, struct ttrpc_ca
 
 static int fail(struct connection *c, int code, struct err *e)
 {
-	return err_sys(e, code, "connect to port %u of the guest's loopback", c->port);
+	char address[INET6_ADDRSTRLEN] = "the guest's loopback";
+
+	if (!c->is_localhost)
+		(void) inet_ntop(c->ipv6 ? AF_INET6 : AF_INET, &c->address, address,
+				 sizeof address);
+	return err_sys(e, code, "connect to port %u of %s", c->port, address);
 }
 
 static void refuse(struct connection *c, const struct err *why)
@@ -131,12 +142,14 @@ static void tried(struct connection *c, int code)
 		return;
 	}
 	c->fd = fd_close(c->fd);
-	if (c->code == 0) {
+	if (c->is_localhost && c->code == 0) {
 		c->code = code;
 		c->ipv6 = !c->ipv6;
 		if (begin(c) == 0)
 			return;
 	}
+	if (c->code == 0)
+		c->code = code;
 	(void) fail(c, c->code, &e);
 	refuse(c, &e);
 }
@@ -153,17 +166,18 @@ static void on_ready(void *arg, uint32_t events)
 	tried(c, code);
 }
 
-static int connect_loopback(const struct connection *c)
+static int connect_there(const struct connection *c)
 {
+	const struct in_addr loopback = {htonl(INADDR_LOOPBACK)};
 	const struct sockaddr_in v4 = {
 		.sin_family = AF_INET,
 		.sin_port = htons(c->port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_addr = c->is_localhost ? loopback : c->address.v4,
 	};
 	const struct sockaddr_in6 v6 = {
 		.sin6_family = AF_INET6,
 		.sin6_port = htons(c->port),
-		.sin6_addr = IN6ADDR_LOOPBACK_INIT,
+		.sin6_addr = c->is_localhost ? in6addr_loopback : c->address.v6,
 	};
 
 	return c->ipv6 ? connect(c->fd, (const struct sockaddr *) &v6, sizeof v6)
@@ -176,7 +190,7 @@ static int begin(struct connection *c)
 	c->fd = socket(c->ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (c->fd < 0)
 		return -errno;
-	if (connect_loopback(c) < 0 && errno != EINPROGRESS)
+	if (connect_there(c) < 0 && errno != EINPROGRESS)
 		return -errno;
 	return loop_watch(c->rpc->config.loop, c->fd, EPOLLOUT, on_ready, c, &c->watch, NULL);
 }
@@ -200,6 +214,9 @@ static int check(struct rpc *rpc, const Grpc__ConnectRequest *req, struct err *e
 			       CONNECTION_ID_BYTES - 1);
 	if (req->port == 0 || req->port > UINT16_MAX)
 		return err_say(e, EINVAL, "there is no port %u", req->port);
+	if (*req->address &&
+	    inet_pton(req->ipv6 ? AF_INET6 : AF_INET, req->address, &(struct in6_addr){0}) != 1)
+		return err_say(e, EINVAL, "'%s' is no address", req->address);
 	if (find(rpc, req->id))
 		return err_say(e, EEXIST, "there is a connection '%s' already", req->id);
 	list_for_each (pos, &rpc->connections)
@@ -221,6 +238,9 @@ static int connection_new(struct rpc *rpc, const Grpc__ConnectRequest *req, stru
 	c->fd = -1;
 	c->port = (uint16_t) req->port;
 	c->ipv6 = req->ipv6;
+	c->is_localhost = !*req->address;
+	if (!c->is_localhost)
+		(void) inet_pton(c->ipv6 ? AF_INET6 : AF_INET, req->address, &c->address);
 	memcpy(c->id, req->id, strlen(req->id));
 	list_add(&rpc->connections, &c->link);
 	*ret = c;

@@ -214,26 +214,39 @@ static int own_address(int fd, union address *ret)
 	return getsockname(fd, &ret->any, &bytes);
 }
 
-/* The port before redirect.c's rule has changed it to that of @own. */
-static uint16_t original_port(int fd, const union address *own)
+/* What redirect.c's rule has changed to @own. */
+static union address original(int fd, const union address *own)
 {
 	union address to = {0};
 	socklen_t bytes = sizeof to;
 	int r = is_ipv6(own) ? getsockopt(fd, SOL_IPV6, IP6T_SO_ORIGINAL_DST, &to, &bytes)
 			     : getsockopt(fd, SOL_IP, SO_ORIGINAL_DST, &to, &bytes);
 
-	return port_of(r == 0 ? &to : own);
+	return r == 0 ? to : *own;
 }
 
-uint16_t network_dialled(int listener, int fd, bool *ret_ipv6)
+_Static_assert(NETWORK_TEXT_BYTES == INET6_ADDRSTRLEN, "as inet_ntop() writes it");
+
+static void print(const union address *a, char ret[static NETWORK_TEXT_BYTES])
+{
+	const void *bytes = is_ipv6(a) ? (const void *) &a->v6.sin6_addr : &a->v4.sin_addr;
+
+	(void) inet_ntop(a->any.sa_family, bytes, ret, NETWORK_TEXT_BYTES);
+}
+
+bool network_dialled(int listener, int fd, struct network_target *ret)
 {
 	union address own, listens;
 
-	if (own_address(fd, &own) < 0 || own_address(listener, &listens) < 0)
-		return 0;
-	if (!is_loopback(&own))
-		return 0;
-	*ret_ipv6 = is_ipv6(&own);
+	*ret = (struct network_target){0};
+	if (own_address(fd, &own) < 0 || own_address(listener, &listens) < 0 || !is_loopback(&own))
+		return false;
 	/* Rules of others may change ports too, before the program sees them: that is meant. */
-	return port_of(&own) == port_of(&listens) ? original_port(fd, &own) : port_of(&own);
+	if (port_of(&own) == port_of(&listens))
+		own = original(fd, &own);
+	ret->port = port_of(&own);
+	ret->ipv6 = is_ipv6(&own);
+	if (!is_loopback(&own))
+		print(&own, ret->address);
+	return ret->port > 0;
 }

@@ -34,6 +34,7 @@
 #define NETWORK_NAME_BYTES 16 /* IFNAMSIZ */
 #define NETWORK_KIND_BYTES 32
 #define NETWORK_MAC_BYTES  6
+#define NETWORK_TEXT_BYTES 46 /* INET6_ADDRSTRLEN */
 /* RTAX_MAX + 1 of Linux 6.1. */
 #define NETWORK_METRICS 18
 /* FRA_MAX + 1 of Linux 6.1. */
@@ -293,9 +294,16 @@ void network_tap_close(struct network *n, int link, struct network_tap *tap);
  * without programs and without nf_tables). */
 int network_catch_loopback(struct network *n, struct err *e);
 
-/* The port that was meant by @fd, a connection that was accepted from such a socket. Returns 0 if
- * it is none to be handed on. */
-uint16_t network_dialled(int listener, int fd, bool *ret_ipv6);
+/* Whom a connection was meant for. */
+struct network_target {
+	uint16_t port;
+	bool ipv6;
+	char address[NETWORK_TEXT_BYTES]; /* "": a loopback address of that family */
+};
+
+/* Finds out who was meant by @fd, a connection that was accepted from such a socket. Returns
+ * whether it is to be handed on. */
+bool network_dialled(int listener, int fd, struct network_target *ret);
 
 /* Removes from the namespace what that has made, if it is there. */
 void network_release_loopback(struct network *n);

@@ -143,15 +143,16 @@ static int ask(struct forward *f, struct err *e)
 		.deadline = clock_deadline(CONNECT_TIMEOUT_MS),
 	};
 	struct ttrpc_client *line = agent_line(f->sb, e);
-	bool ipv6 = false;
+	struct network_target to;
 
 	if (!line)
 		return -ECONNRESET;
-	q.id = f->id;
-	q.port = network_dialled(f->sb->forwards.listener, f->fd, &ipv6);
-	q.ipv6 = ipv6;
-	if (q.port == 0)
+	if (!network_dialled(f->sb->forwards.listener, f->fd, &to))
 		return err_say(e, EINVAL, "not to a loopback address");
+	q.id = f->id;
+	q.port = to.port;
+	q.ipv6 = to.ipv6;
+	q.address = to.address;
 	return ttrpc_call(line, &request, connected, f, &f->asking, e);
 }
 

@@ -392,6 +392,17 @@ static int do_connect(struct fake *f, const char *id, uint32_t port, bool ipv6, 
 	return call(f, "Connect", &req, NULL, e);
 }
 
+static int connect_to(struct fake *f, const char *address, uint32_t port, struct err *e)
+{
+	Grpc__ConnectRequest req = GRPC__CONNECT_REQUEST__INIT;
+
+	req.id = (char *) address;
+	req.port = port;
+	req.ipv6 = strchr(address, ':') != NULL;
+	req.address = (char *) address;
+	return call(f, "Connect", &req, NULL, e);
+}
+
 static int do_disconnect(struct fake *f, const char *id, bool reset)
 {
 	Grpc__DisconnectRequest req = GRPC__DISCONNECT_REQUEST__INIT;
@@ -553,6 +564,29 @@ TEST(localhost_is_both_families)
 	fd_close(listener);
 	listener = listen_on(AF_INET, &port);
 	CHECK_EQ(do_connect(&f, "again", port, true, NULL), 0);
+	fd_close(listener);
+	fake_close(&f);
+}
+
+TEST(who_listens_at_one_address_is_not_reached_at_another)
+{
+	struct fake f;
+	uint16_t port = 0;
+	int listener = listen_on(AF_INET, &port);
+	struct err e = {0};
+	char words[64];
+
+	(void) snprintf(words, sizeof words, "connect to port %u of 127.0.0.9:", port);
+	fake_open(&f);
+	make_sandbox(&f);
+	CHECK_EQ(connect_to(&f, "127.0.0.1", port, NULL), 0);
+	CHECK_EQ(put(&f, "127.0.0.1", "x"), 0);
+	CHECK_EQ(connect_to(&f, "127.0.0.9", port, &e), -ECONNRESET);
+	CHECK(strstr(e.text, words));
+	CHECK(strstr(e.text, strerror(ECONNREFUSED)));
+	CHECK_EQ(connect_to(&f, "::1", port, NULL), -ECONNRESET);
+	CHECK_EQ(connect_to(&f, "nowhere", port, NULL), -EINVAL);
+	CHECK_EQ(connect_to(&f, "1::2::3", port, NULL), -EINVAL);
 	fd_close(listener);
 	fake_close(&f);
 }

@@ -157,12 +157,14 @@ static void check_caught(struct place *p, const char *address, uint16_t port, co
 
 	int fd = take(p->listener);
 
-	bool ipv6 = false;
+	struct network_target to;
 
 	CHECK(fd >= 0);
 	check_port(fd, shown, port);
-	CHECK_EQ(network_dialled(p->listener, fd, &ipv6), port);
-	CHECK_EQ(ipv6, strcmp(shown, "::1") == 0);
+	CHECK(network_dialled(p->listener, fd, &to));
+	CHECK_EQ(to.port, port);
+	CHECK_EQ(to.ipv6, strcmp(shown, "::1") == 0);
+	CHECK_STR(to.address, "");
 	check_carries(d.fd, fd);
 	fd_close(d.fd);
 	fd_close(fd);
@@ -287,17 +289,18 @@ TEST(a_device_with_a_queue_of_somebody_elses_is_left_alone)
 
 static void has_address(struct network *n, const char *address)
 {
+	const bool is_ipv6 = strchr(address, ':');
 	const struct ifaddrmsg head = {
-		.ifa_family = AF_INET,
+		.ifa_family = is_ipv6 ? AF_INET6 : AF_INET,
 		.ifa_prefixlen = 24,
 		.ifa_index = LOOPBACK,
 	};
-	uint8_t bytes[4];
+	uint8_t bytes[sizeof(struct in6_addr)];
 	struct nl_request q;
 
-	CHECK_EQ(inet_pton(AF_INET, address, bytes), 1);
+	CHECK_EQ(inet_pton(head.ifa_family, address, bytes), 1);
 	nl_begin(&q, RTM_NEWADDR, NLM_F_CREATE, &head, sizeof head);
-	nl_put(&q, IFA_LOCAL, bytes, sizeof bytes);
+	nl_put(&q, IFA_LOCAL, bytes, is_ipv6 ? sizeof bytes : sizeof(struct in_addr));
 	CHECK_EQ(nl_ask(n->sock, &q, NULL), 0);
 }
 
@@ -311,24 +314,28 @@ static void enter_as_user(struct place *p)
 	CHECK_EQ(network_open(p->ns_fd, &p->n, NULL), 0);
 	CHECK_EQ(namespace_visit(p->ns_fd, loopback_up, NULL, NULL), 0);
 	has_address(p->n, "10.0.2.100");
+	has_address(p->n, "fd00::100");
 	p->listener = network_catch_loopback(p->n, NULL);
 	if (p->listener == -ENOENT || p->listener == -EOPNOTSUPP)
 		_exit(TEST_SKIP); /* a kernel without nf_tables */
 	CHECK(p->listener >= 0);
 }
 
-static void check_redirected(struct place *p, const char *address, uint16_t port, bool is_ipv6)
+/* @told: the address that is told, "" for localhost. */
+static void check_redirected(struct place *p, const char *address, uint16_t port, const char *told)
 {
 	struct dial d = place_at(address, port);
-	bool ipv6 = !is_ipv6;
+	struct network_target to;
 
 	CHECK_EQ(namespace_visit(p->ns_fd, dial_there, &d, NULL), 0);
 
 	int fd = take(p->listener);
 
 	CHECK(fd >= 0);
-	CHECK_EQ(network_dialled(p->listener, fd, &ipv6), port);
-	CHECK_EQ(ipv6, is_ipv6);
+	CHECK(network_dialled(p->listener, fd, &to));
+	CHECK_EQ(to.port, port);
+	CHECK_EQ(to.ipv6, strchr(address, ':') != NULL);
+	CHECK_STR(to.address, told);
 	check_carries(d.fd, fd);
 	fd_close(d.fd);
 	fd_close(fd);
@@ -339,10 +346,11 @@ TEST(a_user_catches_every_address_of_the_namespace_by_a_rule)
 	struct place p;
 
 	enter_as_user(&p);
-	check_redirected(&p, "127.0.0.1", 8080, false);
-	check_redirected(&p, "127.1.2.3", 1, false);
-	check_redirected(&p, "10.0.2.100", 65535, false);
-	check_redirected(&p, "::1", 8080, true);
+	check_redirected(&p, "127.0.0.1", 8080, "");
+	check_redirected(&p, "127.1.2.3", 1, "");
+	check_redirected(&p, "10.0.2.100", 65535, "10.0.2.100");
+	check_redirected(&p, "fd00::100", 1, "fd00::100");
+	check_redirected(&p, "::1", 8080, "");
 	leave(&p);
 }
 
@@ -407,13 +415,13 @@ TEST(a_users_rule_goes_when_it_is_released_and_by_a_clean_up)
 	fd_close(p.listener);
 	p.listener = network_catch_loopback(p.n, NULL);
 	CHECK(p.listener >= 0);
-	check_redirected(&p, "127.0.0.1", 8080, false);
+	check_redirected(&p, "127.0.0.1", 8080, "");
 	/* As when the server is killed. */
 	p.listener = fd_close(p.listener);
 	CHECK_EQ(namespace_visit(p.ns_fd, dial_there, &d, NULL), -ECONNREFUSED);
 	CHECK_EQ(network_catch_loopback(p.n, NULL), -EEXIST);
 	CHECK_EQ(network_clean(p.n, NULL), 0);
 	p.listener = network_catch_loopback(p.n, NULL);
-	check_redirected(&p, "::1", 8080, true);
+	check_redirected(&p, "::1", 8080, "");
 	leave(&p);
 }
