@@ -276,6 +276,118 @@ has_no() {
 	! kata exec c1 test -e "/sys/class/net/$1" </dev/null
 }
 
+# source_to ID ADDRESS: what the container would send from.
+source_to() {
+	kata exec "$1" $(on_host ip) -6 route get "$2" </dev/null | grep -o 'src [0-9a-f:]*'
+}
+
+@test "addresses of the loopback, other ends of IPv6 and gateways that rules lead to are there, as under runc" {
+	pod_network
+	link "$POD" eth1 gw1
+	ip -n "$GATEWAY" addr add fd78::1/128 dev gw1 nodad
+	ip -n "$GATEWAY" route add fd78::2/128 dev gw1
+	ip -n "$POD" addr add 10.5.5.5/32 dev lo
+	ip -n "$POD" addr add fd05::5/128 dev lo
+	ip -n "$POD" route add 10.9.0.0/16 via 10.77.0.1 src 10.5.5.5
+	ip -n "$POD" addr add fd78::2 peer fd78::1 dev eth1 nodad
+	ip -n "$POD" route add fd79::/64 via fd78::1
+	ip -n "$POD" rule add to 10.200.0.1 lookup 100
+	ip -n "$POD" route add 10.200.0.1 dev eth0 table 100
+	ip -n "$POD" route add 10.201.0.0/16 via 10.200.0.1 dev eth0
+	remember
+	as_runc c1 fd78::1
+	same interfaces "$BEFORE" "$(interfaces "$POD")"
+}
+
+@test "of several addresses the one to send from is the host's, and one with a lifetime is an address" {
+	local with
+	pod_network
+	ip -n "$GATEWAY" addr add fd77::1/64 dev gw0 nodad
+	ip -n "$POD" addr add fd77::2/64 dev eth0 nodad
+	ip -n "$POD" addr add fd77::3/64 dev eth0 nodad
+	ip -n "$POD" addr add fd7a::2/64 dev eth0 nodad valid_lft 36000 preferred_lft 36000
+	ip -n "$POD" route add default via fd7a::1
+	with=$(ip -n "$POD" -6 route get fd77::1 | grep -o 'src [0-9a-f:]*')
+	pod c1 sleep 1000
+	has_line c1 'inet6 fd7a::2/64' addr show dev eth0
+	has_line c1 'default via fd7a::1' -6 route
+	[ "$(source_to c1 fd77::1)" = "$with" ]
+	ip -n "$POD" addr change fd7a::2/64 dev eth0 valid_lft 18000 preferred_lft 18000
+	ip -n "$POD" addr add fd77::4/64 dev eth0 nodad
+	wait_for 60 has_line c1 'inet6 fd77::4/64' addr show dev eth0
+	has_line c1 'inet6 fd7a::2/64' addr show dev eth0
+	[ "$(source_to c1 fd77::1)" = "src fd77::4" ]
+	kata delete --force c1
+}
+
+@test "a gateway whose network is gone keeps no container from its start, and no change from being followed" {
+	pod_network
+	ip -n "$POD" addr add 10.78.0.2/24 dev eth0
+	ip -n "$POD" addr del 10.77.0.2/24 dev eth0
+	pod c1 sleep 1000
+	has_line c1 'default via 10.77.0.1 dev eth0' route
+	ip -n "$POD" route replace default via 10.78.0.1
+	wait_for 60 has_line c1 'default via 10.78.0.1 dev eth0' route
+	ip -n "$POD" addr add 10.79.0.2/24 dev eth0
+	ip -n "$POD" addr del 10.78.0.2/24 dev eth0
+	wait_for 60 has_line c1 'inet 10.79.0.2/24' addr show dev eth0
+	has_line c1 'default via 10.78.0.1 dev eth0' route
+	kata delete --force c1
+}
+
+@test "an interface that cannot be brought in keeps no other change from being followed" {
+	pod_network
+	pod c1 sleep 1000
+	ip -n "$POD" link add odd0 type veth peer name odd1
+	tc -n "$POD" qdisc add dev odd0 ingress
+	ip -n "$POD" link set odd0 up
+	wait_for 60 grep -q "ignoring a change of the network namespace.*interface 'odd0'" "$WORK/log"
+	ip -n "$POD" addr add 10.78.0.2/24 dev eth0
+	wait_for 90 has_line c1 'inet 10.78.0.2/24' addr show dev eth0
+	ip -n "$POD" link delete odd0
+	ip -n "$POD" route add 10.79.0.0/16 via 10.78.0.1
+	wait_for 90 has_line c1 '10.79.0.0/16 via 10.78.0.1 dev eth0' route
+	[ "$(grep -c 'ignoring a change of the network namespace' "$WORK/log")" = 1 ]
+	kata delete --force c1
+	same interfaces "$BEFORE" "$(interfaces "$POD")"
+}
+
+# settings ID: of IPv6, where the engine has switched something off.
+settings() {
+	kata exec "$1" sh -c 'cd /proc/sys/net/ipv6/conf; cat eth0/disable_ipv6 eth1/accept_ra eth1/autoconf; ip -6 addr show dev eth0' </dev/null
+}
+
+@test "IPv6 that the engine has switched off is off in the guest, and routers are not heard" {
+	pod_network
+	link "$POD" eth1 gw1
+	ip netns exec "$POD" sh -c 'cd /proc/sys/net/ipv6/conf; echo 1 >eth0/disable_ipv6; echo 0 >eth1/accept_ra; echo 0 >eth1/autoconf'
+	pod c1 sleep 1000
+	[ "$(settings c1)" = "$(printf '1\n0\n0')" ]
+	ip netns exec "$POD" sh -c 'echo 0 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6'
+	ip -n "$POD" addr add fd77::2/64 dev eth0 nodad
+	wait_for 60 has_line c1 'inet6 fd77::2/64' addr show dev eth0
+	kata delete --force c1
+}
+
+@test "an interface that is down is down in the guest, and what a container gave it stays" {
+	pod_network
+	link "$POD" eth1 gw1
+	ip -n "$POD" addr add 10.78.0.2/24 dev eth1
+	ip -n "$POD" link set eth1 down
+	pod c1 sleep 1000
+	has_line c1 'inet 10.78.0.2/24' addr show dev eth1
+	has_no_line c1 '10.78.0.0/24' route
+	ip -n "$POD" link set eth1 up
+	wait_for 60 has_line c1 '10.78.0.0/24 dev eth1' route
+	kata exec c1 ip addr add 10.77.0.200/32 dev eth0 </dev/null
+	ip -n "$POD" link set eth1 down
+	ip -n "$POD" addr add 10.77.0.3/32 dev eth0
+	wait_for 60 has_line c1 'inet 10.77.0.3/32' addr show dev eth0
+	wait_for 60 has_no_line c1 '10.78.0.0/24' route
+	has_line c1 'inet 10.77.0.200/32' addr show dev eth0
+	kata delete --force c1
+}
+
 @test "whatever is killed, the interfaces are as they were" {
 	local vmm server
 	pod_network

@@ -18,7 +18,6 @@ struct present_address {
 	struct ip ip;
 	struct ip peer; /* family 0: none */
 	bool no_route;  /* to its network */
-	bool dynamic;   /* a router has announced it: it comes and goes by itself */
 };
 
 struct present {
@@ -71,7 +70,6 @@ static int present_add(void *arg, const struct nl_message *m, struct err *e)
 		.ip = ip,
 		.peer = peer_of(info, a, &ip),
 		.no_route = nl_u32(&a[IFA_FLAGS]) & IFA_F_NOPREFIXROUTE,
-		.dynamic = !(info->ifa_flags & IFA_F_PERMANENT),
 	};
 	return 0;
 }
@@ -200,32 +198,104 @@ static bool is_wanted(const struct address *list, size_t n, const struct present
 	return false;
 }
 
-/* The first to go, because with the first address of a network its others go. */
-static int remove_others(int fd, const struct present *p, const struct address *want, size_t n,
-			 struct err *e)
+static bool was_set(const struct network *n, int device, const struct present_address *p)
+{
+	for (size_t i = 0; i < n->n_addresses; i++) {
+		const struct set_address *a = &n->addresses[i];
+
+		if (a->device == device && memcmp(&a->ip, &p->ip, sizeof p->ip) == 0 &&
+		    memcmp(&a->peer, &p->peer, sizeof p->peer) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Removes those that the host has set before: others are a container's, the kernel's, or a
+ * router's. The first to go, because with the first address of a network its others go. */
+static int remove_others(int fd, const struct network *n, const struct present *p,
+			 const struct addresses_wish *w, struct err *e)
 {
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < p->n; i++) {
 		const struct present_address *a = &p->list[i];
 
-		if (a->dynamic || ip_is_link_local(&a->ip) || is_wanted(want, n, a))
-			continue;
-		r = remove_one(fd, p->index, a, e);
+		if (was_set(n, p->index, a) && !is_wanted(w->list, w->n, a))
+			r = remove_one(fd, p->index, a, e);
 	}
 	return r;
 }
 
-int addresses_replace(int fd, int index, const char *name, const struct address *want, size_t n,
-		      struct err *e)
+/* In the order in which the kernel lists them on the host, by which it chooses the one to send
+ * from: it puts a new one of IPv4 behind the others, and one of IPv6 before them. */
+static int add_all(int fd, const struct addresses_wish *w, struct err *e)
 {
-	struct present p = {.index = index};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < w->n; i++)
+		if (w->list[i].ip.family == AF_INET)
+			r = add_if_it_can(fd, w->device, w->name, &w->list[i], e);
+	for (size_t i = w->n; r == 0 && i > 0; i--)
+		if (w->list[i - 1].ip.family == AF_INET6)
+			r = add_if_it_can(fd, w->device, w->name, &w->list[i - 1], e);
+	return r;
+}
+
+int addresses_reach_peers(int fd, const struct addresses_wish *w, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = w->n; r == 0 && i > 0; i--)
+		if (w->list[i - 1].ip.family == AF_INET6 && w->list[i - 1].peer.family)
+			r = add_if_it_can(fd, w->device, w->name, &w->list[i - 1], e);
+	return r;
+}
+
+/* Forgets those of the interface, and of interfaces that are gone. */
+static void forget(struct network *n, const struct links *links, int device)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < n->n_addresses; i++)
+		if (n->addresses[i].device != device &&
+		    links_by_index(links, n->addresses[i].device))
+			n->addresses[left++] = n->addresses[i];
+	n->n_addresses = left;
+}
+
+static int remember(struct network *n, const struct addresses_wish *w, struct err *e)
+{
+	struct set_address *more =
+		realloc(n->addresses, (n->n_addresses + w->n + 1) * sizeof *more);
+
+	if (!more)
+		return err_sys(e, ENOMEM, "remember addresses");
+	n->addresses = more;
+	for (size_t i = 0; i < w->n; i++)
+		more[n->n_addresses++] = (struct set_address){
+			.device = w->device,
+			.ip = w->list[i].ip,
+			.peer = w->list[i].peer,
+		};
+	return 0;
+}
+
+int addresses_replace(int fd, struct network *n, const struct links *links,
+		      const struct addresses_wish *w, struct err *e)
+{
+	struct present p = {.index = w->device};
 	int r = present_read(fd, &p, e);
 
 	if (r == 0)
-		r = remove_others(fd, &p, want, n, e);
-	for (size_t i = 0; r == 0 && i < n; i++)
-		r = add_if_it_can(fd, index, name, &want[i], e);
+		r = remove_others(fd, n, &p, w, e);
+	/* Also of a request that fails: some of its addresses may be there, and all before it that
+	 * it does not have are gone, or stay. */
+	if (r == 0) {
+		forget(n, links, w->device);
+		r = remember(n, w, e);
+	}
+	if (r == 0)
+		r = add_all(fd, w, e);
 	free(p.list);
 	return r;
 }

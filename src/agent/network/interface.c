@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/network/addresses.h"
+#include "agent/network/ipv6.h"
 #include "agent/network/links.h"
 #include "agent/network/network.h"
 #include "agent/network/vrf.h"
@@ -18,6 +19,9 @@ struct plan {
 	bool has_mac;
 	uint32_t mtu; /* 0: as it is */
 	bool noarp;
+	bool down;
+	bool loopback;
+	unsigned ipv6_off;  /* IPV6_OFF_* */
 	uint32_t vrf_table; /* of a VRF; 0: it is none */
 	const char *master; /* the VRF that it belongs to, or "" */
 	struct address *addresses;
@@ -95,7 +99,7 @@ static int plan_read(struct plan *p, const Types__Interface *want, bool found, s
 
 	if (r < 0)
 		return r;
-	if (!*want->hwaddr && !found)
+	if (!*want->hwaddr && !found && !want->loopback)
 		return err_say(e, EINVAL, "neither hwAddr nor devicePath say which one it is");
 	if (want->mtu > UINT32_MAX)
 		return err_say(e, EINVAL, "the MTU %llu is too large",
@@ -103,13 +107,20 @@ static int plan_read(struct plan *p, const Types__Interface *want, bool found, s
 	p->name = want->name;
 	p->mtu = (uint32_t) want->mtu;
 	p->noarp = want->raw_flags & IFF_NOARP;
+	p->down = want->down;
+	p->loopback = want->loopback;
+	p->ipv6_off = (want->no_ipv6 ? IPV6_OFF_WHOLLY : 0) |
+		      (want->no_router_advertisements ? IPV6_OFF_ROUTERS : 0) |
+		      (want->no_autoconf ? IPV6_OFF_AUTOCONF : 0);
 	p->vrf_table = want->vrf_table;
 	p->master = want->master;
-	p->has_mac = *want->hwaddr;
+	p->has_mac = *want->hwaddr && !p->loopback;
 	if (p->has_mac)
 		r = mac_parse(want->hwaddr, p->mac, e);
 	if (r == 0 && p->vrf_table && (found || *p->master))
 		r = err_say(e, EINVAL, "a VRF has neither devicePath nor master");
+	if (r == 0 && p->loopback && (found || p->vrf_table || strcmp(p->name, "lo") != 0))
+		r = err_say(e, EINVAL, "the loopback is 'lo' and has no devicePath");
 	return r < 0 ? r : plan_addresses(p, want, e);
 }
 
@@ -250,8 +261,24 @@ static void keep_from_link_local(int fd, const struct link *l)
 	(void) nl_ask(fd, &q, NULL);
 }
 
-static int carry_out(int fd, const struct network *n, const struct links *links,
-		     const struct link *l, const struct plan *p, struct err *e)
+/* With its new name, which is that of its folder. */
+static int set_up(int fd, struct network *n, const struct links *links, const struct link *now,
+		  const struct plan *p, struct err *e)
+{
+	const struct addresses_wish wish = {now->index, p->name, p->addresses, p->n_addresses};
+	unsigned up = p->down ? 0 : IFF_UP;
+	int r;
+
+	/* Before it is up, because a router may speak at once. */
+	ipv6_switch(n, links, now->index, p->name, p->ipv6_off);
+	r = addresses_replace(fd, n, links, &wish, e);
+	if (r == 0)
+		r = set_flags(fd, now, (now->flags & ~(unsigned) IFF_UP) | up, IFF_UP, e);
+	return r < 0 || p->down ? r : addresses_reach_peers(fd, &wish, e);
+}
+
+static int carry_out(int fd, struct network *n, const struct links *links, const struct link *l,
+		     const struct plan *p, struct err *e)
 {
 	struct link now = *l;
 	int r = 0;
@@ -274,10 +301,16 @@ static int carry_out(int fd, const struct network *n, const struct links *links,
 	/* Before its addresses, because those of IPv6 would go. */
 	if (r == 0)
 		r = vrf_join(fd, n, l, links_by_name(links, p->master), e);
-	if (r == 0)
-		r = addresses_replace(fd, l->index, p->name, p->addresses, p->n_addresses, e);
 	now.flags = (now.flags & ~(unsigned) IFF_NOARP) | (p->noarp ? IFF_NOARP : 0);
-	return r < 0 ? r : set_flags(fd, &now, now.flags | IFF_UP, IFF_UP, e);
+	return r < 0 ? r : set_up(fd, n, links, &now, p, e);
+}
+
+static const struct link *loopback_of(const struct links *links)
+{
+	for (size_t i = 0; i < links->n; i++)
+		if (links->list[i].flags & IFF_LOOPBACK)
+			return &links->list[i];
+	return NULL;
 }
 
 /* Which one it is now. */
@@ -285,6 +318,8 @@ static const struct link *pick(const struct links *links, const struct plan *p, 
 {
 	const struct link *l = at ? links_by_name(links, at) : links_by_mac(links, p->mac);
 
+	if (p->loopback)
+		return loopback_of(links);
 	/* A machine that was restored from a template still has the template's address. */
 	if (!l && !at)
 		l = links_by_name(links, p->name);
@@ -374,7 +409,7 @@ static int foresee(const struct links *links, const struct link *l, const struct
 
 	if (!l)
 		return err_say(e, ENODEV, "there is no interface with hardware address '%s'", mac);
-	if (other && (other->flags & IFF_LOOPBACK))
+	if (other && other != l && (other->flags & IFF_LOOPBACK))
 		return err_say(e, EINVAL, "'%s' is the loopback's name", other->name);
 	other = links_by_name(links, p->master);
 	if (*p->master &&

@@ -23,6 +23,8 @@ void network_free(struct network *n)
 	if (!n)
 		return;
 	free(n->routes);
+	free(n->addresses);
+	free(n->ipv6);
 	free(n->neighbours);
 	rules_free(n->rules);
 	free(n);

@@ -51,9 +51,10 @@ static void put_gateway(struct nl_request *q, const struct route *r, uint8_t fam
 	nl_put(q, RTA_VIA, via, sizeof(struct rtvia) + bytes);
 }
 
-/* They have been read once, when the request was judged. */
+/* They have been read once, when the request was judged. @flags: more of them for each that has a
+ * gateway. */
 static int put_hops(struct nl_request *q, const struct route *r, const Types__Route *from,
-		    const struct links *links, struct err *e)
+		    const struct links *links, unsigned flags, struct err *e)
 {
 	size_t all = nl_nest(q, RTA_MULTIPATH);
 
@@ -63,6 +64,9 @@ static int put_hops(struct nl_request *q, const struct route *r, const Types__Ro
 
 		if (found < 0)
 			return found;
+
+		if (hop.gateway.family)
+			hop.flags |= flags;
 
 		const struct rtnexthop head = {
 			.rtnh_flags = (unsigned char) hop.flags,
@@ -105,13 +109,17 @@ static void put_metrics(struct nl_request *q, const struct route *r, const Types
 	nl_nest_end(q, nest);
 }
 
-static int set_one(int fd, const struct route *r, const Types__Route *from,
-		   const struct links *links, struct err *e)
+/* @flags: RTNH_F_*, beside its own. */
+static int ask(int fd, const struct route *r, const Types__Route *from, const struct links *links,
+	       unsigned flags, struct err *e)
 {
 	const uint8_t preference = (uint8_t) from->preference;
+	struct route flagged = *r;
 	struct nl_request q;
 
-	begin(&q, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, r);
+	if (r->gateway.family)
+		flagged.flags |= flags;
+	begin(&q, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &flagged);
 	if (r->gateway.family)
 		put_gateway(&q, r, r->dest.family);
 	if (r->source.family)
@@ -120,9 +128,30 @@ static int set_one(int fd, const struct route *r, const Types__Route *from,
 		nl_put(&q, RTA_PREF, &preference, sizeof preference);
 	put_metrics(&q, r, from);
 
-	int found = from->n_next_hops > 0 ? put_hops(&q, r, from, links, e) : 0;
+	int found = from->n_next_hops > 0 ? put_hops(&q, r, from, links, flags, e) : 0;
 
 	return found < 0 ? found : nl_ask(fd, &q, e);
+}
+
+/* The host has the route although its gateway cannot be reached, by the address that is there now:
+ * its kernel asks that only once, when a route is set, and goes on to send by it. */
+static bool gateway_is_lost(int r, const struct route *route, const Types__Route *from)
+{
+	return (r == -EINVAL || r == -ENETUNREACH || r == -EHOSTUNREACH) &&
+	       ((route->gateway.family && route->device > 0) || from->n_next_hops > 0);
+}
+
+static int set_one(int fd, const struct route *r, const Types__Route *from,
+		   const struct links *links, struct err *e)
+{
+	struct err cause = {0};
+	int found = ask(fd, r, from, links, 0, &cause);
+
+	if (gateway_is_lost(found, r, from) && ask(fd, r, from, links, RTNH_F_ONLINK, NULL) == 0)
+		return 0;
+	if (found < 0 && e)
+		*e = cause;
+	return found;
 }
 
 static int remove_one(int fd, const struct route *r, struct err *e)

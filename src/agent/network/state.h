@@ -17,6 +17,21 @@ struct route {
 	uint32_t metric;
 };
 
+/* An address that was set, and whose. */
+struct set_address {
+	int device;
+	struct ip ip, peer;
+};
+
+/* What was set of IPv6 for an interface; bits of IPV6_OFF_*. */
+#define IPV6_OFF_WHOLLY   1U
+#define IPV6_OFF_ROUTERS  2U
+#define IPV6_OFF_AUTOCONF 4U
+struct set_ipv6 {
+	int device;
+	unsigned off;
+};
+
 struct neighbour;
 struct rules;
 
@@ -24,6 +39,10 @@ struct network {
 	/* Those that were set, to be removed when they are not wanted any more. */
 	struct route *routes;
 	size_t n_routes;
+	struct set_address *addresses;
+	size_t n_addresses;
+	struct set_ipv6 *ipv6; /* of those that have some of it off, or had */
+	size_t n_ipv6;
 	int vrfs[NETWORK_VRFS_MAX]; /* indexes of those that were made */
 	size_t n_vrfs;
 	bool had_vrfs;       /* the kernel has made the rule that comes with the first one */

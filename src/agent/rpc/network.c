@@ -147,11 +147,12 @@ void network_rpc_update_routes(struct rpc *rpc, struct ttrpc_call *call, const v
 		r = err_say(&e, EINVAL, "the routes are missing");
 	else if (req->routes->complete)
 		r = network_keep_vrfs(rpc->network, req->routes->vrfs, req->routes->n_vrfs, &e);
+	/* First, because by them the kernel finds out whether a route's gateway can be reached. */
+	if (r == 0 && req->routes->complete)
+		r = network_set_rules(rpc->network, req->routes->rules, req->routes->n_rules, &e);
 	if (r == 0)
 		r = network_set_routes(rpc->network, req->routes->routes, req->routes->n_routes,
 				       req->routes->complete, &e);
-	if (r == 0 && req->routes->complete)
-		r = network_set_rules(rpc->network, req->routes->rules, req->routes->n_rules, &e);
 	/* Who sends a complete list does not read the answer, and a list takes as long to make as
 	 * to set. */
 	if (r < 0 || req->routes->complete)

@@ -67,6 +67,9 @@ struct network_link {
 	uint32_t flags; /* IFF_* */
 	uint32_t mtu;
 	uint32_t vrf_table; /* of a VRF: its routing table; 0: it is none */
+	bool no_ipv6;       /* it is switched off */
+	bool no_routers;    /* advertisements of routers are not heard */
+	bool no_autoconf;   /* and if they are, no addresses are made by them */
 	bool has_mac;
 	uint8_t mac[NETWORK_MAC_BYTES];
 	char name[NETWORK_NAME_BYTES];
@@ -214,6 +217,7 @@ bool network_has_prefix_route(const struct network_facts *f, const struct networ
 /* Whether a route leads to no interface, or to one that the kernel chooses: RTN_BLACKHOLE, ... */
 bool network_route_leads_nowhere(const struct network_route *r);
 bool network_wants_address(const struct network_address *a);
+bool network_is_localhost(const struct network_address *a);
 bool network_wants_neighbour(const struct network_neighbour *n);
 
 /* ---- attached.c ---- */

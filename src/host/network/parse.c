@@ -9,6 +9,7 @@
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/ipv6.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
@@ -149,10 +150,42 @@ static int get_kind(const struct nl_value *info, struct network_link *ret)
 	return r;
 }
 
+/* One of the sysctls of an interface; 0 if the kernel is too old to tell. */
+static int32_t ipv6_setting(const struct nl_value *settings, size_t which)
+{
+	int32_t value = 0;
+
+	if (settings->bytes / sizeof value > which)
+		memcpy(&value, settings->data + which * sizeof value, sizeof value);
+	return value;
+}
+
+/* @families: IFLA_AF_SPEC. Without IPv6, as with a very small MTU, nothing is told, and all is as
+ * ever. */
+static int get_ipv6(const struct nl_value *families, struct network_link *ret)
+{
+	struct nl_value a[AF_INET6 + 1], of[IFLA_INET6_CONF + 1];
+
+	if (nl_parse(families->data, families->bytes, a, ARRAY_LEN(a)) < 0 ||
+	    nl_parse(a[AF_INET6].data, a[AF_INET6].bytes, of, ARRAY_LEN(of)) < 0)
+		return -EPROTO;
+
+	const struct nl_value *settings = &of[IFLA_INET6_CONF];
+	/* Who forwards hears routers only if it is told so twice. */
+	int32_t least = ipv6_setting(settings, DEVCONF_FORWARDING) ? 2 : 1;
+
+	if (!settings->data)
+		return 0;
+	ret->no_ipv6 = ipv6_setting(settings, DEVCONF_DISABLE_IPV6) != 0;
+	ret->no_routers = ipv6_setting(settings, DEVCONF_ACCEPT_RA) < least;
+	ret->no_autoconf = ipv6_setting(settings, DEVCONF_AUTOCONF) == 0;
+	return 0;
+}
+
 static int add_link(const struct nl_message *m, struct network_facts *f)
 {
 	const struct ifinfomsg *head = m->fixed;
-	struct nl_value a[IFLA_LINKINFO + 1];
+	struct nl_value a[IFLA_AF_SPEC + 1];
 	struct network_link l = {0};
 	int r = nl_parse(m->attributes, m->attributes_bytes, a, ARRAY_LEN(a));
 
@@ -172,6 +205,8 @@ static int add_link(const struct nl_message *m, struct network_facts *f)
 		r = get_index(&a[IFLA_MASTER], &l.master);
 	if (r == 0)
 		r = get_kind(&a[IFLA_LINKINFO], &l);
+	if (r == 0)
+		r = get_ipv6(&a[IFLA_AF_SPEC], &l);
 	if (r == 0 && (l.index <= 0 || !l.name[0]))
 		r = -EPROTO;
 	return r < 0 ? r : ADD(f, links, NETWORK_LINKS_MAX, l);

@@ -4,6 +4,7 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "host/network/tap.h"
@@ -40,6 +41,25 @@ static bool has_members(const struct network_facts *f, int master)
 	return false;
 }
 
+/* 127.0.0.1 and ::1, which every loopback has. */
+bool network_is_localhost(const struct network_address *a)
+{
+	static const struct in6_addr v6 = IN6ADDR_LOOPBACK_INIT;
+	static const uint8_t v4[] = {127, 0, 0, 1};
+
+	return a->ip.family == AF_INET6 ? memcmp(a->ip.bytes, &v6, sizeof v6) == 0
+					: memcmp(a->ip.bytes, v4, sizeof v4) == 0;
+}
+
+/* Of the loopback: that of a balancer's service, for instance, or of a router. */
+static bool has_address_for_guest(const struct network_facts *f, int link)
+{
+	for (size_t i = 0; i < f->n_addresses; i++)
+		if (f->addresses[i].link == link && !network_is_localhost(&f->addresses[i]))
+			return true;
+	return false;
+}
+
 bool network_wants(const struct network_facts *f, const struct network_link *link,
 		   const char **ret_why)
 {
@@ -47,8 +67,10 @@ bool network_wants(const struct network_facts *f, const struct network_link *lin
 		    (link->vrf_table && has_members(f, link->index));
 
 	*ret_why = NULL;
+	if (link->flags & IFF_LOOPBACK)
+		return has_address_for_guest(f, link->index);
 	/* Some kernel modules put interfaces that nobody uses into every namespace (gretap0). */
-	if (!used || link->type == ARPHRD_LOOPBACK || tap_is_ours(link))
+	if (!used || tap_is_ours(link))
 		return false;
 	if (link->type != ARPHRD_ETHER || !link->has_mac)
 		*ret_why = "it carries no Ethernet frames";
@@ -130,8 +152,12 @@ bool network_has_prefix_route(const struct network_facts *f, const struct networ
 	const struct network_ip *to = a->peer.family ? &a->peer : &a->ip;
 	uint32_t table = own_table(f, a->link);
 
-	if (!a->peer.family && to->family == AF_INET && to->bits == 32)
-		return true; /* the kernel makes none */
+	const struct network_link *link = link_of(f, a->link);
+
+	/* The kernel makes none, or one that makes all of the network local. */
+	if ((!a->peer.family && to->family == AF_INET && to->bits == 32) ||
+	    (link && (link->flags & IFF_LOOPBACK)))
+		return true;
 
 	for (size_t i = 0; i < f->n_routes; i++) {
 		const struct network_route *r = &f->routes[i];
@@ -143,10 +169,12 @@ bool network_has_prefix_route(const struct network_facts *f, const struct networ
 	return false;
 }
 
-/* The guest makes the others by itself, from routers' advertisements. */
+/* The guest makes by itself what the kernel makes from routers' advertisements: those have a lifetime,
+ * and are what addresses that change are made for, or are such ones. */
 bool network_wants_address(const struct network_address *a)
 {
-	return a->ip.family == AF_INET || (a->flags & IFA_F_PERMANENT);
+	return a->ip.family == AF_INET || (a->flags & IFA_F_PERMANENT) ||
+	       !(a->flags & (IFA_F_MANAGETEMPADDR | IFA_F_TEMPORARY));
 }
 
 bool network_wants_neighbour(const struct network_neighbour *n)

@@ -10,6 +10,10 @@
 /* A plugin makes an interface and its addresses in several steps, which are looked at together. */
 #define SETTLE_MS 100
 
+/* After a look that failed, because what it has undone is a change, too: at first, and at most. */
+#define REST_MIN_MS 1000
+#define REST_MAX_MS 60000
+
 void interfaces_unwatch(struct interfaces *all)
 {
 	loop_timer_cancel(take_ptr(all->settles));
@@ -24,17 +28,31 @@ static int look(struct worker_job *job, struct err *e)
 	return interfaces_refresh(sb, sb->machine.sizer, e);
 }
 
-/* After a failure it is not looked again, because what was undone is a change, too. */
+/* What could not be done is tried again with the next change. Only the first of several failures is
+ * a warning. */
+static void failed(struct sandbox *sb, struct err *e)
+{
+	struct interfaces *all = &sb->machine.interfaces;
+
+	if (sb->state == SANDBOX_READY)
+		log_err(all->rest_ms ? LOG_DEBUG : LOG_WARN, e,
+			"ignoring a change of the network namespace");
+	all->rest_ms *= 2;
+	if (all->rest_ms < REST_MIN_MS)
+		all->rest_ms = REST_MIN_MS;
+	if (all->rest_ms > REST_MAX_MS)
+		all->rest_ms = REST_MAX_MS;
+}
+
 static void looked(struct worker_job *job, int r, struct err *e)
 {
 	struct sandbox_job *j = container_of(job, struct sandbox_job, job);
 	struct sandbox *sb = j->sb;
 
-	if (r < 0) {
-		if (sb->state == SANDBOX_READY)
-			log_err(LOG_WARN, e, "ignoring later changes of the network namespace");
-		interfaces_unwatch(&sb->machine.interfaces);
-	}
+	if (r < 0)
+		failed(sb, e);
+	else
+		sb->machine.interfaces.rest_ms = 0;
 	free(j);
 	sandbox_changed(sb);
 }
@@ -67,8 +85,8 @@ static void changes(void *arg, uint32_t events)
 	(void) events;
 	network_watch_drain(all->watch_fd);
 	if (!all->settles)
-		(void) loop_timer(sb->loop, clock_deadline(SETTLE_MS), settled, sb, &all->settles,
-				  NULL);
+		(void) loop_timer(sb->loop, clock_deadline(SETTLE_MS + all->rest_ms), settled, sb,
+				  &all->settles, NULL);
 }
 
 void interfaces_watch(struct sandbox *sb)

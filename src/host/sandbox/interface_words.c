@@ -110,16 +110,36 @@ static bool put_address(Types__Interface *i, const struct network_ip *ip)
 	return put_ip(&a->address, ip, false) && put(&a->mask, bits);
 }
 
+static bool is_for_guest(const Types__Interface *i, const struct network_address *a)
+{
+	return network_wants_address(a) && !(i->loopback && network_is_localhost(a));
+}
+
+/* Of what the kernel can do without being told. */
+static void put_switches(Types__Interface *i, const struct network_link *link)
+{
+	i->vrf_table = link->vrf_table;
+	i->loopback = link->flags & IFF_LOOPBACK;
+	i->down = !(link->flags & IFF_UP);
+	/* The guest's loopback keeps ::1 as long as the guest has IPv6. */
+	if (i->loopback)
+		return;
+	i->no_ipv6 = link->no_ipv6;
+	i->no_router_advertisements = link->no_routers;
+	i->no_autoconf = link->no_autoconf;
+}
+
 static bool fill_interface(Types__Interface *i, const struct network_facts *f,
 			   const struct network_link *link, const char *device_path, bool whole)
 {
 	const struct network_link *vrf = whole ? network_vrf_of(f, link) : NULL;
 	bool ok = put(&i->device, link->name) && put(&i->name, link->name) &&
 		  put(&i->type, link->kind) && put(&i->devicepath, device_path) &&
-		  put_mac(&i->hwaddr, link->mac) && (!vrf || put(&i->master, vrf->name));
+		  (i->loopback || put_mac(&i->hwaddr, link->mac)) &&
+		  (!vrf || put(&i->master, vrf->name));
 
 	for (size_t a = 0; ok && a < f->n_addresses; a++)
-		if (f->addresses[a].link == link->index && network_wants_address(&f->addresses[a]))
+		if (f->addresses[a].link == link->index && is_for_guest(i, &f->addresses[a]))
 			ok = put_address(i, &f->addresses[a].ip) &&
 			     (!whole || (i->ipaddresses[i->n_ipaddresses - 1]->details =
 						 details_of(f, link, &f->addresses[a])));
@@ -141,7 +161,8 @@ Grpc__UpdateInterfaceRequest *interface_words(const struct network_facts *f,
 		q->interface->mtu = mtu;
 		/* Of all flags this is the one that an interface is given, and not in. */
 		q->interface->raw_flags = link->flags & IFF_NOARP;
-		q->interface->vrf_table = whole ? link->vrf_table : 0;
+		if (whole)
+			put_switches(q->interface, link);
 		if (fill_interface(q->interface, f, link, device_path, whole))
 			return q;
 	}

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/nsfs.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@
 /* For a machine that runs: how long a guest may take to see an interface, or let go of it. */
 #define REFRESH_TIMEOUT_MS 60000
 
-/* One that the machine has, or a VRF, which is made in the guest and has neither tap nor device. */
+/* One that the machine has, or one that the guest has by itself. */
 struct interface {
 	struct list link;
 	char id[DEVICE_ID_MAX + 1];
@@ -241,12 +242,18 @@ static int open_tap(struct interfaces *all, const struct network_link *l, struct
 	return network_tap_open(all->network, l, &all->rates, n_queues, ret, e);
 }
 
+/* A VRF, which is made there, or the loopback: it has neither tap nor device. */
+static bool is_guests_own(const struct network_link *l)
+{
+	return l->vrf_table || (l->flags & IFF_LOOPBACK);
+}
+
 static int plug(struct interfaces *all, struct interface *i, const struct network_link *l,
 		struct hv *hv, msec_t deadline, struct err *e)
 {
-	int r = l->vrf_table ? 0 : open_tap(all, l, hv, &i->tap, e);
+	int r = is_guests_own(l) ? 0 : open_tap(all, l, hv, &i->tap, e);
 
-	return r < 0 || l->vrf_table ? r : attach(i, hv, deadline, e);
+	return r < 0 || is_guests_own(l) ? r : attach(i, hv, deadline, e);
 }
 
 static int add_interface(struct interfaces *all, const struct network_link *l, struct hv *hv,
@@ -315,29 +322,33 @@ static void warn_of_link(const struct network_facts *before, const struct networ
 	log_warn("ignoring interface '%s' of the network namespace: %s", l->name, why);
 }
 
-/* @before: the facts of the look before this one. */
+/* @before: the facts of the look before this one. One that fails does not keep the others away: the
+ * first failure is returned. */
 static int add_new(struct interfaces *all, const struct network_facts *before, struct hv *hv,
 		   msec_t deadline, struct err *e)
 {
 	const struct network_facts *f = &all->facts;
-	int r = 0;
+	int first = 0;
 
-	for (size_t k = 0; r == 0 && k < f->n_links; k++) {
+	for (size_t k = 0; k < f->n_links; k++) {
 		const struct network_link *l = &f->links[k];
+		struct err cause = {0};
 		const char *why;
+		int r = 0;
 
 		if (find_interface(all, l))
 			continue;
 		if (network_wants(f, l, &why))
-			r = add_interface(all, l, hv, deadline, e);
+			r = add_interface(all, l, hv, deadline, &cause);
 		else if (why)
 			warn_of_link(before, l, why);
-		if (r == -ENODEV) { /* it has gone since the look */
-			err_clear(e);
-			r = 0;
-		}
+		if (r == 0 || r == -ENODEV || first < 0) /* ENODEV: it has gone since the look */
+			continue;
+		first = r;
+		if (e)
+			*e = cause;
 	}
-	return r;
+	return first;
 }
 
 static int look(struct interfaces *all, struct hv *hv, msec_t deadline, struct err *e)
@@ -420,7 +431,7 @@ static int tell_interface(const struct teller *t, const struct interfaces *all, 
 			  struct err *e)
 {
 	const char *path = i->at.kind == DEVICE_AT_PCI ? i->at.text : "";
-	bool is_whole_size = i->as.vrf_table || i->as.mtu < i->tap.mtu;
+	bool is_whole_size = is_guests_own(&i->as) || i->as.mtu < i->tap.mtu;
 	uint32_t mtu = is_whole_size ? i->as.mtu : i->tap.mtu;
 	Grpc__UpdateInterfaceRequest *q =
 		interface_words(&all->facts, &i->as, mtu, path, is_whole(t, all));
@@ -472,6 +483,8 @@ static bool is_for_guest(const struct teller *t, const struct interfaces *all, s
 {
 	bool needs_vrfs = i->as.vrf_table || network_vrf_of(&all->facts, &i->as);
 
+	if ((i->as.flags & IFF_LOOPBACK) && !is_whole(t, all))
+		return false;
 	if (i->stays || !needs_vrfs || t->sb->agent.has_vrfs)
 		return !i->stays;
 	if (!i->is_warned)
@@ -554,6 +567,8 @@ int interfaces_refresh(struct sandbox *sb, struct worker *w, struct err *e)
 {
 	msec_t deadline = clock_deadline(REFRESH_TIMEOUT_MS);
 	int r = interfaces_update(&sb->machine.interfaces, sb->machine.hv, deadline, e);
+	/* Also of a look that failed: what has changed of the others is theirs. */
+	int told = interfaces_tell(sb, w, deadline, r < 0 ? NULL : e);
 
-	return r < 0 ? r : interfaces_tell(sb, w, deadline, e);
+	return r < 0 ? r : told;
 }

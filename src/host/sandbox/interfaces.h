@@ -55,6 +55,7 @@ struct interfaces {
 	int watch_fd; /* -1: not watched */
 	struct loop_watch *watch;
 	struct loop_timer *settles; /* until it is looked again */
+	msec_t rest_ms;             /* how long it is waited more, after looks that failed */
 };
 
 void interfaces_init(struct interfaces *all);

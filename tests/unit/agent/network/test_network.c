@@ -1,12 +1,15 @@
 /* Against the kernel that this runs on, in a network namespace of the test's own. */
 #include "agent/network/network.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/fib_rules.h>
+#include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 
 #include "base/netlink.h"
 
@@ -99,6 +102,129 @@ TEST(many_interfaces_exchange_their_names)
 		}
 	CHECK_EQ(found, MANY);
 	network_free_interfaces(list, count);
+}
+
+/* Sets the interface of mac_of(1), as "pod0", to the addresses, which end with NULL. */
+static void set_addresses(struct network *n, const char *const *texts)
+{
+	Types__IPAddress address[4], *list[4];
+	Types__Interface w;
+
+	want(&w, "pod0", "02:00:5e:00:53:01");
+	w.ipaddresses = list;
+	for (; texts[w.n_ipaddresses]; w.n_ipaddresses++) {
+		size_t i = w.n_ipaddresses;
+		bool is_ipv6 = strchr(texts[i], ':');
+
+		types__ipaddress__init(&address[i]);
+		address[i].family = is_ipv6 ? TYPES__IPFAMILY__v6 : TYPES__IPFAMILY__v4;
+		address[i].address = (char *) texts[i];
+		address[i].mask = (char *) (is_ipv6 ? "64" : "24");
+		list[i] = &address[i];
+	}
+	CHECK_EQ(set(n, &w), 0);
+}
+
+/* Those that "pod0" has, without the kernel's, separated by spaces. */
+static void check_addresses(struct network *n, const char *expected)
+{
+	Types__Interface **list = NULL;
+	size_t count = 0;
+	char found[256] = "";
+
+	CHECK_EQ(network_list_interfaces(n, &list, &count, NULL), 0);
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < list[i]->n_ipaddresses; k++) {
+			const char *text = list[i]->ipaddresses[k]->address;
+
+			if (strcmp(list[i]->name, "pod0") != 0 || strncmp(text, "fe80", 4) == 0)
+				continue;
+			strncat(found, " ", sizeof found - strlen(found) - 1);
+			strncat(found, text, sizeof found - strlen(found) - 1);
+		}
+	network_free_interfaces(list, count);
+	CHECK_STR(found, expected);
+}
+
+static void add_as_a_container(const char *address)
+{
+	auto_close int fd = nl_open(NETLINK_ROUTE, NULL);
+	const struct ifaddrmsg info = {
+		.ifa_family = AF_INET,
+		.ifa_prefixlen = 32,
+		.ifa_index = if_nametoindex("pod0"),
+	};
+	struct in_addr a;
+	struct nl_request q;
+
+	CHECK_EQ(inet_pton(AF_INET, address, &a), 1);
+	nl_begin(&q, RTM_NEWADDR, NLM_F_CREATE, &info, sizeof info);
+	nl_put(&q, IFA_LOCAL, &a, sizeof a);
+	CHECK_EQ(nl_ask(fd, &q, NULL), 0);
+}
+
+TEST(addresses_are_in_the_hosts_order_and_those_of_a_container_stay)
+{
+	auto_ptr(network_free) struct network *n = NULL;
+
+	enter_room();
+	CHECK_EQ(network_new(&n, NULL), 0);
+	make_link(1);
+	set_addresses(n, (const char *const[]){"10.1.0.2", "fd01::3", "10.1.0.3", "fd01::2", NULL});
+	check_addresses(n, " 10.1.0.2 10.1.0.3 fd01::3 fd01::2");
+	add_as_a_container("10.2.0.1");
+	set_addresses(n, (const char *const[]){"10.1.0.3", "fd01::3", NULL});
+	check_addresses(n, " 10.2.0.1 10.1.0.3 fd01::3");
+	set_addresses(n, (const char *const[]){NULL});
+	check_addresses(n, " 10.2.0.1");
+}
+
+TEST(an_interface_that_is_to_be_down_is)
+{
+	auto_ptr(network_free) struct network *n = NULL;
+	struct ifreq r = {.ifr_name = "pod0"};
+	Types__Interface w;
+
+	enter_room();
+
+	auto_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	CHECK_EQ(network_new(&n, NULL), 0);
+	make_link(1);
+	want(&w, "pod0", "02:00:5e:00:53:01");
+	CHECK_EQ(set(n, &w), 0);
+	CHECK(ioctl(fd, SIOCGIFFLAGS, &r) == 0 && (r.ifr_flags & IFF_UP));
+	w.down = true;
+	CHECK_EQ(set(n, &w), 0);
+	CHECK(ioctl(fd, SIOCGIFFLAGS, &r) == 0 && !(r.ifr_flags & IFF_UP));
+	w.down = false;
+	CHECK_EQ(set(n, &w), 0);
+	CHECK(ioctl(fd, SIOCGIFFLAGS, &r) == 0 && (r.ifr_flags & IFF_UP));
+}
+
+TEST(the_loopback_has_more_addresses_and_keeps_its_own)
+{
+	auto_ptr(network_free) struct network *n = NULL;
+	Types__IPAddress address = TYPES__IPADDRESS__INIT, *list[] = {&address};
+	Types__Interface w, *now = NULL;
+
+	enter_room();
+	CHECK_EQ(network_new(&n, NULL), 0);
+	want(&w, "lo", "");
+	CHECK_EQ(set(n, &w), -EINVAL);
+	w.loopback = true;
+	CHECK_EQ(set(n, &w), 0); /* it comes up, and has 127.0.0.1 */
+	address.address = (char *) "10.5.5.5";
+	address.mask = (char *) "32";
+	w.ipaddresses = list;
+	w.n_ipaddresses = 1;
+	CHECK_EQ(network_set_interface(n, &w, NULL, &now, NULL), 0);
+	CHECK(now->n_ipaddresses >= 2);
+	CHECK_STR(now->ipaddresses[0]->address, "127.0.0.1");
+	CHECK_STR(now->ipaddresses[1]->address, "10.5.5.5");
+	types__interface__free_unpacked(now, NULL);
+	w.name = (char *) "eth0";
+	CHECK_EQ(set(n, &w), -EINVAL);
 }
 
 TEST(an_interface_is_found_by_its_name_when_nobody_has_the_address)

@@ -1,3 +1,5 @@
+#include <linux/ipv6.h>
+
 #include "messages.h"
 
 static void put_ip4(struct nl_request *q, uint16_t type, const char *text)
@@ -62,6 +64,44 @@ TEST(a_vrf_has_a_table_and_other_kinds_have_not)
 	CHECK_EQ(f.links[1].vrf_table, 0);
 	CHECK_EQ(add_vrf(&f, "vrf", &table, 2), -EPROTO);
 	CHECK_EQ(f.n_links, 2);
+	network_facts_fini(&f);
+}
+
+/* A link whose kernel tells of @n settings of IPv6. */
+static const struct network_link *add_ipv6(struct network_facts *f, const int32_t *settings,
+					   size_t n)
+{
+	struct nl_request q;
+
+	begin_link(&q, 7, "eth0");
+
+	size_t families = nl_nest(&q, IFLA_AF_SPEC);
+	size_t inet6 = nl_nest(&q, AF_INET6);
+
+	nl_put(&q, IFLA_INET6_CONF, settings, n * sizeof settings[0]);
+	nl_nest_end(&q, inet6);
+	nl_nest_end(&q, families);
+	CHECK_EQ(parse(&q, sizeof(struct ifinfomsg), f), 0);
+	return &f->links[f->n_links - 1];
+}
+
+TEST(what_of_ipv6_is_off_is_found)
+{
+	int32_t s[DEVCONF_MAX] = {[DEVCONF_ACCEPT_RA] = 1, [DEVCONF_AUTOCONF] = 1};
+	struct network_facts f = {0};
+	const struct network_link *l = add_ipv6(&f, s, DEVCONF_MAX);
+
+	CHECK(!l->no_ipv6 && !l->no_routers && !l->no_autoconf);
+	s[DEVCONF_FORWARDING] = 1;
+	CHECK(add_ipv6(&f, s, DEVCONF_MAX)->no_routers);
+	s[DEVCONF_ACCEPT_RA] = 2;
+	CHECK(!add_ipv6(&f, s, DEVCONF_MAX)->no_routers);
+	s[DEVCONF_DISABLE_IPV6] = 1;
+	s[DEVCONF_AUTOCONF] = 0;
+	l = add_ipv6(&f, s, DEVCONF_MAX);
+	CHECK(l->no_ipv6 && !l->no_routers && l->no_autoconf);
+	/* An older kernel has fewer, and what it does not tell is not off. */
+	CHECK(!add_ipv6(&f, s, DEVCONF_DISABLE_IPV6)->no_ipv6);
 	network_facts_fini(&f);
 }
 

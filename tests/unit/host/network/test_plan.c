@@ -34,15 +34,21 @@ TEST(an_interface_with_ethernet_frames_is_wanted)
 	CHECK(!told);
 }
 
-TEST(loopback_is_the_guests_own_and_nobody_is_told)
+TEST(loopback_is_the_guests_own_unless_it_has_more_addresses)
 {
-	struct network_facts f = {0};
+	struct network_address a = {.link = 2, .ip = {AF_INET, 8, {127, 0, 0, 1}}};
+	struct network_facts f = {.addresses = &a, .n_addresses = 1};
 	struct network_link l = ethernet();
 	bool told;
 
 	l.type = ARPHRD_LOOPBACK;
+	l.flags |= IFF_LOOPBACK;
 	CHECK(!wanted(&f, &l, &told));
 	CHECK(!told);
+	a.ip = (struct network_ip){AF_INET6, 128, {[15] = 1}};
+	CHECK(!wanted(&f, &l, &told));
+	a.ip = (struct network_ip){AF_INET, 32, {10, 5, 5, 5}};
+	CHECK(wanted(&f, &l, &told));
 }
 
 TEST(an_interface_that_is_down_is_wanted_if_it_has_an_address)
@@ -211,8 +217,15 @@ TEST(addresses_of_a_routers_advertisement_are_left_to_the_guest)
 	struct network_address a = {.ip.family = AF_INET6, .flags = IFA_F_PERMANENT};
 
 	CHECK(network_wants_address(&a));
+	/* Whoever has given it a lifetime. */
 	a.flags = 0;
+	CHECK(network_wants_address(&a));
+	a.flags = IFA_F_MANAGETEMPADDR;
 	CHECK(!network_wants_address(&a));
+	a.flags = IFA_F_TEMPORARY;
+	CHECK(!network_wants_address(&a));
+	a.flags = IFA_F_MANAGETEMPADDR | IFA_F_PERMANENT;
+	CHECK(network_wants_address(&a));
 	/* A plugin that asks a DHCP server gives its address a lifetime. */
 	a.ip.family = AF_INET;
 	CHECK(network_wants_address(&a));
