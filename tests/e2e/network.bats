@@ -369,6 +369,18 @@ settings() {
 	kata delete --force c1
 }
 
+@test "an interface on top of another of the namespace is left out by its name" {
+	pod_network
+	ip -n "$POD" link add link eth0 name mv0 type macvlan mode bridge
+	ip -n "$POD" addr add 10.88.0.5/24 dev mv0
+	ip -n "$POD" link set mv0 up
+	pod c1 sleep 1000
+	grep -q "ignoring interface 'mv0'.*what arrives at the interface that it is on" "$WORK/log"
+	has_line c1 'inet 10.77.0.2/24' addr show dev eth0
+	has_no mv0
+	kata delete --force c1
+}
+
 @test "an interface that is down is down in the guest, and what a container gave it stays" {
 	pod_network
 	link "$POD" eth1 gw1

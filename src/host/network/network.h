@@ -63,6 +63,7 @@ struct network_ip {
 struct network_link {
 	int index;
 	int master;     /* the index of the bridge, bond or VRF that it belongs to; 0: none */
+	int lower;      /* that of the one in the same namespace that it is related to; 0: none */
 	uint16_t type;  /* ARPHRD_ETHER, ... */
 	uint32_t flags; /* IFF_* */
 	uint32_t mtu;

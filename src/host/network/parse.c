@@ -185,7 +185,7 @@ static int get_ipv6(const struct nl_value *families, struct network_link *ret)
 static int add_link(const struct nl_message *m, struct network_facts *f)
 {
 	const struct ifinfomsg *head = m->fixed;
-	struct nl_value a[IFLA_AF_SPEC + 1];
+	struct nl_value a[IFLA_LINK_NETNSID + 1];
 	struct network_link l = {0};
 	int r = nl_parse(m->attributes, m->attributes_bytes, a, ARRAY_LEN(a));
 
@@ -203,6 +203,8 @@ static int add_link(const struct nl_message *m, struct network_facts *f)
 		r = get_u32(&a[IFLA_MTU], &l.mtu);
 	if (r == 0)
 		r = get_index(&a[IFLA_MASTER], &l.master);
+	if (r == 0 && !a[IFLA_LINK_NETNSID].data)
+		r = get_index(&a[IFLA_LINK], &l.lower);
 	if (r == 0)
 		r = get_kind(&a[IFLA_LINKINFO], &l);
 	if (r == 0)

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "host/network/tap.h"
 
 static bool has_address(const struct network_facts *f, int link)
@@ -60,6 +61,19 @@ static bool has_address_for_guest(const struct network_facts *f, int link)
 	return false;
 }
 
+/* Whether its frames arrive at another interface of the namespace, which is the guest's: the other end
+ * of a pair is related to an interface, too, but has frames of its own. */
+static bool is_on_top(const struct network_facts *f, const struct network_link *link)
+{
+	static const char *const kinds[] = {"macvlan", "macvtap", "ipvlan", "vlan"};
+	const struct network_link *lower = link->lower ? link_of(f, link->lower) : NULL;
+
+	for (size_t i = 0; lower && i < ARRAY_LEN(kinds); i++)
+		if (strcmp(link->kind, kinds[i]) == 0)
+			return lower->type == ARPHRD_ETHER && !lower->master;
+	return false;
+}
+
 bool network_wants(const struct network_facts *f, const struct network_link *link,
 		   const char **ret_why)
 {
@@ -76,6 +90,8 @@ bool network_wants(const struct network_facts *f, const struct network_link *lin
 		*ret_why = "it carries no Ethernet frames";
 	else if (link->master && !network_vrf_of(f, link))
 		*ret_why = "it belongs to another interface";
+	else if (is_on_top(f, link))
+		*ret_why = "what arrives at the interface that it is on is the guest's";
 	return !*ret_why;
 }
 

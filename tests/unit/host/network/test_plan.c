@@ -51,6 +51,27 @@ TEST(loopback_is_the_guests_own_unless_it_has_more_addresses)
 	CHECK(wanted(&f, &l, &told));
 }
 
+TEST(an_interface_on_top_of_another_is_left_out_and_told)
+{
+	struct network_link l[] = {ethernet(), ethernet()};
+	struct network_facts f = {.links = l, .n_links = 2};
+	bool told;
+
+	l[0].index = 7;
+	l[1].lower = 7;
+	(void) snprintf(l[1].kind, sizeof l[1].kind, "macvlan");
+	CHECK(!wanted(&f, &l[1], &told));
+	CHECK(told);
+	CHECK(wanted(&f, &l[0], &told));
+	/* Of a pair in one namespace each end names the other. */
+	(void) snprintf(l[1].kind, sizeof l[1].kind, "veth");
+	CHECK(wanted(&f, &l[1], &told));
+	/* Its frames arrive where the guest does not take them. */
+	(void) snprintf(l[1].kind, sizeof l[1].kind, "vlan");
+	l[0].master = 9;
+	CHECK(wanted(&f, &l[1], &told));
+}
+
 TEST(an_interface_that_is_down_is_wanted_if_it_has_an_address)
 {
 	struct network_address a = {.link = 2, .ip = {.family = AF_INET}};
