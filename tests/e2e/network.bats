@@ -278,6 +278,7 @@ has_no() {
 
 # source_to ID ADDRESS: what the container would send from.
 source_to() {
+	# shellcheck disable=SC2046 # words
 	kata exec "$1" $(on_host ip) -6 route get "$2" </dev/null | grep -o 'src [0-9a-f:]*'
 }
 
