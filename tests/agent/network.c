@@ -434,7 +434,6 @@ CASE(routes_that_an_earlier_call_has_set_go_and_all_others_stay)
 	MUST(set_routes(vm, &list[1], 2, NULL, &why));
 	/* It names another interface only. */
 	MUST(set_routes(vm, &other, 1, NULL, &why));
-	MUST(set_routes(vm, NULL, 0, NULL, &why));
 	CHECK(!has_route(vm, "10.8.0.0/16"));
 	CHECK(!has_route(vm, "fd00:9::/64"));
 	CHECK(has_route(vm, "10.9.0.0/16"));
@@ -475,19 +474,39 @@ CASE(a_route_that_the_kernel_refuses_is_named_and_those_before_it_stay)
 {
 	Types__Route list[] = {
 		route("10.11.0.0/16", "10.7.0.1", "pod0"),
-		route("10.12.0.0/16", "10.99.0.1", "pod0"),
+		route("10.12.0.0/16", "10.7.0.1", "pod0"),
 	};
 	struct err e = {0};
 
 	make_pod0(vm);
+	list[1].source = (char *) "10.99.0.9"; /* which is no address of the guest's */
 	CHECK(set_routes(vm, list, ARRAY_LEN(list), NULL, &e) < 0);
-	if (!strstr(e.text, "10.12.0.0/16 by 10.99.0.1 on 'pod0', after 1 of 2"))
+	if (!strstr(e.text, "10.12.0.0/16 by 10.7.0.1 on 'pod0', after 1 of 2"))
 		FAIL("it says '%s'", e.text);
 	CHECK(has_route(vm, "10.11.0.0/16"));
 	/* It is still known, so that it goes when it is not wanted. */
 	list[1] = route("10.12.0.0/16", "10.7.0.1", "pod0");
 	MUST(set_routes(vm, &list[1], 1, NULL, &why));
 	CHECK(!has_route(vm, "10.11.0.0/16"));
+}
+
+CASE(a_gateway_that_no_address_leads_to_is_on_the_link)
+{
+	Types__Route list[] = {
+		route("10.12.0.0/16", "10.99.0.1", "pod0"),
+		route("10.13.0.0/16", "10.99.0.1", ""),
+	};
+	Grpc__Routes *now = NULL;
+
+	make_pod0(vm);
+	MUST(set_routes(vm, list, 1, &now, &why));
+
+	const Types__Route *r = find_route(now, "10.12.0.0/16");
+
+	CHECK(r && r->flags & 4);
+	ttrpc_message_free(&now->base);
+	/* Of which link, if none is named? */
+	CHECK(set_routes(vm, &list[1], 1, NULL, NULL) < 0);
 }
 
 CASE(ten_thousand_routes_are_set_and_removed)
