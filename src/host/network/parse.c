@@ -160,8 +160,11 @@ static int32_t ipv6_setting(const struct nl_value *settings, size_t which)
 	return value;
 }
 
-/* @families: IFLA_AF_SPEC. Without IPv6, as with a very small MTU, nothing is told, and all is as
- * ever. */
+/* RFC 8200, 5: below it an interface has no IPv6. */
+#define IPV6_MIN_MTU 1280
+
+/* @families: IFLA_AF_SPEC. A kernel without IPv6 has no settings of it. With so small an MTU the
+ * guest's has none by itself. */
 static int get_ipv6(const struct nl_value *families, struct network_link *ret)
 {
 	struct nl_value a[AF_INET6 + 1], of[IFLA_INET6_CONF + 1];
@@ -174,8 +177,10 @@ static int get_ipv6(const struct nl_value *families, struct network_link *ret)
 	/* Who forwards hears routers only if it is told so twice. */
 	int32_t least = ipv6_setting(settings, DEVCONF_FORWARDING) ? 2 : 1;
 
-	if (!settings->data)
+	if (!settings->data) {
+		ret->no_ipv6 = families->data && ret->mtu >= IPV6_MIN_MTU;
 		return 0;
+	}
 	ret->no_ipv6 = ipv6_setting(settings, DEVCONF_DISABLE_IPV6) != 0;
 	ret->no_routers = ipv6_setting(settings, DEVCONF_ACCEPT_RA) < least;
 	ret->no_autoconf = ipv6_setting(settings, DEVCONF_AUTOCONF) == 0;

@@ -105,6 +105,34 @@ TEST(what_of_ipv6_is_off_is_found)
 	network_facts_fini(&f);
 }
 
+/* What the kernel tells of IPv4 is there in any case. */
+static bool lacks_ipv6(uint32_t mtu)
+{
+	struct network_facts f = {0};
+	struct nl_request q;
+
+	begin_link(&q, 7, "eth0");
+	nl_put_u32(&q, IFLA_MTU, mtu);
+
+	size_t families = nl_nest(&q, IFLA_AF_SPEC);
+
+	nl_put_u32(&q, AF_INET, 0);
+	nl_nest_end(&q, families);
+	CHECK_EQ(parse(&q, sizeof(struct ifinfomsg), &f), 0);
+
+	bool lacks = f.links[0].no_ipv6;
+
+	network_facts_fini(&f);
+	return lacks;
+}
+
+TEST(a_kernel_without_ipv6_is_told_from_a_small_mtu)
+{
+	CHECK(lacks_ipv6(1500));
+	CHECK(lacks_ipv6(1280));
+	CHECK(!lacks_ipv6(1279));
+}
+
 TEST(a_name_is_as_long_as_the_kernel_allows)
 {
 	struct network_facts f = {0};
