@@ -49,11 +49,11 @@ int network_has_interface(struct network *n, const Types__Interface *want, struc
  * A VRF, which has vrf_table, is made if there is none with that table and hwAddr.
  *
  * Gives it its name (an interface that has the name gets the other's old one), hardware address,
- * MTU (0: as it is), those addresses, and takes it up unless it is to be down. Of the addresses that
- * an earlier call has set those go that @want does not have; others are a container's, the kernel's
- * or a router's. It is only taken down for a moment, which ends its routes, when its name, hardware
- * address or VRF change. Of raw_flags IFF_NOARP counts. IPv6 addresses are left out where the guest
- * has no IPv6. Of the loopback only the addresses count.
+ * MTU (0: as it is), those addresses, and takes it up unless it is to be down. Of the addresses
+ * that an earlier call has set those go that @want does not have; others are a container's, the
+ * kernel's or a router's. It is only taken down for a moment, which ends its routes, when its name,
+ * hardware address or VRF change. Of raw_flags IFF_NOARP counts. IPv6 addresses are left out where
+ * the guest has no IPv6. Of the loopback only the addresses count.
  *
  * Returns 0, -EINVAL, -ENODEV, -EOPNOTSUPP (the kernel has no VRFs), or -errno.
  */
@@ -70,10 +70,11 @@ void network_free_interfaces(Types__Interface **list, size_t n);
  *
  * Routes without a gateway are set first, whatever their order in @list, because the gateways of
  * the others are reached by them. A gateway that cannot be reached is taken to be on its
- * interface's link, because the host sends by such a route as well. One that has the table, destination and metric of a present one
- * takes its place. Afterwards those routes are removed that an earlier call has set and that @list
- * does not have: all of them if @list is @complete, else those of an interface that it names. All
- * others stay: the kernel's, for addresses, and those that containers have set.
+ * interface's link, because the host sends by such a route as well. One that has the table,
+ * destination and metric of a present one takes its place. Afterwards those routes are removed that
+ * an earlier call has set and that @list does not have: all of them if @list is @complete, else
+ * those of an interface that it names. All others stay: the kernel's, for addresses, and those that
+ * containers have set.
  *
  * Returns 0, -EINVAL, -ENODEV, or -errno.
  */

@@ -269,8 +269,8 @@ int network_tap_open(struct network *n, const struct network_link *link,
 		     struct err *e);
 
 /* The VMM has duplicates of the queues: closes all but one. That one stays, because whoever closes
- * the last waits until the kernel has taken the tap down, 10 to 30 ms, which would be the VMM at its
- * end. */
+ * the last waits until the kernel has taken the tap down, 10 to 30 ms, which would be the VMM at
+ * its end. */
 void network_tap_share(struct network_tap *tap);
 
 /* Opens the tap @name, which somebody else has made and keeps, with @n_queues, and takes it up.

@@ -61,8 +61,8 @@ static bool has_address_for_guest(const struct network_facts *f, int link)
 	return false;
 }
 
-/* Whether its frames arrive at another interface of the namespace, which is the guest's: the other end
- * of a pair is related to an interface, too, but has frames of its own. */
+/* Whether its frames arrive at another interface of the namespace, which is the guest's. The other
+ * end of a pair is related to an interface, too, but has frames of its own. */
 static bool is_on_top(const struct network_facts *f, const struct network_link *link)
 {
 	static const char *const kinds[] = {"macvlan", "macvtap", "ipvlan", "vlan"};
@@ -185,8 +185,8 @@ bool network_has_prefix_route(const struct network_facts *f, const struct networ
 	return false;
 }
 
-/* The guest makes by itself what the kernel makes from routers' advertisements: those have a lifetime,
- * and are what addresses that change are made for, or are such ones. */
+/* The guest makes by itself what the kernel makes from routers' advertisements: those have a
+ * lifetime, and are what temporary addresses are made for, or are temporary ones. */
 bool network_wants_address(const struct network_address *a)
 {
 	return a->ip.family == AF_INET || (a->flags & IFA_F_PERMANENT) ||

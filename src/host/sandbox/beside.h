@@ -4,9 +4,9 @@
 #include <stdbool.h>
 
 /*
- * A step that goes on beside those that its caller takes meanwhile, because it waits for the kernel,
- * which needs 10 ms and more until each processor has been through its scheduler. Private to
- * host/sandbox.
+ * A step that goes on beside those that its caller takes meanwhile, because it waits for the
+ * kernel, which needs 10 ms and more until each processor has been through its scheduler. Private
+ * to host/sandbox.
  */
 struct beside {
 	void (*fn)(void *arg);
