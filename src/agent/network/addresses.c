@@ -288,8 +288,7 @@ int addresses_replace(int fd, struct network *n, const struct links *links,
 
 	if (r == 0)
 		r = remove_others(fd, n, &p, w, e);
-	/* Also of a request that fails: some of its addresses may be there, and all before it that
-	 * it does not have are gone, or stay. */
+	/* Before they are added, because some of them are there when one is refused. */
 	if (r == 0) {
 		forget(n, links, w->device);
 		r = remember(n, w, e);
