@@ -288,7 +288,8 @@ int addresses_replace(int fd, struct network *n, const struct links *links,
 
 	if (r == 0)
 		r = remove_others(fd, n, &p, w, e);
-	/* Before they are added, because some of them are there when one is refused. */
+	/* They are remembered before they are added, because some of them are there when one is
+	 * refused. */
 	if (r == 0) {
 		forget(n, links, w->device);
 		r = remember(n, w, e);

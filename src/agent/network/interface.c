@@ -261,7 +261,8 @@ static void keep_from_link_local(int fd, const struct link *l)
 	(void) nl_ask(fd, &q, NULL);
 }
 
-/* With its new name, which is that of its folder. */
+/* @now: the interface, which has its new name already, because the kernel's settings of IPv6 are in
+ * a folder of that name. */
 static int set_up(int fd, struct network *n, const struct links *links, const struct link *now,
 		  const struct plan *p, struct err *e)
 {

@@ -34,8 +34,8 @@ static void forget_gone(struct network *n, const struct links *links)
 	n->n_ipv6 = left;
 }
 
-/* Returns what was off, and remembers @off in its place; without memory it is switched each
- * time. */
+/* Returns what was off, and remembers @off in its place. Without memory for that it is switched off
+ * each time, and never on again. */
 static unsigned exchange(struct network *n, const struct links *links, int device, unsigned off)
 {
 	struct set_ipv6 *was = find(n, device), *more;

@@ -6,8 +6,8 @@
 #include "agent/network/state.h"
 
 /* Switches off what @off says (IPV6_OFF_*) and on what an earlier call has switched off and @off
- * does not say. Else nothing is touched, because a container's sysctls may have. @name: of the
- * interface by now; @links: all that there are, others are forgotten. What fails is logged: a
- * kernel without IPv6 has none of it. */
+ * does not say. All else is left alone, because a container may have set it by a sysctl. @name: the
+ * interface's by now; @links: all that there are, because what was set for others is forgotten.
+ * Failures are logged only, because a kernel without IPv6 has no such settings. */
 void ipv6_switch(struct network *n, const struct links *links, int device, const char *name,
 		 unsigned off);

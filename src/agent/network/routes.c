@@ -51,8 +51,7 @@ static void put_gateway(struct nl_request *q, const struct route *r, uint8_t fam
 	nl_put(q, RTA_VIA, via, sizeof(struct rtvia) + bytes);
 }
 
-/* They have been read once, when the request was judged. @flags: more of them for each that has a
- * gateway. */
+/* The hops have been read once, when the request was judged. @flags: as of ask(). */
 static int put_hops(struct nl_request *q, const struct route *r, const Types__Route *from,
 		    const struct links *links, unsigned flags, struct err *e)
 {
@@ -109,7 +108,7 @@ static void put_metrics(struct nl_request *q, const struct route *r, const Types
 	nl_nest_end(q, nest);
 }
 
-/* @flags: RTNH_F_*, beside its own. */
+/* @flags: RTNH_F_* for the gateways, beside those that the route says. */
 static int ask(int fd, const struct route *r, const Types__Route *from, const struct links *links,
 	       unsigned flags, struct err *e)
 {
@@ -133,8 +132,9 @@ static int ask(int fd, const struct route *r, const Types__Route *from, const st
 	return found < 0 ? found : nl_ask(fd, &q, e);
 }
 
-/* The host has the route although its gateway cannot be reached, by the address that is there now:
- * its kernel asks that only once, when a route is set, and goes on to send by it. */
+/* Whether the kernel refuses a route because no address that is there leads to its gateway. The
+ * host can have such a route: its kernel asks that only once, when a route is set, and goes on to
+ * send by it when the address has gone. */
 static bool gateway_is_lost(int r, const struct route *route, const Types__Route *from)
 {
 	return (r == -EINVAL || r == -ENETUNREACH || r == -EHOSTUNREACH) &&

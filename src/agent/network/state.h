@@ -23,13 +23,13 @@ struct set_address {
 	struct ip ip, peer;
 };
 
-/* What was set of IPv6 for an interface; bits of IPV6_OFF_*. */
+/* What of IPv6 an interface does without. */
 #define IPV6_OFF_WHOLLY   1U
 #define IPV6_OFF_ROUTERS  2U
 #define IPV6_OFF_AUTOCONF 4U
 struct set_ipv6 {
 	int device;
-	unsigned off;
+	unsigned off; /* IPV6_OFF_* */
 };
 
 struct neighbour;
@@ -41,7 +41,7 @@ struct network {
 	size_t n_routes;
 	struct set_address *addresses;
 	size_t n_addresses;
-	struct set_ipv6 *ipv6; /* of those that have some of it off, or had */
+	struct set_ipv6 *ipv6; /* of interfaces that have some of it off, or had */
 	size_t n_ipv6;
 	int vrfs[NETWORK_VRFS_MAX]; /* indexes of those that were made */
 	size_t n_vrfs;

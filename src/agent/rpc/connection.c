@@ -214,15 +214,20 @@ static int check(struct rpc *rpc, const Grpc__ConnectRequest *req, struct err *e
 			       CONNECTION_ID_BYTES - 1);
 	if (req->port == 0 || req->port > UINT16_MAX)
 		return err_say(e, EINVAL, "there is no port %u", req->port);
-	if (*req->address &&
-	    inet_pton(req->ipv6 ? AF_INET6 : AF_INET, req->address, &(struct in6_addr){0}) != 1)
-		return err_say(e, EINVAL, "'%s' is no address", req->address);
 	if (find(rpc, req->id))
 		return err_say(e, EEXIST, "there is a connection '%s' already", req->id);
 	list_for_each (pos, &rpc->connections)
 		n++;
 	if (n >= CONNECTIONS_MAX)
 		return err_say(e, ENOSPC, "there are %zu connections already", n);
+	return 0;
+}
+
+static int read_address(struct connection *c, const char *text, struct err *e)
+{
+	c->is_localhost = !*text;
+	if (!c->is_localhost && inet_pton(c->ipv6 ? AF_INET6 : AF_INET, text, &c->address) != 1)
+		return err_say(e, EINVAL, "'%s' is no address", text);
 	return 0;
 }
 
@@ -238,9 +243,11 @@ static int connection_new(struct rpc *rpc, const Grpc__ConnectRequest *req, stru
 	c->fd = -1;
 	c->port = (uint16_t) req->port;
 	c->ipv6 = req->ipv6;
-	c->is_localhost = !*req->address;
-	if (!c->is_localhost)
-		(void) inet_pton(c->ipv6 ? AF_INET6 : AF_INET, req->address, &c->address);
+	r = read_address(c, req->address, e);
+	if (r < 0) {
+		free(c);
+		return r;
+	}
 	memcpy(c->id, req->id, strlen(req->id));
 	list_add(&rpc->connections, &c->link);
 	*ret = c;

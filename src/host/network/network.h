@@ -63,7 +63,7 @@ struct network_ip {
 struct network_link {
 	int index;
 	int master;     /* the index of the bridge, bond or VRF that it belongs to; 0: none */
-	int lower;      /* that of the one in the same namespace that it is related to; 0: none */
+	int lower;      /* that of the interface in the same namespace that it is on; 0: none */
 	uint16_t type;  /* ARPHRD_ETHER, ... */
 	uint32_t flags; /* IFF_* */
 	uint32_t mtu;
@@ -218,6 +218,7 @@ bool network_has_prefix_route(const struct network_facts *f, const struct networ
 /* Whether a route leads to no interface, or to one that the kernel chooses: RTN_BLACKHOLE, ... */
 bool network_route_leads_nowhere(const struct network_route *r);
 bool network_wants_address(const struct network_address *a);
+/* 127.0.0.1 and ::1, which every loopback has. */
 bool network_is_localhost(const struct network_address *a);
 bool network_wants_neighbour(const struct network_neighbour *n);
 

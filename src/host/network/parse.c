@@ -163,8 +163,8 @@ static int32_t ipv6_setting(const struct nl_value *settings, size_t which)
 /* RFC 8200, 5: below it an interface has no IPv6. */
 #define IPV6_MIN_MTU 1280
 
-/* @families: IFLA_AF_SPEC. A kernel without IPv6 has no settings of it. With so small an MTU the
- * guest's has none by itself. */
+/* @families: IFLA_AF_SPEC. An interface without settings of IPv6 has a kernel without IPv6, or so
+ * small an MTU that the guest's has no IPv6 either. */
 static int get_ipv6(const struct nl_value *families, struct network_link *ret)
 {
 	struct nl_value a[AF_INET6 + 1], of[IFLA_INET6_CONF + 1];
@@ -174,7 +174,7 @@ static int get_ipv6(const struct nl_value *families, struct network_link *ret)
 		return -EPROTO;
 
 	const struct nl_value *settings = &of[IFLA_INET6_CONF];
-	/* Who forwards hears routers only if it is told so twice. */
+	/* ip-sysctl.rst, accept_ra: a host that forwards hears routers with 2, and not with 1. */
 	int32_t least = ipv6_setting(settings, DEVCONF_FORWARDING) ? 2 : 1;
 
 	if (!settings->data) {

@@ -42,7 +42,6 @@ static bool has_members(const struct network_facts *f, int master)
 	return false;
 }
 
-/* 127.0.0.1 and ::1, which every loopback has. */
 bool network_is_localhost(const struct network_address *a)
 {
 	static const struct in6_addr v6 = IN6ADDR_LOOPBACK_INIT;
@@ -52,7 +51,8 @@ bool network_is_localhost(const struct network_address *a)
 					: memcmp(a->ip.bytes, v4, sizeof v4) == 0;
 }
 
-/* Of the loopback: that of a balancer's service, for instance, or of a router. */
+/* Whether the loopback has an address that the guest's has not by itself: that of a balancer's
+ * service, for instance, or of a router. */
 static bool has_address_for_guest(const struct network_facts *f, int link)
 {
 	for (size_t i = 0; i < f->n_addresses; i++)
@@ -61,8 +61,8 @@ static bool has_address_for_guest(const struct network_facts *f, int link)
 	return false;
 }
 
-/* Whether its frames arrive at another interface of the namespace, which is the guest's. The other
- * end of a pair is related to an interface, too, but has frames of its own. */
+/* Whether the frames of @link arrive at another interface of the namespace, where they are the
+ * guest's. Its kind is asked, because one end of a pair names the other as if it were on it. */
 static bool is_on_top(const struct network_facts *f, const struct network_link *link)
 {
 	static const char *const kinds[] = {"macvlan", "macvtap", "ipvlan", "vlan"};

@@ -10,7 +10,8 @@
 /* A plugin makes an interface and its addresses in several steps, which are looked at together. */
 #define SETTLE_MS 100
 
-/* After a look that failed, because what it has undone is a change, too: at first, and at most. */
+/* How long is rested after a look that failed, because what it has undone is a change, too: after
+ * the first, and at most. */
 #define REST_MIN_MS 1000
 #define REST_MAX_MS 60000
 

@@ -110,12 +110,12 @@ static bool put_address(Types__Interface *i, const struct network_ip *ip)
 	return put_ip(&a->address, ip, false) && put(&a->mask, bits);
 }
 
-static bool is_for_guest(const Types__Interface *i, const struct network_address *a)
+static bool is_told(const Types__Interface *i, const struct network_address *a)
 {
 	return network_wants_address(a) && !(i->loopback && network_is_localhost(a));
 }
 
-/* Of what the kernel can do without being told. */
+/* What upstream's words cannot say of an interface itself. */
 static void put_switches(Types__Interface *i, const struct network_link *link)
 {
 	i->vrf_table = link->vrf_table;
@@ -139,7 +139,7 @@ static bool fill_interface(Types__Interface *i, const struct network_facts *f,
 		  (!vrf || put(&i->master, vrf->name));
 
 	for (size_t a = 0; ok && a < f->n_addresses; a++)
-		if (f->addresses[a].link == link->index && is_for_guest(i, &f->addresses[a]))
+		if (f->addresses[a].link == link->index && is_told(i, &f->addresses[a]))
 			ok = put_address(i, &f->addresses[a].ip) &&
 			     (!whole || (i->ipaddresses[i->n_ipaddresses - 1]->details =
 						 details_of(f, link, &f->addresses[a])));

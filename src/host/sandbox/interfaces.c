@@ -567,7 +567,7 @@ int interfaces_refresh(struct sandbox *sb, struct worker *w, struct err *e)
 {
 	msec_t deadline = clock_deadline(REFRESH_TIMEOUT_MS);
 	int r = interfaces_update(&sb->machine.interfaces, sb->machine.hv, deadline, e);
-	/* Also of a look that failed: what has changed of the others is theirs. */
+	/* Also after a look that failed, because it has found what changed of other interfaces. */
 	int told = interfaces_tell(sb, w, deadline, r < 0 ? NULL : e);
 
 	return r < 0 ? r : told;

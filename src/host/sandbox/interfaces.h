@@ -69,7 +69,8 @@ int interfaces_begin(struct interfaces *all, const char *id, int ns_fd, const st
 		     struct err *e);
 
 /* Looks into the namespace and gives a machine, which was created or runs, what has come, and takes
- * away what has gone. One that cannot be taken away stays, and is logged. */
+ * away what has gone. One that cannot be taken away stays, and is logged; one that cannot be given
+ * keeps no other away, and the first such failure is returned. */
 int interfaces_update(struct interfaces *all, struct hv *hv, msec_t deadline, struct err *e);
 
 /* The machine is gone, and another one will take its place: takes back what it had. */
@@ -101,8 +102,9 @@ int interfaces_begin_attached(struct interfaces *all, const char *id, const stru
 
 /* ---- interface_watch.c ---- */
 
-/* From now on looks again whenever the namespace changes, until the machine ends or cannot follow,
- * which is logged. Loop; no-op for a machine without interfaces of the host. */
+/* From now on looks again whenever the namespace changes, until the machine ends. What it cannot
+ * follow is logged, and tried again with the next change. Loop; no-op for a machine without
+ * interfaces of the host. */
 void interfaces_watch(struct sandbox *sb);
 void interfaces_unwatch(struct interfaces *all);
 

@@ -105,7 +105,8 @@ TEST(what_of_ipv6_is_off_is_found)
 	network_facts_fini(&f);
 }
 
-/* What the kernel tells of IPv4 is there in any case. */
+/* Whether a link of that MTU is taken to have no IPv6, of which its kernel tells nothing, while it
+ * does of IPv4. */
 static bool lacks_ipv6(uint32_t mtu)
 {
 	struct network_facts f = {0};

@@ -238,7 +238,7 @@ TEST(addresses_of_a_routers_advertisement_are_left_to_the_guest)
 	struct network_address a = {.ip.family = AF_INET6, .flags = IFA_F_PERMANENT};
 
 	CHECK(network_wants_address(&a));
-	/* Whoever has given it a lifetime. */
+	/* One with a lifetime that somebody else has given it. */
 	a.flags = 0;
 	CHECK(network_wants_address(&a));
 	a.flags = IFA_F_MANAGETEMPADDR;

@@ -192,11 +192,11 @@ TEST(a_tap_has_as_many_queues_as_it_is_asked_for)
 	}
 	look(&p);
 	CHECK(link_named(&p.f, "tap0_kata") && !link_named(&p.f, "tap1_kata"));
-	/* It ends with the last one. */
 	network_tap_share(&tap);
 	CHECK_EQ(tap.n_queues, 1);
 	look(&p);
 	CHECK(link_named(&p.f, "tap0_kata"));
+	/* It ends with the last one. */
 	tap_release(&tap);
 	look(&p);
 	CHECK(!link_named(&p.f, "tap0_kata"));
