@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from typing import Any
 
 from harness.bundle import namespaces
@@ -20,6 +21,14 @@ DENY = {"allow": False, "access": "rwm"}
 FIFO = {"path": "/dev/pipe", "type": "p"}
 DEVICES = (("null", "1:3"), ("zero", "1:5"), ("full", "1:7"), ("random", "1:8"),
            ("urandom", "1:9"), ("tty", "5:0"))
+LISTENS = """
+import socket
+with socket.create_server(("10.11.12.13", 7)) as server:
+    print(flush=True)
+    while True:
+        with server.accept()[0] as connection:
+            connection.sendall(b"it is here\\n")
+"""
 
 
 def device(path: str, **more: Any) -> dict[str, Any]:
@@ -61,19 +70,27 @@ def namespace_new(c: Container) -> None:
 
 
 @CHAPTER.must("Namespaces", "with a path the process is in that namespace",
-              tuple(sh("ip -o addr show dev lo | grep -c 10.11.12.13")),
+              tuple(sh("ip -o addr show dev lo | grep -c 10.11.12.13; "
+                       "nc 10.11.12.13 7 </dev/null")),
               {"linux.namespaces": namespaces(network="{home}/net")})
 def namespace_by_path(c: Container) -> None:
+    # An address alone may be a copy; the sockets of a namespace are reached from within it only.
     path = c.home / "net"
     path.touch()
-    subprocess.run(["unshare", f"--net={path}", "ip", "addr", "add", "10.11.12.13/32", "dev", "lo"],
-                   check=True)
-    try:
-        result = c.run()
-        subprocess.run(["nsenter", f"--net={path}", "true"], check=True)
-    finally:
-        subprocess.run(["umount", path], check=True)
-    require(result.text == "1\n", f"it is not there: {result.text}{result.stderr.decode()}")
+    subprocess.run(["unshare", f"--net={path}", "sh", "-ec",
+                    "ip link set lo up; ip addr add 10.11.12.13/32 dev lo"], check=True)
+    with subprocess.Popen(["nsenter", f"--net={path}", sys.executable, "-c", LISTENS],
+                          stdout=subprocess.PIPE, text=True) as listener:
+        assert listener.stdout
+        listener.stdout.readline()
+        try:
+            result = c.run()
+            subprocess.run(["nsenter", f"--net={path}", "true"], check=True)
+        finally:
+            listener.kill()
+            subprocess.run(["umount", path], check=True)
+    require(result.text == "1\nit is here\n",
+            f"not in it: {result.text}{result.stderr.decode()}")
 
 
 CHAPTER.prints("namespace_absent", "Namespaces", "a type that is not listed is inherited",

@@ -72,15 +72,16 @@ class Bench:
 
     def attempt(self, container: Container, play: Callable[[], Result | None]) -> Run:
         """Plays a test on a container; whatever goes wrong is part of the result."""
-        result, trouble = None, ""
+        result, trouble, broken = None, "", False
         try:
             result = play()
         except CaseError as error:
             trouble = "\n".join([str(error), *container.transcript])
         except Exception:  # pylint: disable=broad-except; a test that breaks is a failed test
+            broken = True
             trouble = "\n".join([traceback.format_exc(limit=-2), *container.transcript])
         log = container.log.read_text(errors="replace")[-2000:] if container.log.exists() else ""
-        return Run(result, trouble, self.clear(container), log)
+        return Run(result, trouble, self.clear(container), log, broken)
 
 
 def neutral(result: Result, container: Container) -> Result:

@@ -15,12 +15,16 @@ SHOWN = 4000  # bytes of an output that are worth a textual diff
 
 @dataclass(frozen=True)
 class Run:
-    """One side of a case: its result, or why there is none; what leaked; what was logged."""
+    """One side of a case: its result, or why there is none; what leaked; what was logged.
+
+    broken: the trouble is the test's own, not the runtime's.
+    """
 
     result: Result | None
     trouble: str = ""
     leaks: tuple[str, ...] = ()
     log: str = ""
+    broken: bool = False
 
 
 def printable(data: bytes) -> list[str]:
