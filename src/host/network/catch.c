@@ -1,12 +1,3 @@
-/*
- * The program is written in the kernel's instructions here, because a compiler for them, or a
- * library that loads what it makes, would be a lot for some seventy of them. Instructions, helpers
- * and struct __sk_buff: linux/bpf.h and the kernel's Documentation/bpf/standardization; what a
- * program at a device may do: bpf-helpers(7), tc-bpf(8).
- *
- * Registers, by the calling convention: r0 is a helper's result, r1 to r5 its arguments and lost
- * after it, r6 to r9 are kept, r10 is the stack.
- */
 #include "host/network/catch.h"
 
 #include <arpa/inet.h>
@@ -24,92 +15,17 @@
 #include "base/array.h"
 #include "base/auto.h"
 #include "base/bpf.h"
-
-/* ---- Words ---- */
+#include "host/network/program.h"
 
 enum {
-	RESULT = BPF_REG_0,
-	ARG1 = BPF_REG_1,
-	ARG2 = BPF_REG_2,
-	ARG3 = BPF_REG_3,
-	ARG4 = BPF_REG_4,
-	ARG5 = BPF_REG_5,
 	CONTEXT = BPF_REG_6, /* struct __sk_buff */
 	FRAME = BPF_REG_7,   /* its first byte; later the listening socket */
 	LIMIT = BPF_REG_8,   /* behind its last byte */
 	FLAGS = BPF_REG_9,   /* of TCP */
-	STACK = BPF_REG_10,
 };
 
-/* Sizes of loads. */
-#define BYTE BPF_B
-#define WORD BPF_W
-
-#define COPY(to, from)                                                                  \
-	{                                                                               \
-		.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = (to), .src_reg = (from) \
-	}
-#define SET(to, value)                                                               \
-	{                                                                            \
-		.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = (to), .imm = (value) \
-	}
-#define ADD(to, value)                                                               \
-	{                                                                            \
-		.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = (to), .imm = (value) \
-	}
-#define AND(to, value)                                                               \
-	{                                                                            \
-		.code = BPF_ALU64 | BPF_AND | BPF_K, .dst_reg = (to), .imm = (value) \
-	}
-#define LOAD(size, to, at, n)                                                                    \
-	{                                                                                        \
-		.code = BPF_LDX | BPF_MEM | (size), .dst_reg = (to), .src_reg = (at), .off = (n) \
-	}
-#define STORE_WORD(at, n, value)                                                              \
-	{                                                                                     \
-		.code = BPF_ST | BPF_MEM | BPF_W, .dst_reg = (at), .off = (n), .imm = (value) \
-	}
-#define CALL(helper)                                        \
-	{                                                   \
-		.code = BPF_JMP | BPF_CALL, .imm = (helper) \
-	}
-#define END                                \
-	{                                  \
-		.code = BPF_JMP | BPF_EXIT \
-	}
-/* A map, by its descriptor: one instruction of two. */
-#define LOAD_MAP(to, fd)                    \
-	{.code = BPF_LD | BPF_DW | BPF_IMM, \
-	 .dst_reg = (to),                   \
-	 .src_reg = BPF_PSEUDO_MAP_FD,      \
-	 .imm = (fd)},                      \
-	{                                   \
-		0                           \
-	}
-/* Jumps go to a label, which is resolved below. */
-#define JUMP_IF(op, reg, value, label)                                                           \
-	{                                                                                        \
-		.code = BPF_JMP | (op) | BPF_K, .dst_reg = (reg), .off = (label), .imm = (value) \
-	}
-#define JUMP_IF_BEYOND(reg, limit, label)                                                \
-	{                                                                                \
-		.code = BPF_JMP | BPF_JGT | BPF_X, .dst_reg = (reg), .src_reg = (limit), \
-		.off = (label)                                                           \
-	}
-#define JUMP(label)                                      \
-	{                                                \
-		.code = BPF_JMP | BPF_JA, .off = (label) \
-	}
-#define LABEL(label)                      \
-	{                                 \
-		.code = 0, .off = (label) \
-	}
-
-/* ---- The program ---- */
-
 enum label {
-	NO_LABEL,
-	IPV4,
+	IPV4 = 1,
 	LOOK,
 	NOBODY,
 	PASS,
@@ -120,7 +36,6 @@ enum label {
 #define V6_TCP_AT     ((int) (OUTER_BYTES + sizeof(struct ipv6hdr)))
 #define V4(field)     ((int) (OUTER_BYTES + offsetof(struct iphdr, field)))
 #define V6(field)     ((int) (OUTER_BYTES + offsetof(struct ipv6hdr, field)))
-#define CTX(field)    ((int) offsetof(struct __sk_buff, field))
 #define TUPLE(family) ((int) sizeof(((struct bpf_sock_tuple *) NULL)->family))
 
 #define V4_NO_OPTIONS 0x45 /* version 4, five words of head */
@@ -132,35 +47,6 @@ enum label {
 #define KEY_AT (-4)
 
 #define PROGRAM_MAX 96
-
-static bool is_label(const struct bpf_insn *i)
-{
-	return i->code == 0 && i->off != NO_LABEL;
-}
-
-static bool jumps(const struct bpf_insn *i)
-{
-	return BPF_CLASS(i->code) == BPF_JMP && BPF_OP(i->code) != BPF_CALL &&
-	       BPF_OP(i->code) != BPF_EXIT;
-}
-
-/* Leaves the labels out, and makes of those in jumps how many instructions are passed over. Returns
- * how many are in @ret. */
-static size_t resolve(const struct bpf_insn *program, size_t n, struct bpf_insn *ret)
-{
-	size_t at[PASS + 1] = {0}, count = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		if (is_label(&program[i]))
-			at[program[i].off] = count;
-		else
-			ret[count++] = program[i];
-	}
-	for (size_t i = 0; i < count; i++)
-		if (jumps(&ret[i]))
-			ret[i].off = (int16_t) (at[ret[i].off] - i - 1);
-	return count;
-}
 
 /* Addresses and ports follow each other in a packet as in struct bpf_sock_tuple, so the helper is
  * given them where they are. */
@@ -243,7 +129,7 @@ static size_t write_program(struct bpf_insn *ret, int map_fd)
 	};
 
 	_Static_assert(ARRAY_LEN(program) <= PROGRAM_MAX, "does not fit into its caller's array");
-	return resolve(program, ARRAY_LEN(program), ret);
+	return program_resolve(program, ARRAY_LEN(program), ret);
 }
 
 /* ---- The kernel is given it ---- */
@@ -274,18 +160,8 @@ int catch_load(int listener, struct err *e)
 {
 	auto_close int map = make_map(listener, e);
 	struct bpf_insn program[PROGRAM_MAX];
-	union bpf_attr load = {
-		.prog_type = BPF_PROG_TYPE_SCHED_CLS,
-		.insns = (uintptr_t) program,
-		.license = (uintptr_t) "Apache-2.0",
-		.prog_name = "kata_loopback",
-	};
 
 	if (map < 0)
 		return map;
-	load.insn_cnt = (uint32_t) write_program(program, map);
-
-	int r = bpf_call(BPF_PROG_LOAD, &load);
-
-	return r < 0 ? err_sys(e, -r, "load a program for the loopback device") : r;
+	return program_load(program, write_program(program, map), "kata_loopback", e);
 }

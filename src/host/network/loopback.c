@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "host/network/catch.h"
+#include "host/network/program.h"
 #include "host/network/redirect.h"
 #include "host/network/tap.h"
 
@@ -84,45 +85,6 @@ static int refuse_hosts_own(const struct network *n, struct err *e)
 	return 0;
 }
 
-static struct tcmsg place(void)
-{
-	return (struct tcmsg){
-		.tcm_ifindex = LOOPBACK,
-		.tcm_parent = INGRESS_HANDLE,
-		.tcm_info = TC_H_MAKE(PRIORITY << 16, htons(ETH_P_ALL)),
-	};
-}
-
-/* See tc-bpf(8), "direct-action": what the program returns is the verdict. */
-static int attach(struct network *n, int program, struct err *e)
-{
-	const struct tcmsg tc = place();
-	struct nl_request q;
-
-	nl_begin(&q, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, &tc, sizeof tc);
-	nl_put_string(&q, TCA_KIND, "bpf");
-
-	size_t options = nl_nest(&q, TCA_OPTIONS);
-
-	nl_put_u32(&q, TCA_BPF_FD, (uint32_t) program);
-	nl_put_string(&q, TCA_BPF_NAME, "kata_loopback");
-	nl_put_u32(&q, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
-	nl_nest_end(&q, options);
-	return nl_ask(n->sock, &q, e);
-}
-
-static int connect_device(struct network *n, int program, struct err *e)
-{
-	int r = ingress_make(n, LOOPBACK, e);
-
-	if (r < 0)
-		return r;
-	r = attach(n, program, e);
-	if (r < 0)
-		ingress_remove(n, LOOPBACK);
-	return r;
-}
-
 /* The kernel, or the administrator, lets this process have no program at all. */
 static bool is_refused(int r)
 {
@@ -136,7 +98,7 @@ static int give_to(struct network *n, int listener, struct err *e)
 	auto_close int program = catch_load(listener, &why);
 
 	if (program >= 0)
-		return connect_device(n, program, e);
+		return program_attach(n, LOOPBACK, PRIORITY, program, "kata_loopback", e);
 	if (!is_refused(program)) {
 		if (e)
 			*e = why;
@@ -163,13 +125,7 @@ int network_catch_loopback(struct network *n, struct err *e)
 
 void network_release_loopback(struct network *n)
 {
-	const struct tcmsg tc = place();
-	struct nl_request q;
-
-	nl_begin(&q, RTM_DELTFILTER, 0, &tc, sizeof tc);
-	if (nl_ask(n->sock, &q, NULL) == 0)
-		ingress_remove(n, LOOPBACK);
-	else
+	if (!program_detach(n, LOOPBACK, PRIORITY))
 		redirect_end(n);
 }
 
