@@ -336,6 +336,16 @@ source_to() {
 	kata delete --force c1
 }
 
+# beside ID ID ARG...: a container in the machine of another one.
+beside() {
+	local pid id=$2
+	pid=$(kata state "$1" | jq .pid)
+	shift 2
+	kata --log "$WORK/log" run -d --bundle "$(export pid && bundle "b-$id" "$IN_POD"'
+		| .linux.namespaces |= map(if .type == "network" then .path = "/proc/\($ENV.pid)/ns/net" else . end)' "$@")" \
+		"$id" </dev/null >"$WORK/$id.out" 2>&1
+}
+
 @test "an interface that cannot be brought in keeps no other change from being followed" {
 	pod_network
 	pod c1 sleep 1000
@@ -345,6 +355,10 @@ source_to() {
 	wait_for 60 grep -q "ignoring a change of the network namespace.*interface 'odd0'" "$WORK/log"
 	ip -n "$POD" addr add 10.78.0.2/24 dev eth0
 	wait_for 90 has_line c1 'inet 10.78.0.2/24' addr show dev eth0
+	# Nor does it keep another container of the pod from its start, because it has not come for that one.
+	beside c1 c2 sleep 1000
+	has_line c2 'inet 10.78.0.2/24' addr show dev eth0
+	kata delete --force c2
 	ip -n "$POD" link delete odd0
 	ip -n "$POD" route add 10.79.0.0/16 via 10.78.0.1
 	wait_for 90 has_line c1 '10.79.0.0/16 via 10.78.0.1 dev eth0' route

@@ -26,7 +26,7 @@ static int look(struct worker_job *job, struct err *e)
 {
 	struct sandbox *sb = container_of(job, struct sandbox_job, job)->sb;
 
-	return interfaces_refresh(sb, sb->machine.sizer, e);
+	return interfaces_follow(sb, sb->machine.sizer, e);
 }
 
 /* What could not be done is tried again with the next change. Only the first of several failures is

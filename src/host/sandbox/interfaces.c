@@ -563,7 +563,7 @@ int interfaces_tell(struct sandbox *sb, struct worker *w, msec_t deadline, struc
 	return r;
 }
 
-int interfaces_refresh(struct sandbox *sb, struct worker *w, struct err *e)
+static int refresh(struct sandbox *sb, struct worker *w, struct err *e)
 {
 	msec_t deadline = clock_deadline(REFRESH_TIMEOUT_MS);
 	int r = interfaces_update(&sb->machine.interfaces, sb->machine.hv, deadline, e);
@@ -571,4 +571,37 @@ int interfaces_refresh(struct sandbox *sb, struct worker *w, struct err *e)
 	int told = interfaces_tell(sb, w, deadline, r < 0 ? NULL : e);
 
 	return r < 0 ? r : told;
+}
+
+int interfaces_follow(struct sandbox *sb, struct worker *w, struct err *e)
+{
+	struct interfaces *all = &sb->machine.interfaces;
+	struct err cause = {0};
+	int r = refresh(sb, w, &cause);
+
+	pthread_mutex_lock(&all->lock);
+	all->known = cause;
+	pthread_mutex_unlock(&all->lock);
+	if (r < 0 && e)
+		*e = cause;
+	return r;
+}
+
+int interfaces_refresh(struct sandbox *sb, struct worker *w, struct err *e)
+{
+	struct interfaces *all = &sb->machine.interfaces;
+	struct err cause = {0};
+	int r = refresh(sb, w, &cause);
+
+	if (r == 0)
+		return 0;
+	pthread_mutex_lock(&all->lock);
+	if (all->known.code == cause.code && strcmp(all->known.text, cause.text) == 0)
+		r = 0;
+	pthread_mutex_unlock(&all->lock);
+	if (r == 0)
+		log_err(LOG_DEBUG, &cause, "ignoring, because it was so before");
+	else if (e)
+		*e = cause;
+	return r;
 }

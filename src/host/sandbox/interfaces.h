@@ -44,6 +44,7 @@ struct interfaces {
 	struct told routes, neighbours;
 	bool has_neighbours; /* the guest may have some of ours */
 	bool warned;         /* of routes that the guest does not get */
+	struct err known;    /* why the watch's last look has failed; code 0: it has not */
 	unsigned long last_id;
 	struct beside ending; /* they are taken back */
 
@@ -83,8 +84,12 @@ void interfaces_begin_end(struct interfaces *all);
 /* Tells the agent what it does not know yet. @w is the worker whose job calls. */
 int interfaces_tell(struct sandbox *sb, struct worker *w, msec_t deadline, struct err *e);
 
-/* Both, for a machine that runs. */
+/* Both, for a machine that runs, when a container begins: what came for it is there, or this fails.
+ * What the watch could not bring in before, and has said so, did not come for it. */
 int interfaces_refresh(struct sandbox *sb, struct worker *w, struct err *e);
+
+/* Both, for the watch. */
+int interfaces_follow(struct sandbox *sb, struct worker *w, struct err *e);
 
 /* Identifies the namespace for notes; 0: there is none. */
 uint64_t interfaces_inode(const struct interfaces *all);
