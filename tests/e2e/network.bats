@@ -367,6 +367,79 @@ beside() {
 	same interfaces "$BEFORE" "$(interfaces "$POD")"
 }
 
+# tunnel: an interface without Ethernet, as a VPN's program has it, between the pod and its gateway.
+tunnel() {
+	/usr/bin/python3 "$TREE/tests/e2e/lib/tunnel.py" "$POD" "$GATEWAY" >"$WORK/tunnel.out" 2>&1 </dev/null 3>&- &
+	TUNNEL=$!
+	wait_for 20 grep -q joined "$WORK/tunnel.out"
+	tunnel_end "$POD" 2 1
+	tunnel_end "$GATEWAY" 1 2
+}
+
+tunnel_end() {
+	ip -n "$1" link set tun0 up mtu 1380
+	ip -n "$1" addr add "10.66.0.$2" peer "10.66.0.$3" dev tun0
+	ip -n "$1" addr add "fd66::$2/64" dev tun0 nodad
+}
+
+# without_ethernet runc|kata: what it has shown of its namespace, but for what only a kind of interface has.
+without_ethernet() {
+	jq 'if type == "array" then map(del(.address, .flags)) else . end' "$WORK/$1.facts"
+}
+
+@test "an interface without Ethernet carries packets in either direction, as under runc" {
+	local sum
+	head -c 3000000 /dev/urandom >"$ROOTFS/data"
+	sum=$(sha256sum <"$ROOTFS/data")
+	tunnel
+	ip -n "$POD" route add default dev tun0
+	ip -n "$POD" -6 route add default via fd66::1
+	remember
+	# But for the interface's kind, which is a card in the guest, all is the same.
+	as_runc c1 10.66.0.1 || true
+	diff <(without_ethernet runc) <(without_ethernet kata)
+	grep -q '"10.66.0.2"' <(without_ethernet kata)
+	grep -q '"reached"' "$WORK/kata.facts"
+	pod c1 sh -c "exec $(on_host socat -U TCP-LISTEN:80,fork,reuseaddr OPEN:/data,rdonly)"
+	wait_for 60 stream_arrives "$sum" "$GATEWAY" TCP:10.66.0.2:80
+	serve TCP6-LISTEN:80,fork,reuseaddr "OPEN:$ROOTFS/data,rdonly"
+	wait_for 60 ask_from c1 'TCP6:[fd66::1]:80' >/dev/null
+	[ "$(ask_from c1 'TCP6:[fd66::1]:80' | sha256sum)" = "$sum" ]
+	ip -n "$POD" addr add 10.67.0.2/32 dev tun0
+	wait_for 60 has_line c1 'inet 10.67.0.2/32' addr show dev tun0
+	kata delete --force c1
+	same interfaces "$BEFORE" "$(interfaces "$POD")"
+	kill "$TUNNEL"
+}
+
+# Kernels of development machines have none.
+# bats test_tags=box
+@test "a tunnel of IP that was made outside carries packets, and one that was made inside is left out by its name" {
+	MORE=net-${WORK##*-}-out
+	ip netns add "$MORE"
+	ip -n "$MORE" link add ip0 type ipip local 10.9.0.2 remote 10.9.0.1 || skip "this kernel has no tunnels of IP"
+	link "$MORE" out0 gw9
+	ip -n "$MORE" addr add 10.9.0.2/24 dev out0
+	ip -n "$GATEWAY" addr add 10.9.0.1/24 dev gw9
+	ip -n "$GATEWAY" link add ip0 type ipip local 10.9.0.1 remote 10.9.0.2
+	ip -n "$GATEWAY" addr add 10.8.0.1/24 dev ip0
+	ip -n "$GATEWAY" link set ip0 up
+	pod_network
+	ip -n "$MORE" link set ip0 netns "$POD"
+	ip -n "$POD" addr add 10.8.0.2/24 dev ip0
+	ip -n "$POD" link set ip0 up
+	ip -n "$POD" link add ip1 type ipip local 10.77.0.2 remote 10.77.0.1
+	ip -n "$POD" link set ip1 up
+	remember
+	pod c1 sleep 1000
+	grep -q "ignoring interface 'ip1'.*the answers to what it sends" "$WORK/log"
+	has_no ip1
+	kata exec c1 ping -c 2 -W 60 10.8.0.1 </dev/null
+	ip netns exec "$GATEWAY" ping -c 2 -W 60 10.8.0.2
+	kata delete --force c1
+	same interfaces "$BEFORE" "$(interfaces "$POD")"
+}
+
 # settings ID: of IPv6, where the engine has switched something off.
 settings() {
 	kata exec "$1" sh -c 'cd /proc/sys/net/ipv6/conf; cat eth0/disable_ipv6 eth1/accept_ra eth1/autoconf; ip -6 addr show dev eth0' </dev/null

@@ -19,7 +19,6 @@
 
 /* Tell our filters from those of others. The lowest is asked first. */
 #define LEASE_PRIORITY 0xca79U
-#define PRIORITY       0xca7aU
 #define CLAIM_PRIORITY 0xca7bU
 
 #define KEYS_MAX 4
@@ -37,7 +36,7 @@ struct filter {
 
 /* A mask of nothing matches everything. */
 static const struct filter redirection = {
-	.priority = PRIORITY,
+	.priority = MIRROR_PRIORITY,
 	.protocol = ETH_P_ALL,
 	.n_keys = 1,
 	.how = TCA_EGRESS_REDIR,

@@ -67,10 +67,12 @@ struct network_link {
 	uint16_t type;  /* ARPHRD_ETHER, ... */
 	uint32_t flags; /* IFF_* */
 	uint32_t mtu;
-	uint32_t vrf_table; /* of a VRF: its routing table; 0: it is none */
-	bool no_ipv6;       /* it is switched off */
-	bool no_routers;    /* advertisements of routers are not heard */
-	bool no_autoconf;   /* and if they are, no addresses are made by them */
+	uint32_t vrf_table;   /* of a VRF: its routing table; 0: it is none */
+	bool no_ipv6;         /* it is switched off */
+	bool no_routers;      /* advertisements of routers are not heard */
+	bool no_autoconf;     /* and if they are, no addresses are made by them */
+	bool carries_packets; /* of IP, without Ethernet; mac is one that was chosen for it */
+	bool is_apart;        /* it was made in another namespace, and sends from there */
 	bool has_mac;
 	uint8_t mac[NETWORK_MAC_BYTES];
 	char name[NETWORK_NAME_BYTES];
@@ -264,7 +266,7 @@ struct network_rates {
 /* Makes a tap with @n_queues beside @link, of the same size of frames as far as a tap can, and
  * connects both. @ret is zeroed.
  * Returns 0, -ENODEV (@link is gone), -EEXIST (something else redirects what arrives at it, or
- * limits what leaves it), or -errno; nothing is left then. */
+ * limits what leaves it), -EOPNOTSUPP (there is an egress policy, and no Ethernet), or -errno; nothing is left then. */
 int network_tap_open(struct network *n, const struct network_link *link,
 		     const struct network_rates *rates, size_t n_queues, struct network_tap *ret,
 		     struct err *e);

@@ -5,6 +5,7 @@
  * base/netlink.h finds the attributes. Each is checked for its size before it is used; one of
  * another size than its kind has, or a name that does not end, makes the message -EPROTO.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
@@ -12,6 +13,7 @@
 #include <linux/ipv6.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <net/if_arp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -86,6 +88,26 @@ static void get_mac(const struct nl_value *a, uint8_t mac[NETWORK_MAC_BYTES], bo
 	*ret_has = a->bytes == NETWORK_MAC_BYTES;
 	if (*ret_has)
 		memcpy(mac, a->data, NETWORK_MAC_BYTES);
+}
+
+/* Of Linux's types those that a guest can be given: the packets of others begin with something
+ * else, or (ARPHRD_IPGRE) may do so. */
+static bool is_of_packets(uint16_t type)
+{
+	return type == ARPHRD_NONE || type == ARPHRD_TUNNEL || type == ARPHRD_TUNNEL6 ||
+	       type == ARPHRD_SIT || type == ARPHRD_RAWIP;
+}
+
+/* The guest's card has a hardware address all the same: one that nobody else is given by its maker
+ * (the second bit), and that only a new interface changes. */
+static void choose_mac(struct network_link *ret)
+{
+	uint32_t index = htonl((uint32_t) ret->index);
+
+	memset(ret->mac, 0, sizeof ret->mac);
+	ret->mac[0] = 0x02;
+	memcpy(ret->mac + 2, &index, sizeof index);
+	ret->has_mac = true;
 }
 
 static size_t ip_bytes(uint8_t family)
@@ -203,12 +225,16 @@ static int add_link(const struct nl_message *m, struct network_facts *f)
 	l.type = head->ifi_type;
 	l.flags = head->ifi_flags;
 	get_mac(&a[IFLA_ADDRESS], l.mac, &l.has_mac);
+	l.carries_packets = is_of_packets(l.type);
+	if (l.carries_packets)
+		choose_mac(&l);
+	l.is_apart = a[IFLA_LINK_NETNSID].data;
 	r = get_text(&a[IFLA_IFNAME], l.name, sizeof l.name);
 	if (r == 0)
 		r = get_u32(&a[IFLA_MTU], &l.mtu);
 	if (r == 0)
 		r = get_index(&a[IFLA_MASTER], &l.master);
-	if (r == 0 && !a[IFLA_LINK_NETNSID].data)
+	if (r == 0 && !l.is_apart)
 		r = get_index(&a[IFLA_LINK], &l.lower);
 	if (r == 0)
 		r = get_kind(&a[IFLA_LINKINFO], &l);

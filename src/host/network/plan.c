@@ -74,6 +74,31 @@ static bool is_on_top(const struct network_facts *f, const struct network_link *
 	return false;
 }
 
+/* Whether it wraps what it carries and sends that from the namespace that it was made in. */
+static bool is_tunnel(const struct network_link *link)
+{
+	static const char *const kinds[] = {"vxlan", "geneve", "gretap", "ip6gretap", "ipip",
+					    "sit",   "ip6tnl", "vti",    "vti6",      "wireguard"};
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (strcmp(link->kind, kinds[i]) == 0)
+			return true;
+	return false;
+}
+
+static const char *no_card(const struct network_facts *f, const struct network_link *link)
+{
+	if (!link->has_mac || (link->type != ARPHRD_ETHER && !link->carries_packets))
+		return "it carries neither Ethernet's frames nor packets of IP";
+	if (link->master && !network_vrf_of(f, link))
+		return "it belongs to another interface";
+	if (is_on_top(f, link))
+		return "what arrives at the interface that it is on is the guest's";
+	if (is_tunnel(link) && !link->is_apart)
+		return "the answers to what it sends arrive at interfaces that are the guest's";
+	return NULL;
+}
+
 bool network_wants(const struct network_facts *f, const struct network_link *link,
 		   const char **ret_why)
 {
@@ -86,12 +111,7 @@ bool network_wants(const struct network_facts *f, const struct network_link *lin
 	/* Some kernel modules put interfaces that nobody uses into every namespace (gretap0). */
 	if (!used || tap_is_ours(link))
 		return false;
-	if (link->type != ARPHRD_ETHER || !link->has_mac)
-		*ret_why = "it carries no Ethernet frames";
-	else if (link->master && !network_vrf_of(f, link))
-		*ret_why = "it belongs to another interface";
-	else if (is_on_top(f, link))
-		*ret_why = "what arrives at the interface that it is on is the guest's";
+	*ret_why = no_card(f, link);
 	return !*ret_why;
 }
 

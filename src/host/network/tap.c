@@ -116,17 +116,20 @@ static int limit(struct network *n, const struct network_link *link, const struc
 
 /* After a failure nothing of it is at the interface, because another try would find it in its way.
  * What is at the tap goes with that. */
-static int redirect(struct network *n, const struct egress_link *l, struct err *e)
+static int redirect(struct network *n, const struct network_link *link, int tap, struct err *e)
 {
-	int r = mirror_make(n, l->tap, l->link, e);
+	if (link->carries_packets)
+		return packets_connect(n, link, tap, e);
+
+	int r = mirror_make(n, tap, link->index, e);
 
 	if (r == 0)
-		r = mirror_make(n, l->link, l->tap, e);
+		r = mirror_make(n, link->index, tap, e);
 	if (r < 0)
 		return r;
-	r = mirror_keep_leases(n, l->link, l->tap, e);
+	r = mirror_keep_leases(n, link->index, tap, e);
 	if (r < 0)
-		mirror_remove(n, l->link);
+		mirror_remove(n, link->index);
 	return r;
 }
 
@@ -174,7 +177,7 @@ static int set_up(struct network *n, const struct network_link *link, const stru
 	if (r == 0)
 		r = bring_up(n, tap, e);
 	if (r == 0 && !n->egress) {
-		r = err_wrap(e, redirect(n, &l, e), "redirect its frames");
+		r = err_wrap(e, redirect(n, link, tap->index, e), "redirect its frames");
 		is_joined = r == 0;
 	}
 	if (r == 0)
@@ -217,6 +220,13 @@ int network_tap_open(struct network *n, const struct network_link *link,
 	struct making m = {.n = n, .n_queues = n_queues, .tap = &tap};
 
 	assert(n_queues >= 1 && n_queues <= NETWORK_QUEUES_MAX);
+	/* nf_tables sends frames on as they are, and cannot make them. */
+	if (n->egress && link->carries_packets)
+		return err_say(
+			e, EOPNOTSUPP,
+			"connect interface '%s': an egress policy cannot be kept where there "
+			"is no Ethernet",
+			link->name);
 
 	int r = namespace_visit(n->ns_fd, make, &m, e);
 

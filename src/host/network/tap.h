@@ -40,6 +40,9 @@ void limit_remove(struct network *n, int link);
 
 /* ---- mirror.c ---- */
 
+/* Tells what redirects frames from filters of others. */
+#define MIRROR_PRIORITY 0xca7aU
+
 /* Sends all that arrives at interface @from out of interface @to. Returns 0, -EEXIST (@from has an
  * ingress queue already), or -errno. */
 int mirror_make(struct network *n, int from, int to, struct err *e);
@@ -58,3 +61,12 @@ int mirror_claim(struct network *n, int from, struct err *e);
 
 /* Gives it back. Returns whether it was claimed. */
 bool mirror_release(struct network *n, int from);
+
+/* ---- packets.c ---- */
+
+/* Sends what arrives at @link, which carries packets without Ethernet, out of the tap, in frames
+ * from and to @link's hardware address, and what the guest sends out of @link: IPv4 and IPv6 only.
+ * mirror_remove() undoes either end.
+ * Returns 0, or -errno: as program_load() and program_attach(); one of the ends may be there
+ * then. */
+int packets_connect(struct network *n, const struct network_link *link, int tap, struct err *e);

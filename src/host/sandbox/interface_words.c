@@ -160,7 +160,8 @@ Grpc__UpdateInterfaceRequest *interface_words(const struct network_facts *f,
 		types__interface__init(q->interface);
 		q->interface->mtu = mtu;
 		/* Of all flags this is the one that an interface is given, and not in. */
-		q->interface->raw_flags = link->flags & IFF_NOARP;
+		q->interface->raw_flags =
+			link->carries_packets ? IFF_NOARP : link->flags & IFF_NOARP;
 		if (whole)
 			put_switches(q->interface, link);
 		if (fill_interface(q->interface, f, link, device_path, whole))

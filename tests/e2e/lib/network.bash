@@ -15,8 +15,10 @@ network_setup() {
 }
 
 network_teardown() {
-	local ns
-	[ -z "${SERVER:-}" ] || kill "$SERVER" 2>/dev/null || true
+	local ns pid
+	for pid in ${SERVER:-} ${TUNNEL:-}; do
+		kill "$pid" 2>/dev/null || true
+	done
 	# What cannot be deleted is found by the look for what was left behind.
 	for ns in "$POD" "$GATEWAY" ${MORE:-}; do
 		[ ! -e "/run/netns/$ns" ] || ip netns delete "$ns" || true

@@ -33,6 +33,47 @@ TEST(a_link_is_what_its_message_says)
 	network_facts_fini(&f);
 }
 
+static void check_packets(int index, uint16_t type, bool carries)
+{
+	const struct ifinfomsg head = {.ifi_type = type, .ifi_index = index};
+	const uint8_t mac[NETWORK_MAC_BYTES] = {2, 0, 0, 0, 1, 4}; /* of 260 */
+	struct network_facts f = {0};
+	struct nl_request q;
+
+	nl_begin(&q, RTM_NEWLINK, 0, &head, sizeof head);
+	nl_put_string(&q, IFLA_IFNAME, "tun0");
+	put_ip4(&q, IFLA_ADDRESS, "10.1.2.3"); /* as a tunnel of IP has it */
+	CHECK_EQ(parse(&q, sizeof(struct ifinfomsg), &f), 0);
+	CHECK_EQ(f.links[0].carries_packets, carries);
+	CHECK_EQ(f.links[0].has_mac, carries);
+	CHECK(!carries || memcmp(f.links[0].mac, mac, sizeof mac) == 0);
+	CHECK(!f.links[0].is_apart);
+	network_facts_fini(&f);
+}
+
+TEST(an_interface_of_packets_is_given_a_hardware_address)
+{
+	check_packets(260, ARPHRD_NONE, true);
+	check_packets(260, ARPHRD_TUNNEL, true);
+	check_packets(260, ARPHRD_SIT, true);
+	check_packets(260, ARPHRD_IPGRE, false);
+	check_packets(260, ARPHRD_INFINIBAND, false);
+}
+
+TEST(an_interface_that_was_made_in_another_namespace_is_known)
+{
+	struct network_facts f = {0};
+	struct nl_request q;
+
+	begin_link(&q, 7, "vxlan0");
+	nl_put_u32(&q, IFLA_LINK, 3);
+	nl_put_u32(&q, IFLA_LINK_NETNSID, 0);
+	CHECK_EQ(parse(&q, sizeof(struct ifinfomsg), &f), 0);
+	CHECK(f.links[0].is_apart);
+	CHECK_EQ(f.links[0].lower, 0);
+	network_facts_fini(&f);
+}
+
 /* A link of that kind, with @bytes of what a VRF has as its table. */
 static int add_vrf(struct network_facts *f, const char *kind, const void *table, size_t bytes)
 {

@@ -1,3 +1,5 @@
+#include "base/array.h"
+
 #include "messages.h"
 
 static const struct network_facts none;
@@ -89,15 +91,41 @@ TEST(an_interface_that_is_down_is_wanted_if_it_has_an_address)
 	CHECK(!wanted(&f, &l, &told));
 }
 
-TEST(a_tunnel_is_not_brought_in_and_the_user_is_told)
+TEST(an_interface_that_carries_something_else_is_not_brought_in_and_the_user_is_told)
 {
 	struct network_facts f = {0};
 	struct network_link l = ethernet();
 	bool told;
 
-	l.type = ARPHRD_TUNNEL;
+	l.type = ARPHRD_INFINIBAND;
 	CHECK(!wanted(&f, &l, &told));
 	CHECK(told);
+	l.carries_packets = true;
+	CHECK(wanted(&f, &l, &told));
+	l.has_mac = false;
+	CHECK(!wanted(&f, &l, &told));
+	CHECK(told);
+}
+
+TEST(a_tunnel_is_wanted_if_what_it_wraps_does_not_pass_this_namespace)
+{
+	static const char *const kinds[] = {"vxlan", "ipip", "wireguard"};
+	struct network_facts f = {0};
+	struct network_link l = ethernet();
+	bool told;
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		(void) snprintf(l.kind, sizeof l.kind, "%s", kinds[i]);
+		l.is_apart = false;
+		CHECK(!wanted(&f, &l, &told));
+		CHECK(told);
+		l.is_apart = true;
+		CHECK(wanted(&f, &l, &told));
+	}
+	/* A program has its other end. */
+	(void) snprintf(l.kind, sizeof l.kind, "tun");
+	l.is_apart = false;
+	CHECK(wanted(&f, &l, &told));
 }
 
 TEST(a_port_of_a_bridge_is_not_brought_in_and_the_user_is_told)

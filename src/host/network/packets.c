@@ -1,0 +1,105 @@
+/*
+ * Interfaces without Ethernet (tun, WireGuard, tunnels of IP) carry packets as they are, while the
+ * guest's card carries frames. One program puts a head before what arrives at the interface, the
+ * other takes off that of what the guest sends.
+ *
+ * The heads are all alike, because neither side looks at them: the interface has no addresses of
+ * Ethernet, so the guest's has IFF_NOARP, and asks for none.
+ */
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "base/auto.h"
+#include "host/network/program.h"
+#include "host/network/tap.h"
+
+enum {
+	CONTEXT = BPF_REG_6,  /* struct __sk_buff */
+	PROTOCOL = BPF_REG_7, /* ETH_P_*, in network order */
+};
+
+enum label {
+	IP = 1,
+	DROP,
+};
+
+/* struct ethhdr on the stack: to, from, protocol. The addresses are three words. */
+#define HEAD_AT     (-16)
+#define PROTOCOL_AT (HEAD_AT + 2 * ETH_ALEN)
+
+#define PROGRAM_MAX 32
+
+/* Other protocols have no business there: none of these interfaces has a field that names them. A
+ * tag of a VLAN would become a part of the packet. */
+#define ONLY_IP                                                                                \
+	COPY(CONTEXT, ARG1), LOAD(WORD, ARG1, CONTEXT, CTX(vlan_present)),                     \
+		JUMP_IF(BPF_JNE, ARG1, 0, DROP), LOAD(WORD, PROTOCOL, CONTEXT, CTX(protocol)), \
+		JUMP_IF(BPF_JEQ, PROTOCOL, htons(ETH_P_IP), IP),                               \
+		JUMP_IF(BPF_JNE, PROTOCOL, htons(ETH_P_IPV6), DROP), LABEL(IP)
+
+#define REDIRECT(link)                                                              \
+	SET(ARG1, (link)), SET(ARG2, 0), CALL(BPF_FUNC_redirect), END, LABEL(DROP), \
+		SET(RESULT, TC_ACT_SHOT), END
+
+/* What arrives at an interface without Ethernet goes to @tap, as from @mac to @mac. */
+static size_t write_wrapping(struct bpf_insn ret[PROGRAM_MAX], int tap,
+			     const uint8_t mac[NETWORK_MAC_BYTES])
+{
+	int32_t addresses[3];
+
+	memcpy(addresses, mac, ETH_ALEN);
+	memcpy((uint8_t *) addresses + ETH_ALEN, mac, ETH_ALEN);
+
+	const struct bpf_insn program[] = {
+		ONLY_IP,
+		STORE_WORD(STACK, HEAD_AT, addresses[0]),
+		STORE_WORD(STACK, HEAD_AT + 4, addresses[1]),
+		STORE_WORD(STACK, HEAD_AT + 8, addresses[2]),
+		STORE(HALF, STACK, PROTOCOL_AT, PROTOCOL),
+		COPY(ARG1, CONTEXT),
+		SET(ARG2, ETH_HLEN),
+		SET(ARG3, 0),
+		CALL(BPF_FUNC_skb_change_head),
+		JUMP_IF(BPF_JNE, RESULT, 0, DROP),
+		COPY(ARG1, CONTEXT),
+		SET(ARG2, 0),
+		COPY(ARG3, STACK),
+		ADD(ARG3, HEAD_AT),
+		SET(ARG4, ETH_HLEN),
+		SET(ARG5, 0),
+		CALL(BPF_FUNC_skb_store_bytes),
+		JUMP_IF(BPF_JNE, RESULT, 0, DROP),
+		REDIRECT(tap),
+	};
+
+	_Static_assert(ARRAY_LEN(program) <= PROGRAM_MAX, "does not fit into its caller's array");
+	return program_resolve(program, ARRAY_LEN(program), ret);
+}
+
+/* What the guest sends leaves @link, which takes the packet only. */
+static size_t write_unwrapping(struct bpf_insn ret[PROGRAM_MAX], int link)
+{
+	const struct bpf_insn program[] = {ONLY_IP, REDIRECT(link)};
+
+	_Static_assert(ARRAY_LEN(program) <= PROGRAM_MAX, "does not fit into its caller's array");
+	return program_resolve(program, ARRAY_LEN(program), ret);
+}
+
+static int ask(struct network *n, int from, const struct bpf_insn *program, size_t instructions,
+	       struct err *e)
+{
+	auto_close int fd = program_load(program, instructions, "kata_packets", e);
+
+	return fd < 0 ? fd : program_attach(n, from, MIRROR_PRIORITY, fd, "kata_packets", e);
+}
+
+int packets_connect(struct network *n, const struct network_link *link, int tap, struct err *e)
+{
+	struct bpf_insn program[PROGRAM_MAX];
+	int r = ask(n, tap, program, write_unwrapping(program, link->index), e);
+
+	return r < 0 ? r : ask(n, link->index, program, write_wrapping(program, tap, link->mac), e);
+}

@@ -1,0 +1,236 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_ether.h>
+#include <linux/if_tun.h>
+#include <linux/virtio_net.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+
+#include "host/egress/policy.h"
+#include "host/network/tap.h"
+
+#include "messages.h"
+
+#define PACKET_BYTES 40
+#define TIMEOUT_MS   10000
+
+/* A namespace with an interface without Ethernet, whose other end is @tun_fd, and the tap that the
+ * guest would have. */
+struct place {
+	int ns_fd, tun_fd;
+	struct network *n;
+	struct network_facts f;
+	struct network_link link;
+	struct network_tap tap;
+};
+
+static int make_tun(void *arg, struct err *e)
+{
+	struct place *p = arg;
+	struct ifreq request = {.ifr_flags = IFF_TUN | IFF_NO_PI, .ifr_name = "tun0"};
+
+	p->tun_fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (p->tun_fd < 0 || ioctl(p->tun_fd, TUNSETIFF, &request) < 0)
+		return err_sys(e, errno, "make tun0");
+	return 0;
+}
+
+static void bring_up(struct place *p, int index)
+{
+	const struct ifinfomsg head = {
+		.ifi_index = index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
+	struct nl_request q;
+
+	nl_begin(&q, RTM_NEWLINK, 0, &head, sizeof head);
+	CHECK_EQ(nl_ask(p->n->sock, &q, NULL), 0);
+}
+
+static const struct network_link *find(const struct network_facts *f, const char *name)
+{
+	for (size_t i = 0; i < f->n_links; i++)
+		if (strcmp(f->links[i].name, name) == 0)
+			return &f->links[i];
+	return NULL;
+}
+
+static void enter(struct place *p)
+{
+	*p = (struct place){.ns_fd = -1, .tun_fd = -1};
+	if (geteuid() != 0 || access("/dev/net/tun", R_OK | W_OK) < 0)
+		_exit(TEST_SKIP);
+	CHECK_EQ(network_namespace_new(&p->ns_fd, NULL), 0);
+	CHECK_EQ(network_open(p->ns_fd, &p->n, NULL), 0);
+	CHECK_EQ(namespace_visit(p->ns_fd, make_tun, p, NULL), 0);
+	CHECK_EQ(network_scan(p->n, &p->f, NULL), 0);
+
+	const struct network_link *tun = find(&p->f, "tun0");
+
+	CHECK(tun && tun->carries_packets && tun->has_mac);
+	p->link = *tun;
+	bring_up(p, tun->index);
+}
+
+static void leave(struct place *p)
+{
+	network_tap_close(p->n, p->link.index, &p->tap);
+	network_facts_fini(&p->f);
+	network_close(p->n);
+	fd_close(p->tun_fd);
+	fd_close(p->ns_fd);
+}
+
+static void connect_tap(struct place *p)
+{
+	const struct network_rates no_limits = {0};
+	struct err e = {0};
+
+	if (network_tap_open(p->n, &p->link, &no_limits, 1, &p->tap, &e) == 0)
+		return;
+	if (e.code == EPERM || e.code == ENOSYS) {
+		puts(e.text);
+		_exit(TEST_SKIP);
+	}
+	test_fail(__FILE__, __LINE__, "%s", e.text);
+}
+
+/* A packet of IP that begins with this byte; of what is in it nobody asks here. */
+static void fill(uint8_t packet[PACKET_BYTES], uint8_t first)
+{
+	for (size_t i = 0; i < PACKET_BYTES; i++)
+		packet[i] = (uint8_t) i;
+	packet[0] = first;
+}
+
+static ssize_t next(int fd, uint8_t *buf, size_t bytes)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	CHECK_EQ(poll(&p, 1, TIMEOUT_MS), 1);
+	return read(fd, buf, bytes);
+}
+
+/* Which of the guest's packets leaves next, by its first byte; the namespace's own kernel speaks
+ * there, too. */
+static uint8_t next_to_leave(struct place *p)
+{
+	uint8_t got[256] = {0}, ours[PACKET_BYTES];
+	ssize_t n;
+
+	fill(ours, 0);
+	do
+		n = next(p->tun_fd, got, sizeof got);
+	while (n != PACKET_BYTES || memcmp(got + 1, ours + 1, sizeof ours - 1) != 0);
+	return got[0];
+}
+
+/* What the guest sends: a frame, with the head that the tap has before each. */
+static void send_frame(struct place *p, uint16_t protocol, const uint8_t packet[PACKET_BYTES])
+{
+	struct {
+		struct virtio_net_hdr net;
+		struct ethhdr ether;
+		uint8_t packet[PACKET_BYTES];
+	} __attribute__((packed)) all = {.ether.h_proto = htons(protocol)};
+
+	memcpy(all.ether.h_dest, p->link.mac, ETH_ALEN);
+	memcpy(all.ether.h_source, p->link.mac, ETH_ALEN);
+	memcpy(all.packet, packet, PACKET_BYTES);
+	CHECK_EQ(write(p->tap.fds[0], &all, sizeof all), sizeof all);
+}
+
+static void check_wrapped(struct place *p, uint16_t protocol, uint8_t first)
+{
+	uint8_t sent[PACKET_BYTES], got[256];
+	struct ethhdr ether;
+	const size_t head = sizeof(struct virtio_net_hdr);
+
+	fill(sent, first);
+	CHECK_EQ(write(p->tun_fd, sent, sizeof sent), sizeof sent);
+	CHECK_EQ(next(p->tap.fds[0], got, sizeof got), head + sizeof ether + sizeof sent);
+	memcpy(&ether, got + head, sizeof ether);
+	CHECK_EQ(ntohs(ether.h_proto), protocol);
+	CHECK(memcmp(ether.h_dest, p->link.mac, ETH_ALEN) == 0);
+	CHECK(memcmp(ether.h_source, p->link.mac, ETH_ALEN) == 0);
+	CHECK(memcmp(got + head + sizeof ether, sent, sizeof sent) == 0);
+}
+
+TEST(a_packet_that_arrives_is_a_frame_for_the_guest)
+{
+	struct place p;
+
+	enter(&p);
+	connect_tap(&p);
+	check_wrapped(&p, ETH_P_IP, 0x45);
+	check_wrapped(&p, ETH_P_IPV6, 0x60);
+	leave(&p);
+}
+
+TEST(of_a_frame_that_the_guest_sends_the_packet_leaves)
+{
+	uint8_t packet[PACKET_BYTES];
+	struct place p;
+
+	enter(&p);
+	connect_tap(&p);
+	/* Whatever else the guest sends does not: what comes first is the packet after it. */
+	fill(packet, 0x00);
+	send_frame(&p, ETH_P_ARP, packet);
+	send_frame(&p, ETH_P_8021Q, packet);
+	send_frame(&p, ETH_P_LOOP, packet);
+	fill(packet, 0x60);
+	send_frame(&p, ETH_P_IPV6, packet);
+	CHECK_EQ(next_to_leave(&p), 0x60);
+	fill(packet, 0x45);
+	send_frame(&p, ETH_P_IP, packet);
+	CHECK_EQ(next_to_leave(&p), 0x45);
+	leave(&p);
+}
+
+TEST(an_interface_without_ethernet_is_connected_once_and_given_back)
+{
+	const struct network_rates no_limits = {0};
+	struct network_tap other = {0};
+	struct place p;
+
+	enter(&p);
+	connect_tap(&p);
+	CHECK_EQ(network_tap_open(p.n, &p.link, &no_limits, 1, &other, NULL), -EEXIST);
+	network_tap_close(p.n, p.link.index, &p.tap);
+	connect_tap(&p);
+	leave(&p);
+}
+
+TEST(what_a_dead_process_has_left_at_an_interface_without_ethernet_is_removed)
+{
+	struct place p;
+
+	enter(&p);
+	connect_tap(&p);
+	CHECK_EQ(network_clean(p.n, NULL), 0);
+	tap_release(&p.tap);
+	p.tap = (struct network_tap){0};
+	connect_tap(&p);
+	leave(&p);
+}
+
+TEST(with_an_egress_policy_there_is_no_way_around_it_without_ethernet)
+{
+	static const char *const allow[] = {"10.0.0.0/8"};
+	const struct network_rates no_limits = {0};
+	struct egress_policy *policy = NULL;
+	struct network_facts after = {0};
+	struct err e = {0};
+	struct place p;
+
+	enter(&p);
+	CHECK_EQ(egress_policy_read(allow, 1, &policy, NULL), 0);
+	if (network_restrict(p.n, policy, NULL) < 0)
+		_exit(TEST_SKIP);
+	CHECK_EQ(network_tap_open(p.n, &p.link, &no_limits, 1, &p.tap, &e), -EOPNOTSUPP);
+	CHECK(strstr(e.text, "tun0") && strstr(e.text, "egress policy"));
+	CHECK_EQ(network_scan(p.n, &after, NULL), 0);
+	CHECK_EQ(after.n_links, p.f.n_links);
+	network_facts_fini(&after);
+	egress_policy_free(policy);
+	leave(&p);
+}
