@@ -243,7 +243,11 @@ datagram_arrives() {
 	ip -n "$POD" link set port0 up master br0
 	ip -n "$POD" addr add 10.77.1.2/24 dev eth0
 	ip -n "$POD" addr add fd77::2/64 dev eth0 nodad
+	ip -n "$POD" route append 10.90.0.0/16 via 10.77.0.8
+	ip -n "$POD" route append 10.90.0.0/16 via 10.77.0.9
 	pod c1 sleep 1000
+	has_line c1 '10.90.0.0/16 via 10.77.0.8' route
+	grep -q "ignoring the route to '10.90.0.0/16' .*same metric" "$WORK/log"
 	has_line c1 'inet 10.77.1.2/24' addr show dev eth0
 	has_line c1 'default via 10.77.0.1' route
 	ip -n "$POD" route del default

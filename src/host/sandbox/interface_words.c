@@ -291,21 +291,35 @@ static bool is_within(const struct wording *a, const struct network_route *r)
 	return r->n_hops > 0 || find(a->f, a->links, a->n, r->link);
 }
 
+/* By what a kernel tells routes apart. It goes by the first of several that are alike, which come one
+ * after the other when it lists them; the guest would go by the last. */
+static bool is_alike(const struct network_route *a, const struct network_route *b)
+{
+	return a->table == b->table && a->metric == b->metric && a->tos == b->tos &&
+	       a->to.family == b->to.family && a->to.bits == b->to.bits &&
+	       memcmp(a->to.bytes, b->to.bytes, sizeof a->to.bytes) == 0;
+}
+
 static bool put_routes(const struct wording *a)
 {
+	const struct network_route *last = NULL;
+
 	for (size_t i = 0; i < a->f->n_routes; i++) {
 		const struct network_route *r = &a->f->routes[i];
 		const char *why;
 		/* For one that leads nowhere IPv6 names the loopback. */
 		const struct network_link *link =
 			network_route_leads_nowhere(r) ? NULL : find(a->f, a->links, a->n, r->link);
+		bool wanted = network_wants_route(a->f, r, a->whole, &why) && is_within(a, r);
 
-		if (network_wants_route(a->f, r, a->whole, &why) && is_within(a, r)) {
-			if (!put_route(a, r, link))
-				return false;
-		} else if (why && a->warn) {
+		if (wanted && last && is_alike(r, last))
+			why = "the one before it has the same metric";
+		else if (wanted && put_route(a, r, link))
+			last = r;
+		else if (wanted)
+			return false;
+		if (why && a->warn)
 			warn_of_route(r, why);
-		}
 	}
 	return true;
 }
