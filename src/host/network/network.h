@@ -67,12 +67,14 @@ struct network_link {
 	uint16_t type;  /* ARPHRD_ETHER, ... */
 	uint32_t flags; /* IFF_* */
 	uint32_t mtu;
-	uint32_t vrf_table;   /* of a VRF: its routing table; 0: it is none */
-	bool no_ipv6;         /* it is switched off */
-	bool no_routers;      /* advertisements of routers are not heard */
-	bool no_autoconf;     /* and if they are, no addresses are made by them */
-	bool carries_packets; /* of IP, without Ethernet; mac is one that was chosen for it */
-	bool is_apart;        /* it was made in another namespace, and sends from there */
+	uint32_t vrf_table; /* of a VRF: its routing table; 0: it is none */
+	bool no_ipv6;       /* it is switched off */
+	bool no_routers;    /* advertisements of routers are not heard */
+	bool no_autoconf;   /* and if they are, no addresses are made by them */
+	/* It carries packets of IP, without Ethernet, or with heads in which no addresses are (a
+	 * netkit of mode l3). mac is one that was chosen for it. */
+	bool carries_packets, has_blank_heads;
+	bool is_apart; /* it was made in another namespace, and sends from there */
 	bool has_mac;
 	uint8_t mac[NETWORK_MAC_BYTES];
 	char name[NETWORK_NAME_BYTES];

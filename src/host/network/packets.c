@@ -1,10 +1,13 @@
 /*
  * Interfaces without Ethernet (tun, WireGuard, tunnels of IP) carry packets as they are, while the
  * guest's card carries frames. One program puts a head before what arrives at the interface, the
- * other takes off that of what the guest sends.
+ * other takes off that of what the guest sends. Interfaces with blank heads (netkit, as Cilium
+ * makes it for pods) have one before each packet, with zeros for addresses: there the programs put
+ * the addresses in and take them out.
  *
- * The heads are all alike, because neither side looks at them: the interface has no addresses of
- * Ethernet, so the guest's has IFF_NOARP, and asks for none.
+ * The heads are all alike, because neither side looks for a neighbour: the interface has no
+ * addresses of Ethernet, so the guest's has IFF_NOARP, and asks for none. A kernel takes a frame
+ * for somebody else's whose address is not that of the interface where it arrives.
  */
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
@@ -19,10 +22,13 @@
 enum {
 	CONTEXT = BPF_REG_6,  /* struct __sk_buff */
 	PROTOCOL = BPF_REG_7, /* ETH_P_*, in network order */
+	HAS_HEAD = BPF_REG_8, /* not 0: the interface has heads, which are blank */
 };
 
 enum label {
 	IP = 1,
+	WRITE,
+	SEND,
 	DROP,
 };
 
@@ -30,7 +36,7 @@ enum label {
 #define HEAD_AT     (-16)
 #define PROTOCOL_AT (HEAD_AT + 2 * ETH_ALEN)
 
-#define PROGRAM_MAX 32
+#define PROGRAM_MAX 48
 
 /* Other protocols have no business there: none of these interfaces has a field that names them. A
  * tag of a VLAN would become a part of the packet. */
@@ -44,14 +50,20 @@ enum label {
 	SET(ARG1, (link)), SET(ARG2, 0), CALL(BPF_FUNC_redirect), END, LABEL(DROP), \
 		SET(RESULT, TC_ACT_SHOT), END
 
-/* What arrives at an interface without Ethernet goes to @tap, as from @mac to @mac. */
-static size_t write_wrapping(struct bpf_insn ret[PROGRAM_MAX], int tap,
-			     const uint8_t mac[NETWORK_MAC_BYTES])
+/* Writes the head that is on the stack over the one that the frame has. */
+#define WRITE_HEAD                                                                 \
+	COPY(ARG1, CONTEXT), SET(ARG2, 0), COPY(ARG3, STACK), ADD(ARG3, HEAD_AT),  \
+		SET(ARG4, ETH_HLEN), SET(ARG5, 0), CALL(BPF_FUNC_skb_store_bytes), \
+		JUMP_IF(BPF_JNE, RESULT, 0, DROP)
+
+/* What arrives at @link goes to @tap, as from the guest's card to itself. */
+static size_t write_wrapping(struct bpf_insn ret[PROGRAM_MAX], const struct network_link *link,
+			     int tap)
 {
 	int32_t addresses[3];
 
-	memcpy(addresses, mac, ETH_ALEN);
-	memcpy((uint8_t *) addresses + ETH_ALEN, mac, ETH_ALEN);
+	memcpy(addresses, link->mac, ETH_ALEN);
+	memcpy((uint8_t *) addresses + ETH_ALEN, link->mac, ETH_ALEN);
 
 	const struct bpf_insn program[] = {
 		ONLY_IP,
@@ -59,19 +71,15 @@ static size_t write_wrapping(struct bpf_insn ret[PROGRAM_MAX], int tap,
 		STORE_WORD(STACK, HEAD_AT + 4, addresses[1]),
 		STORE_WORD(STACK, HEAD_AT + 8, addresses[2]),
 		STORE(HALF, STACK, PROTOCOL_AT, PROTOCOL),
+		SET(HAS_HEAD, link->has_blank_heads),
+		JUMP_IF(BPF_JNE, HAS_HEAD, 0, WRITE),
 		COPY(ARG1, CONTEXT),
 		SET(ARG2, ETH_HLEN),
 		SET(ARG3, 0),
 		CALL(BPF_FUNC_skb_change_head),
 		JUMP_IF(BPF_JNE, RESULT, 0, DROP),
-		COPY(ARG1, CONTEXT),
-		SET(ARG2, 0),
-		COPY(ARG3, STACK),
-		ADD(ARG3, HEAD_AT),
-		SET(ARG4, ETH_HLEN),
-		SET(ARG5, 0),
-		CALL(BPF_FUNC_skb_store_bytes),
-		JUMP_IF(BPF_JNE, RESULT, 0, DROP),
+		LABEL(WRITE),
+		WRITE_HEAD,
 		REDIRECT(tap),
 	};
 
@@ -79,10 +87,21 @@ static size_t write_wrapping(struct bpf_insn ret[PROGRAM_MAX], int tap,
 	return program_resolve(program, ARRAY_LEN(program), ret);
 }
 
-/* What the guest sends leaves @link, which takes the packet only. */
-static size_t write_unwrapping(struct bpf_insn ret[PROGRAM_MAX], int link)
+/* What the guest sends leaves @link. One without heads takes the packet only. */
+static size_t write_unwrapping(struct bpf_insn ret[PROGRAM_MAX], const struct network_link *link)
 {
-	const struct bpf_insn program[] = {ONLY_IP, REDIRECT(link)};
+	const struct bpf_insn program[] = {
+		ONLY_IP,
+		STORE_WORD(STACK, HEAD_AT, 0),
+		STORE_WORD(STACK, HEAD_AT + 4, 0),
+		STORE_WORD(STACK, HEAD_AT + 8, 0),
+		STORE(HALF, STACK, PROTOCOL_AT, PROTOCOL),
+		SET(HAS_HEAD, link->has_blank_heads),
+		JUMP_IF(BPF_JEQ, HAS_HEAD, 0, SEND),
+		WRITE_HEAD,
+		LABEL(SEND),
+		REDIRECT(link->index),
+	};
 
 	_Static_assert(ARRAY_LEN(program) <= PROGRAM_MAX, "does not fit into its caller's array");
 	return program_resolve(program, ARRAY_LEN(program), ret);
@@ -99,7 +118,7 @@ static int ask(struct network *n, int from, const struct bpf_insn *program, size
 int packets_connect(struct network *n, const struct network_link *link, int tap, struct err *e)
 {
 	struct bpf_insn program[PROGRAM_MAX];
-	int r = ask(n, tap, program, write_unwrapping(program, link->index), e);
+	int r = ask(n, tap, program, write_unwrapping(program, link), e);
 
-	return r < 0 ? r : ask(n, link->index, program, write_wrapping(program, tap, link->mac), e);
+	return r < 0 ? r : ask(n, link->index, program, write_wrapping(program, link, tap), e);
 }

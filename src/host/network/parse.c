@@ -13,6 +13,7 @@
 #include <linux/ipv6.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <net/if_arp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +97,15 @@ static bool is_of_packets(uint16_t type)
 {
 	return type == ARPHRD_NONE || type == ARPHRD_TUNNEL || type == ARPHRD_TUNNEL6 ||
 	       type == ARPHRD_SIT || type == ARPHRD_RAWIP;
+}
+
+/* Nobody is asked for the address of a neighbour there, and the kernel's driver looks at none. */
+static bool has_blank_heads(const struct network_link *l)
+{
+	static const uint8_t blank[NETWORK_MAC_BYTES];
+
+	return l->type == ARPHRD_ETHER && (l->flags & IFF_NOARP) && l->has_mac &&
+	       memcmp(l->mac, blank, sizeof blank) == 0;
 }
 
 /* The guest's card has a hardware address all the same: one that nobody else is given by its maker
@@ -225,7 +235,8 @@ static int add_link(const struct nl_message *m, struct network_facts *f)
 	l.type = head->ifi_type;
 	l.flags = head->ifi_flags;
 	get_mac(&a[IFLA_ADDRESS], l.mac, &l.has_mac);
-	l.carries_packets = is_of_packets(l.type);
+	l.has_blank_heads = has_blank_heads(&l);
+	l.carries_packets = l.has_blank_heads || is_of_packets(l.type);
 	if (l.carries_packets)
 		choose_mac(&l);
 	l.is_apart = a[IFLA_LINK_NETNSID].data;

@@ -60,6 +60,31 @@ TEST(an_interface_of_packets_is_given_a_hardware_address)
 	check_packets(260, ARPHRD_INFINIBAND, false);
 }
 
+static void check_blank(uint32_t flags, uint8_t last, bool blank)
+{
+	const struct ifinfomsg head = {
+		.ifi_type = ARPHRD_ETHER, .ifi_index = 5, .ifi_flags = flags};
+	const uint8_t mac[NETWORK_MAC_BYTES] = {[5] = last};
+	struct network_facts f = {0};
+	struct nl_request q;
+
+	nl_begin(&q, RTM_NEWLINK, 0, &head, sizeof head);
+	nl_put_string(&q, IFLA_IFNAME, "eth0");
+	nl_put(&q, IFLA_ADDRESS, mac, sizeof mac);
+	CHECK_EQ(parse(&q, sizeof(struct ifinfomsg), &f), 0);
+	CHECK_EQ(f.links[0].has_blank_heads, blank);
+	CHECK_EQ(f.links[0].carries_packets, blank);
+	CHECK_EQ(f.links[0].mac[0], blank ? 2 : 0);
+	network_facts_fini(&f);
+}
+
+TEST(heads_are_blank_where_nobody_has_an_address)
+{
+	check_blank(IFF_UP | IFF_NOARP, 0, true);
+	check_blank(IFF_UP | IFF_NOARP, 1, false); /* an ipvlan, which has its master's */
+	check_blank(IFF_UP, 0, false);
+}
+
 TEST(an_interface_that_was_made_in_another_namespace_is_known)
 {
 	struct network_facts f = {0};
