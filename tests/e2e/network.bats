@@ -416,9 +416,9 @@ without_ethernet() {
 	kill "$TUNNEL"
 }
 
-# Kernels of development machines have none.
+# Kernels of development machines have neither.
 # bats test_tags=box
-@test "a tunnel of IP that was made outside carries packets, and one that was made inside is left out by its name" {
+@test "tunnels of IP and WireGuard that were made outside carry packets, and a tunnel that was made inside is left out" {
 	MORE=net-${WORK##*-}-out
 	ip netns add "$MORE"
 	ip -n "$MORE" link add ip0 type ipip local 10.9.0.2 remote 10.9.0.1 || skip "this kernel has no tunnels of IP"
@@ -426,22 +426,55 @@ without_ethernet() {
 	ip -n "$MORE" addr add 10.9.0.2/24 dev out0
 	ip -n "$GATEWAY" addr add 10.9.0.1/24 dev gw9
 	ip -n "$GATEWAY" link add ip0 type ipip local 10.9.0.1 remote 10.9.0.2
-	ip -n "$GATEWAY" addr add 10.8.0.1/24 dev ip0
-	ip -n "$GATEWAY" link set ip0 up
-	pod_network
 	ip -n "$MORE" link set ip0 netns "$POD"
-	ip -n "$POD" addr add 10.8.0.2/24 dev ip0
-	ip -n "$POD" link set ip0 up
+	two_ends ip0 8
+	wireguard
+	two_ends wg0 7
+	pod_network
 	ip -n "$POD" link add ip1 type ipip local 10.77.0.2 remote 10.77.0.1
 	ip -n "$POD" link set ip1 up
+	# As Cilium makes it for pods; since Linux 6.7.
+	if ip -n "$GATEWAY" link add nk0 type netkit; then
+		ip -n "$GATEWAY" link set nk1 netns "$POD" name nk0
+		two_ends nk0 6
+	fi
 	remember
 	pod c1 sleep 1000
 	grep -q "ignoring interface 'ip1'.*the answers to what it sends" "$WORK/log"
 	has_no ip1
-	kata exec c1 ping -c 2 -W 60 10.8.0.1 </dev/null
-	ip netns exec "$GATEWAY" ping -c 2 -W 60 10.8.0.2
+	carries_both_ways 8
+	carries_both_ways 7
+	! ip -n "$POD" link show dev nk0 || carries_both_ways 6
 	kata delete --force c1
 	same interfaces "$BEFORE" "$(interfaces "$POD")"
+}
+
+# wireguard: between the pod and its gateway, over the network of $MORE.
+wireguard() {
+	local end
+	for end in "$MORE" "$GATEWAY"; do
+		wg genkey >"$WORK/$end.key"
+		wg pubkey <"$WORK/$end.key" >"$WORK/$end.pub"
+		ip -n "$end" link add wg0 type wireguard
+	done
+	ip netns exec "$MORE" wg set wg0 listen-port 51820 private-key "$WORK/$MORE.key" \
+		peer "$(cat "$WORK/$GATEWAY.pub")" allowed-ips 0.0.0.0/0 endpoint 10.9.0.1:51820
+	ip netns exec "$GATEWAY" wg set wg0 listen-port 51820 private-key "$WORK/$GATEWAY.key" \
+		peer "$(cat "$WORK/$MORE.pub")" allowed-ips 0.0.0.0/0 endpoint 10.9.0.2:51820
+	ip -n "$MORE" link set wg0 netns "$POD"
+}
+
+# two_ends NAME NET: an interface of that name in the pod and in its gateway, with addresses.
+two_ends() {
+	ip -n "$GATEWAY" addr add "10.$2.0.1/24" dev "$1"
+	ip -n "$GATEWAY" link set "$1" up
+	ip -n "$POD" addr add "10.$2.0.2/24" dev "$1"
+	ip -n "$POD" link set "$1" up
+}
+
+carries_both_ways() {
+	kata exec c1 ping -c 2 -s 1000 -W 60 "10.$1.0.1" </dev/null
+	ip netns exec "$GATEWAY" busybox ping -c 2 -s 1000 -W 60 "10.$1.0.2"
 }
 
 # settings ID: of IPv6, where the engine has switched something off.

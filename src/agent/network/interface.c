@@ -234,10 +234,13 @@ static bool must_be_down(const struct link *l, const struct plan *p)
 	       (p->has_mac && !(l->has_mac && memcmp(l->mac, p->mac, ETH_ALEN) == 0));
 }
 
-/* Whether the host says which link-local address the interface has: one of a hardware address that
- * it had before, for instance. */
+/* Whether the host says which link-local address the interface has, if any: one of a hardware address
+ * that it had before, for instance. Where nobody asks for neighbours, nobody would notice that two
+ * have the same. */
 static bool names_link_local(const struct plan *p)
 {
+	if (p->noarp)
+		return true;
 	for (size_t i = 0; i < p->n_addresses; i++)
 		if (p->addresses[i].is_detailed && ip_is_link_local(&p->addresses[i].ip))
 			return true;

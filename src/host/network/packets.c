@@ -10,9 +10,12 @@
  * for somebody else's whose address is not that of the interface where it arrives.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "base/array.h"
 #include "base/auto.h"
@@ -115,10 +118,26 @@ static int ask(struct network *n, int from, const struct bpf_insn *program, size
 	return fd < 0 ? fd : program_attach(n, from, MIRROR_PRIORITY, fd, "kata_packets", e);
 }
 
+/* Before it, what a tunnel of IP receives begins with the head of the frame that carried it. */
+static int check_kernel(struct err *e)
+{
+	static const unsigned least[] = {5, 14};
+	unsigned major = 0, minor = 0;
+	struct utsname u;
+
+	if (uname(&u) == 0 && sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
+	    (major > least[0] || (major == least[0] && minor >= least[1])))
+		return 0;
+	return err_say(e, EOPNOTSUPP, "an interface without Ethernet needs Linux %u.%u", least[0],
+		       least[1]);
+}
+
 int packets_connect(struct network *n, const struct network_link *link, int tap, struct err *e)
 {
 	struct bpf_insn program[PROGRAM_MAX];
-	int r = ask(n, tap, program, write_unwrapping(program, link), e);
+	int r = check_kernel(e);
 
+	if (r == 0)
+		r = ask(n, tap, program, write_unwrapping(program, link), e);
 	return r < 0 ? r : ask(n, link->index, program, write_wrapping(program, link, tap), e);
 }

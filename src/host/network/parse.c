@@ -91,12 +91,11 @@ static void get_mac(const struct nl_value *a, uint8_t mac[NETWORK_MAC_BYTES], bo
 		memcpy(mac, a->data, NETWORK_MAC_BYTES);
 }
 
-/* Of Linux's types those that a guest can be given: the packets of others begin with something
- * else, or (ARPHRD_IPGRE) may do so. */
+/* Those of Linux's types whose packets have nothing before them. */
 static bool is_of_packets(uint16_t type)
 {
 	return type == ARPHRD_NONE || type == ARPHRD_TUNNEL || type == ARPHRD_TUNNEL6 ||
-	       type == ARPHRD_SIT || type == ARPHRD_RAWIP;
+	       type == ARPHRD_SIT;
 }
 
 /* Nobody is asked for the address of a neighbour there, and the kernel's driver looks at none. */
@@ -108,14 +107,14 @@ static bool has_blank_heads(const struct network_link *l)
 	       memcmp(l->mac, blank, sizeof blank) == 0;
 }
 
-/* The guest's card has a hardware address all the same: one that nobody else is given by its maker
- * (the second bit), and that only a new interface changes. */
+/* The guest's card has a hardware address all the same: one that no maker gives (the second bit),
+ * and that nobody writes by hand. */
 static void choose_mac(struct network_link *ret)
 {
 	uint32_t index = htonl((uint32_t) ret->index);
 
-	memset(ret->mac, 0, sizeof ret->mac);
 	ret->mac[0] = 0x02;
+	ret->mac[1] = 'k';
 	memcpy(ret->mac + 2, &index, sizeof index);
 	ret->has_mac = true;
 }

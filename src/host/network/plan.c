@@ -61,6 +61,14 @@ static bool has_address_for_guest(const struct network_facts *f, int link)
 	return false;
 }
 
+static bool is_one_of(const struct network_link *link, const char *const *kinds, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(link->kind, kinds[i]) == 0)
+			return true;
+	return false;
+}
+
 /* Whether the frames of @link arrive at another interface of the namespace, where they are the
  * guest's. Its kind is asked, because one end of a pair names the other as if it were on it. */
 static bool is_on_top(const struct network_facts *f, const struct network_link *link)
@@ -68,28 +76,33 @@ static bool is_on_top(const struct network_facts *f, const struct network_link *
 	static const char *const kinds[] = {"macvlan", "macvtap", "ipvlan", "vlan"};
 	const struct network_link *lower = link->lower ? link_of(f, link->lower) : NULL;
 
-	for (size_t i = 0; lower && i < ARRAY_LEN(kinds); i++)
-		if (strcmp(link->kind, kinds[i]) == 0)
-			return lower->type == ARPHRD_ETHER && !lower->master;
-	return false;
+	return lower && is_one_of(link, kinds, ARRAY_LEN(kinds)) && lower->type == ARPHRD_ETHER &&
+	       !lower->master;
 }
 
-/* Whether it wraps what it carries and sends that from the namespace that it was made in. */
+/* Kinds for which the packet is the whole of what arrives. Before that of others (vti, xfrm) is
+ * still the head of the frame that it came in. */
+static bool is_plain(const struct network_link *link)
+{
+	static const char *const kinds[] = {"tun", "wireguard", "ipip", "sit", "ip6tnl"};
+
+	return link->has_blank_heads || is_one_of(link, kinds, ARRAY_LEN(kinds));
+}
+
+/* Whether it wraps what it carries and sends that from the namespace that it was made in. WireGuard
+ * does, too, but its driver does not say where it was made. */
 static bool is_tunnel(const struct network_link *link)
 {
-	static const char *const kinds[] = {"vxlan", "geneve", "gretap", "ip6gretap", "ipip",
-					    "sit",   "ip6tnl", "vti",    "vti6",      "wireguard"};
+	static const char *const kinds[] = {"vxlan",     "geneve", "gretap", "ip6gretap", "erspan",
+					    "ip6erspan", "ipip",   "sit",    "ip6tnl"};
 
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-		if (strcmp(link->kind, kinds[i]) == 0)
-			return true;
-	return false;
+	return is_one_of(link, kinds, ARRAY_LEN(kinds));
 }
 
 static const char *no_card(const struct network_facts *f, const struct network_link *link)
 {
-	if (!link->has_mac || (link->type != ARPHRD_ETHER && !link->carries_packets))
-		return "it carries neither Ethernet's frames nor packets of IP";
+	if (link->carries_packets ? !is_plain(link) : link->type != ARPHRD_ETHER || !link->has_mac)
+		return "it carries neither Ethernet's frames nor plain packets of IP";
 	if (link->master && !network_vrf_of(f, link))
 		return "it belongs to another interface";
 	if (is_on_top(f, link))

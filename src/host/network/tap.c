@@ -16,6 +16,9 @@
 #define NAME_FORMAT "tap%d_kata"
 /* What the kernel's tun driver takes at most: 65535 less the Ethernet header. */
 #define MTU_MAX (65535U - ETH_HLEN)
+/* What a program of the kernel's can put a head before: BPF_SKB_MAX_LEN, which is four pages and
+ * what the kernel notes behind them. */
+#define HEADLESS_MTU_MAX 16000U
 
 bool tap_is_ours(const struct network_link *link)
 {
@@ -28,6 +31,7 @@ bool tap_is_ours(const struct network_link *link)
 struct making {
 	struct network *n;
 	struct ifreq request;
+	short flags; /* IFF_* beside those that all taps have */
 	size_t n_queues;
 	int index; /* once it was found */
 	struct network_tap *tap;
@@ -40,7 +44,7 @@ static int make_queue(struct making *m, short more, struct err *e)
 
 	if (fd < 0)
 		return err_sys(e, errno, "open '/dev/net/tun'");
-	m->request.ifr_flags = (short) (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | more);
+	m->request.ifr_flags = (short) (IFF_TAP | IFF_NO_PI | m->flags | more);
 	if (ioctl(fd, TUNSETIFF, &m->request) < 0)
 		return err_sys(e, errno, "attach to the tap");
 	m->tap->fds[m->tap->n_queues++] = take_fd(&fd);
@@ -216,8 +220,17 @@ int network_tap_open(struct network *n, const struct network_link *link,
 		     const struct network_rates *rates, size_t n_queues, struct network_tap *ret,
 		     struct err *e)
 {
-	struct network_tap tap = {.mtu = link->mtu > MTU_MAX ? MTU_MAX : link->mtu};
-	struct making m = {.n = n, .n_queues = n_queues, .tap = &tap};
+	bool is_headless = link->carries_packets && !link->has_blank_heads;
+	uint32_t mtu_max = is_headless ? HEADLESS_MTU_MAX : MTU_MAX;
+	struct network_tap tap = {.mtu = link->mtu > mtu_max ? mtu_max : link->mtu};
+	/* Where the head is taken off, the guest does not say where in a frame a checksum is to be
+	 * put, because a kernel that takes its word for it would write before the packet. */
+	struct making m = {
+		.n = n,
+		.flags = is_headless ? 0 : IFF_VNET_HDR,
+		.n_queues = n_queues,
+		.tap = &tap,
+	};
 
 	assert(n_queues >= 1 && n_queues <= NETWORK_QUEUES_MAX);
 	/* nf_tables sends frames on as they are, and cannot make them. */
@@ -265,7 +278,7 @@ int network_tap_borrow(struct network *n, const char *name, size_t n_queues,
 		       struct network_tap *ret, struct err *e)
 {
 	struct network_tap tap = {.mtu = MTU_MAX};
-	struct making m = {.n = n, .n_queues = n_queues, .tap = &tap};
+	struct making m = {.n = n, .flags = IFF_VNET_HDR, .n_queues = n_queues, .tap = &tap};
 
 	assert(n_queues >= 1 && n_queues <= NETWORK_QUEUES_MAX);
 	(void) snprintf(m.request.ifr_name, sizeof m.request.ifr_name, "%s", name);

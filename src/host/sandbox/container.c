@@ -104,6 +104,7 @@ static int start_run(struct worker_job *job, struct err *e)
 
 	if (r < 0)
 		return r;
+	interfaces_begun(&sb->machine.interfaces);
 	phase_end(&sb->phases, "start");
 	(void) worker_on_loop(c->worker, mark_started, c->init, NULL);
 	hooks_started(c, (pid_t) guest_container_pid(c));

@@ -291,8 +291,8 @@ static bool is_within(const struct wording *a, const struct network_route *r)
 	return r->n_hops > 0 || find(a->f, a->links, a->n, r->link);
 }
 
-/* By what a kernel tells routes apart. It goes by the first of several that are alike, which come one
- * after the other when it lists them; the guest would go by the last. */
+/* By what a kernel tells routes apart. It usually goes by the first of several that are alike, which
+ * come one after the other when it lists them; the guest would go by the last. */
 static bool is_alike(const struct network_route *a, const struct network_route *b)
 {
 	return a->table == b->table && a->metric == b->metric && a->tos == b->tos &&
@@ -302,7 +302,7 @@ static bool is_alike(const struct network_route *a, const struct network_route *
 
 static bool put_routes(const struct wording *a)
 {
-	const struct network_route *last = NULL;
+	const struct network_route *last = NULL; /* that the guest has */
 
 	for (size_t i = 0; i < a->f->n_routes; i++) {
 		const struct network_route *r = &a->f->routes[i];
@@ -310,14 +310,17 @@ static bool put_routes(const struct wording *a)
 		/* For one that leads nowhere IPv6 names the loopback. */
 		const struct network_link *link =
 			network_route_leads_nowhere(r) ? NULL : find(a->f, a->links, a->n, r->link);
-		bool wanted = network_wants_route(a->f, r, a->whole, &why) && is_within(a, r);
+		bool wanted = network_wants_route(a->f, r, a->whole, &why);
+		bool has = !why && is_within(a, r); /* it is told, or the guest's kernel makes it */
 
-		if (wanted && last && is_alike(r, last))
+		if (wanted && has && last && is_alike(r, last)) {
 			why = "the one before it has the same metric";
-		else if (wanted && put_route(a, r, link))
-			last = r;
-		else if (wanted)
+			has = false;
+		}
+		if (wanted && has && !put_route(a, r, link))
 			return false;
+		if (has)
+			last = r;
 		if (why && a->warn)
 			warn_of_route(r, why);
 	}

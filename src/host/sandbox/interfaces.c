@@ -322,10 +322,39 @@ static void warn_of_link(const struct network_facts *before, const struct networ
 	log_warn("ignoring interface '%s' of the network namespace: %s", l->name, why);
 }
 
-/* @before: the facts of the look before this one. One that fails does not keep the others away: the
- * first failure is returned. */
-static int add_new(struct interfaces *all, const struct network_facts *before, struct hv *hv,
-		   msec_t deadline, struct err *e)
+static struct interface_key key_of(const struct network_link *l)
+{
+	struct interface_key key = {.index = l->index};
+
+	memcpy(key.mac, l->mac, sizeof key.mac);
+	return key;
+}
+
+static bool is_known(const struct interfaces *all, const struct network_link *l)
+{
+	for (size_t i = 0; i < all->n_known; i++)
+		if (all->known[i].index == l->index &&
+		    memcmp(all->known[i].mac, l->mac, sizeof l->mac) == 0)
+			return true;
+	return false;
+}
+
+static void remember_failed(struct interfaces *all, const struct network_link *l)
+{
+	if (all->n_known < ARRAY_LEN(all->known))
+		all->known[all->n_known++] = key_of(l);
+}
+
+/* A look into the namespace. */
+struct look {
+	struct network_facts before; /* of the look before this one */
+	struct hv *hv;
+	msec_t deadline;
+	bool by_watch;
+};
+
+/* One that fails does not keep the others away: the first failure is returned. */
+static int add_new(struct interfaces *all, const struct look *look, struct err *e)
 {
 	const struct network_facts *f = &all->facts;
 	int first = 0;
@@ -339,10 +368,14 @@ static int add_new(struct interfaces *all, const struct network_facts *before, s
 		if (find_interface(all, l))
 			continue;
 		if (network_wants(f, l, &why))
-			r = add_interface(all, l, hv, deadline, &cause);
+			r = add_interface(all, l, look->hv, look->deadline, &cause);
 		else if (why)
-			warn_of_link(before, l, why);
-		if (r == 0 || r == -ENODEV || first < 0) /* ENODEV: it has gone since the look */
+			warn_of_link(&look->before, l, why);
+		if (r == 0 || r == -ENODEV) /* ENODEV: it has gone since the look */
+			continue;
+		if (look->by_watch)
+			remember_failed(all, l);
+		if (first < 0 || (!look->by_watch && all->has_begun && is_known(all, l)))
 			continue;
 		first = r;
 		if (e)
@@ -351,18 +384,20 @@ static int add_new(struct interfaces *all, const struct network_facts *before, s
 	return first;
 }
 
-static int look(struct interfaces *all, struct hv *hv, msec_t deadline, struct err *e)
+static int look_again(struct interfaces *all, struct look *look, struct err *e)
 {
-	struct network_facts now, before;
+	struct network_facts now;
 	int r = network_scan(all->network, &now, e);
 
 	if (r < 0)
 		return r;
-	before = all->facts;
+	look->before = all->facts;
 	all->facts = now;
-	remove_gone(all, hv, deadline);
-	r = add_new(all, &before, hv, deadline, e);
-	network_facts_fini(&before);
+	if (look->by_watch)
+		all->n_known = 0;
+	remove_gone(all, look->hv, look->deadline);
+	r = add_new(all, look, e);
+	network_facts_fini(&look->before);
 	return r;
 }
 
@@ -376,17 +411,31 @@ static int attach_all(struct interfaces *all, struct hv *hv, msec_t deadline, st
 	return r;
 }
 
-int interfaces_update(struct interfaces *all, struct hv *hv, msec_t deadline, struct err *e)
+static int update(struct interfaces *all, struct look *look, struct err *e)
 {
 	int r = 0;
 
 	pthread_mutex_lock(&all->lock);
 	if (all->taps)
-		r = list_empty(&all->list) ? attach_all(all, hv, deadline, e) : 0;
+		r = list_empty(&all->list) ? attach_all(all, look->hv, look->deadline, e) : 0;
 	else if (all->network)
-		r = look(all, hv, deadline, e);
+		r = look_again(all, look, e);
 	pthread_mutex_unlock(&all->lock);
 	return r;
+}
+
+int interfaces_update(struct interfaces *all, struct hv *hv, msec_t deadline, struct err *e)
+{
+	struct look look = {.hv = hv, .deadline = deadline};
+
+	return update(all, &look, e);
+}
+
+void interfaces_begun(struct interfaces *all)
+{
+	pthread_mutex_lock(&all->lock);
+	all->has_begun = true;
+	pthread_mutex_unlock(&all->lock);
 }
 
 /* ---- What the agent is told; all with the lock ---- */
@@ -563,45 +612,26 @@ int interfaces_tell(struct sandbox *sb, struct worker *w, msec_t deadline, struc
 	return r;
 }
 
-static int refresh(struct sandbox *sb, struct worker *w, struct err *e)
+static int refresh(struct sandbox *sb, struct worker *w, bool by_watch, struct err *e)
 {
-	msec_t deadline = clock_deadline(REFRESH_TIMEOUT_MS);
-	int r = interfaces_update(&sb->machine.interfaces, sb->machine.hv, deadline, e);
+	struct look look = {
+		.hv = sb->machine.hv,
+		.deadline = clock_deadline(REFRESH_TIMEOUT_MS),
+		.by_watch = by_watch,
+	};
+	int r = update(&sb->machine.interfaces, &look, e);
 	/* Also after a look that failed, because it has found what changed of other interfaces. */
-	int told = interfaces_tell(sb, w, deadline, r < 0 ? NULL : e);
+	int told = interfaces_tell(sb, w, look.deadline, r < 0 ? NULL : e);
 
 	return r < 0 ? r : told;
 }
 
-int interfaces_follow(struct sandbox *sb, struct worker *w, struct err *e)
-{
-	struct interfaces *all = &sb->machine.interfaces;
-	struct err cause = {0};
-	int r = refresh(sb, w, &cause);
-
-	pthread_mutex_lock(&all->lock);
-	all->known = cause;
-	pthread_mutex_unlock(&all->lock);
-	if (r < 0 && e)
-		*e = cause;
-	return r;
-}
-
 int interfaces_refresh(struct sandbox *sb, struct worker *w, struct err *e)
 {
-	struct interfaces *all = &sb->machine.interfaces;
-	struct err cause = {0};
-	int r = refresh(sb, w, &cause);
+	return refresh(sb, w, false, e);
+}
 
-	if (r == 0)
-		return 0;
-	pthread_mutex_lock(&all->lock);
-	if (all->known.code == cause.code && strcmp(all->known.text, cause.text) == 0)
-		r = 0;
-	pthread_mutex_unlock(&all->lock);
-	if (r == 0)
-		log_err(LOG_DEBUG, &cause, "ignoring, because it was so before");
-	else if (e)
-		*e = cause;
-	return r;
+int interfaces_follow(struct sandbox *sb, struct worker *w, struct err *e)
+{
+	return refresh(sb, w, true, e);
 }

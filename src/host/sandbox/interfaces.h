@@ -30,6 +30,15 @@ struct told {
 	size_t bytes;
 };
 
+/* By which an interface is known again. */
+struct interface_key {
+	int index;
+	uint8_t mac[NETWORK_MAC_BYTES];
+};
+
+/* What more than these cannot be brought in keeps each container from its start. */
+#define INTERFACES_KNOWN_MAX 16
+
 struct interfaces {
 	int ns_fd;     /* -1: none yet */
 	bool is_given; /* the namespace is the engine's, and not a new one */
@@ -44,7 +53,10 @@ struct interfaces {
 	struct told routes, neighbours;
 	bool has_neighbours; /* the guest may have some of ours */
 	bool warned;         /* of routes that the guest does not get */
-	struct err known;    /* why the watch's last look has failed; code 0: it has not */
+	/* What the watch's last look could not bring in, and has said so. */
+	struct interface_key known[INTERFACES_KNOWN_MAX];
+	size_t n_known;
+	bool has_begun; /* a container runs with what there is */
 	unsigned long last_id;
 	struct beside ending; /* they are taken back */
 
@@ -85,8 +97,12 @@ void interfaces_begin_end(struct interfaces *all);
 int interfaces_tell(struct sandbox *sb, struct worker *w, msec_t deadline, struct err *e);
 
 /* Both, for a machine that runs, when a container begins: what came for it is there, or this fails.
- * What the watch could not bring in before, and has said so, did not come for it. */
+ * An interface that the watch could not bring in before, and has said so, has not come for it, if
+ * it is not the first: see interfaces_begun(). */
 int interfaces_refresh(struct sandbox *sb, struct worker *w, struct err *e);
+
+/* A container runs with what there is. */
+void interfaces_begun(struct interfaces *all);
 
 /* Both, for the watch. */
 int interfaces_follow(struct sandbox *sb, struct worker *w, struct err *e);

@@ -81,8 +81,7 @@ def namespace_by_path(c: Container) -> None:
                     "ip link set lo up; ip addr add 10.11.12.13/32 dev lo"], check=True)
     with subprocess.Popen(["nsenter", f"--net={path}", sys.executable, "-c", LISTENS],
                           stdout=subprocess.PIPE, text=True) as listener:
-        assert listener.stdout
-        listener.stdout.readline()
+        assert listener.stdout and listener.stdout.readline()
         try:
             result = c.run()
             subprocess.run(["nsenter", f"--net={path}", "true"], check=True)

@@ -36,7 +36,7 @@ TEST(a_link_is_what_its_message_says)
 static void check_packets(int index, uint16_t type, bool carries)
 {
 	const struct ifinfomsg head = {.ifi_type = type, .ifi_index = index};
-	const uint8_t mac[NETWORK_MAC_BYTES] = {2, 0, 0, 0, 1, 4}; /* of 260 */
+	const uint8_t mac[NETWORK_MAC_BYTES] = {2, 'k', 0, 0, 1, 4}; /* of 260 */
 	struct network_facts f = {0};
 	struct nl_request q;
 

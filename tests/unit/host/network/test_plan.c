@@ -100,31 +100,40 @@ TEST(an_interface_that_carries_something_else_is_not_brought_in_and_the_user_is_
 	l.type = ARPHRD_INFINIBAND;
 	CHECK(!wanted(&f, &l, &told));
 	CHECK(told);
+	l.type = ARPHRD_NONE;
 	l.carries_packets = true;
-	CHECK(wanted(&f, &l, &told));
-	l.has_mac = false;
+	(void) snprintf(l.kind, sizeof l.kind, "xfrm");
+	l.is_apart = true;
+	CHECK(!wanted(&f, &l, &told));
+	CHECK(told);
+	l.type = ARPHRD_ETHER;
+	l.carries_packets = l.has_mac = false;
 	CHECK(!wanted(&f, &l, &told));
 	CHECK(told);
 }
 
 TEST(a_tunnel_is_wanted_if_what_it_wraps_does_not_pass_this_namespace)
 {
-	static const char *const kinds[] = {"vxlan", "ipip", "wireguard"};
+	static const char *const kinds[] = {"vxlan", "ipip", "erspan"};
 	struct network_facts f = {0};
 	struct network_link l = ethernet();
 	bool told;
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		(void) snprintf(l.kind, sizeof l.kind, "%s", kinds[i]);
+		l.carries_packets = strcmp(l.kind, "ipip") == 0;
 		l.is_apart = false;
 		CHECK(!wanted(&f, &l, &told));
 		CHECK(told);
 		l.is_apart = true;
 		CHECK(wanted(&f, &l, &told));
 	}
-	/* A program has its other end. */
-	(void) snprintf(l.kind, sizeof l.kind, "tun");
+	/* A program has its other end; the driver does not say. */
 	l.is_apart = false;
+	l.carries_packets = true;
+	(void) snprintf(l.kind, sizeof l.kind, "tun");
+	CHECK(wanted(&f, &l, &told));
+	(void) snprintf(l.kind, sizeof l.kind, "wireguard");
 	CHECK(wanted(&f, &l, &told));
 }
 
