@@ -1,8 +1,6 @@
 #!/usr/bin/env bats
 # More processes in a running container. One machine serves all tests of this file.
 
-# bats file_tags=box
-
 bats_require_minimum_version 1.5.0
 load lib/common
 
@@ -20,6 +18,7 @@ teardown_file() {
 	common_teardown
 }
 
+# bats test_tags=box
 @test "exec runs a process and ends with its code" {
 	run kata exec c1 sh -c 'echo hello; exit 3'
 	[ "$status" -eq 3 ]
@@ -40,12 +39,14 @@ teardown_file() {
 	[ "$output" = $'option\n/tmp\n12\n34\n34 56' ]
 }
 
+# bats test_tags=box
 @test "stdin and stdout are byte-exact" {
 	head -c 20000000 /dev/urandom >"$WORK/in"
 	kata exec c1 cat <"$WORK/in" >"$WORK/out"
 	cmp "$WORK/in" "$WORK/out"
 }
 
+# bats test_tags=box
 @test "many at once do not mix" {
 	for i in $(seq 8); do
 		kata exec c1 sh -c "seq 1 20000 | sed 's/^/$i /'" >"$WORK/out$i" &
@@ -56,6 +57,7 @@ teardown_file() {
 	done
 }
 
+# bats test_tags=box
 @test "a terminal has a size, and one stream" {
 	run script -qec "stty rows 33 cols 77; $TREE/build/kata-runtime --root $ROOT exec -t c1 sh -c 'tty; stty size; echo err >&2'" /dev/null
 	[ "$status" -eq 0 ]
@@ -64,6 +66,7 @@ teardown_file() {
 	[[ $output == *err* ]]
 }
 
+# bats test_tags=box
 @test "detached, the process behind the pid file stays until it ends" {
 	kata exec -d --pid-file "$WORK/pid" c1 sleep 1000 </dev/null >/dev/null 2>&1
 	kill -0 "$(cat "$WORK/pid")"
@@ -89,6 +92,7 @@ teardown_file() {
 	kata events --stats c1 | jq -e '.type == "stats" and .id == "c1" and .data.memory.usage.usage > 0 and .data.pids.current >= 1'
 }
 
+# bats test_tags=box
 @test "update changes limits in the guest" {
 	kata update --memory 64m --pids-limit 100 c1
 	[ "$(kata exec c1 cat /sys/fs/cgroup/memory.max)" = 67108864 ]

@@ -128,9 +128,9 @@ run_once() {
 }
 
 # wait_for SECONDS COMMAND...: until it succeeds. Other suites run beside this one, so the seconds are many: they only pass
-# when the test fails.
+# when the test fails. PATIENCE times as many where each takes longer.
 wait_for() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * ${PATIENCE:-1}))
 	shift
 	until "$@"; do
 		[ $SECONDS -lt $end ] || return 1
