@@ -434,7 +434,7 @@ without_ethernet() {
 	ip -n "$POD" link add ip1 type ipip local 10.77.0.2 remote 10.77.0.1
 	ip -n "$POD" link set ip1 up
 	# As Cilium makes it for pods; since Linux 6.7.
-	if ip -n "$GATEWAY" link add nk0 type netkit; then
+	if ip -n "$GATEWAY" link add type netkit; then
 		ip -n "$GATEWAY" link set nk1 netns "$POD" name nk0
 		two_ends nk0 6
 	fi
