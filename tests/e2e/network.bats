@@ -428,7 +428,7 @@ without_ethernet() {
 	ip -n "$GATEWAY" link add ip0 type ipip local 10.9.0.1 remote 10.9.0.2
 	ip -n "$MORE" link set ip0 netns "$POD"
 	two_ends ip0 8
-	wireguard
+	wireguard "$MORE"
 	two_ends wg0 7
 	pod_network
 	ip -n "$POD" link add ip1 type ipip local 10.77.0.2 remote 10.77.0.1
@@ -449,19 +449,19 @@ without_ethernet() {
 	same interfaces "$BEFORE" "$(interfaces "$POD")"
 }
 
-# wireguard: between the pod and its gateway, over the network of $MORE.
+# wireguard NAMESPACE: between the pod and its gateway, over the network of that namespace.
 wireguard() {
-	local end
-	for end in "$MORE" "$GATEWAY"; do
+	local end outside=$1
+	for end in "$outside" "$GATEWAY"; do
 		wg genkey >"$WORK/$end.key"
 		wg pubkey <"$WORK/$end.key" >"$WORK/$end.pub"
 		ip -n "$end" link add wg0 type wireguard
 	done
-	ip netns exec "$MORE" wg set wg0 listen-port 51820 private-key "$WORK/$MORE.key" \
+	ip netns exec "$outside" wg set wg0 listen-port 51820 private-key "$WORK/$outside.key" \
 		peer "$(cat "$WORK/$GATEWAY.pub")" allowed-ips 0.0.0.0/0 endpoint 10.9.0.1:51820
 	ip netns exec "$GATEWAY" wg set wg0 listen-port 51820 private-key "$WORK/$GATEWAY.key" \
-		peer "$(cat "$WORK/$MORE.pub")" allowed-ips 0.0.0.0/0 endpoint 10.9.0.2:51820
-	ip -n "$MORE" link set wg0 netns "$POD"
+		peer "$(cat "$WORK/$outside.pub")" allowed-ips 0.0.0.0/0 endpoint 10.9.0.2:51820
+	ip -n "$outside" link set wg0 netns "$POD"
 }
 
 # two_ends NAME NET: an interface of that name in the pod and in its gateway, with addresses.

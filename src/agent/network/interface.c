@@ -234,9 +234,9 @@ static bool must_be_down(const struct link *l, const struct plan *p)
 	       (p->has_mac && !(l->has_mac && memcmp(l->mac, p->mac, ETH_ALEN) == 0));
 }
 
-/* Whether the host says which link-local address the interface has, if any: one of a hardware address
- * that it had before, for instance. Where nobody asks for neighbours, nobody would notice that two
- * have the same. */
+/* Whether the host says which link-local address the interface has, if any: one of a hardware
+ * address that it had before, for instance. Where nobody asks for neighbours, nobody would notice
+ * that two have the same. */
 static bool names_link_local(const struct plan *p)
 {
 	if (p->noarp)

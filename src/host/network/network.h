@@ -268,7 +268,8 @@ struct network_rates {
 /* Makes a tap with @n_queues beside @link, of the same size of frames as far as a tap can, and
  * connects both. @ret is zeroed.
  * Returns 0, -ENODEV (@link is gone), -EEXIST (something else redirects what arrives at it, or
- * limits what leaves it), -EOPNOTSUPP (there is an egress policy, and no Ethernet), or -errno; nothing is left then. */
+ * limits what leaves it), -EOPNOTSUPP (no Ethernet, and an egress policy or a kernel before 5.14),
+ * or -errno; nothing is left then. */
 int network_tap_open(struct network *n, const struct network_link *link,
 		     const struct network_rates *rates, size_t n_queues, struct network_tap *ret,
 		     struct err *e);

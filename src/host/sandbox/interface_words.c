@@ -291,8 +291,8 @@ static bool is_within(const struct wording *a, const struct network_route *r)
 	return r->n_hops > 0 || find(a->f, a->links, a->n, r->link);
 }
 
-/* By what a kernel tells routes apart. It usually goes by the first of several that are alike, which
- * come one after the other when it lists them; the guest would go by the last. */
+/* By what a kernel tells routes apart. It usually goes by the first of several that are alike,
+ * which come one after the other when it lists them; the guest would go by the last. */
 static bool is_alike(const struct network_route *a, const struct network_route *b)
 {
 	return a->table == b->table && a->metric == b->metric && a->tos == b->tos &&
