@@ -226,7 +226,7 @@ in_vrf() {
 @test "bandwidth: the plugin's limits at its end hold for the guest" {
 	local bytes
 	add "$(configuration bridge "$bridge")" \
-		'{"type": "bandwidth", "ingressRate": 80000000, "ingressBurst": 800000, "egressRate": 80000000, "egressBurst": 800000}'
+		'{"type": "bandwidth", "ingressRate": 8000000, "ingressBurst": 800000, "egressRate": 8000000, "egressBurst": 800000}'
 	as_runc c1 10.88.0.1
 	bytes=$(slowed 10.88.0.1)
 	[ "$bytes" -gt 0 ]
@@ -239,7 +239,7 @@ slowed() {
 	ip netns exec "$GATEWAY" socat -u TCP-LISTEN:80,fork,reuseaddr OPEN:/dev/null,wronly >"$WORK/server.out" 2>&1 </dev/null 3>&- &
 	# shellcheck disable=SC2034 # for the teardown
 	SERVER=$!
-	head -c 20000000 /dev/zero >"$ROOTFS/data"
+	head -c 4000000 /dev/zero >"$ROOTFS/data"
 	# shellcheck disable=SC2046 # words
 	wait_for 60 kata exec c2 timeout 60 $(on_host socat -u OPEN:/data,rdonly "TCP:$1:80") </dev/null >/dev/null
 	kata delete --force c2

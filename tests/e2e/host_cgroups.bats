@@ -193,8 +193,18 @@ metric() {
 	[ "$of_container" -gt 0 ] && [ "$of_container" -lt 20000000 ]
 	[ "$of_pod" -gt 40000000 ] && [ "$of_pod" -lt 2147483648 ]
 	[ "$of_pod" -le "$(($(memory "$(folder memory "$PARENT/kata_pod")") * 2))" ]
-	[ "$(metric pod cpu.usage_usec)" -gt "$(metric ours cpu.usage_usec)" ]
+	of_pod=$(metric pod cpu.usage_usec)
+	[ "$of_pod" -gt 0 ] && [ "$of_pod" -le "$(processor_usec "$PARENT/kata_pod")" ]
 	[ "$(metric pod pids.current)" -gt "$(metric ours pids.current)" ]
+}
+
+# processor_usec PATH: how long the processes of a cgroup have had a processor, in microseconds.
+processor_usec() {
+	if unified; then
+		awk '$1 == "usage_usec" { print $2 }' "$(folder cpu "$1")/cpu.stat"
+	else
+		echo $(($(cat "$(folder cpuacct "$1")/cpuacct.usage") / 1000))
+	fi
 }
 
 # memory FOLDER: how many bytes it uses.
