@@ -9,6 +9,11 @@
 #include "host/sandbox/process.h"
 #include "host/sandbox/registry.h"
 
+/* As long as upstream's runtime waits for it, because on a host with more to do than it can a guest
+ * may take longer than AGENT_TIMEOUT_MS, and a process of which nobody hears any more would then
+ * run there. */
+#define START_TIMEOUT_MS 60000
+
 /* A start of an exec under way. Names the process, because it may be deleted meanwhile. */
 struct starting {
 	struct sandbox *sb;
@@ -118,7 +123,8 @@ static void ask_to_start(struct starting *s, struct guest_process *p)
 	exec.exec_id = p->exec_id;
 	exec.process = p->spec;
 	log_debug("step: exec");
-	agent_ask(s->sb, "ExecProcess", &exec.base, NULL, started, s);
+	agent_ask_until(s->sb, "ExecProcess", &exec.base, NULL, clock_deadline(START_TIMEOUT_MS),
+			started, s);
 }
 
 static void logger_is_ready(void *arg, int r, struct err *e)
