@@ -178,6 +178,55 @@ datagram_arrives() {
 	grep -q 'a datagram' <(kata exec c1 cat /tmp/datagram </dev/null)
 }
 
+# said_to_all, said_by_guest: what one has sent to a group has arrived at the other.
+said_to_all() {
+	ip netns exec "$GATEWAY" socat -u - UDP-DATAGRAM:239.1.2.3:5000,ip-multicast-if=10.77.0.1 <<<'of the host'
+	grep -q 'of the host' <(kata exec c1 cat /tmp/heard </dev/null)
+}
+
+said_by_guest() {
+	# shellcheck disable=SC2046 # words
+	kata exec c1 $(on_host socat -u - UDP-DATAGRAM:239.1.2.3:5000,ip-multicast-if=10.77.0.2) <<<'of the guest'
+	grep -q 'of the guest' "$WORK/heard"
+}
+
+# refused_from ID ADDRESS WORDS: what a program in the container is told of who cannot be reached.
+refused_from() {
+	# shellcheck disable=SC2046 # words
+	grep -q "$3" <(kata exec "$1" timeout 30 $(on_host socat -t 5 - "$2") <<<'a line' 2>&1)
+}
+
+@test "multicast arrives, errors of ICMP are heard, and a smaller path is found" {
+	local sum
+	MORE=$POD-2
+	pod_network
+	ip netns add "$MORE"
+	link "$MORE" eth0 gw1
+	ip -n "$GATEWAY" addr add 10.78.0.1/24 dev gw1
+	ip -n "$GATEWAY" link set gw1 mtu 1300
+	ip -n "$MORE" addr add 10.78.0.3/24 dev eth0
+	ip -n "$MORE" route add default via 10.78.0.1
+	ip -n "$GATEWAY" route add unreachable 10.79.0.0/16
+	ip netns exec "$GATEWAY" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+	head -c 1000000 /dev/urandom >"$ROOTFS/data"
+	sum=$(sha256sum <"$ROOTFS/data")
+	pod c1 sh -c "$(on_host socat -u UDP-RECV:5000,ip-add-membership=239.1.2.3:10.77.0.2 CREATE:/tmp/heard) &
+		exec $(on_host socat -U TCP-LISTEN:80,fork,reuseaddr OPEN:/data,rdonly)"
+	ip netns exec "$GATEWAY" socat -u UDP-RECV:5000,ip-add-membership=239.1.2.3:10.77.0.1 CREATE:"$WORK/heard" 3>&- </dev/null &
+	SERVER=$!
+	wait_for 60 said_to_all
+	wait_for 60 said_by_guest
+	refused_from c1 UDP:10.77.0.1:9 'Connection refused'
+	refused_from c1 TCP:10.79.0.1:80 'No route to host'
+	# What the guest sends without leave to cut it is too large for the second network.
+	wait_for 60 stream_arrives "$sum" "$MORE" TCP:10.77.0.2:80
+	# shellcheck disable=SC2046 # words
+	kata exec c1 $(on_host ip) route get 10.78.0.3 </dev/null | grep -q 'mtu 1300'
+	stop_serving
+	kata delete --force c1
+	same interfaces "$BEFORE" "$(interfaces "$POD")"
+}
+
 @test "500 short connections, requests and datagrams in either direction: none is lost" {
 	pod_network
 	crowd 500
