@@ -177,12 +177,17 @@ int interfaces_clean(const char *path, uint64_t inode, struct err *e)
 /* ---- What comes and goes; all with the lock ---- */
 
 /* An interface is another one when its hardware address is: that is how the guest knows it. */
+static bool is_link(const struct network_link *l, int index, const uint8_t mac[NETWORK_MAC_BYTES])
+{
+	return l->index == index && memcmp(l->mac, mac, sizeof l->mac) == 0;
+}
+
 static struct interface *find_interface(struct interfaces *all, const struct network_link *l)
 {
 	list_for_each (pos, &all->list) {
 		struct interface *i = interface_of(pos);
 
-		if (i->as.index == l->index && memcmp(i->as.mac, l->mac, sizeof l->mac) == 0)
+		if (is_link(l, i->as.index, i->as.mac))
 			return i;
 	}
 	return NULL;
@@ -192,8 +197,7 @@ static const struct network_link *find_link(const struct network_facts *f,
 					    const struct interface *i)
 {
 	for (size_t k = 0; k < f->n_links; k++)
-		if (f->links[k].index == i->as.index &&
-		    memcmp(f->links[k].mac, i->as.mac, sizeof i->as.mac) == 0)
+		if (is_link(&f->links[k], i->as.index, i->as.mac))
 			return &f->links[k];
 	return NULL;
 }
@@ -322,27 +326,23 @@ static void warn_of_link(const struct network_facts *before, const struct networ
 	log_warn("ignoring interface '%s' of the network namespace: %s", l->name, why);
 }
 
-static struct interface_key key_of(const struct network_link *l)
-{
-	struct interface_key key = {.index = l->index};
-
-	memcpy(key.mac, l->mac, sizeof key.mac);
-	return key;
-}
-
 static bool is_known(const struct interfaces *all, const struct network_link *l)
 {
 	for (size_t i = 0; i < all->n_known; i++)
-		if (all->known[i].index == l->index &&
-		    memcmp(all->known[i].mac, l->mac, sizeof l->mac) == 0)
+		if (is_link(l, all->known[i].index, all->known[i].mac))
 			return true;
 	return false;
 }
 
 static void remember_failed(struct interfaces *all, const struct network_link *l)
 {
-	if (all->n_known < ARRAY_LEN(all->known))
-		all->known[all->n_known++] = key_of(l);
+	struct interface_key *key;
+
+	if (all->n_known == ARRAY_LEN(all->known))
+		return;
+	key = &all->known[all->n_known++];
+	key->index = l->index;
+	memcpy(key->mac, l->mac, sizeof key->mac);
 }
 
 /* A look into the namespace. */

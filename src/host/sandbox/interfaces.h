@@ -36,7 +36,8 @@ struct interface_key {
 	uint8_t mac[NETWORK_MAC_BYTES];
 };
 
-/* What more than these cannot be brought in keeps each container from its start. */
+/* How many interfaces that cannot be brought in are remembered: one more keeps each container of
+ * the pod from its start. */
 #define INTERFACES_KNOWN_MAX 16
 
 struct interfaces {
@@ -96,15 +97,16 @@ void interfaces_begin_end(struct interfaces *all);
 /* Tells the agent what it does not know yet. @w is the worker whose job calls. */
 int interfaces_tell(struct sandbox *sb, struct worker *w, msec_t deadline, struct err *e);
 
-/* Both, for a machine that runs, when a container begins: what came for it is there, or this fails.
- * An interface that the watch could not bring in before, and has said so, has not come for it, if
- * it is not the first: see interfaces_begun(). */
+/* Updates and tells a machine that runs, because a container begins: what came for that is there
+ * when this returns 0. After interfaces_begun() an interface that the watch could not bring in, and
+ * has logged, is no failure any more, because it did not come for this container. */
 int interfaces_refresh(struct sandbox *sb, struct worker *w, struct err *e);
 
-/* A container runs with what there is. */
+/* A container of the machine runs with the interfaces that it has. */
 void interfaces_begun(struct interfaces *all);
 
-/* Both, for the watch. */
+/* Updates and tells a machine that runs, because the namespace has changed: for the watch, which
+ * logs what this returns. */
 int interfaces_follow(struct sandbox *sb, struct worker *w, struct err *e);
 
 /* Identifies the namespace for notes; 0: there is none. */
