@@ -7,7 +7,6 @@ load lib/common
 setup() { common_setup; }
 teardown() { common_teardown; }
 
-# bats test_tags=box
 @test "relative --root and --config mean the caller's folder, not the bundle" {
 	dir=$(bundle b . sleep 1000)
 	cp "$TREE/build/configuration.toml" "$WORK/mine.toml"

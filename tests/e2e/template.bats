@@ -132,7 +132,6 @@ restore_copy() {
 	[ -z "$(uniq -d "$WORK/all")" ]
 }
 
-# bats test_tags=box
 @test "machines of a template run beside each other and know nothing of each other" {
 	template
 	bundle sleeper . sleep 1000 >/dev/null

@@ -1,8 +1,6 @@
 #!/usr/bin/env bats
 # containerd's pods in machines that go on from a template: these may grow.
 
-# bats file_tags=box
-
 bats_require_minimum_version 1.5.0
 load lib/common
 load lib/containerd
@@ -59,6 +57,7 @@ makers() {
 	done
 }
 
+# bats test_tags=box
 @test "a pod's machine that goes on from a template grows with its containers' limits, and gives memory back" {
 	local before
 	factory init

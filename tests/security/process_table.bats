@@ -2,8 +2,6 @@
 # docs/processes.md says what each process of ours is allowed. Here the running ones are held beside it, so that the page
 # and the truth cannot part.
 
-# bats file_tags=box
-
 bats_require_minimum_version 1.5.0
 load ../e2e/lib/common
 load lib/attack
@@ -34,6 +32,7 @@ teardown_file() {
 	attack_teardown_file
 }
 
+# bats test_tags=box
 @test "the page has a row for each kind of process, and nothing else runs" {
 	diff <(table_processes) - <<-END
 		containerd-shim-kata-v2
@@ -55,10 +54,12 @@ teardown_file() {
 	END
 }
 
+# bats test_tags=box
 @test "the server is as the page says" {
 	as_the_page_says containerd-shim-kata-v2 "$(server_of c1)" "$(server_of c2)"
 }
 
+# bats test_tags=box
 @test "QEMU is as the page says" {
 	as_the_page_says QEMU "$(process_of c1 qemu-system)" "$(process_of c2 qemu-system)"
 }
@@ -109,6 +110,7 @@ guest_process() {
 	guest_process "kata-agent zygote" "kata-agent zygote "
 }
 
+# bats test_tags=box
 @test "whoever looks for what the page does not say finds it" {
 	sed 's/^\(| `QEMU` | \)[^|]* | [^|]* |/\1somebody | chown |/' "$PAGE" >"$WORK/page.md"
 	PAGE=$WORK/page.md
@@ -118,6 +120,7 @@ guest_process() {
 }
 
 # The last one, because nothing is left after it.
+# bats test_tags=box
 @test "all of them end with the server" {
 	local pids
 	mapfile -t pids < <(family "$(server_of c1)")

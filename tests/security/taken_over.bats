@@ -3,8 +3,6 @@
 # processes, nor names, nor sockets, nor devices. Every list of attacks is also run inside a plain process of root, where
 # each must be let through: an attack that fails for a slip in it proves nothing.
 
-# bats file_tags=box
-
 bats_require_minimum_version 1.5.0
 load ../e2e/lib/common
 load lib/attack
@@ -42,6 +40,7 @@ open_to_root() {
 	! grep -E ": ($NO)\$" <<<"$answers" | grep -vE "^($MACHINE_LACKS): "
 }
 
+# bats test_tags=box
 @test "every attack on the kernel is let through for root" {
 	open_to_root "$(attacks_on_kernel)"
 }
@@ -54,6 +53,7 @@ open_to_root() {
 	open_to_root "$(attacks_on_names)"
 }
 
+# bats test_tags=box
 @test "every attack by a descriptor and with a device node is let through for root" {
 	open_to_root "by a folder: open @/proc/self/task O_PATH; openat \$1 @../../sys/kernel/core_pattern O_WRONLY"
 	open_to_root "by a file: open @$WORK/host/file O_RDONLY; fchmod \$1 0644; fchown \$1 0 0; utimensat \$1 0 0 0"
@@ -61,6 +61,7 @@ open_to_root() {
 	open_to_root "$(attacks_with_nodes "$WORK/host" | grep ^null)"
 }
 
+# bats test_tags=box
 @test "QEMU: the kernel" {
 	refused "$(process_of c1 qemu-system)" < <(attacks_on_kernel)
 }
@@ -73,10 +74,12 @@ open_to_root() {
 	refused "$(process_of c1 qemu-system)" < <(attacks_on_names)
 }
 
+# bats test_tags=box
 @test "QEMU: by what it has open" {
 	refused "$(process_of c1 qemu-system)" < <(attacks_by_descriptors "$(process_of c1 qemu-system)")
 }
 
+# bats test_tags=box
 @test "QEMU: by its tap" {
 	local pid fd taps=0
 	pid=$(process_of c1 qemu-system)
@@ -156,6 +159,7 @@ open_to_root() {
 	refused "$(cat "$WORK/c1.pid")" < <(attacks_on_names)
 }
 
+# bats test_tags=box
 @test "the machines work as before" {
 	[ "$(kata exec c1 echo lives)" = lives ]
 	[ "$(kata exec c2 cat /rw/file)" = text ]
