@@ -224,17 +224,17 @@ in_vrf() {
 }
 
 @test "bandwidth: the plugin's limits at its end hold for the guest" {
-	local bytes
 	add "$(configuration bridge "$bridge")" \
 		'{"type": "bandwidth", "ingressRate": 8000000, "ingressBurst": 800000, "egressRate": 8000000, "egressBurst": 800000}'
 	as_runc c1 10.88.0.1
-	bytes=$(slowed 10.88.0.1)
-	[ "$bytes" -gt 0 ]
+	send 10.88.0.1
+	held_back=$(tc -n "$GATEWAY" -j -s qdisc | jq '[.[] | select(.kind == "tbf") | .overlimits] | add')
+	[ "$held_back" -gt 0 ]
 	take_away
 }
 
-# slowed ADDRESS: how often a queue of the gateway's has held a packet back that a guest has sent.
-slowed() {
+# send ADDRESS: 4 MB out of a guest, to a server in the gateway's namespace.
+send() {
 	pod c2 sleep 1000
 	ip netns exec "$GATEWAY" socat -u TCP-LISTEN:80,fork,reuseaddr OPEN:/dev/null,wronly >"$WORK/server.out" 2>&1 </dev/null 3>&- &
 	# shellcheck disable=SC2034 # for the teardown
@@ -243,7 +243,6 @@ slowed() {
 	# shellcheck disable=SC2046 # words
 	wait_for 60 kata exec c2 timeout 60 $(on_host socat -u OPEN:/data,rdonly "TCP:$1:80") </dev/null >/dev/null
 	kata delete --force c2
-	tc -n "$GATEWAY" -j -s qdisc | jq '[.[] | select(.kind == "tbf") | .overlimits] | add'
 }
 
 @test "portmap: a port of the host leads into the guest" {

@@ -27,7 +27,7 @@ common_teardown() {
 		[ ! -d "$dir" ] || kata delete --force "$(basename "$dir")" || true
 	done
 	leak_check || leaks=1
-	fence_remove
+	fence_remove || leaks=1
 	rm -rf "$WORK"
 	return $leaks
 }
@@ -72,16 +72,28 @@ fence_pids() {
 	find "$FENCE" "${FENCE%/*}"/*/kata_* "${FENCE%/*}"/kata_* -name cgroup.procs -exec cat {} + 2>/dev/null | sort -n
 }
 
-# Also ends what should have ended by itself.
+# Also ends what should have ended by itself. False if the test has left a process in there, be it a helper of its own, because the
+# tests after it would have it beside them.
 fence_remove() {
 	local pid
 	for pid in $(leftover_pids); do
 		kill -9 "$pid" 2>/dev/null || true
 	done
 	echo $BASHPID >"$OUTSIDE/cgroup.procs"
-	[ "$FENCE_INSIDE" = "$FENCE" ] || wait_for 60 rmdir "$FENCE_INSIDE" 2>/dev/null || true
-	wait_for 60 rmdir "$FENCE" 2>/dev/null || true
+	! wait_for 60 fence_rmdir || return 0
+	echo "the test's control group is not empty:" >&2
+	for pid in $(fence_pids); do
+		tr '\0' ' ' <"/proc/$pid/cmdline" | cut -c 1-300 >&2
+		kill -9 "$pid" 2>/dev/null || true
+	done
+	wait_for 60 fence_rmdir || true
+	return 1
 }
+
+fence_rmdir() {
+	[ ! -d "$FENCE_INSIDE" ] || rmdir "$FENCE_INSIDE" || return
+	[ ! -d "$FENCE" ] || rmdir "$FENCE"
+} 2>/dev/null
 
 kata() {
 	"$TREE/build/kata-runtime" --root "$ROOT" "$@"
