@@ -35,6 +35,21 @@ missing() {
 	sed -n 2p "$LOG" | grep -q ' install .*--no-install-recommends jq$'
 }
 
+@test "a compiler for another architecture is installed for who asks for it" {
+	[ "$(uname -m)" != aarch64 ] || skip "it is this machine's"
+	missing gcc-aarch64-linux-gnu
+	PATH=$BIN:$PATH run -0 tools/install-deps
+	[ -z "$output" ]
+	PATH=$BIN:$PATH run -0 tools/install-deps --cross
+	[ "$output" = "installing gcc-aarch64-linux-gnu" ]
+}
+
+@test "an option that it does not know is refused" {
+	PATH=$BIN:$PATH run -1 tools/install-deps --krenel
+	[[ $output == *"unknown option '--krenel'"* ]]
+	[ ! -s "$LOG" ]
+}
+
 @test "without root it says what is missing and does not call apt" {
 	missing jq
 	printf '#!/bin/sh\necho 1000\n' >"$BIN/id"
