@@ -21,6 +21,10 @@
  *		255 as well: 16,000 port accesses that KVM hands to QEMU one by one
  * noreplace-smp	TCG: the kernel does not patch its text in some thousand places, because
  *		each patch discards translations
+ * fb_tunnels=none bonding.max_bonds=0 dummy.numdummies=0
+ *		aarch64: no interfaces that nobody made (sit0, bond0, dummy0), from drivers that
+ *		the lean kernel has built in; for x86-64 that kernel has it in itself, and Linux
+ *		6.1 for arm64 adds no built-in line to a given one
  * no_timer_check	TCG: on a busy host the timer's first ticks come late, and the kernel panics
  *		("IO-APIC + timer doesn't work"); under KVM the kernel skips this check by itself
  *
@@ -88,7 +92,8 @@ static const struct qemu_arch archs[] = {
 		.name = "aarch64",
 		.program = "qemu-system-aarch64",
 		.package = "qemu-system-arm",
-		.kernel_params = "console=ttyAMA0 panic=-1 cryptomgr.notests nowatchdog",
+		.kernel_params = "console=ttyAMA0 panic=-1 cryptomgr.notests nowatchdog "
+				 "fb_tunnels=none bonding.max_bonds=0 dummy.numdummies=0",
 		.tcg_params = "",
 		.tcg_cpu = "max",
 		.machines = arm_machines,
