@@ -107,7 +107,7 @@ state_is_empty() {
 stop_at() {
 	local command
 	code=0
-	env --default-signal=INT "$TREE/build/kata-runtime" --root "$ROOT" --log "$WORK/log" --debug run --bundle "$WORK/b" c1 </dev/null >"$WORK/out" 2>"$WORK/err" 3>&- 9>&- &
+	env --default-signal=INT,HUP "$TREE/build/kata-runtime" --root "$ROOT" --log "$WORK/log" --debug run --bundle "$WORK/b" c1 </dev/null >"$WORK/out" 2>"$WORK/err" 3>&- 9>&- &
 	command=$!
 	wait_step "$1"
 	kill -s "$2" "$command"
