@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # The fragments of the lean guest kernel (guest-image/kernel) make a configuration for each architecture, in which every option is
-# as it is written. Only the configuration is made, which takes seconds; it needs the compiler, because the kernel asks it what it
-# can do. tools/install-deps --cross brings that for aarch64.
+# as it is written. No kernel is built: a configuration takes half a minute. The compiler is needed all the same, because the kernel
+# asks it what it can do; tools/install-deps --cross brings the one for aarch64.
 
 # bats file_tags=host
 

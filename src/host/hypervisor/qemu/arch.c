@@ -19,12 +19,12 @@
  *		a processor that hangs
  * pci=lastbus=0	the kernel probes only q35's one root bus; without it, it probes the other
  *		255 as well: 16,000 port accesses that KVM hands to QEMU one by one
- * noreplace-smp	TCG: the kernel does not patch its text in some thousand places, because
- *		each patch discards translations
  * fb_tunnels=none bonding.max_bonds=0 dummy.numdummies=0
  *		aarch64: no interfaces that nobody made (sit0, bond0, dummy0), from drivers that
- *		the lean kernel has built in; for x86-64 that kernel has it in itself, and Linux
- *		6.1 for arm64 adds no built-in line to a given one
+ *		the lean kernel has built in; on x86-64 its built-in command line has these words,
+ *		but Linux 6.1 for arm64 adds no such line to a given one
+ * noreplace-smp	TCG: the kernel does not patch its text in some thousand places, because
+ *		each patch discards translations
  * no_timer_check	TCG: on a busy host the timer's first ticks come late, and the kernel panics
  *		("IO-APIC + timer doesn't work"); under KVM the kernel skips this check by itself
  *
