@@ -5,7 +5,7 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "base/loop.h"
-#include "host/sandbox/worker.h"
+#include "base/worker.h"
 
 /*
  * Why a machine broke. Private to host/sandbox. Three report, and the first report is rarely the

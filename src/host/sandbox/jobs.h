@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/list.h"
-#include "host/sandbox/worker.h"
+#include "base/worker.h"
 
 /*
  * The jobs of a sandbox: what takes long, and therefore runs on a thread. Private to host/sandbox.

@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "agent.pb-c.h"
+#include "base/worker.h"
 #include "host/agent_client/agent_client.h"
 #include "host/cgroup/cgroup.h"
 #include "host/hypervisor/hypervisor.h"
@@ -22,7 +23,6 @@
 #include "host/sandbox/phases.h"
 #include "host/sandbox/sandbox.h"
 #include "host/sandbox/standin.h"
-#include "host/sandbox/worker.h"
 #include "host/spec/spec.h"
 #include "host/stdio/stdio.h"
 #include "host/storage/share.h"

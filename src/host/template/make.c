@@ -6,10 +6,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/array.h"
 #include "base/auto.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/worker.h"
 #include "host/agent_client/agent_client.h"
 #include "host/storage/virtiofsd.h"
 #include "host/template/machine.h"
@@ -88,6 +90,57 @@ static int create(struct maker *m, struct err *e)
 
 /* ---- its agent ---- */
 
+struct dial {
+	struct worker_job job;
+	struct hv *hv;
+	msec_t deadline;
+	int fd;
+	bool is_done;
+};
+
+/* Worker. */
+static int dial_run(struct worker_job *job, struct err *e)
+{
+	struct dial *d = container_of(job, struct dial, job);
+
+	return hv_dial(d->hv, HV_AGENT_PORT, d->deadline, &d->fd, e);
+}
+
+static void dial_done(struct worker_job *job, int r, struct err *e)
+{
+	struct dial *d = container_of(job, struct dial, job);
+
+	(void) r;
+	(void) e;
+	d->is_done = true;
+}
+
+/* By a worker, because the loop has to read the guest's console meanwhile: without a reader a guest
+ * that says more than the socket holds, which is some hundred bytes, waits for ever. */
+static int dial(struct maker *m, msec_t deadline, int *ret_fd, struct err *e)
+{
+	auto_ptr(worker_free) struct worker *w = NULL;
+	struct dial d = {
+		.job = {.run = dial_run, .done = dial_done},
+		.hv = m->hv,
+		.deadline = deadline,
+		.fd = -1,
+	};
+	int r = worker_new(m->loop, false, &w, e);
+
+	if (r < 0)
+		return r;
+	worker_run(w, &d.job);
+	while (r >= 0 && !d.is_done)
+		r = loop_step(m->loop, CLOCK_NEVER, e);
+	if (r < 0)
+		return r;
+	if (d.job.r < 0 && e)
+		*e = d.job.err;
+	*ret_fd = d.fd;
+	return d.job.r;
+}
+
 struct answer {
 	bool is_there;
 	int r;
@@ -147,7 +200,7 @@ static int reach_agent(struct maker *m, msec_t deadline, struct agent_client **r
 		       struct err *e)
 {
 	auto_close int fd = -1, copy = -1;
-	int r = hv_dial(m->hv, HV_AGENT_PORT, deadline, &fd, e);
+	int r = dial(m, deadline, &fd, e);
 
 	if (r < 0)
 		return r;

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 
-#include "host/sandbox/worker.h"
+#include "base/worker.h"
 
 static struct loop *loop;
 static struct worker *worker;
