@@ -13,20 +13,43 @@
 
 static const char panic_words[] = "Kernel panic - not syncing: ";
 
+/* What is behind the last @words in @text of @n bytes, or NULL. */
+static const char *behind_last(const char *text, size_t n, const char *words)
+{
+	const char *last = NULL;
+
+	for (const char *p = text; (p = memmem(p, n - (size_t) (p - text), words, strlen(words)));)
+		last = p += strlen(words);
+	return last;
+}
+
+/* Where the guest kernel was when it faulted, as its report says it before the panic, or NULL. */
+static const char *find_fault(const char *text, size_t n)
+{
+	const char *x86 = behind_last(text, n, "RIP: 0010:");
+
+	return x86 ? x86 : behind_last(text, n, "pc : ");
+}
+
 /* Finds the reason of the guest kernel's last panic on the console. */
 static bool find_panic(struct tail *console, char *out, size_t out_bytes)
 {
-	char raw[LOOK_BACK_BYTES];
-	size_t n = tail_copy(console, raw, sizeof raw);
-	const char *last = NULL;
+	char raw[LOOK_BACK_BYTES + 1];
+	size_t n = tail_copy(console, raw, LOOK_BACK_BYTES);
+	const char *last, *fault;
 
-	for (const char *p = raw;
-	     (p = memmem(p, n - (size_t) (p - raw), panic_words, sizeof panic_words - 1));
-	     p += sizeof panic_words - 1)
-		last = p + sizeof panic_words - 1;
+	raw[n] = '\0';
+	last = behind_last(raw, n, panic_words);
 	if (!last)
 		return false;
-	(void) text_printable(last, strcspn(last, "\r\n"), out, out_bytes);
+
+	size_t used = text_printable(last, strcspn(last, "\r\n"), out, out_bytes / 2);
+
+	fault = find_fault(raw, (size_t) (last - raw));
+	if (fault) {
+		used += (size_t) snprintf(out + used, out_bytes - used, ", in ");
+		(void) text_printable(fault, strcspn(fault, " \r\n"), out + used, out_bytes - used);
+	}
 	return true;
 }
 

@@ -42,6 +42,21 @@ TEST(a_panic_outweighs_everything)
 	      "", "the guest kernel panicked: No init found");
 }
 
+TEST(a_panic_by_a_fault_says_where)
+{
+	tells(EXITED(0), NULL,
+	      "[ 1.5] BUG: kernel NULL pointer dereference, address: 0000000000000008\r\n"
+	      "[ 1.5] RIP: 0010:vsock_data_ready+0x12/0x40\r\n[ 1.5] Code: 0f\r\n"
+	      "[ 1.6] RIP: 0033:0x7f0000001000\r\n"
+	      "[ 1.6] Kernel panic - not syncing: Fatal exception\r\n"
+	      "[ 1.7] RIP: 0010:of_something_later+0x1/0x2\r\n",
+	      "", "the guest kernel panicked: Fatal exception, in vsock_data_ready+0x12/0x40");
+	tells(EXITED(0), NULL,
+	      "pc : el1_abort+0x24/0x50\nlr : el1_abort+0x20/0x50\n"
+	      "Kernel panic - not syncing: Oops: Fatal exception\n",
+	      "", "the guest kernel panicked: Oops: Fatal exception, in el1_abort+0x24/0x50");
+}
+
 TEST(what_the_vmm_told_outweighs_how_it_ended)
 {
 	tells(EXITED(0), "the guest rebooted", "hello\n", "", "the guest rebooted");
@@ -71,7 +86,9 @@ TEST(signals_have_names_and_hints)
 
 TEST(a_guest_cannot_make_the_sentence_endless)
 {
-	char lots[3000] = "Kernel panic - not syncing: ";
+	char lots[3000] = "RIP: 0010:somewhere-that-is-long-enough-to-be-cut-off-by-what-is-there-"
+			  "for-it-so-that-nothing-is-written-behind-it-whatever-the-guest-says-"
+			  "about-itself\nKernel panic - not syncing: ";
 	struct tail console = {0}, messages = {0};
 	const struct vmm_ending end = {.console = &console, .messages = &messages};
 	struct err why = {0};
