@@ -20,7 +20,6 @@ teardown() { common_teardown; }
 }
 
 # What `run` gets is what the container gets, as under runc.
-# bats test_tags=box
 @test "run passes on every signal that is not its own" {
 	signals="HUP USR1 CONT TSTP TTIN TTOU URG XCPU VTALRM PROF IO PWR PIPE 35 64"
 	# shellcheck disable=SC2016

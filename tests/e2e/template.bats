@@ -431,7 +431,6 @@ is_apart() {
 	run ! grep -E "$ROOT|$WORK/sleeper" <(ls -l "/proc/$1/fd")
 }
 
-# bats test_tags=box
 @test "a template that is missing is made by another than the start that missed it" {
 	first_of_all "open '$TEMPLATES'"
 	is_apart "$maker"
