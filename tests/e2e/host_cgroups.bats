@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # Which cgroup of the host each process of a sandbox is in, what limits it there, and that nothing stays.
-
-# bats file_tags=box
+#
+# The quick box runs those in which version 2 of cgroups has other files, limits or words than version 1.
 
 load lib/common
 load lib/containerd
@@ -59,6 +59,7 @@ no_groups() {
 	[ -z "$(find /sys/fs/cgroup -type d -path "*$PARENT/*" 2>/dev/null)" ]
 }
 
+# bats test_tags=box
 @test "every process of a container is in the cgroup that its engine has named, and it goes with it" {
 	local at
 	touch "$WORK/log"
@@ -86,6 +87,7 @@ no_groups() {
 	kata delete --force c1
 }
 
+# bats test_tags=box
 @test "the limits of a container are the machine's, with room for what serves the guest" {
 	local at
 	touch "$WORK/log"
@@ -105,6 +107,7 @@ no_groups() {
 	kata delete --force c1
 }
 
+# bats test_tags=box
 @test "what is given to the cgroup above, as the kubelet does for a pod, holds for the machine" {
 	local at
 	touch "$WORK/log"
@@ -120,6 +123,7 @@ no_groups() {
 	kata delete --force c1
 }
 
+# bats test_tags=box
 @test "update changes the limits of the host, too" {
 	local at
 	touch "$WORK/log"
@@ -148,6 +152,7 @@ threads_in() {
 	done <"$1/$(unified && echo cgroup.threads || echo tasks)"
 }
 
+# bats test_tags=box
 @test "sandbox_cgroup_only = false: the virtual CPUs alone, and the rest in the cgroup of overheads" {
 	local own over
 	sed 's/^sandbox_cgroup_only = .*/sandbox_cgroup_only = false/' "$TREE/build/configuration.toml" >"$WORK/configuration.toml"
@@ -181,6 +186,7 @@ metric() {
 	c task metrics "$1" | awk -v name="$2" '$1 == name {print $2}'
 }
 
+# bats test_tags=box
 @test "statistics: of a container what it uses of its guest, of the one that is the pod's what the pod uses of the host" {
 	local of_container of_pod
 	containerd_begin
@@ -212,6 +218,7 @@ memory() {
 	cat "$1/$(unified && echo memory.current || echo memory.usage_in_bytes)"
 }
 
+# bats test_tags=box
 @test "a machine that the host's kernel kills for want of memory has run out of memory" {
 	local at limit code=0
 	touch "$WORK/log"
@@ -235,6 +242,7 @@ stopped() {
 	[ "$(kata state "$1" | jq -r .status)" = stopped ]
 }
 
+# bats test_tags=box
 @test "a cgroup that may use less than the machine's memory is told of when it starts" {
 	local at
 	at=$(folder memory "$PARENT")
