@@ -12,6 +12,8 @@
 #define SENTENCE_BYTES  200
 
 static const char panic_words[] = "Kernel panic - not syncing: ";
+/* In the reason of a panic by a fault: "Fatal exception in interrupt", "Oops: Fatal exception". */
+static const char fault_words[] = "Fatal exception";
 
 /* What is behind the last @words in @text of @n bytes, or NULL. */
 static const char *behind_last(const char *text, size_t n, const char *words)
@@ -23,29 +25,35 @@ static const char *behind_last(const char *text, size_t n, const char *words)
 	return last;
 }
 
-/* Where the guest kernel was when it faulted, as its report says it before the panic, or NULL. */
-static const char *find_fault(const char *text, size_t n)
+/* Where the guest kernel was when it faulted: the function, in the report of a fault that ended in
+ * the panic whose reason is at @panic in @text. NULL if the panic has another cause, because a
+ * report before it is of a mere warning then. */
+static const char *find_fault(const char *text, const char *panic)
 {
-	const char *x86 = behind_last(text, n, "RIP: 0010:");
+	size_t n = (size_t) (panic - text);
+	const char *x86;
 
+	if (!memmem(panic, strcspn(panic, "\r\n"), fault_words, sizeof fault_words - 1))
+		return NULL;
+	x86 = behind_last(text, n, "RIP: 0010:");
 	return x86 ? x86 : behind_last(text, n, "pc : ");
 }
 
-/* Finds the reason of the guest kernel's last panic on the console. */
+/* Finds the reason of the guest kernel's last panic on the console, and where it faulted if it did. */
 static bool find_panic(struct tail *console, char *out, size_t out_bytes)
 {
-	char raw[LOOK_BACK_BYTES + 1];
-	size_t n = tail_copy(console, raw, LOOK_BACK_BYTES);
-	const char *last, *fault;
+	char raw[LOOK_BACK_BYTES];
+	size_t n = tail_copy(console, raw, sizeof raw);
+	const char *panic = behind_last(raw, n, panic_words), *fault;
 
-	raw[n] = '\0';
-	last = behind_last(raw, n, panic_words);
-	if (!last)
+	if (!panic)
 		return false;
+	fault = find_fault(raw, panic);
 
-	size_t used = text_printable(last, strcspn(last, "\r\n"), out, out_bytes / 2);
+	/* Half of the room, so that a long reason leaves some for the function. */
+	size_t used = text_printable(panic, strcspn(panic, "\r\n"), out,
+				     fault ? out_bytes / 2 : out_bytes);
 
-	fault = find_fault(raw, (size_t) (last - raw));
 	if (fault) {
 		used += (size_t) snprintf(out + used, out_bytes - used, ", in ");
 		(void) text_printable(fault, strcspn(fault, " \r\n"), out + used, out_bytes - used);

@@ -57,6 +57,25 @@ TEST(a_panic_by_a_fault_says_where)
 	      "", "the guest kernel panicked: Oops: Fatal exception, in el1_abort+0x24/0x50");
 }
 
+TEST(a_warning_before_a_panic_is_not_its_place)
+{
+	tells(EXITED(0), NULL,
+	      "WARNING: CPU: 0 PID: 1 at kernel/some.c:1 warns+0x1/0x2\n"
+	      "RIP: 0010:warns+0x1/0x2\n"
+	      "Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100\n",
+	      "", "the guest kernel panicked: Attempted to kill init! exitcode=0x00000100");
+}
+
+TEST(a_reason_without_a_fault_has_all_the_room)
+{
+	char console[256], sentence[256], reason[151] = "";
+
+	memset(reason, 'x', sizeof reason - 1);
+	(void) snprintf(console, sizeof console, "Kernel panic - not syncing: %s\n", reason);
+	(void) snprintf(sentence, sizeof sentence, "the guest kernel panicked: %s", reason);
+	tells(EXITED(0), NULL, console, "", sentence);
+}
+
 TEST(what_the_vmm_told_outweighs_how_it_ended)
 {
 	tells(EXITED(0), "the guest rebooted", "hello\n", "", "the guest rebooted");
@@ -88,7 +107,7 @@ TEST(a_guest_cannot_make_the_sentence_endless)
 {
 	char lots[3000] = "RIP: 0010:somewhere-that-is-long-enough-to-be-cut-off-by-what-is-there-"
 			  "for-it-so-that-nothing-is-written-behind-it-whatever-the-guest-says-"
-			  "about-itself\nKernel panic - not syncing: ";
+			  "about-itself\nKernel panic - not syncing: Fatal exception ";
 	struct tail console = {0}, messages = {0};
 	const struct vmm_ending end = {.console = &console, .messages = &messages};
 	struct err why = {0};
