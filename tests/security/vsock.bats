@@ -7,7 +7,7 @@ bats_require_minimum_version 1.5.0
 load ../e2e/lib/common
 
 setup() {
-	[[ $("$TREE/build/kata-runtime" check 2>/dev/null || true) == *"KVM: /dev/kvm works"*vsock* ]] || skip "KVM or vhost-vsock is not there"
+	needs_vsock
 	common_setup
 	chmod 755 "$WORK"
 }

@@ -39,7 +39,8 @@ static const char *find_fault(const char *text, const char *panic)
 	return x86 ? x86 : behind_last(text, n, "pc : ");
 }
 
-/* Finds the reason of the guest kernel's last panic on the console, and where it faulted if it did. */
+/* Finds the reason of the guest kernel's last panic on the console, and where the
+ * kernel was if it faulted. */
 static bool find_panic(struct tail *console, char *out, size_t out_bytes)
 {
 	char raw[LOOK_BACK_BYTES];

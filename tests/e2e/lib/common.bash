@@ -100,6 +100,11 @@ kata() {
 	"$TREE/build/kata-runtime" --root "$ROOT" "$@"
 }
 
+# needs_vsock: skips a test where machines do not run on KVM, or have no vsock.
+needs_vsock() {
+	[[ $("$TREE/build/kata-runtime" check 2>/dev/null || true) == *"KVM: /dev/kvm works"*vsock* ]] || skip "KVM or vhost-vsock is not there"
+}
+
 # cold_machines: the machines of this test boot where others start from a template (tools/from-template).
 cold_machines() {
 	mkdir "$WORK/cold"
