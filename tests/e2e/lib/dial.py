@@ -39,12 +39,11 @@ def say(host, port):
             sock.sendall(data)
         sock.shutdown(socket.SHUT_WR)
 
-    sender = threading.Thread(target=send, daemon=True)
-    sender.start()
+    # Not waited for, because nobody takes what it still has once the other end has ended.
+    threading.Thread(target=send, daemon=True).start()
     for data in drain(sock):
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
-    sender.join(PATIENCE)
 
 
 def outcome(host, port):
