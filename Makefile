@@ -43,6 +43,9 @@ FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 HOST_PROGRAMS := $(patsubst src/bin/%.c,$(B)/%,$(filter-out src/bin/kata-agent.c,$(wildcard src/bin/*.c)))
 AGENT := $(if $(wildcard src/bin/kata-agent.c),$(B)/kata-agent)
 
+# For what is asked for by a name that does more than build: on all processors, unless make was told on how many.
+ALL_CORES = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
+
 # One line a command; `make V=1` shows the commands themselves.
 ifeq ($(V),)
 say = @echo '  $(1)	$(2)';
@@ -66,7 +69,7 @@ help:
 .PHONY: try
 try:
 	tools/install-deps
-	$(MAKE) all
+	$(MAKE) $(ALL_CORES) all
 	tools/try
 
 ## make clean           remove everything that was built

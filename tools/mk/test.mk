@@ -13,8 +13,8 @@ check-unit: $(UNIT_BIN)
 .PHONY: check
 check:
 	tools/install-deps
-	$(MAKE) all
-	$(MAKE) check-programs $(if $(IS_LEAN),$(B)/debian-kernel.toml)
+	$(MAKE) $(ALL_CORES) all
+	$(MAKE) $(ALL_CORES) check-programs $(if $(IS_LEAN),$(B)/debian-kernel.toml)
 	$(if $(BOX),$(MAKE) kvm-host)
 	tools/check $(if $(IS_LEAN),--lean) $(if $(BOX),--box)
 
@@ -134,7 +134,7 @@ check-kubernetes: all
 ## make check-kernel    what the lean guest kernel offers to containers (makes it first: make kernel)
 .PHONY: check-kernel
 check-kernel: kernel
-	$(MAKE) all check-programs KERNEL_PACKAGE=kata-linux
+	$(MAKE) $(ALL_CORES) all check-programs KERNEL_PACKAGE=kata-linux
 	@guest-image/fetch-kernel $(DEBIAN_KERNEL) build/cache >/dev/null
 	@mkdir -p build/results
 	tools/room --like-host tools/run-bats build/results/kernel.list -- tests/kernel/*.bats
