@@ -187,3 +187,15 @@ $(find "$ROOTFS/bin" -mindepth 1 | wc -l)" ]
 	echo 0 >"$PAGES"
 	refused "[Mm]emory" "$(configured enable_hugepages true default_memory 256)"
 }
+
+# modules LIST: the configuration of the tree with that list of modules for the guest. Prints its path.
+modules() {
+	sed "s|^kernel_modules = .*|kernel_modules = $1|" "$TREE/build/configuration.toml" >"$WORK/modules.toml"
+	grep -qxF "kernel_modules = $1" "$WORK/modules.toml"
+	echo "$WORK/modules.toml"
+}
+
+@test "modules that the configuration names: loaded, or built in; one that the guest does not have is named" {
+	runs_with "$(modules '["virtio_rng", "tcp-cubic", "crc16 built=in"]')"
+	refused "this guest has no module 'no_such_module'" "$(modules '["virtio_rng", "no_such_module a=1"]')"
+}

@@ -25,13 +25,17 @@ struct devices;
 
 /* The paths to look in; only tests use others than DEVICE_PLACES. All is borrowed for ever. */
 struct device_places {
-	const char *sys;     /* "/sys" */
-	const char *dev;     /* "/dev" */
-	const char *modules; /* the list that the guest image brings along */
+	const char *sys;      /* "/sys" */
+	const char *dev;      /* "/dev" */
+	const char *modules;  /* the list that the guest image brings along */
+	const char *built_in; /* and its list of what the kernel has built in */
 };
 
-#define DEVICE_PLACES \
-	((struct device_places){.sys = "/sys", .dev = "/dev", .modules = "/lib/modules/load-order"})
+#define DEVICE_PLACES                                                 \
+	((struct device_places){.sys = "/sys",                        \
+				.dev = "/dev",                        \
+				.modules = "/lib/modules/load-order", \
+				.built_in = "/lib/modules/built-in"})
 
 int devices_new(struct loop *loop, const struct device_places *places, struct devices **ret,
 		struct err *e);
@@ -45,8 +49,8 @@ AUTO_PTR(struct devices, devices_free)
  * @name:	with '-' or '_', which mean the same
  * @parameters:	as in "a=1 b=2"; NULL for none
  *
- * A module that is loaded or built in is success. Returns 0, -ENOENT when this guest has no such
- * module, or -errno.
+ * A module that is loaded or built in is success; for one that is built in @parameters come too late,
+ * which the log says. Returns 0, -ENOENT when this guest has no such module, or -errno.
  */
 int module_load(struct devices *d, const char *name, const char *parameters, struct err *e);
 

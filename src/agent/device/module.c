@@ -9,11 +9,15 @@
 
 #include "agent/device/devices.h"
 #include "base/file.h"
+#include "base/log.h"
 
 /*
  * The guest image brings a list, one line a module: its name, its file ("-" when the kernel has it
  * built in), and the names of all modules to load before it, in order. The list is read when the
  * first module is asked for.
+ *
+ * That list has what the agent asks for. What else the kernel has built in, and a configuration may
+ * ask for by kernel_modules, is in a list of its own, which is read for such a module only.
  */
 
 #define MODULE_LIST_BYTES (256U << 10)
@@ -66,23 +70,52 @@ void module_list_fini(struct module_list *l)
 	*l = (struct module_list){0};
 }
 
+static bool is_named(const char *have, const char *name, size_t bytes)
+{
+	size_t k = 0;
+
+	while (k < bytes && have[k] && have[k] == (name[k] == '-' ? '_' : name[k]))
+		k++;
+	return k == bytes && !have[k];
+}
+
 static struct module *find(struct module_list *l, const char *name, size_t bytes)
 {
-	for (size_t i = 0; i < l->n; i++) {
-		const char *have = l->modules[i].name;
-		size_t k = 0;
-
-		while (k < bytes && have[k] && have[k] == (name[k] == '-' ? '_' : name[k]))
-			k++;
-		if (k == bytes && !have[k])
+	for (size_t i = 0; i < l->n; i++)
+		if (is_named(l->modules[i].name, name, bytes))
 			return &l->modules[i];
-	}
 	return NULL;
+}
+
+static bool is_built_in(const struct devices *d, const char *name)
+{
+	auto_free char *text = NULL;
+
+	if (!*name ||
+	    file_read(AT_FDCWD, d->places.built_in, MODULE_LIST_BYTES, &text, NULL, NULL) < 0)
+		return false;
+	for (char *rest = text, *line; (line = strsep(&rest, "\n"));)
+		if (is_named(line, name, strlen(name)))
+			return true;
+	return false;
+}
+
+/* The parameters of what is built in are the kernel's: kernel_params. */
+static void come_too_late(const char *name, const char *parameters)
+{
+	if (parameters && *parameters)
+		log_warn(
+			"ignoring the parameters of module '%s': it is built in, and kernel_params takes '%s.NAME=VALUE'",
+			name, name);
 }
 
 static int load_one(struct module *m, const char *parameters, struct err *e)
 {
-	if (m->loaded || strcmp(m->path, "-") == 0)
+	if (strcmp(m->path, "-") == 0) {
+		come_too_late(m->name, parameters);
+		return 0;
+	}
+	if (m->loaded)
 		return 0;
 
 	auto_close int fd = open(m->path, O_RDONLY | O_CLOEXEC);
@@ -137,9 +170,18 @@ static int load(struct module_list *l, struct module *m, const char *parameters,
 int module_load(struct devices *d, const char *name, const char *parameters, struct err *e)
 {
 	struct module *m = NULL;
-	int r = look_up(d, name, &m, e);
+	struct err cause = {0};
+	int r = look_up(d, name, &m, &cause);
 
-	return m ? load(&d->modules, m, parameters, e) : r;
+	if (m)
+		return load(&d->modules, m, parameters, e);
+	if (r == -ENOENT && is_built_in(d, name)) {
+		come_too_late(name, parameters);
+		return 0;
+	}
+	if (e)
+		*e = cause;
+	return r;
 }
 
 int module_load_if_any(struct devices *d, const char *name, struct err *e)

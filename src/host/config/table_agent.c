@@ -16,7 +16,8 @@ static const struct key agent[] = {
 	 .to = KEY_TO(agent.kernel_modules),
 	 .preset = "[]",
 	 .help = "Modules to load in the guest: `\"NAME PARAMETER...\"`. An annotation separates "
-		 "them with `;`."},
+		 "them with `;`. The guest has those of `guest-image/modules.list`, and what its "
+		 "kernel has built in, whose parameters `kernel_params` takes."},
 	{.name = "debug_console_enabled",
 	 .kind = KEY_BOOL,
 	 .access = POD_NEVER,

@@ -12,7 +12,7 @@
 struct fake {
 	struct loop *loop;
 	struct devices *devices;
-	char root[64], sys[96], modules[96];
+	char root[64], sys[96], modules[96], built_in[96];
 };
 
 static void put(struct fake *f, const char *path, const char *text)
@@ -31,8 +31,14 @@ static void fake_open(struct fake *f)
 	CHECK(mkdtemp(f->root));
 	(void) snprintf(f->sys, sizeof f->sys, "%s/sys", f->root);
 	(void) snprintf(f->modules, sizeof f->modules, "%s/load-order", f->root);
+	(void) snprintf(f->built_in, sizeof f->built_in, "%s/built-in", f->root);
 
-	struct device_places places = {.sys = f->sys, .dev = "/dev", .modules = f->modules};
+	struct device_places places = {
+		.sys = f->sys,
+		.dev = "/dev",
+		.modules = f->modules,
+		.built_in = f->built_in,
+	};
 
 	CHECK_EQ(loop_new(&f->loop, NULL), 0);
 	CHECK_EQ(devices_new(f->loop, &places, &f->devices, NULL), 0);
@@ -370,6 +376,25 @@ TEST(a_module_that_is_built_in_is_loaded)
 	CHECK_STR(e.text, "this guest has no module 'virtio_'");
 	CHECK_EQ(module_load(f.devices, "", NULL, NULL), -ENOENT);
 	CHECK_EQ(module_load(f.devices, "../ext4", NULL, NULL), -ENOENT);
+	fake_close(&f);
+}
+
+TEST(what_the_kernel_has_built_in_is_loaded_though_the_agent_never_asks_for_it)
+{
+	struct fake f;
+	struct err e = {0};
+
+	fake_open(&f);
+	put(&f, "load-order", "fuse -\n");
+	CHECK_EQ(module_load(f.devices, "br_netfilter", NULL, NULL), -ENOENT);
+	put(&f, "built-in", "br_netfilter\nloop\n");
+	CHECK_EQ(module_load(f.devices, "br_netfilter", NULL, NULL), 0);
+	CHECK_EQ(module_load(f.devices, "br-netfilter", "a=1", NULL), 0);
+	CHECK_EQ(module_load(f.devices, "loop", NULL, NULL), 0);
+	CHECK_EQ(module_load(f.devices, "loo", NULL, &e), -ENOENT);
+	CHECK_STR(e.text, "this guest has no module 'loo'");
+	CHECK_EQ(module_load(f.devices, "", NULL, NULL), -ENOENT);
+	CHECK_EQ(module_load(f.devices, "br_netfilter\nloop", NULL, NULL), -ENOENT);
 	fake_close(&f);
 }
 
