@@ -9,6 +9,7 @@ DESTDIR ?=
 KERNEL_PACKAGE ?= $(if $(wildcard build/cache/kata-linux.*/package),kata-linux,linux-image-cloud-amd64)
 KERNEL_SOURCE ?= linux-source-6.1
 CC = gcc
+STRIP = strip
 ASAN ?=
 B := $(if $(ASAN),build-asan,build)
 

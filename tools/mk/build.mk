@@ -48,7 +48,7 @@ $(HOST_PROGRAMS): $(B)/%: $(B)/obj/src/bin/%.o $(B)/libkata.a
 	$(call say,LD,$@)$(CC) $(HOST_LDFLAGS) $^ $(HOST_LIBS) -o $@
 
 $(B)/kata-agent: $(B)/obj-agent/src/bin/kata-agent.o $(B)/libagent.a
-	$(call say,LD,$@)$(CC) -static $(LDFLAGS) $^ $(AGENT_LIBS) -o $@.full && strip -o $@ $@.full
+	$(call say,LD,$@)$(CC) -static $(LDFLAGS) $^ $(AGENT_LIBS) -o $@.full && $(STRIP) -o $@ $@.full
 
 # The configuration for running from the tree: the installed one with the tree's paths.
 $(B)/configuration.toml: $(wildcard config/configuration-qemu.toml.in)
