@@ -148,22 +148,22 @@ static int find_bus(const char *at, char ret[DEVICE_PATH_MAX])
 	return r == 0 ? path_print(ret, "%s", strrchr(first, '/') + 1) : r;
 }
 
-/* The folder in sysfs of the function at a PCI path. */
+/* The folder in sysfs of the function at a PCI path. It is named by its address, because where the root
+ * bus hangs is the architecture's: below devices/ on x86, below devices/platform/ADDRESS.pcie/ on
+ * arm64. */
 static int find_pci(struct devices *d, const char *key, char ret[DEVICE_PATH_MAX])
 {
 	struct pci_place places[PCI_PATH_SEGMENTS_MAX];
-	char at[DEVICE_PATH_MAX], bus[DEVICE_PATH_MAX] = "0000:00";
+	char bus[DEVICE_PATH_MAX] = "0000:00";
 	int n = parse_pci_path(key, places);
-	int r = n < 0 ? n : path_print(ret, "%s/devices/pci0000:00", d->places.sys);
+	int r = n < 0 ? n : 0;
 
 	for (int i = 0; r == 0 && i < n; i++) {
 		if (i > 0)
 			r = find_bus(ret, bus);
 		if (r == 0)
-			r = path_print(at, "%s/%s:%02x.%x", ret, bus, places[i].slot,
-				       places[i].function);
-		if (r == 0)
-			memcpy(ret, at, sizeof at);
+			r = path_print(ret, "%s/bus/pci/devices/%s:%02x.%x", d->places.sys, bus,
+				       places[i].slot, places[i].function);
 	}
 	return r;
 }

@@ -89,10 +89,10 @@ TEST(a_disk_is_found_at_its_pci_path)
 
 	fake_open(&f);
 	/* Disks with the names of nodes that are there wherever this runs. */
-	put(&f, "sys/devices/pci0000:00/0000:00:05.0/virtio3/block/null/size", "1");
-	put(&f, "sys/devices/pci0000:00/0000:00:02.1/pci_bus/0000:01/x", "");
-	put(&f, "sys/devices/pci0000:00/0000:00:02.1/0000:01:1f.0/virtio4/block/zero/size", "1");
-	put(&f, "sys/devices/pci0000:00/0000:00:03.0/virtio5/net/eth0/x", "");
+	put(&f, "sys/bus/pci/devices/0000:00:05.0/virtio3/block/null/size", "1");
+	put(&f, "sys/bus/pci/devices/0000:00:02.1/pci_bus/0000:01/x", "");
+	put(&f, "sys/bus/pci/devices/0000:01:1f.0/virtio4/block/zero/size", "1");
+	put(&f, "sys/bus/pci/devices/0000:00:03.0/virtio5/net/eth0/x", "");
 	CHECK_EQ(device_find(f.devices, DEVICE_BLOCK, "05", path, NULL), 0);
 	CHECK_STR(path, "/dev/null");
 	CHECK_EQ(device_find(f.devices, DEVICE_BLOCK, "02.1/1f.0", path, NULL), 0);
@@ -131,7 +131,7 @@ TEST(a_disk_without_a_node_is_not_there_yet)
 	char path[DEVICE_PATH_MAX];
 
 	fake_open(&f);
-	put(&f, "sys/devices/pci0000:00/0000:00:05.0/virtio3/block/no-node/size", "1");
+	put(&f, "sys/bus/pci/devices/0000:00:05.0/virtio3/block/no-node/size", "1");
 	CHECK_EQ(device_find(f.devices, DEVICE_BLOCK, "05", path, NULL), -ENODEV);
 	fake_close(&f);
 }
@@ -143,9 +143,9 @@ TEST(a_network_interface_is_found_at_its_pci_path_and_by_its_address)
 	struct err e = {0};
 
 	fake_open(&f);
-	put(&f, "sys/devices/pci0000:00/0000:00:03.0/virtio5/net/eth5/x", "");
-	put(&f, "sys/devices/pci0000:00/0000:00:04.0/net/eth6/x", "");
-	put(&f, "sys/devices/pci0000:00/0000:00:05.0/virtio3/block/null/size", "1");
+	put(&f, "sys/bus/pci/devices/0000:00:03.0/virtio5/net/eth5/x", "");
+	put(&f, "sys/bus/pci/devices/0000:00:04.0/net/eth6/x", "");
+	put(&f, "sys/bus/pci/devices/0000:00:05.0/virtio3/block/null/size", "1");
 	CHECK_EQ(device_find(f.devices, DEVICE_NIC, "03", name, NULL), 0);
 	CHECK_STR(name, "eth5");
 	/* One that is not virtio's. */
@@ -168,9 +168,9 @@ TEST(a_virtio_device_is_there_when_its_driver_is_ready)
 
 	fake_open(&f);
 	CHECK_EQ(device_find(f.devices, DEVICE_VIRTIO, "06", path, NULL), -ENODEV);
-	put(&f, "sys/devices/pci0000:00/0000:00:06.0/virtio9/status", "0x00000003\n");
+	put(&f, "sys/bus/pci/devices/0000:00:06.0/virtio9/status", "0x00000003\n");
 	CHECK_EQ(device_find(f.devices, DEVICE_VIRTIO, "06", path, NULL), -ENODEV);
-	put(&f, "sys/devices/pci0000:00/0000:00:06.0/virtio9/status", "0x0000000f\n");
+	put(&f, "sys/bus/pci/devices/0000:00:06.0/virtio9/status", "0x0000000f\n");
 	CHECK_EQ(device_find(f.devices, DEVICE_VIRTIO, "06", path, NULL), 0);
 	CHECK(strstr(path, "/0000:00:06.0/virtio9"));
 	CHECK_EQ(device_find(f.devices, DEVICE_VIRTIO, "6/", path, NULL), -EINVAL);
