@@ -40,7 +40,8 @@ static int copy_busybox(struct vm *vm, struct err *e)
 	static const char *const folders[] = {"proc", "sys", "dev", "tmp", "etc"};
 	auto_free char *data = NULL;
 	size_t bytes;
-	int r = file_read(AT_FDCWD, "/bin/busybox", 16 << 20, &data, &bytes, e);
+	int r = file_read(AT_FDCWD, vm->busybox ? vm->busybox : "/bin/busybox", 16 << 20, &data,
+			  &bytes, e);
 
 	if (r == 0)
 		r = copy(vm, ROOTFS "/bin/busybox", S_IFREG | 0755, data, bytes, e);

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include "base/file.h"
+
 struct case_entry *case_first, **case_last = &case_first;
 jmp_buf case_failed;
 
@@ -33,7 +35,9 @@ int main(int argc, char **argv)
 	char shown[640];
 
 	(void) argc;
-	if (access("build/guest/initrd.img", R_OK) < 0) {
+	auto_free char *initrd = str_printf("%s/initrd.img", vm_image());
+
+	if (access(initrd, R_OK) < 0) {
 		printf("0 passed, 0 failed, 1 skipped\n");
 		return 0;
 	}

@@ -11,16 +11,67 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "health.pb-c.h"
 
 #define LINE_DOWN_MS 1500
 
-/* no_timer_check: as the driver does under TCG, because on a busy host the check fails. */
-#define APPEND                                                                                              \
-	"console=ttyS0 quiet panic=-1 no_timer_check agent.server_addr=serial://agent.channel.0 agent.log=" \
-	"warn agent.hotplug_timeout=30"
+#define APPEND                                                                      \
+	"quiet panic=-1 agent.server_addr=serial://agent.channel.0 agent.log=warn " \
+	"agent.hotplug_timeout=30 "
+
+struct machine {
+	const char *arch;
+	const char *qemu;
+	const char *type;
+	const char *cpu;
+	const char *append;
+};
+
+static const struct machine machines[] = {
+	{
+		.arch = "x86_64",
+		.qemu = "qemu-system-x86_64",
+		.type = "q35",
+		.cpu = "max,erms=off,fsrm=off",
+		/* no_timer_check: as the driver does under TCG, because on a busy host the check
+		 * fails. */
+		.append = APPEND "console=ttyS0 no_timer_check",
+	},
+	{
+		.arch = "aarch64",
+		.qemu = "qemu-system-aarch64",
+		.type = "virt",
+		/* As the driver's. */
+		.cpu = "max,pauth-impdef=on",
+		.append = APPEND "console=ttyAMA0",
+	},
+};
+
+static const char *setting(const char *name, const char *preset)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : preset;
+}
+
+static const struct machine *machine_wanted(struct err *e)
+{
+	const char *arch = setting("GUEST_ARCH", "x86_64");
+
+	for (size_t i = 0; i < ARRAY_LEN(machines); i++)
+		if (strcmp(machines[i].arch, arch) == 0)
+			return &machines[i];
+	(void) err_say(e, EINVAL, "GUEST_ARCH is '%s'", arch);
+	return NULL;
+}
+
+const char *vm_image(void)
+{
+	return setting("GUEST_IMAGE", "build/guest");
+}
 
 int vm_make_disk(const char *path, struct err *e)
 {
@@ -34,6 +85,13 @@ int vm_make_disk(const char *path, struct err *e)
 
 static int start_qemu(struct vm *vm, unsigned mb, struct err *e)
 {
+	const struct machine *m = machine_wanted(e);
+
+	if (!m)
+		return -EINVAL;
+
+	auto_free char *kernel = str_printf("%s/vmlinux", vm_image());
+	auto_free char *initrd = str_printf("%s/initrd.img", vm_image());
 	auto_free char *line = str_printf("socket,id=agent,path=%s,server=on,wait=off", vm->socket);
 	auto_free char *memory = str_printf("%uM", mb);
 	auto_free char *console = str_printf("file:%s", vm->console);
@@ -41,13 +99,13 @@ static int start_qemu(struct vm *vm, unsigned mb, struct err *e)
 	auto_free char *plug = str_printf("driver=file,node-name=plug,filename=%s", vm->plug);
 	auto_free char *monitor = str_printf("unix:%s,server=on,wait=off", vm->monitor);
 	const char *const argv[] = {
-		"qemu-system-x86_64",
+		m->qemu,
 		"-M",
-		"q35",
+		m->type,
 		"-accel",
 		"tcg,thread=multi",
 		"-cpu",
-		"max,erms=off,fsrm=off",
+		m->cpu,
 		"-m",
 		memory,
 		"-nodefaults",
@@ -57,11 +115,11 @@ static int start_qemu(struct vm *vm, unsigned mb, struct err *e)
 		"-serial",
 		console,
 		"-kernel",
-		"build/guest/vmlinux",
+		kernel,
 		"-initrd",
-		"build/guest/initrd.img",
+		initrd,
 		"-append",
-		APPEND,
+		m->append,
 		"-device",
 		"virtio-serial-pci",
 		"-chardev",
@@ -139,7 +197,7 @@ static int open_line(struct vm *vm, struct err *e)
 
 int vm_open(struct vm *vm, unsigned mb, struct err *e)
 {
-	*vm = (struct vm){.qemu = CHILD_NONE};
+	*vm = (struct vm){.qemu = CHILD_NONE, .busybox = setting("GUEST_BUSYBOX", NULL)};
 	(void) snprintf(vm->console, sizeof vm->console, "/tmp/test-agent-console-%d", getpid());
 	(void) snprintf(vm->socket, sizeof vm->socket, "/tmp/test-agent-line-%d", getpid());
 	(void) snprintf(vm->monitor, sizeof vm->monitor, "/tmp/test-agent-monitor-%d", getpid());

@@ -16,12 +16,13 @@ struct vm {
 	struct loop *loop;
 	struct child qemu;
 	struct ttrpc_client *agent;
-	char console[64]; /* a file */
-	char socket[64];  /* where QEMU offers the line */
-	char monitor[64]; /* QEMU's, speaks QMP */
-	char disk[64];    /* a file with ext4, the disk it boots with; has "greeting" in it */
-	char plug[64];    /* another one, for vm_plug_disk() */
-	bool prepared;    /* the sandbox is made, see box.h */
+	char console[64];    /* a file */
+	const char *busybox; /* static, of the machine's architecture; NULL: this host's */
+	char socket[64];     /* where QEMU offers the line */
+	char monitor[64];    /* QEMU's, speaks QMP */
+	char disk[64];       /* a file with ext4, the disk it boots with; has "greeting" in it */
+	char plug[64];       /* another one, for vm_plug_disk() */
+	bool prepared;       /* the sandbox is made, see box.h */
 };
 
 /* Where the disk is: the slot, as the agent's blk driver wants it. */
@@ -41,6 +42,13 @@ int vm_make_disk(const char *path, struct err *e);
 
 /* Boots the image in build/guest with @mb of memory and waits until the agent answers. */
 int vm_open(struct vm *vm, unsigned mb, struct err *e);
+
+/*
+ * What is tested, from the environment: GUEST_ARCH is the machine's architecture (x86_64), GUEST_IMAGE
+ * the folder of its guest image (build/guest), GUEST_BUSYBOX a static busybox of that architecture
+ * (/bin/busybox).
+ */
+const char *vm_image(void);
 
 /* Ends the machine as it is. Prints the console when @show. */
 void vm_close(struct vm *vm, bool show);

@@ -69,6 +69,15 @@ AGENT_TEST_OBJ := $(patsubst tests/agent/%.c,$(B)/obj/tests/agent/%.o,$(sort $(w
 check-agent: $(B)/tests/agent guest
 	timeout 600 $<
 
+## make check-aarch64   the same with an agent, a kernel and a machine of that architecture: Debian's kernel, or the lean one where it is
+LEAN_AARCH64 := $(if $(wildcard build/cache/kata-linux.aarch64/package),--kernel-package kata-linux)
+.PHONY: check-aarch64
+check-aarch64: $(B)/tests/agent
+	tools/install-deps --cross
+	guest-image/cross-agent aarch64 $(B)/aarch64
+	guest-image/build --arch aarch64 $(LEAN_AARCH64) --agent $(B)/aarch64/kata-agent --out $(B)/aarch64/guest
+	GUEST_ARCH=aarch64 GUEST_IMAGE=$(B)/aarch64/guest GUEST_BUSYBOX=$(B)/aarch64/libraries/bin/busybox timeout 1200 $<
+
 $(B)/tests/agent: $(AGENT_TEST_OBJ) $(B)/libkata.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(HOST_LDFLAGS) $^ $(HOST_LIBS) -o $@
