@@ -6,7 +6,7 @@ COMMIT := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 PREFIX ?= /usr/local
 DESTDIR ?=
 # The guest's kernel: kata-linux, which `make kernel` makes out of the sources, where it has been made, or a package of Debian's.
-KERNEL_PACKAGE ?= $(if $(wildcard build/cache/kata-linux.*/package),kata-linux,linux-image-cloud-amd64)
+KERNEL_PACKAGE ?= $(if $(wildcard build/cache/kata-linux.$(shell uname -m)/package),kata-linux,linux-image-cloud-amd64)
 KERNEL_SOURCE ?= linux-source-6.1
 CC = gcc
 STRIP = strip
