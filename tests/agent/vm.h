@@ -44,9 +44,9 @@ int vm_make_disk(const char *path, struct err *e);
 int vm_open(struct vm *vm, unsigned mb, struct err *e);
 
 /*
- * What is tested, from the environment: GUEST_ARCH is the machine's architecture (x86_64), GUEST_IMAGE
- * the folder of its guest image (build/guest), GUEST_BUSYBOX a static busybox of that architecture
- * (/bin/busybox).
+ * What is tested, from the environment: GUEST_ARCH is the machine's architecture (x86_64),
+ * GUEST_IMAGE the folder of its guest image (build/guest), GUEST_BUSYBOX a static busybox of that
+ * architecture (/bin/busybox).
  */
 const char *vm_image(void);
 

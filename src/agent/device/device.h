@@ -49,8 +49,8 @@ AUTO_PTR(struct devices, devices_free)
  * @name:	with '-' or '_', which mean the same
  * @parameters:	as in "a=1 b=2"; NULL for none
  *
- * A module that is loaded or built in is success; for one that is built in @parameters come too late,
- * which the log says. Returns 0, -ENOENT when this guest has no such module, or -errno.
+ * A module that is loaded or built in is success; for one that is built in @parameters come too
+ * late, which the log says. Returns 0, -ENOENT when this guest has no such module, or -errno.
  */
 int module_load(struct devices *d, const char *name, const char *parameters, struct err *e);
 

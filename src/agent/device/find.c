@@ -148,9 +148,9 @@ static int find_bus(const char *at, char ret[DEVICE_PATH_MAX])
 	return r == 0 ? path_print(ret, "%s", strrchr(first, '/') + 1) : r;
 }
 
-/* The folder in sysfs of the function at a PCI path. It is named by its address, because where the root
- * bus hangs is the architecture's: below devices/ on x86, below devices/platform/ADDRESS.pcie/ on
- * arm64. */
+/* The folder in sysfs of the function at a PCI path. It is named by its address, because where the
+ * root bus hangs is the architecture's: below devices/ on x86, below devices/platform/ADDRESS.pcie/
+ * on arm64. */
 static int find_pci(struct devices *d, const char *key, char ret[DEVICE_PATH_MAX])
 {
 	struct pci_place places[PCI_PATH_SEGMENTS_MAX];
