@@ -194,8 +194,10 @@ in_vrf() {
 	# What comes later in an initrd counts.
 	grep -v '^vrf ' "$TREE/build/guest/parts/modules/load-order" >"$WORK/load-order"
 	run ! cmp "$WORK/load-order" "$TREE/build/guest/parts/modules/load-order"
+	# The kernel may have it built in.
+	grep -vx vrf "$TREE/build/guest/parts/modules/built-in" >"$WORK/built-in"
 	cp "$TREE/build/guest/initrd.img" "$initrd"
-	echo "file 0644 /lib/modules/load-order $WORK/load-order" | "$TREE/guest-image/write-cpio" >>"$initrd"
+	printf 'file 0644 /lib/modules/%s\n' "load-order $WORK/load-order" "built-in $WORK/built-in" | "$TREE/guest-image/write-cpio" >>"$initrd"
 	truncate -s %4096 "$initrd"
 	sed "s|^initrd = .*|initrd = \"$initrd\"|" "$TREE/build/configuration.toml" >"$config"
 

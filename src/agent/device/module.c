@@ -17,7 +17,8 @@
  * first module is asked for.
  *
  * That list has what the agent asks for. What else the kernel has built in, and a configuration may
- * ask for by kernel_modules, is in a list of its own, which is read for such a module only.
+ * ask for by kernel_modules, is in a list of its own, which is read for a module that is not in the
+ * first one.
  */
 
 #define MODULE_LIST_BYTES (256U << 10)
@@ -87,7 +88,13 @@ static struct module *find(struct module_list *l, const char *name, size_t bytes
 	return NULL;
 }
 
-static bool is_built_in(const struct devices *d, const char *name)
+static bool is_built_in(const struct module *m)
+{
+	return strcmp(m->path, "-") == 0;
+}
+
+/* Whether @name is on the image's list of what the kernel has built in. */
+static bool kernel_has(const struct devices *d, const char *name)
 {
 	auto_free char *text = NULL;
 
@@ -100,22 +107,9 @@ static bool is_built_in(const struct devices *d, const char *name)
 	return false;
 }
 
-/* The parameters of what is built in are the kernel's: kernel_params. */
-static void come_too_late(const char *name, const char *parameters)
-{
-	if (parameters && *parameters)
-		log_warn(
-			"ignoring the parameters of module '%s': it is built in, and kernel_params takes '%s.NAME=VALUE'",
-			name, name);
-}
-
 static int load_one(struct module *m, const char *parameters, struct err *e)
 {
-	if (strcmp(m->path, "-") == 0) {
-		come_too_late(m->name, parameters);
-		return 0;
-	}
-	if (m->loaded)
+	if (m->loaded || is_built_in(m))
 		return 0;
 
 	auto_close int fd = open(m->path, O_RDONLY | O_CLOEXEC);
@@ -127,6 +121,9 @@ static int load_one(struct module *m, const char *parameters, struct err *e)
 	m->loaded = true;
 	return 0;
 }
+
+/* Stands for all that the kernel has built in and the first list does not have. */
+static struct module in_kernel = {.name = "", .path = "-", .needs = ""};
 
 /* Returns 0, -ENOENT when this guest has no such module, or -errno. */
 static int look_up(struct devices *d, const char *name, struct module **ret, struct err *e)
@@ -144,6 +141,8 @@ static int look_up(struct devices *d, const char *name, struct module **ret, str
 
 	struct module *m = find(l, name, strlen(name));
 
+	if (!m && kernel_has(d, name))
+		m = &in_kernel;
 	if (!m)
 		return err_say(e, ENOENT, "this guest has no module '%s'", name);
 	*ret = m;
@@ -170,18 +169,15 @@ static int load(struct module_list *l, struct module *m, const char *parameters,
 int module_load(struct devices *d, const char *name, const char *parameters, struct err *e)
 {
 	struct module *m = NULL;
-	struct err cause = {0};
-	int r = look_up(d, name, &m, &cause);
+	int r = look_up(d, name, &m, e);
 
-	if (m)
-		return load(&d->modules, m, parameters, e);
-	if (r == -ENOENT && is_built_in(d, name)) {
-		come_too_late(name, parameters);
-		return 0;
-	}
-	if (e)
-		*e = cause;
-	return r;
+	if (!m)
+		return r;
+	if (is_built_in(m) && parameters && *parameters)
+		log_warn(
+			"ignoring the parameters of module '%s': it is built in, and kernel_params takes '%s.NAME=VALUE'",
+			name, name);
+	return load(&d->modules, m, parameters, e);
 }
 
 int module_load_if_any(struct devices *d, const char *name, struct err *e)

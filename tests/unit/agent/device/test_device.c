@@ -391,6 +391,8 @@ TEST(what_the_kernel_has_built_in_is_loaded_though_the_agent_never_asks_for_it)
 	CHECK_EQ(module_load(f.devices, "br_netfilter", NULL, NULL), 0);
 	CHECK_EQ(module_load(f.devices, "br-netfilter", "a=1", NULL), 0);
 	CHECK_EQ(module_load(f.devices, "loop", NULL, NULL), 0);
+	CHECK(module_exists(f.devices, "loop"));
+	CHECK(!module_exists(f.devices, "loo"));
 	CHECK_EQ(module_load(f.devices, "loo", NULL, &e), -ENOENT);
 	CHECK_STR(e.text, "this guest has no module 'loo'");
 	CHECK_EQ(module_load(f.devices, "", NULL, NULL), -ENOENT);
