@@ -44,7 +44,8 @@ FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 HOST_PROGRAMS := $(patsubst src/bin/%.c,$(B)/%,$(filter-out src/bin/kata-agent.c,$(wildcard src/bin/*.c)))
 AGENT := $(if $(wildcard src/bin/kata-agent.c),$(B)/kata-agent)
 
-# For what is asked for by a name that does more than build: on all processors, unless make was told on how many.
+# How many jobs `make try` and `make check` build with: one for each processor, because somebody who types just that should not wait
+# for one of them; none where make was given a number.
 ALL_CORES = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 # One line a command; `make V=1` shows the commands themselves.

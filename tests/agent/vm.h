@@ -40,14 +40,14 @@ struct vm {
 /* Makes the file @path with an ext4 that has "greeting" in it. */
 int vm_make_disk(const char *path, struct err *e);
 
-/* Boots the image in build/guest with @mb of memory and waits until the agent answers. */
+/*
+ * Boots the guest image with @mb of memory and waits until the agent answers. The environment says
+ * which: GUEST_ARCH is the machine's architecture (x86_64), GUEST_IMAGE the folder of its image
+ * (build/guest), GUEST_BUSYBOX a static busybox of that architecture (/bin/busybox).
+ */
 int vm_open(struct vm *vm, unsigned mb, struct err *e);
 
-/*
- * What is tested, from the environment: GUEST_ARCH is the machine's architecture (x86_64),
- * GUEST_IMAGE the folder of its guest image (build/guest), GUEST_BUSYBOX a static busybox of that
- * architecture (/bin/busybox).
- */
+/* The folder of the guest image. */
 const char *vm_image(void);
 
 /* Ends the machine as it is. Prints the console when @show. */
