@@ -73,7 +73,7 @@ check-agent: $(B)/tests/agent guest
 LEAN_AARCH64 := $(if $(wildcard build/cache/kata-linux.aarch64/package),--kernel-package kata-linux)
 .PHONY: check-aarch64
 check-aarch64: $(B)/tests/agent
-	tools/install-deps --cross
+	tools/install-deps --aarch64
 	guest-image/cross-agent aarch64 $(B)/aarch64
 	guest-image/build --arch aarch64 $(LEAN_AARCH64) --agent $(B)/aarch64/kata-agent --out $(B)/aarch64/guest
 	GUEST_ARCH=aarch64 GUEST_IMAGE=$(B)/aarch64/guest GUEST_BUSYBOX=$(B)/aarch64/libraries/bin/busybox timeout 1200 $<
