@@ -11,44 +11,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/array.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "health.pb-c.h"
+#include "host/hypervisor/qemu/arch.h"
 
 #define LINE_DOWN_MS 1500
-
-#define APPEND                                                                      \
-	"quiet panic=-1 agent.server_addr=serial://agent.channel.0 agent.log=warn " \
-	"agent.hotplug_timeout=30 "
-
-struct machine {
-	const char *arch;
-	const char *qemu;
-	const char *type;
-	const char *cpu;
-	const char *append;
-};
-
-static const struct machine machines[] = {
-	{
-		.arch = "x86_64",
-		.qemu = "qemu-system-x86_64",
-		.type = "q35",
-		.cpu = "max,erms=off,fsrm=off",
-		/* no_timer_check: as the driver does under TCG, because on a busy host the check
-		 * fails. */
-		.append = APPEND "console=ttyS0 no_timer_check",
-	},
-	{
-		.arch = "aarch64",
-		.qemu = "qemu-system-aarch64",
-		.type = "virt",
-		/* As the driver's. */
-		.cpu = "max,pauth-impdef=on",
-		.append = APPEND "console=ttyAMA0",
-	},
-};
 
 static const char *setting(const char *name, const char *preset)
 {
@@ -57,15 +25,15 @@ static const char *setting(const char *name, const char *preset)
 	return value && *value ? value : preset;
 }
 
-static const struct machine *machine_wanted(struct err *e)
+/* Program, machine, processor and kernel parameters are those that the driver takes. */
+static const struct qemu_arch *arch_wanted(struct err *e)
 {
-	const char *arch = setting("GUEST_ARCH", "x86_64");
+	const char *name = setting("GUEST_ARCH", "x86_64");
+	const struct qemu_arch *arch = qemu_arch_find(name);
 
-	for (size_t i = 0; i < ARRAY_LEN(machines); i++)
-		if (strcmp(machines[i].arch, arch) == 0)
-			return &machines[i];
-	(void) err_say(e, EINVAL, "GUEST_ARCH is '%s'", arch);
-	return NULL;
+	if (!arch)
+		(void) err_say(e, EINVAL, "GUEST_ARCH is '%s'", name);
+	return arch;
 }
 
 const char *vm_image(void)
@@ -85,27 +53,31 @@ int vm_make_disk(const char *path, struct err *e)
 
 static int start_qemu(struct vm *vm, unsigned mb, struct err *e)
 {
-	const struct machine *m = machine_wanted(e);
+	const struct qemu_arch *arch = arch_wanted(e);
 
-	if (!m)
+	if (!arch)
 		return -EINVAL;
 
 	auto_free char *kernel = str_printf("%s/vmlinux", vm_image());
 	auto_free char *initrd = str_printf("%s/initrd.img", vm_image());
 	auto_free char *line = str_printf("socket,id=agent,path=%s,server=on,wait=off", vm->socket);
+	auto_free char *append =
+		str_printf("quiet %s %s agent.server_addr=serial://agent.channel.0 "
+			   "agent.log=warn agent.hotplug_timeout=30",
+			   arch->kernel_params, arch->tcg_params);
 	auto_free char *memory = str_printf("%uM", mb);
 	auto_free char *console = str_printf("file:%s", vm->console);
 	auto_free char *disk = str_printf("file=%s,format=raw,if=none,id=disk", vm->disk);
 	auto_free char *plug = str_printf("driver=file,node-name=plug,filename=%s", vm->plug);
 	auto_free char *monitor = str_printf("unix:%s,server=on,wait=off", vm->monitor);
 	const char *const argv[] = {
-		m->qemu,
+		arch->program,
 		"-M",
-		m->type,
+		arch->machines[0].name,
 		"-accel",
 		"tcg,thread=multi",
 		"-cpu",
-		m->cpu,
+		arch->tcg_cpu,
 		"-m",
 		memory,
 		"-nodefaults",
@@ -119,7 +91,7 @@ static int start_qemu(struct vm *vm, unsigned mb, struct err *e)
 		"-initrd",
 		initrd,
 		"-append",
-		m->append,
+		append,
 		"-device",
 		"virtio-serial-pci",
 		"-chardev",

@@ -102,12 +102,20 @@ static const struct qemu_arch archs[] = {
 	},
 };
 
+const struct qemu_arch *qemu_arch_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(archs); i++)
+		if (strcmp(archs[i].name, name) == 0)
+			return &archs[i];
+	return NULL;
+}
+
 const struct qemu_arch *qemu_arch_host(void)
 {
 #if defined(__aarch64__)
-	return &archs[1];
+	return qemu_arch_find("aarch64");
 #else
-	return &archs[0];
+	return qemu_arch_find("x86_64");
 #endif
 }
 

@@ -31,6 +31,9 @@ struct qemu_arch {
 	const struct qemu_machine *machines; /* the first is the default; ends with a NULL name */
 };
 
+/* By what `uname -m` says; NULL for an unknown one. */
+const struct qemu_arch *qemu_arch_find(const char *name);
+
 /* The processor this program was built for. */
 const struct qemu_arch *qemu_arch_host(void);
 
