@@ -7,7 +7,6 @@ import pathlib
 import re
 import subprocess
 
-from debian_kernel import is_lean
 from measures import Bench, bare_machine
 
 MODULES = ("virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "failover",
@@ -28,13 +27,12 @@ busybox sleep 100000
 
 
 def _initrd(bench: Bench, probe: pathlib.Path, script: str) -> pathlib.Path:
-    """The modules of the guest image, and a second archive with the script, busybox and the probe. The lean kernel has no modules; its
-    part of the image is empty, and packed so that nothing can follow it (lz4)."""
+    """The modules of the guest image, and a second archive with the script, busybox and the probe."""
     init, path = bench.scratch / "bare-init", bench.scratch / "bare-initrd"
     init.write_text(script)
     entries = f"dir 755 bin\ndir 755 dev\nfile 755 init {init}\nfile 755 bin/busybox /bin/busybox\nfile 755 bin/net_probe {probe}\n"
     more = subprocess.run([str(bench.tree / "guest-image/write-cpio")], input=entries.encode(), check=True, capture_output=True)
-    modules = b"" if is_lean(bench.tree) else (bench.tree / "build/guest/parts/modules.cpio").read_bytes()
+    modules = (bench.tree / "build/guest/parts/modules.cpio").read_bytes()
     # The kernel looks for an archive that is not compressed at multiples of 4.
     path.write_bytes(modules + bytes(-len(modules) % 4) + more.stdout)
     return path
