@@ -36,9 +36,9 @@ each_line() {
 	printf '%s\n' 'while IFS= read -r line; do said=$(eval "$line" 2>&1) || echo "$line: $said"; done <<"LINES"' "$1" LINES
 }
 
-# python_in_guest FILE: the program of that name in this folder.
+# python_in_guest FILE [COMMAND...]: the program of that name in this folder, started by COMMAND.
 python_in_guest() {
-	in_guest "python3 - <<'PROGRAM'
+	in_guest "${*:2} python3 - <<'PROGRAM'
 $(cat "$TREE/tests/kernel/$1")
 PROGRAM"
 }
@@ -151,14 +151,16 @@ zcat /proc/config.gz')" >"$WORK/out" 2>&1
 			left < free - 1500 * 1024 && others == 0 && after > free - 64 * 1024) }' "$WORK/said"
 }
 
-# The text of an event is made only where somebody listens.
+# The text of an event is made only where somebody listens: in the machine's own namespaces, or in a user's.
 @test "who listens hears of devices, and what nobody hears is counted" {
-	python_in_guest uevents.py >"$WORK/said"
-	cat "$WORK/said"
-	grep -qx 'unheard: counted' "$WORK/said"
-	grep -qx 'add@/devices/virtual/net/heard' "$WORK/said"
-	grep -qx 'INTERFACE=heard' "$WORK/said"
-	grep -q '^SEQNUM=[0-9]' "$WORK/said"
+	for command in "" "unshare --user --keep-caps --net"; do
+		python_in_guest uevents.py "$command" >"$WORK/said"
+		cat "$WORK/said"
+		grep -qx 'unheard: counted' "$WORK/said"
+		grep -qx 'add@/devices/virtual/net/heard' "$WORK/said"
+		grep -qx 'INTERFACE=heard' "$WORK/said"
+		grep -q '^SEQNUM=[0-9]' "$WORK/said"
+	done
 }
 
 # Its types are looked for when the first is asked for.

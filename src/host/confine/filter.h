@@ -29,8 +29,8 @@ struct confine_arg {
 #define CONFINE_TABLES_MAX 8
 
 /* A system call may have several rules: one that matches is enough. The name is in the rule and not
- * pointed at, because each process of a program writes to all pointers of its tables when it starts,
- * and each container has such a process. */
+ * pointed at, because a process writes to all pointers in its program's tables when it starts, and
+ * each container has such a process. */
 struct confine_rule {
 	char name[28]; /* a call unknown to libseccomp or this processor is left out */
 	enum confine_verdict verdict;
