@@ -110,6 +110,17 @@ static int read_report(int fd, struct err *e)
 	return -story.code;
 }
 
+void child_die_with(pid_t parent)
+{
+	(void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+
+	/* 0: it is outside this process's pid namespace. */
+	pid_t now = getppid();
+
+	if (now != parent && now != 0)
+		_exit(1);
+}
+
 /* Like fork(), which takes no flags. glibc does not know of this clone, so the child must take no
  * lock of glibc: it only makes system calls anyway. */
 static pid_t fork_in_pid_namespace(void)

@@ -56,6 +56,11 @@ typedef int (*child_exec_fn)(const char *path, char *const argv[], char *const e
 int child_start_by(const struct child_spec *spec, child_exec_fn execute, struct child *ret,
 		   struct err *e);
 
+/* In a child of fork() without exec, whose parent's getpid() was @parent: it is killed when the
+ * thread that made it ends, and ends here if its parent has ended before that was asked for. To be
+ * called again after a change of the user, because that clears it. */
+void child_die_with(pid_t parent);
+
 /* Waits for the end. *@ret_status is as in waitpid(2). Returns 0, -ETIMEDOUT, or -errno; the child
  * is CHILD_NONE only after 0. */
 int child_wait(struct child *c, msec_t deadline, int *ret_status, struct err *e);

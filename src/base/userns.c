@@ -10,12 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/child.h"
 #include "base/fd.h"
 #include "base/file.h"
 
@@ -65,14 +65,16 @@ struct resident {
 	pid_t pid; /* in the procfs */
 };
 
-/* Enters the user namespace @join_fd, or is in a new one, and tells the parent an errno or 0. */
-static _Noreturn void reside(int join_fd, int line)
+/* Enters the user namespace @join_fd, or is in a new one, and tells the parent an errno or 0. A
+ * parent that is killed must not leave it behind, because it has copies of the parent's sockets and
+ * locks. */
+static _Noreturn void reside(pid_t parent, int join_fd, int line)
 {
 	int code = 0;
 
-	(void) prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (join_fd >= 0 && setns(join_fd, CLONE_NEWUSER) < 0)
 		code = errno;
+	child_die_with(parent);
 	(void) !write(line, &code, sizeof code);
 	for (;;)
 		(void) pause();
@@ -93,6 +95,7 @@ static int resident_begin(struct resident *ret, int join_fd, int proc_fd, struct
 		.pidfd = (uint64_t) (uintptr_t) &ret->pidfd,
 		.exit_signal = SIGCHLD,
 	};
+	pid_t parent = getpid();
 	int p[2], code = 0;
 
 	if (pipe2(p, O_CLOEXEC) < 0)
@@ -105,7 +108,7 @@ static int resident_begin(struct resident *ret, int join_fd, int proc_fd, struct
 	if (ret->child < 0)
 		return err_sys(e, errno, join_fd < 0 ? "make a user namespace" : "make a process");
 	if (ret->child == 0)
-		reside(join_fd, wr);
+		reside(parent, join_fd, wr);
 	wr = fd_close(wr);
 
 	int r = fd_read_all(rd, &code, sizeof code);

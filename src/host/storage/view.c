@@ -9,13 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/array.h"
+#include "base/child.h"
 #include "base/fd.h"
 #include "base/file.h"
 
@@ -260,12 +260,12 @@ static int build(const struct view_spec *s, struct view *ret, struct err *e)
 }
 
 /* Sends the result over @sock: a struct err, and the descriptors on success. */
-static _Noreturn void child(const struct view_spec *s, int sock)
+static _Noreturn void child(const struct view_spec *s, pid_t parent, int sock)
 {
 	struct view v = VIEW_NONE;
 	struct err e = {0};
 
-	(void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+	child_die_with(parent);
 
 	int r = build(s, &v, &e);
 
@@ -306,12 +306,13 @@ int view_make(const struct view_spec *spec, struct view *ret, struct err *e)
 
 	auto_close int ours = p[0];
 	auto_close int theirs = p[1];
+	pid_t parent = getpid();
 	pid_t pid = fork();
 
 	if (pid < 0)
 		return err_sys(e, errno, "make the host's view of the container");
 	if (pid == 0)
-		child(spec, theirs);
+		child(spec, parent, theirs);
 	theirs = fd_close(theirs);
 
 	int r = receive(ours, ret, e);

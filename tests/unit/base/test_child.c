@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -178,4 +179,48 @@ TEST(the_first_process_of_a_pid_namespace_dies_with_who_started_it)
 	(void) close(lives[0]);
 	(void) close(p[0]);
 	(void) close(p[1]);
+}
+
+/* What a child says that calls child_die_with() when its parent is dead (@late) or before that:
+ * 1 byte if it goes on, 0 if it ends. */
+static ssize_t orphan(bool late)
+{
+	int line[2];
+	char byte;
+
+	CHECK_EQ(pipe2(line, O_CLOEXEC), 0);
+
+	pid_t parent = fork();
+
+	if (parent == 0) {
+		pid_t me = getpid();
+
+		if (fork() == 0) {
+			while (late && getppid() == me)
+				(void) poll(NULL, 0, 1);
+			child_die_with(me);
+			(void) poll(NULL, 0, late ? 0 : 10000);
+			(void) !write(line[1], "x", 1);
+			_exit(0);
+		}
+		(void) poll(NULL, 0, 50);
+		_exit(0);
+	}
+	(void) close(line[1]);
+	CHECK_EQ(waitpid(parent, NULL, 0), parent);
+
+	ssize_t n = read(line[0], &byte, 1);
+
+	(void) close(line[0]);
+	return n;
+}
+
+TEST(a_child_without_exec_ends_with_its_parent)
+{
+	CHECK_EQ(orphan(false), 0);
+}
+
+TEST(a_child_without_exec_ends_if_its_parent_has_ended_before_it_asked)
+{
+	CHECK_EQ(orphan(true), 0);
 }
