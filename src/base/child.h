@@ -58,7 +58,8 @@ int child_start_by(const struct child_spec *spec, child_exec_fn execute, struct 
 
 /* In a child of fork() without exec, whose parent's getpid() was @parent: it is killed when the
  * thread that made it ends, and ends here if its parent has ended before that was asked for. To be
- * called again after a change of the user, because that clears it. */
+ * called again after a change of the user, because that clears it. The first process of a pid
+ * namespace must find out in another way, because its parent has no number there. */
 void child_die_with(pid_t parent);
 
 /* Waits for the end. *@ret_status is as in waitpid(2). Returns 0, -ETIMEDOUT, or -errno; the child

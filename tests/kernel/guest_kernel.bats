@@ -151,7 +151,8 @@ zcat /proc/config.gz')" >"$WORK/out" 2>&1
 			left < free - 1500 * 1024 && others == 0 && after > free - 64 * 1024) }' "$WORK/said"
 }
 
-# The text of an event is made only where somebody listens: in the machine's own namespaces, or in a user's.
+# The kernel makes the text of an event about a device only where somebody listens (uevents-for-listeners.patch): in the machine's own
+# namespaces, or in a user's.
 @test "who listens hears of devices, and what nobody hears is counted" {
 	for command in "" "unshare --user --keep-caps --net"; do
 		python_in_guest uevents.py "$command" >"$WORK/said"
@@ -163,7 +164,7 @@ zcat /proc/config.gz')" >"$WORK/out" 2>&1
 	done
 }
 
-# Its types are looked for when the first is asked for.
+# The kernel looks for the types of such programs when the first is asked for (struct-ops-at-first-use.patch).
 @test "congestion control of TCP can be a BPF program" {
 	python_in_guest struct_ops.py >"$WORK/said"
 	cat "$WORK/said"

@@ -3,8 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/nsfs.h>
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/ioctl.h>
+#include <time.h>
 
 #include "base/auto.h"
 #include "base/userns.h"
@@ -20,6 +23,40 @@ TEST(a_namespace_outlives_its_only_process)
 	CHECK_EQ(userns_make("0 1000 10\n20 5000 1\n", "0 2000 10\n", proc, &ns, NULL), 0);
 	CHECK_EQ(ioctl(ns, NS_GET_NSTYPE), CLONE_NEWUSER);
 	CHECK(fcntl(ns, F_GETFD) & FD_CLOEXEC);
+}
+
+/* The child makes namespaces until it is killed, each time a bit later, so that it is also killed
+ * just when it has made a process. All that it has made has the other end of the line. */
+TEST(who_is_killed_while_it_makes_one_leaves_no_process_behind)
+{
+	auto_close int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (geteuid() != 0)
+		exit(TEST_SKIP);
+	for (int i = 0; i < 300; i++) {
+		const struct timespec while_it_works = {.tv_nsec = 500000 + i * 3000};
+		int line[2];
+
+		CHECK_EQ(pipe2(line, O_CLOEXEC), 0);
+
+		pid_t maker = fork();
+
+		while (maker == 0) {
+			int ns = -1;
+
+			(void) userns_make("0 1000 1\n", "0 1000 1\n", proc, &ns, NULL);
+			(void) close(ns);
+		}
+		(void) close(line[1]);
+		(void) nanosleep(&while_it_works, NULL);
+		CHECK_EQ(kill(maker, SIGKILL), 0);
+		CHECK_EQ(waitpid(maker, NULL, 0), maker);
+
+		struct pollfd hung_up = {.fd = line[0]};
+
+		CHECK_EQ(poll(&hung_up, 1, 20000), 1);
+		(void) close(line[0]);
+	}
 }
 
 TEST(mappings_that_overlap_are_refused)
